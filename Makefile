@@ -1,0 +1,62 @@
+# make run     serve the bundled site on http://127.0.0.1:8000 (HOST, PORT and every other variable apply)
+# make test    run every check and every test
+# make help    list all targets
+
+PYTHON ?= python3
+BIN := .venv/bin
+DATA := $(or $(DJANGO_SITE_DATA),var)
+IMAGE ?= django-static-host
+
+.PHONY: run test check image lock clean help
+.DELETE_ON_ERROR:
+
+# An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
+# its own. On a terminal the server therefore gets a process group to itself (set -m), ends cleanly, and make ends with 0.
+run: .venv/run $(if $(DJANGO_SETTINGS_MODULE),,$(DATA)/site.sqlite3) ## build the static tree and serve
+	@$(BIN)/static-host build
+	@if [ -t 0 ]; then set -m; fi; $(BIN)/static-host serve
+
+test: check ## run every check and every test
+	$(BIN)/pytest $(PYTEST)
+
+check: .venv/test ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+image: ## build the container image, and remove the images of this project that it replaces
+	docker build --tag $(IMAGE) .
+	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
+
+lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
+	$(PYTHON) -m venv .lock-venv
+	.lock-venv/bin/pip install --quiet uv
+	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test"; do \
+	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
+	done
+
+clean: ## remove everything that these targets made
+	rm -rf .venv .lock-venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA)
+
+help: ## list all targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+
+$(DATA)/site.sqlite3: .venv/run
+	@mkdir -p $(DATA)
+	@$(BIN)/django-admin migrate --settings app.site.settings --verbosity 0
+	@touch $@
+
+.venv/run: requirements.txt pyproject.toml
+	@echo "Installing the locked dependencies into .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.13")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test: .venv/run requirements-dev.txt
+	@echo "Installing the locked tools for the tests into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,70 @@
+"""The composition root: settings in, one ASGI application out.
+
+``app`` is for any ASGI server (``uvicorn app.asgi:app``). It boots on its first event, which with every server is
+the start of the lifespan; what stops the boot is printed whole and reported as ``lifespan.startup.failed``, so that
+the server exits.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import health
+from app.exits import Stop, explained
+from app.middleware import StaticOrigin
+from app.origin.responder import Responder
+from app.origin.tree import load
+from app.project import configured
+from app.settings import Settings
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Return the front: the static tree first, then health, then Django for everything else.
+
+    ``app.state.summary`` is what the start-up lines say of it. Raises Stop: TreeUnusable, ProjectMissing or ProjectBroken.
+    """
+    project = configured(settings)
+    tree = load(project.static_root)
+    prefix = settings.static_prefix or tree.index.prefix
+    changed = project.lay_over(project.host + prefix, project.static_root)
+    responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
+    django = project.application()
+    front = Starlette(
+        routes=[*health.routes, Mount("/", app=django)],
+        middleware=[Middleware(StaticOrigin, responder=responder)],
+    )
+    front.state.summary = [
+        f"{len(tree.index)} static resources of {tree.root} at {project.host}{prefix}",
+        f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
+        *(f"laid over the project's settings: {line}" for line in changed),
+    ]
+    return front
+
+
+class Booting:
+    """The application of this process's environment, created when the server first calls it."""
+
+    def __init__(self) -> None:
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Boot if that has not happened, then pass the event on."""
+        try:
+            if self._app is None:
+                self._app = create_app(Settings.read())
+        except Stop as stop:
+            print(explained(stop), file=sys.stderr, flush=True)
+            if scope["type"] != "lifespan":
+                raise
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": str(stop)})
+            return
+        await self._app(scope, receive, send)
+
+
+app = Booting()

@@ -1,0 +1,47 @@
+"""How the program ends when it cannot go on.
+
+Rule: an operator's mistake is one clear message that names the thing, the value and the remedy; a fault
+inside the Django project is its whole traceback, cause last. Each kind of ending has one exit code:
+
+====  ==========================================================================================
+code  meaning
+====  ==========================================================================================
+0     done; for ``serve``: stopped by SIGINT or SIGTERM
+1     the Django project raised an exception (its traceback is printed), or ``check`` found an error
+2     a setting, an option or a command is wrong
+3     the static tree is missing, damaged or unreadable
+4     the address cannot be listened on
+5     the build failed; the previous tree, if any, still stands
+====  ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Stop(Exception):  # noqa: N818 - it is not always an error that stops a program
+    """Ends the program with a message for the operator and with ``exit_code``."""
+
+    exit_code = 1
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn a `Stop` into its message on standard error and its exit code (raises SystemExit)."""
+    try:
+        yield
+    except Stop as stop:
+        print(explained(stop), file=sys.stderr, flush=True)
+        raise SystemExit(stop.exit_code) from None
+
+
+def explained(stop: Stop) -> str:
+    """Return what the operator should read: the message, then the project's traceback if there is one."""
+    message = f"static-host: {stop}"
+    if stop.__cause__ is None:
+        return message
+    return f"{message}\n\n{''.join(traceback.format_exception(stop.__cause__))}".rstrip()

@@ -1,0 +1,1 @@
+"""The static origin: request head in, response out. No sockets, no event loop, no framework."""

@@ -1,0 +1,84 @@
+"""Facts of the index → ready header blocks, computed once for each representation.
+
+Rule: caching policy is the server's, and it is here. A fingerprinted name is kept for a year and never asked for
+again (RFC 8246); any other name is kept for a short time and then revalidated; an error is never kept, in the words
+that every CDN understands. Every answer may be read by any origin, errors included: fonts, modules and a browser's
+timing figures need that when the pages come from another host.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.origin.conditional import Validators, http_date, modified
+from app.origin.index import Representation, Resource
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+METHODS = b"GET, HEAD, OPTIONS"
+UNCACHEABLE = b"private, no-store, max-age=0"
+
+OPEN_TO_ALL: Headers = (
+    (b"access-control-allow-origin", b"*"),
+    (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"timing-allow-origin", b"*"),
+    (b"x-content-type-options", b"nosniff"),
+)
+VARY: Headers = ((b"vary", b"Accept-Encoding"),)
+PREFLIGHT: Headers = (
+    (b"allow", METHODS),
+    (b"access-control-allow-methods", METHODS),
+    (b"access-control-allow-headers", b"*"),
+    (b"access-control-max-age", b"86400"),
+    *OPEN_TO_ALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Baked:
+    """One representation, ready to send: 200 headers, 304 headers (§15.4.5), and those that 206 and 416 share."""
+
+    representation: Representation
+    validators: Validators
+    media_type: bytes
+    common: Headers
+    ok: Headers
+    not_modified: Headers
+
+
+def cache_control(max_age: int, *, immutable: bool) -> bytes:
+    """Return the Cache-Control value; `max_age` in seconds is for names that are not immutable."""
+    return b"public, max-age=31536000, immutable" if immutable else b"public, max-age=%d, must-revalidate" % max_age
+
+
+def baked(resource: Resource, representation: Representation, max_age: int) -> Baked:
+    """Return the header blocks of one representation."""
+    validators = Validators(b'"%s"' % representation.digest.encode(), modified(resource.identity.digest))
+    coding = representation.coding.encode()
+    media_type = resource.media_type.encode("latin-1")
+    encoding: Headers = () if coding == b"identity" else ((b"content-encoding", coding),)
+    not_modified: Headers = (
+        (b"etag", validators.etag),
+        (b"last-modified", http_date(validators.modified)),
+        (b"cache-control", cache_control(max_age, immutable=resource.immutable)),
+        *(VARY if len(resource.representations) > 1 else ()),
+        *OPEN_TO_ALL,
+    )
+    common: Headers = (*encoding, *not_modified, (b"accept-ranges", b"bytes"))
+    ok: Headers = (
+        (b"content-type", media_type),
+        (b"content-length", b"%d" % representation.length),
+        *common,
+    )
+    return Baked(representation, validators, media_type, common, ok, not_modified)
+
+
+def failure(text: bytes, *extra: tuple[bytes, bytes]) -> Headers:
+    """Return the headers of an error whose body is `text`."""
+    return (
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+        (b"cache-control", UNCACHEABLE),
+        *extra,
+        *OPEN_TO_ALL,
+    )

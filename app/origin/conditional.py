@@ -1,0 +1,190 @@
+"""Preconditions and ranges (RFC 9110 §13 and §14).
+
+Rule: preconditions are judged in the order of §13.2.2, against the representation that was selected for this
+request. A field that is not of its grammar is ignored where the RFC says so, and never matches otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import formatdate
+from typing import Literal
+
+Outcome = Literal[200, 206, 304, 412, 416]
+Span = tuple[int, int]
+"""First byte and the byte after the last."""
+
+MOST_RANGES = 16
+"""A request for more separate ranges than this gets the whole representation (§14.2: a server may ignore Range)."""
+
+_DATE_ORIGIN = 631152000  # 1990-01-01T00:00:00Z
+_DATE_STEP = 1009  # seconds; a prime, so that no whole number of minutes, hours or days is a multiple of it
+_DATE_STEPS = 780_000  # up to the end of 2014
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TIME = r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
+_DAY_NAME = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
+_DATES = tuple(
+    re.compile(pattern, re.ASCII)
+    for pattern in (
+        rf"{_DAY_NAME}, (?P<day>\d\d) {_MONTH} (?P<year>\d{{4}}) {_TIME} GMT",  # IMF-fixdate
+        rf"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day, (?P<day>\d\d)-{_MONTH}-(?P<year>\d\d) {_TIME} GMT",  # RFC 850
+        rf"{_DAY_NAME} {_MONTH} (?P<day>[ \d]\d) {_TIME} (?P<year>\d{{4}})",  # asctime
+    )
+)
+_ENTITY_TAG = rb'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_ENTITY_TAGS = re.compile(rb"[ \t,]*" + _ENTITY_TAG + rb"(?:[ \t]*,[ \t,]*" + _ENTITY_TAG + rb")*[ \t,]*")
+_EACH_TAG = re.compile(_ENTITY_TAG)
+_RANGE = re.compile(rb"\d+-\d*|-\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What identifies the selected representation: a strong entity tag, quoted, and its date in Unix seconds."""
+
+    etag: bytes
+    modified: int
+
+
+def modified(digest: str) -> int:
+    """Return the Last-Modified date of content with this digest, in Unix seconds.
+
+    A build knows its bytes; their age it does not (a checkout, a wheel and an image layer each set their own file
+    times). The date is therefore made from the content alone, between 1990 and 2015: the same content has
+    the same date on every replica and after every rebuild, and other content has another one.
+    """
+    return _DATE_ORIGIN + int.from_bytes(digest.encode(), "big") % _DATE_STEPS * _DATE_STEP
+
+
+def http_date(seconds: int) -> bytes:
+    """Return an IMF-fixdate (§5.6.7)."""
+    return formatdate(seconds, usegmt=True).encode()
+
+
+def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int) -> tuple[Outcome, list[Span]]:
+    """Judge the preconditions and the range of a GET (§13.2.2); returns the outcome and, for 206, the spans.
+
+    `headers` maps lower-case field names to values, several lines joined by commas; `length` is in bytes.
+    """
+    refused = precondition(headers, validators)
+    if refused != 200:
+        return refused, []
+    if b"range" not in headers or not _range_applies(headers.get(b"if-range"), validators):
+        return 200, []
+    return ranges(headers[b"range"], length)
+
+
+def precondition(headers: Mapping[bytes, bytes], validators: Validators) -> Literal[200, 304, 412]:
+    """Judge all preconditions but If-Range, for GET and HEAD: 200 means go on."""
+    if b"if-match" in headers:
+        if not _listed(headers[b"if-match"], validators.etag, weak=False):
+            return 412
+    elif b"if-unmodified-since" in headers:
+        date = parsed_date(headers[b"if-unmodified-since"])
+        if date is not None and validators.modified > date:
+            return 412
+    if b"if-none-match" in headers:
+        return 304 if _listed(headers[b"if-none-match"], validators.etag, weak=True) else 200
+    if b"if-modified-since" in headers:
+        date = parsed_date(headers[b"if-modified-since"])
+        if date is not None and not _modified_since(validators.modified, date):
+            return 304
+    return 200
+
+
+def _modified_since(own: int, date: int) -> bool:
+    """§13.1.3, for dates that are made from content.
+
+    A date that other content could carry is that content's date: the client holds another version, however the two
+    dates compare. Any other date comes from a clock and is compared as one.
+    """
+    steps, rest = divmod(date - _DATE_ORIGIN, _DATE_STEP)
+    of_content = rest == 0 and 0 <= steps < _DATE_STEPS
+    return date != own if of_content else own > date
+
+
+def _range_applies(if_range: bytes | None, validators: Validators) -> bool:
+    if if_range is None or if_range == validators.etag:  # §13.1.5: strong comparison
+        return True
+    return parsed_date(if_range) == validators.modified
+
+
+def _listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
+    if field.strip() == b"*":
+        return True
+    if not _ENTITY_TAGS.fullmatch(field):
+        return False
+    tags = _EACH_TAG.findall(field)
+    return etag in tags or (weak and b"W/" + etag in tags)
+
+
+def parsed_date(field: bytes) -> int | None:
+    """Return an HTTP-date in any of its three formats (§5.6.7) as Unix seconds, or None when it is not one."""
+    text = field.strip().decode("latin-1")
+    match = next((match for match in (pattern.fullmatch(text) for pattern in _DATES) if match), None)
+    if match is None:
+        return None
+    year, month = int(match["year"]), _MONTHS.index(match["month"]) + 1
+    if len(match["year"]) == 2:
+        year += 2000
+        if year > datetime.now(UTC).year + 50:  # §5.6.7
+            year -= 100
+    clock = int(match["hour"]), int(match["minute"]), min(int(match["second"]), 59)  # a leap second is allowed
+    if match["second"] > "60":
+        return None
+    try:
+        return int(datetime(year, month, int(match["day"]), *clock, tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
+
+
+def ranges(field: bytes, length: int) -> tuple[Literal[200, 206, 416], list[Span]]:
+    """Return what a Range field asks of `length` bytes (§14.2): 206 with spans, 416, or 200 to ignore it.
+
+    Spans that overlap or touch are joined and then in ascending order; others keep the order of the request.
+    """
+    unit, _, range_set = field.partition(b"=")
+    specs = [spec for spec in (part.strip(b" \t") for part in range_set.split(b",")) if spec]
+    bounds = [_bounds(spec, length) for spec in specs]
+    if unit.strip().lower() != b"bytes" or not bounds or None in bounds:
+        return 200, []
+    spans = [(first, end) for first, end in filter(None, bounds) if first < end]
+    if not spans:
+        # "the last 5 bytes" of nothing can be satisfied (§14.1.2), but no Content-Range can say so
+        return (200 if length == 0 and any(spec.strip(b"-0") for spec in specs if spec[:1] == b"-") else 416), []
+    joined = _joined(spans)
+    chosen = spans if len(joined) == len(spans) else joined
+    return (206, chosen) if len(chosen) <= MOST_RANGES else (200, [])
+
+
+def _bounds(spec: bytes, length: int) -> Span | None:
+    """Return the span of one range-spec, empty when it cannot be satisfied; None when it is malformed."""
+    if not _RANGE.fullmatch(spec):
+        return None
+    first, _, last = spec.partition(b"-")
+    if not first:
+        return max(0, length - _number(last)), length
+    start = _number(first)
+    if last and _number(last) < start:
+        return None
+    return start, min(length, _number(last) + 1) if last else length
+
+
+def _number(digits: bytes) -> int:
+    """Return a position; one of more than 18 digits is beyond every file, and costs no more than that."""
+    digits = digits.lstrip(b"0")
+    return int(digits or b"0") if len(digits) <= 18 else 10**18
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    joined: list[Span] = []
+    for first, end in sorted(spans):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((first, end))
+    return joined

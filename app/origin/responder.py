@@ -1,0 +1,236 @@
+"""The static origin: `Responder.respond` turns the head of a request into a response, or into "not mine".
+
+Rule: a path is decoded once and looked up once; what the index does not name does not exist, so no spelling of a path
+reaches a file outside it. Under the prefix every answer is ours: Django is never asked. Nothing here waits: the one
+piece of I/O is reading a file of the tree that is not in memory yet.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure
+from app.origin.conditional import Span, evaluate, precondition
+from app.origin.index import Index, Resource
+from app.origin.negotiation import Weights, preferred, weights
+from app.origin.tree import Tree
+
+log = logging.getLogger("static_host.origin")
+
+NOT_FOUND = b"Not Found\n"
+_RELEVANT = frozenset(
+    {
+        b"accept-encoding",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"range",
+    }
+)
+_CHOICES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes of an open file, for the adapter to read: `length` bytes from `offset`."""
+
+    file: io.FileIO
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status, its header fields in order, and the parts of the body. Whoever takes it closes it."""
+
+    status: int
+    headers: Headers
+    body: tuple[bytes | Slice, ...] = ()
+
+    def close(self) -> None:
+        """Close the file that the body lies in, if it does."""
+        for part in self.body:
+            if isinstance(part, Slice):
+                part.file.close()
+
+
+class Served:
+    """One resource of the index with its header blocks, baked when first asked for."""
+
+    def __init__(self, resource: Resource, max_age: int) -> None:
+        self.resource = resource
+        self._max_age = max_age
+        self._baked: dict[str, Baked] = {}
+        self._choices: dict[Weights, Baked | None] = {}
+
+    def chosen(self, wanted: Weights) -> Baked | None:
+        """Return the representation that these weights select, or None when none is acceptable."""
+        try:
+            return self._choices[wanted]
+        except KeyError:
+            if len(self._choices) >= _CHOICES:  # weights come from clients: whatever they send, this stays small
+                self._choices.clear()
+            return self._choices.setdefault(wanted, self._choose(wanted))
+
+    def _choose(self, wanted: Weights) -> Baked | None:
+        representation = preferred(wanted, self.resource.representations)
+        if representation is None:
+            return None
+        if representation.coding not in self._baked:
+            self._baked[representation.coding] = baked(self.resource, representation, self._max_age)
+        return self._baked[representation.coding]
+
+
+class Responder:
+    """Answers requests from one loaded tree.
+
+    `prefix` begins and ends with a slash; `max_age` (seconds) is for names without a fingerprint; `root_files` are
+    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it.
+    """
+
+    def __init__(self, tree: Tree, prefix: str, max_age: int = 60, root_files: Iterable[str] = ()) -> None:
+        self.tree = tree
+        self.prefix = prefix
+        self._prefix = prefix.encode()
+        self._max_age = max_age
+        self._root = frozenset(_root_names(tree.index, tuple(root_files)))
+        self._served: dict[str, Served] = {}
+
+    def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
+        """Return the answer to a request, or None when its path is not ours.
+
+        `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
+        """
+        if b"%" in path:
+            path = unquote_to_bytes(path)
+        name = self._name(path)
+        if name is None:
+            return None
+        served = self._find(name)
+        if served is None:
+            return _failure(method, 404, NOT_FOUND)
+        if method not in ("GET", "HEAD"):
+            return _without_body(method)
+        return self._answer(method, served, _combined(headers))
+
+    def _name(self, path: bytes) -> str | None:
+        """Return the name below the prefix that a decoded path asks for, or None when it is not ours."""
+        if path.startswith(self._prefix):
+            return path[len(self._prefix) :].decode("utf-8", "surrogateescape")
+        name = path[1:].decode("utf-8", "surrogateescape")
+        return name if path[:1] == b"/" and name in self._root else None
+
+    def _find(self, name: str) -> Served | None:
+        served = self._served.get(name)
+        if served is None and name in self.tree.index:
+            served = self._served[name] = Served(self.tree.index[name], self._max_age)
+        return served
+
+    def _answer(self, method: str, served: Served, headers: dict[bytes, bytes]) -> Response:
+        chosen = served.chosen(weights(headers.get(b"accept-encoding")))
+        if chosen is None:
+            return _failure(method, 406, b"Not Acceptable\n", *VARY)
+        if method == "HEAD":
+            outcome, spans = precondition(headers, chosen.validators), []  # §14.2: HEAD has no ranges
+        else:
+            outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
+        if outcome == 304:
+            return Response(304, chosen.not_modified)
+        if outcome == 412:
+            return _failure(method, 412, b"Precondition Failed\n", *_vary(served))
+        if outcome == 416:
+            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *_vary(served))
+        if method == "HEAD":
+            return Response(200, chosen.ok)
+        return self._with_body(chosen, spans)
+
+    def _with_body(self, chosen: Baked, spans: list[Span]) -> Response:
+        try:
+            body = self.tree.body(chosen.representation)
+            source = self.tree.open(chosen.representation) if body is None else body
+        except OSError as error:
+            log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
+            return _failure("GET", 503, b"Service Unavailable\n", (b"retry-after", b"5"))
+        if not spans:
+            return Response(200, chosen.ok, (_part(source, (0, chosen.representation.length)),))
+        if len(spans) == 1:
+            return _partial(chosen, source, spans[0])
+        return _multipart(chosen, source, spans)
+
+
+def _root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
+    folders = tuple(name for name in root_files if name.endswith("/"))
+    yield from (name for name in root_files if name in index)
+    if folders:
+        yield from (name for name in index if name.startswith(folders))
+
+
+def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields that matter here; several lines of one field are one list (RFC 9110 §5.3)."""
+    combined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _RELEVANT:
+            combined[name] = combined[name] + b", " + value if name in combined else value
+    return combined
+
+
+def _part(source: bytes | io.FileIO, span: Span) -> bytes | Slice:
+    first, end = span
+    if isinstance(source, bytes):
+        return source if end - first == len(source) else source[first:end]
+    return Slice(source, first, end - first)
+
+
+def _content_range(chosen: Baked, span: Span) -> bytes:
+    return b"bytes %d-%d/%d" % (span[0], span[1] - 1, chosen.representation.length)
+
+
+def _partial(chosen: Baked, source: bytes | io.FileIO, span: Span) -> Response:
+    headers: Headers = (
+        (b"content-type", chosen.media_type),
+        (b"content-length", b"%d" % (span[1] - span[0])),
+        (b"content-range", _content_range(chosen, span)),
+        *chosen.common,
+    )
+    return Response(206, headers, (_part(source, span),))
+
+
+def _multipart(chosen: Baked, source: bytes | io.FileIO, spans: list[Span]) -> Response:
+    """RFC 9110 §14.6. The boundary is the body's own digest, which no body can contain by chance."""
+    boundary = chosen.representation.digest.encode()
+    parts: list[bytes | Slice] = []
+    for span in spans:
+        head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
+        parts += [head % (boundary, chosen.media_type, _content_range(chosen, span)), _part(source, span)]
+    parts.append(b"\r\n--%s--\r\n" % boundary)
+    length = sum(part.length if isinstance(part, Slice) else len(part) for part in parts)
+    headers: Headers = (
+        (b"content-type", b"multipart/byteranges; boundary=%s" % boundary),
+        (b"content-length", b"%d" % length),
+        *chosen.common,
+    )
+    return Response(206, headers, tuple(parts))
+
+
+def _unsatisfied(chosen: Baked) -> tuple[bytes, bytes]:
+    return b"content-range", b"bytes */%d" % chosen.representation.length
+
+
+def _vary(served: Served) -> Headers:
+    return VARY if len(served.resource.representations) > 1 else ()
+
+
+def _failure(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
+    return Response(status, failure(text, *extra), () if method == "HEAD" else (text,))
+
+
+def _without_body(method: str) -> Response:
+    if method == "OPTIONS":
+        return Response(204, PREFLIGHT)
+    return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))

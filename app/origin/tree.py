@@ -1,0 +1,110 @@
+"""The tree on disk: the only file I/O of the origin.
+
+Strategy: a tree is opened once, as a directory descriptor, and every file is opened relative to that. A newer tree
+that is swapped in beside a running server therefore changes nothing for it: it serves the release that it loaded,
+whole, until it is restarted. A shared lock on the directory tells the build not to remove a release in use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+
+from app.exits import Stop
+from app.origin.index import NAME, Index, IndexDamaged, Representation, loads
+
+IN_MEMORY = 1 << 20
+"""Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
+MEMORY = 64 << 20
+"""Bytes of bodies that are kept in memory, the most recently used ones."""
+
+
+class TreeUnusable(Stop):
+    """The tree is missing, damaged or unreadable; the message names it and the remedy."""
+
+    exit_code = 3
+
+
+class FileChanged(OSError):
+    """A file of the tree no longer has the length that the index recorded."""
+
+
+class Tree:
+    """One loaded release: its index and access to its bodies."""
+
+    def __init__(self, root: Path, descriptor: int, index: Index) -> None:
+        self.root = root
+        self.index = index
+        self._descriptor = descriptor
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()  # by digest: equal bytes are kept once
+        self._held = 0
+
+    def body(self, representation: Representation) -> bytes | None:
+        """Return the whole body, or None when it is too large for memory. Raises OSError."""
+        if representation.length > IN_MEMORY:
+            return None
+        body = self._bodies.get(representation.digest)
+        if body is None:
+            with self.open(representation) as file:
+                body = file.readall()
+            self._keep(representation.digest, body)
+        else:
+            self._bodies.move_to_end(representation.digest)
+        return body
+
+    def open(self, representation: Representation) -> io.FileIO:
+        """Return the representation's open file, positioned at 0. Raises OSError, FileChanged included."""
+        descriptor = os.open(representation.file, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._descriptor)
+        file = io.FileIO(descriptor, closefd=True)
+        length = os.fstat(descriptor).st_size
+        if length != representation.length:
+            file.close()
+            raise FileChanged(
+                f"{self.root / representation.file} has {length} bytes, the index says {representation.length}"
+            )
+        return file
+
+    def close(self) -> None:
+        """Let go of the directory, and with it of the lock that keeps the release from being removed."""
+        os.close(self._descriptor)
+
+    def _keep(self, digest: str, body: bytes) -> None:
+        self._bodies[digest] = body
+        self._held += len(body)
+        while self._held > MEMORY:
+            self._held -= len(self._bodies.popitem(last=False)[1])
+
+
+def load(root: Path) -> Tree:
+    """Open the tree at `root`. Raises TreeUnusable: missing, not a directory, damaged index, no permission."""
+    remedy = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
+    try:
+        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise TreeUnusable(f"there is no static tree at {root}. {remedy}") from None
+    except NotADirectoryError:
+        raise TreeUnusable(f"the static root {root} is a file, not a directory. {remedy}") from None
+    except OSError as error:
+        raise TreeUnusable(f"the static tree at {root} cannot be opened: {error.strerror}. {remedy}") from None
+    try:
+        tree = Tree(root, descriptor, loads(_index_bytes(descriptor)))
+    except FileNotFoundError:
+        os.close(descriptor)
+        raise TreeUnusable(f"{root} holds no index ({NAME}), so it is not a built static tree. {remedy}") from None
+    except (OSError, IndexDamaged) as error:
+        os.close(descriptor)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TreeUnusable(f"the index {root / NAME} cannot be used: {reason}. {remedy}") from None
+    with suppress(OSError):  # a file system without locks serves all the same
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return tree
+
+
+def _index_bytes(descriptor: int) -> bytes:
+    index = os.open(NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=descriptor)
+    with io.FileIO(index, closefd=True) as file:
+        return file.readall()

@@ -1,0 +1,223 @@
+"""The Django project: found, configured, imported; and whatever stops that, explained.
+
+Rule: `DJANGO_SETTINGS_MODULE` and the working directory are enough. The project's own settings are respected; the
+three that our tree needs are laid over them in `Project.lay_over` and nowhere else: `STATIC_URL`, `STATIC_ROOT` and
+`STORAGES["staticfiles"]`. The working directory is not changed, and no environment variable but
+`DJANGO_SETTINGS_MODULE` is set.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from app.exits import Stop
+from app.settings import Settings
+
+DEFAULT_PREFIX = "/static/"
+DEFAULT_ROOT = Path("staticfiles")
+STORAGE = "app.storage.StaticHostStorage"
+
+_REPLACED = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage",
+    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
+    "whitenoise.storage.CompressedStaticFilesStorage",
+    "whitenoise.storage.CompressedManifestStaticFilesStorage",
+)
+
+
+class ProjectMissing(Stop):
+    """The settings module does not exist: an operator's mistake."""
+
+    exit_code = 2
+
+
+class ProjectBroken(Stop):
+    """The project raised an exception; it is the cause, and is shown whole."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A configured project, not yet imported.
+
+    `static_url` is the project's own; `static_root`, `prefix` and `host` are what counts: the environment's value
+    where there is one, else the project's.
+    """
+
+    name: str
+    static_root: Path
+    prefix: str
+    host: str
+    static_url: str | None
+    settings: Settings
+
+    def lay_over(self, static_url: str, root: Path, storage: str = STORAGE) -> list[str]:
+        """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.
+
+        `storage` takes the place of a staticfiles storage that does not fingerprint, or only as Django's does.
+        """
+        from django.conf import settings
+
+        wanted: dict[str, Any] = {
+            "STATIC_URL": static_url,
+            "STATIC_ROOT": str(root),
+            "STORAGES": {**settings.STORAGES, "staticfiles": _storage(settings.STORAGES.get("staticfiles", {}), storage)},
+        }
+        before = {"STATIC_URL": self.static_url, "STATIC_ROOT": settings.STATIC_ROOT, "STORAGES": settings.STORAGES}
+        for name, value in wanted.items():
+            setattr(settings, name, value)
+        return [f"{name} = {wanted[name]!r}" for name in wanted if _differs(before[name], wanted[name])]
+
+    def set_up(self) -> None:
+        """Run ``django.setup()``. Raises ProjectBroken."""
+        with explained(self.name):
+            import django
+
+            django.setup()
+
+    def application(self) -> ASGIApp:
+        """Import the whole project, its URLconf included, and return it as an ASGI application.
+
+        Raises ProjectBroken.
+        """
+        self.set_up()
+        with explained(self.name):
+            from django.conf import settings
+            from django.urls import get_resolver
+
+            application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings.threads)
+            if getattr(settings, "ROOT_URLCONF", None):
+                get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
+            _show_exceptions(settings)
+        return application
+
+    @property
+    def is_asgi(self) -> bool:
+        """Whether Django is called through ASGI (DJANGO_INTERFACE)."""
+        from django.conf import settings
+
+        if self.settings.interface == "auto":
+            return bool(getattr(settings, "ASGI_APPLICATION", None))
+        return self.settings.interface == "asgi"
+
+
+def configured(settings: Settings) -> Project:
+    """Import the project's settings module. Raises ProjectMissing or ProjectBroken."""
+    name = settings.settings_module
+    os.environ["DJANGO_SETTINGS_MODULE"] = name
+    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    with explained(name):
+        from django.conf import settings as project
+
+        url = getattr(project, "STATIC_URL", None)
+        url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None  # noqa: SLF001
+        root = project.STATIC_ROOT
+    host, prefix = _split(url)
+    return Project(
+        name=name,
+        static_root=settings.static_root or Path(root or DEFAULT_ROOT),
+        prefix=settings.static_prefix or prefix,
+        host=settings.static_host or host,
+        static_url=url,
+        settings=settings,
+    )
+
+
+def _with_script_name(url: str, script_name: str | None) -> str:
+    """Return STATIC_URL as Django resolves a relative one: below FORCE_SCRIPT_NAME."""
+    if url.startswith(("http://", "https://", "/")):
+        return url
+    return f"{(script_name or '/').rstrip('/')}/{url}"
+
+
+def _split(static_url: str | None) -> tuple[str, str]:
+    """Return the host and the path prefix in a project's STATIC_URL; "/" and nothing mean the default prefix."""
+    parts = urlsplit(static_url or "")
+    path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
+    scheme = f"{parts.scheme}:" if parts.scheme else ""
+    host = f"{scheme}//{parts.netloc}" if parts.netloc else ""
+    return host, path if path != "/" else DEFAULT_PREFIX
+
+
+def _storage(own: dict[str, Any], ours: str) -> dict[str, Any]:
+    """Return the staticfiles storage: the project's own where it fingerprints into a directory, else ours."""
+    backend = own.get("BACKEND")
+    if backend and backend not in _REPLACED and _fingerprints(backend):
+        return own
+    return {"BACKEND": ours}
+
+
+def _fingerprints(backend: str) -> bool:
+    from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage
+    from django.utils.module_loading import import_string
+
+    storage = import_string(backend)
+    return isinstance(storage, type) and issubclass(storage, ManifestFilesMixin) and issubclass(storage, StaticFilesStorage)
+
+
+def _differs(before: Any, after: Any) -> bool:
+    return before is not None and str(before) != str(after)
+
+
+def _wsgi(settings: Any, threads: int) -> ASGIApp:
+    from a2wsgi import WSGIMiddleware
+    from django.core.wsgi import get_wsgi_application
+    from django.utils.module_loading import import_string
+
+    path = settings.WSGI_APPLICATION
+    return WSGIMiddleware(import_string(path) if path else get_wsgi_application(), workers=threads)  # type: ignore[return-value]  # its own spelling of the ASGI types
+
+
+def _asgi(settings: Any) -> ASGIApp:
+    from django.core.asgi import get_asgi_application
+    from django.utils.module_loading import import_string
+
+    path = getattr(settings, "ASGI_APPLICATION", None)
+    application: ASGIApp = import_string(path) if path else get_asgi_application()
+    return application
+
+
+def _show_exceptions(settings: Any) -> None:
+    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them."""
+    if not settings.LOGGING and not settings.DEBUG:
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.ERROR)
+        logging.getLogger("django.request").addHandler(handler)
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn what a project raises while it is imported into ProjectMissing or ProjectBroken."""
+    try:
+        yield
+    except Stop:
+        raise
+    except (Exception, SystemExit) as error:  # a settings module may well call sys.exit
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and (name == missing or name.startswith(f"{missing}.")):
+            raise ProjectMissing(_not_found(name, missing)) from None
+        raise ProjectBroken(f"the Django project {name} raised an exception while it was loaded:") from error
+
+
+def _not_found(name: str, missing: str) -> str:
+    here = Path.cwd()
+    found = [*here.glob("*/settings.py"), *here.glob("*/settings/__init__.py"), *here.glob("settings.py")]
+    modules = sorted({_module(path.relative_to(here)) for path in found})
+    hint = f"Settings modules found here: {', '.join(modules)}." if modules else "Run it where manage.py is."
+    return f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {here} or on sys.path. {hint}"
+
+
+def _module(path: Path) -> str:
+    return ".".join(part for part in path.with_suffix("").parts if part != "__init__")

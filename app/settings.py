@@ -1,0 +1,283 @@
+"""The configuration: the only reader of the environment.
+
+Rule: every variable is one typed field with a description; values come from the environment, then from ``.env`` in
+the working directory, then from files in ``/run/secrets``. Everything that is wrong is reported together, each by
+the variable's name, its value and what would be right. A variable that is set but blank counts as not set.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.exits import Stop
+
+SECRETS = Path("/run/secrets")
+"""Where container platforms mount secrets, one file for each variable."""
+
+_HOST = re.compile(
+    r"""(?: (?: (?P<scheme> https? ) : )? // )?
+        (?P<authority> (?: \[ [0-9a-f:.]+ \] | [a-z0-9] (?: [a-z0-9._-]* [a-z0-9] )? ) (?: : (?P<port> [0-9]{1,5} ) )? )
+        (?P<path> (?: / (?: [a-z0-9._~!$&'()*+,;=:@-] | %[0-9a-f]{2} )* )* )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class SettingsWrong(Stop):
+    """One or more variables cannot be used; the message lists them all."""
+
+    exit_code = 2
+
+
+def host_of_files(value: str) -> str:
+    """Return the normal form of DJANGO_STATIC_HOST: "", ``//host[/path]`` or ``http[s]://host[/path]``.
+
+    No trailing slash; "" and "//" both mean no host. A bare host follows the page's own scheme (RFC 3986 §4.2).
+    """
+    if value in ("", "//"):
+        return ""
+    match = _HOST.fullmatch(value)
+    if not match or int(match["port"] or 0) > 65535:
+        raise ValueError(_refusal(value))
+    if {".", ".."} & set(match["path"].split("/")):
+        raise ValueError("its path has a dot segment")
+    scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
+    return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
+
+
+def _refusal(value: str) -> str:
+    scheme = re.match(r"([a-z][a-z0-9+.-]*)://", value, re.IGNORECASE)
+    reasons = {
+        "it has a space": bool(re.search(r"\s", value)),
+        "its scheme is neither http nor https": bool(scheme) and scheme[1].lower() not in ("http", "https"),
+        "it carries credentials": "@" in value.partition("//")[2].partition("/")[0] or "@" in value.split("/")[0],
+        "it has a query": "?" in value,
+        "it has a fragment": "#" in value,
+        "it names no host": value.startswith("/") and not value.startswith("//"),
+        "its host is not in its ASCII form (xn--…)": not value.isascii(),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), "it is not a host name")
+
+
+def _url_prefix(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not re.fullmatch(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+/)+", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("it must begin and end with a slash, and name at least one path segment")
+    return value
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"it is not a regular expression: {error}") from None
+    return value
+
+
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _relative(value: tuple[str, ...]) -> tuple[str, ...]:
+    for name in value:
+        if name.startswith("/") or not name.isprintable() or {"", ".", ".."} & set(name.split("/")):
+            raise ValueError(f"{name!r} is not a path below the static root")
+    return value
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+
+
+def _variable(name: str, default: Any, meaning: str, expects: str, shown: str | None = None, **rules: Any) -> Any:
+    """Return the field of one variable: `expects` is what an error says would be right."""
+    extra = {"expects": expects, "shown": shown if shown is not None else str(default)}
+    return Field(default, validation_alias=name, description=meaning, json_schema_extra=extra, **rules)
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured, frozen. ``Settings.read()`` is how a program gets it."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        case_sensitive=True,
+        populate_by_name=True,
+        validate_default=False,
+    )
+
+    settings_module: str = _variable(
+        "DJANGO_SETTINGS_MODULE",
+        "app.site.settings",
+        "The Django project to serve: its settings module, importable from the working directory.",
+        "a dotted module name, for example mysite.settings",
+        pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$",
+    )
+    static_host: Annotated[str, AfterValidator(host_of_files)] = _variable(
+        "DJANGO_STATIC_HOST",
+        "",
+        "Where browsers fetch static files, when not from the page's own host: the CDN's address, with a path if it "
+        "has one. Empty or `//`: no other host.",
+        "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
+        shown="",
+    )
+    static_prefix: Annotated[str | None, AfterValidator(_url_prefix)] = _variable(
+        "DJANGO_STATIC_PREFIX",
+        None,
+        "The URL path below which static files are served.",
+        "a path that begins and ends with a slash, for example /static/",
+        shown="the path of the project's `STATIC_URL`, else `/static/`",
+    )
+    static_root: Path | None = _variable(
+        "DJANGO_STATIC_ROOT",
+        None,
+        "The directory of the static tree: the build makes it, the server reads it.",
+        "a directory",
+        shown="the project's `STATIC_ROOT`, else `staticfiles`",
+    )
+    static_max_age: int = _variable(
+        "DJANGO_STATIC_MAX_AGE",
+        60,
+        "Seconds for which files without a fingerprint may be reused before they are revalidated.",
+        "a number of seconds from 0 to 31536000",
+        ge=0,
+        le=31536000,
+    )
+    static_immutable_pattern: Annotated[str, AfterValidator(_pattern)] = _variable(
+        "DJANGO_STATIC_IMMUTABLE_PATTERN",
+        "",
+        "A regular expression, searched in names below the prefix: the build records what it finds as immutable, "
+        "beside everything that Django's manifest fingerprints.",
+        "a regular expression, for example ^vite/assets/",
+        shown="",
+    )
+    static_root_files: Annotated[Listed, AfterValidator(_relative)] = _variable(
+        "DJANGO_STATIC_ROOT_FILES",
+        ("favicon.ico", "robots.txt"),
+        "Files of the tree that are served at `/` too, where the tree has them; separated by commas. `,`: none.",
+        "names below the static root, separated by commas, for example favicon.ico,robots.txt",
+        shown="favicon.ico,robots.txt",
+    )
+    static_cache: Path | None = _variable(
+        "DJANGO_STATIC_CACHE",
+        None,
+        "A directory in which builds keep encoded files, so that the next one encodes only what changed.",
+        "a directory",
+        shown="`$XDG_CACHE_HOME/static-host`, else `~/.cache/static-host`",
+    )
+    interface: Literal["auto", "wsgi", "asgi"] = _variable(
+        "DJANGO_INTERFACE",
+        "auto",
+        "How Django is called: `wsgi`, in threads; `asgi`; or `auto`: `asgi` where the project sets "
+        "`ASGI_APPLICATION`, else `wsgi`.",
+        "auto, wsgi or asgi",
+    )
+    threads: int = _variable(
+        "DJANGO_THREADS",
+        10,
+        "Threads for a synchronous Django, in each worker process.",
+        "a whole number from 1 to 1000",
+        ge=1,
+        le=1000,
+    )
+    debug: bool = _variable(
+        "DJANGO_DEBUG",
+        False,
+        "Debug mode of the bundled site. A project of your own has its own `DEBUG`.",
+        "true or false",
+        shown="false",
+    )
+    secret_key: SecretStr | None = _variable(
+        "DJANGO_SECRET_KEY",
+        None,
+        "`SECRET_KEY` of the bundled site.",
+        "a long random text",
+        shown="made once, kept in `DJANGO_SITE_DATA`",
+    )
+    allowed_hosts: Listed = _variable(
+        "DJANGO_ALLOWED_HOSTS",
+        ("localhost", "127.0.0.1", "[::1]"),
+        "`ALLOWED_HOSTS` of the bundled site, separated by commas.",
+        "host names, separated by commas",
+        shown="localhost,127.0.0.1,[::1]",
+    )
+    site_data: Path = _variable(
+        "DJANGO_SITE_DATA",
+        Path("var"),
+        "Where the bundled site keeps its SQLite database, its secret key and its static tree.",
+        "a directory",
+    )
+    host: str = _variable(
+        "HOST",
+        "127.0.0.1",
+        "The address to listen on.",
+        "an IP address or a host name of this machine, for example 0.0.0.0",
+        pattern=r"^[^\s/]+$",
+    )
+    port: int = _variable(
+        "PORT",
+        8000,
+        "The TCP port to listen on; 0 takes a free one.",
+        "a whole number from 0 to 65535",
+        ge=0,
+        le=65535,
+    )
+    workers: int = _variable(
+        "WEB_CONCURRENCY",
+        1,
+        "Worker processes.",
+        "a whole number from 1 to 512",
+        ge=1,
+        le=512,
+    )
+    forwarded_allow_ips: Listed = _variable(
+        "FORWARDED_ALLOW_IPS",
+        ("127.0.0.1",),
+        "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated "
+        "by commas; `*` believes everyone.",
+        "IP addresses or networks, separated by commas, or *",
+        shown="127.0.0.1",
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: object, info: ValidationInfo) -> object:
+        if isinstance(value, str) and not value.strip() and info.field_name:
+            return cls.model_fields[info.field_name].get_default()
+        return value
+
+    @classmethod
+    def read(cls) -> Settings:
+        """Return the settings of this process. Raises SettingsWrong, naming every variable that is wrong."""
+        try:
+            return cls(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
+        except ValidationError as error:
+            raise SettingsWrong(_complaints(error)) from None
+        except UnicodeDecodeError as error:
+            raise SettingsWrong(f"the file .env is not UTF-8: {error}. Save it as UTF-8.") from None
+
+
+def _complaints(error: ValidationError) -> str:
+    fields = {field.validation_alias: field for field in Settings.model_fields.values()}
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0])
+        extra: Any = fields[name].json_schema_extra
+        reason = f"{problem['ctx']['error']}. " if problem["type"] == "value_error" else ""
+        lines.append(f"  {name}={str(problem['input'])!r}: {reason}Expected: {extra['expects']}.")
+    count = "this variable is" if len(lines) == 1 else f"these {len(lines)} variables are"
+    return "\n".join([f"{count} wrong:", *lines])

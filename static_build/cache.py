@@ -1,0 +1,69 @@
+"""Encoded bytes kept between builds, by content.
+
+Rule: an entry is named by the SHA-256 of the unencoded bytes and by the recipe; it begins with the digest of what
+follows, and is used only if that is true. Writers never meet: each writes a file of its own and renames it into place.
+A cache that cannot be used costs time, never a build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+LIMIT = 1 << 30
+"""Bytes that the cache may keep between builds; the entries that were used longest ago go first."""
+
+
+class Cache:
+    """Codings by content, in a directory of which every entry is one file."""
+
+    def __init__(self, directory: Path, recipe: str) -> None:
+        self.directory = directory
+        self._recipe = recipe.encode()
+
+    def get(self, data: bytes) -> dict[str, bytes] | None:
+        """Return what `put` kept for these bytes, or None. A damaged entry counts as none."""
+        path = self._path(data)
+        try:
+            checksum, _, entry = path.read_bytes().partition(b"\n")
+            if sha256(entry).hexdigest().encode() != checksum:
+                return None
+            os.utime(path)
+        except OSError:
+            return None
+        head, _, rest = entry.partition(b"\n")
+        encoded = {}
+        for coding, length in json.loads(head):
+            encoded[coding], rest = rest[:length], rest[length:]
+        return encoded
+
+    def put(self, data: bytes, encoded: dict[str, bytes]) -> None:
+        """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write."""
+        path = self._path(data)
+        head = json.dumps([[coding, len(body)] for coding, body in encoded.items()]).encode()
+        entry = b"\n".join([head, b"".join(encoded.values())])
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(sha256(entry).hexdigest().encode() + b"\n" + entry)
+            Path(temporary).replace(path)
+
+    def prune(self) -> None:
+        """Remove the entries that were used longest ago, until the rest is within the limit."""
+        with suppress(OSError):
+            entries = [(path, path.stat()) for path in self.directory.glob("*/*")]
+            held = sum(stat.st_size for _, stat in entries)
+            for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
+                if held <= LIMIT:
+                    return
+                path.unlink()
+                held -= stat.st_size
+
+    def _path(self, data: bytes) -> Path:
+        name = sha256(sha256(data).digest() + self._recipe).hexdigest()
+        return self.directory / name[:2] / name[2:]

@@ -1,0 +1,160 @@
+"""Django's ``collectstatic`` into a directory, with fingerprints.
+
+Rule: it is the project's own command, with the project's finders, and with the storage of `BuildStorage` unless the
+project has a fingerprinting storage of its own. References that lead nowhere are all reported, with file and line.
+"""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import io
+import logging
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urldefrag
+
+from django.contrib.staticfiles import finders
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
+
+from app.storage import StaticHostStorage
+from static_build.releases import BuildFailed
+
+log = logging.getLogger("static_host.build")
+
+STORAGE = "static_build.collect.BuildStorage"
+
+
+class BuildStorage(StaticHostStorage):
+    """Fingerprints files and rewrites the references between them, ES module imports included.
+
+    A CSS reference to a file that does not exist fails the build. A source map or an import that does not exist is
+    left as it is, with a warning: both are found in third-party files whose authors never shipped the target.
+    """
+
+    support_js_module_import_aggregation = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._dangling: dict[str, bool] = {}
+
+    def url_converter(self, name: str, hashed_files: dict[str, str], template: str | None = None) -> Any:
+        """Return Django's converter, made to collect what it would raise for."""
+        convert = super().url_converter(name, hashed_files, template)
+
+        def converter(match: Any) -> str:
+            try:
+                return str(convert(match))
+            except ValueError:
+                self._note(name, match, hashed_files)
+                return str(match["matched"])
+
+        return converter
+
+    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, str, Any]]:
+        """Yield what collectstatic shows; last, one error that lists every dangling reference."""
+        results = list(super().post_process(*args, **kwargs))
+        if any(isinstance(processed, RuntimeError) for *_, processed in results):
+            results = list(self._without_imports(*args, **kwargs))
+        yield from results
+        for message in sorted(message for message, fatal in self._dangling.items() if not fatal):
+            log.warning("%s", message)
+        fatal = sorted(message for message, fatal in self._dangling.items() if fatal)
+        if fatal:
+            raise BuildFailed("\n  ".join(["references that lead nowhere:", *fatal]))
+
+    def _without_imports(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, str, Any]]:
+        """Once more, for modules that import each other in a circle: such names have no fingerprint by content."""
+        log.warning("JavaScript modules import each other in a circle: imports keep the names that they have")
+        for hashed in set(self.hashed_files.values()) - set(self.hashed_files):
+            self.delete(hashed)
+        imports = {pattern for pattern, _ in self._js_module_import_aggregation_patterns[1]}
+        self._patterns["*.js"] = [entry for entry in self._patterns["*.js"] if entry[0].pattern not in imports]
+        yield from super().post_process(*args, **kwargs)
+
+    def _note(self, name: str, match: Any, known: dict[str, str]) -> None:
+        reference = urldefrag(match["url"])[0]
+        line = match.string.count("\n", 0, match.start()) + 1
+        is_import = "import" in match["matched"][:6] or match["matched"].startswith("export")
+        fatal = "sourceMappingURL" not in match["matched"] and not (is_import and name.endswith(("js", "mjs")))
+        near = difflib.get_close_matches(reference.rpartition("/")[2], [key.rpartition("/")[2] for key in known], n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        self._dangling[f"{name}, line {line}: {reference} does not exist.{hint}"] = fatal
+
+
+def collect(root: Path, root_files: tuple[str, ...]) -> str:
+    """Collect into `root`, which is the project's STATIC_ROOT by now; returns the manifest's file name.
+
+    Raises BuildFailed; an exception of the project's own code passes through.
+    """
+    try:
+        call_command(
+            "collectstatic",
+            interactive=False,
+            verbosity=0,
+            skip_checks=True,
+            ignore_patterns=_dangling_links(),
+            stdout=io.StringIO(),
+            stderr=io.StringIO(),
+        )
+    except CommandError as error:
+        raise BuildFailed(_no_command(error)) from None
+    except ImproperlyConfigured as error:
+        raise BuildFailed(f"collectstatic: {error}") from None
+    except UnicodeDecodeError as error:
+        raise BuildFailed(f"collectstatic: a stylesheet or script is not UTF-8: {error}") from None
+    except OSError as error:
+        raise BuildFailed(f"collectstatic: {error}") from None
+    except ValueError as error:  # what Django's own manifest storages raise for a reference that leads nowhere
+        raise BuildFailed(f"collectstatic: {error}") from None
+    _collect_root_files(root, root_files)
+    return _manifest_name()
+
+
+def _no_command(error: CommandError) -> str:
+    if "Unknown command" in str(error):
+        return "the project has no collectstatic: add 'django.contrib.staticfiles' to INSTALLED_APPS."
+    return f"collectstatic: {error}"
+
+
+def _manifest_name() -> str:
+    from django.contrib.staticfiles.storage import staticfiles_storage
+
+    storage: Any = staticfiles_storage
+    return str(storage.manifest_name)
+
+
+def _files(keep: Callable[[str], bool]) -> Iterator[tuple[str, str, Any]]:
+    """Yield (name, path in its storage, storage) for what the finders list, without Django's ignore patterns."""
+    for finder in finders.get_finders():
+        for path, storage in finder.list([]):
+            name = f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path
+            if keep(name):
+                yield name, path, storage
+
+
+def _dangling_links() -> list[str]:
+    """Return patterns that make collectstatic pass over symbolic links whose target does not exist."""
+    dangling, sound = set(), set()
+    for _, path, storage in _files(lambda _: True):
+        (sound if storage.exists(path) else dangling).add(path)
+    for path in sorted(dangling):
+        log.warning("%s is a symbolic link to a file that does not exist; it is left out", path)
+    if dangling & sound:
+        both = ", ".join(sorted(dangling & sound))
+        raise BuildFailed(f"{both}: one static folder has it, another has a symbolic link of that name to nothing.")
+    return [glob.escape(path) for path in sorted(dangling)]
+
+
+def _collect_root_files(root: Path, root_files: tuple[str, ...]) -> None:
+    """Copy the files that are served at ``/`` but that collectstatic passes over (``.well-known/…``)."""
+    folders = tuple(name for name in root_files if name.endswith("/"))
+    for name, path, storage in _files(lambda name: name in root_files or name.startswith(folders)):
+        target = root / name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with storage.open(path) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)

@@ -1,0 +1,41 @@
+"""Bytes → encoded bytes, for each content coding that pays.
+
+Rule: each coding is judged on its own, against the unencoded bytes; what WhiteNoise leaves alone (its list of
+compressed formats, its threshold of 5 %) is left alone here. Equal bytes give equal encoded bytes, on every machine:
+no file names and no times in gzip's header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import brotli
+from whitenoise.compress import Compressor
+
+RECIPE = f"br11-{brotli.__version__}+gzip9"
+"""What the cache must know: other settings or another encoder make other bytes."""
+
+
+class Encoder(Compressor):
+    """WhiteNoise's Compressor, with bytes instead of files and a verdict for each coding."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.codings: dict[str, Callable[[bytes], bytes]] = {
+            "br": self.compress_brotli,
+            "gzip": self.compress_gzip,
+        }
+
+    def encoded(self, data: bytes) -> dict[str, bytes]:
+        """Return the encoded bytes of each coding that saves at least 5 %."""
+        candidates = {coding: encode(data) for coding, encode in self.codings.items()}
+        return {
+            coding: result
+            for coding, result in candidates.items()
+            if self.is_compressed_effectively(coding, "", len(data), result)
+        }
+
+    @staticmethod
+    def compress_brotli(data: bytes) -> bytes:
+        """Return `data` at brotli's highest quality."""
+        return brotli.compress(data, quality=11)

@@ -1,0 +1,100 @@
+"""The build, from a project to a tree: collect → encode → index → swap into place.
+
+Rule: it needs no database and no network, and never leaves half a tree. Two builds of one source give the same
+bytes, the index included.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.origin import index
+from app.origin.index import Resource
+from app.project import Project, configured, explained
+from app.settings import Settings
+from static_build import resources
+from static_build.cache import Cache
+from static_build.collect import STORAGE, collect
+from static_build.encode import RECIPE
+from static_build.releases import BuildFailed, staging, swap
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads."""
+
+    root: Path
+    release: str
+    changed: bool
+    made: resources.Made
+    seconds: float
+
+    @property
+    def identity(self) -> int:
+        """All resources without content coding."""
+        return sum(resource.identity.length for resource in self._all)
+
+    @property
+    def smallest(self) -> int:
+        """All resources, each in its smallest representation."""
+        return sum(resource.representations[0].length for resource in self._all)
+
+    @property
+    def _all(self) -> list[Resource]:
+        return list(self.made.resources.values())
+
+
+def build(settings: Settings) -> Built:
+    """Build the project's static tree and swap it into place. Raises Stop; the old tree then still stands."""
+    began = time.monotonic()
+    project = configured(settings)
+    root = project.static_root.absolute()
+    try:
+        with staging(root) as directory:
+            manifest = _collected(project, directory)
+            made = _made(directory, manifest, settings)
+            (directory / index.NAME).write_bytes(_index(project, made))
+            release, changed = swap(directory, root)
+    except OSError as error:
+        raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
+    return Built(root, release, changed, made, time.monotonic() - began)
+
+
+def _collected(project: Project, directory: Path) -> Path:
+    """Run the project's collectstatic into the directory; returns the manifest's path."""
+    project.lay_over(project.prefix, directory, STORAGE)
+    project.set_up()
+    with explained(project.name):
+        return directory / collect(directory, project.settings.static_root_files)
+
+
+def _made(directory: Path, manifest: Path, settings: Settings) -> resources.Made:
+    if not manifest.exists():
+        raise BuildFailed(f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one.")
+    root_files = settings.static_root_files
+    folders = tuple(name for name in root_files if name.endswith("/"))
+    names = resources.names(directory, lambda name: name in root_files or name.startswith(folders))
+    names.remove(manifest.relative_to(directory).as_posix())
+    if not names:
+        raise BuildFailed("the project has no static files: its finders find none.")
+    cache = Cache(_cache_directory(settings), RECIPE)
+    made = resources.make(
+        directory, names, resources.immutable_names(manifest, settings.static_immutable_pattern), cache
+    )
+    cache.prune()
+    return made
+
+
+def _index(project: Project, made: resources.Made) -> bytes:
+    try:
+        return index.dumps(project.prefix, made.resources)
+    except ValueError as error:
+        raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
+
+
+def _cache_directory(settings: Settings) -> Path:
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())  # no variable of ours
+    return settings.static_cache or home / "static-host"

@@ -1,0 +1,137 @@
+"""Releases on disk: a staging directory, the swap, and the removal of what nobody serves any more.
+
+Rule: the static root is a symbolic link, so that one rename puts a new tree in place of the old one; until then the
+old tree stands untouched. One build at a time: a second one waits. A release in use by a server is locked by it and
+is not removed.
+
+    staticfiles -> .staticfiles.releases/3f9a…    the static root, a symbolic link to the current release
+    .staticfiles.releases/3f9a…/                  a release, named by the digest of its index
+    .staticfiles.releases/building-…/             a build in progress, or one that was killed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+
+from app.exits import Stop
+from app.origin import index
+
+log = logging.getLogger("static_host.build")
+
+
+class BuildFailed(Stop):
+    """The build cannot go on; the previous tree, if any, still stands."""
+
+    exit_code = 5
+
+
+@contextmanager
+def staging(root: Path) -> Iterator[Path]:
+    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed."""
+    _refuse_what_is_not_a_tree(root)
+    home = _home(root)
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        _wait_for(lock.fileno(), root)
+        for killed in home.glob("building-*"):
+            shutil.rmtree(killed, ignore_errors=True)
+        directory = Path(tempfile.mkdtemp(prefix="building-", dir=home))
+        directory.chmod(0o777 & ~_umask())  # a server may run as another user
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def swap(directory: Path, root: Path) -> tuple[str, bool]:
+    """Make the finished tree in `directory` the one at `root`, by one rename. Raises OSError.
+
+    Returns the release's name and whether it differs from the one that was there.
+    """
+    release = sha256((directory / index.NAME).read_bytes()).hexdigest()[:16]
+    current = root.resolve()
+    if current.name == release and _whole(current):
+        return release, False
+    target = directory.with_name(release)
+    if target.exists():  # an older release that came back, or this one, damaged
+        target = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=directory.parent))
+        target.rmdir()
+    directory.rename(target)
+    _link(root, target)
+    _remove_unused(target)
+    return release, True
+
+
+def _link(root: Path, target: Path) -> None:
+    link = target.with_name("next")
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(target, root.parent))
+    if root.is_dir() and not root.is_symlink():  # a copied tree, or an empty directory: a link cannot replace it
+        root.rename(target.with_name(f"replaced-{os.getpid()}"))
+    link.rename(root)
+
+
+def _remove_unused(current: Path) -> None:
+    for other in current.parent.iterdir():
+        if other.is_dir() and other != current and _is_free(other):
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_free(directory: Path) -> bool:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
+
+
+def _whole(tree: Path) -> bool:
+    """Whether every file of the tree still has the length that its index says."""
+    with suppress(OSError, ValueError):
+        resources = index.loads((tree / index.NAME).read_bytes()).values()
+        return all(
+            (tree / representation.file).stat().st_size == representation.length
+            for resource in resources
+            for representation in resource.representations
+        )
+    return False
+
+
+def _refuse_what_is_not_a_tree(root: Path) -> None:
+    remedy = "Remove it, or set DJANGO_STATIC_ROOT to another directory; nothing was changed."
+    if root.exists() and not root.is_dir():
+        raise BuildFailed(f"the static root {root} is a file. {remedy}")
+    if os.path.ismount(root):
+        raise BuildFailed(f"the static root {root} is a mount point: set DJANGO_STATIC_ROOT to a directory inside it.")
+    if root.is_dir() and not (root / index.NAME).exists() and any(root.iterdir()):
+        raise BuildFailed(f"{root} holds files that are not a static tree of this program. {remedy}")
+
+
+def _wait_for(lock: int, root: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("another build of %s is running; waiting for it", root)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _home(root: Path) -> Path:
+    return root.parent / f".{root.name}.releases"
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

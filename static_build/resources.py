@@ -1,0 +1,146 @@
+"""A collected directory → encoded siblings beside its files, and the resources of the index.
+
+Rule: the walk covers the directory as it is, not only what the manifest names; each distinct content is encoded once,
+however many files have it; immutable is what the manifest fingerprints, and what the operator's pattern finds. A
+name's shape alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+from whitenoise.media_types import MediaTypes
+
+from app.origin.index import SUFFIXES, Representation, Resource
+from app.origin.negotiation import CODINGS
+from static_build.cache import Cache
+from static_build.encode import Encoder
+
+_MEDIA_TYPES = MediaTypes()
+_ENCODER = Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The resources by name; how many contents were encoded, and how many of them came from the cache."""
+
+    resources: dict[str, Resource]
+    encoded: int
+    from_cache: int
+
+
+def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
+    """Return the files below `root` that are resources, sorted.
+
+    Left out: hidden files, unless `shown`, and files that are another file's encoded sibling.
+    """
+    found = set(_walk(root))
+    suffixes = tuple(suffix for suffix in SUFFIXES.values() if suffix)
+    siblings = {name for name in found if name.endswith(suffixes) and name.rpartition(".")[0] in found}
+    hidden = {name for name in found if any(part.startswith(".") for part in name.split("/")) and not shown(name)}
+    return sorted(found - siblings - hidden)
+
+
+def fingerprinted(manifest: Path) -> frozenset[str]:
+    """Return the names that the manifest gives to a file in place of its own."""
+    paths: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
+    return frozenset(hashed for name, hashed in paths.items() if hashed != name)
+
+
+def make(root: Path, names: list[str], immutable: Callable[[str], bool], cache: Cache) -> Made:
+    """Encode what pays, write it beside the files, and return the resources. Raises OSError."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        groups: dict[str, list[str]] = {}
+        for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
+            groups.setdefault(digest, []).append(name)
+        results = list(threads.map(lambda digest: _encoded(root, digest, groups[digest], cache), groups))
+    facts = {name: result for result, group in zip(results, groups.values(), strict=True) for name in group}
+    return Made(
+        {name: _resource(name, facts[name].facts, immutable(name)) for name in names},
+        encoded=sum(result.tried for result in results),
+        from_cache=sum(result.from_cache for result in results),
+    )
+
+
+def media_type(name: str) -> str:
+    """Return WhiteNoise's media type for the name, with a charset where the type is text."""
+    plain = str(_MEDIA_TYPES.get_type(name))
+    return f"{plain}; charset=utf-8" if plain.startswith("text/") else plain
+
+
+def digest(data: bytes) -> str:
+    """Return the digest that the index records."""
+    return _short(sha256(data).digest())
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """What became of one content: (coding, length in bytes, digest) of each representation."""
+
+    facts: list[tuple[str, int, str]]
+    tried: bool
+    from_cache: bool
+
+
+def _encoded(root: Path, identity: str, group: list[str], cache: Cache) -> _Encoded:
+    facts = [("identity", (root / group[0]).stat().st_size, identity)]
+    if not any(_ENCODER.should_compress(name) for name in group):
+        return _Encoded(facts, tried=False, from_cache=False)
+    data = (root / group[0]).read_bytes()
+    kept = cache.get(data)
+    encoded = _ENCODER.encoded(data) if kept is None else kept
+    if kept is None:
+        cache.put(data, encoded)
+    for coding, body in encoded.items():
+        _write(root, [name + SUFFIXES[coding] for name in group], body)
+        facts.append((coding, len(body), digest(body)))
+    return _Encoded(facts, tried=True, from_cache=kept is not None)
+
+
+def _write(root: Path, names: list[str], body: bytes) -> None:
+    """Write `body` to the first name and make the others hard links to it, where the file system has them."""
+    first = root / names[0]
+    first.unlink(missing_ok=True)
+    first.write_bytes(body)
+    for name in names[1:]:
+        (root / name).unlink(missing_ok=True)
+        try:
+            os.link(first, root / name)
+        except OSError:
+            (root / name).write_bytes(body)
+
+
+def _resource(name: str, facts: list[tuple[str, int, str]], immutable: bool) -> Resource:  # noqa: FBT001
+    ranked = sorted(facts, key=lambda fact: (fact[1], CODINGS.index(fact[0])))
+    representations = (Representation(coding, name + SUFFIXES[coding], *rest) for coding, *rest in ranked)
+    return Resource(media_type(name), immutable, tuple(representations))
+
+
+def immutable_names(manifest: Path, pattern: str) -> Callable[[str], bool]:
+    """Return the judge of immutability for one build."""
+    hashed = fingerprinted(manifest)
+    found = re.compile(pattern).search if pattern else lambda _: None
+    return lambda name: name in hashed or found(name) is not None
+
+
+def _walk(root: Path) -> Iterator[str]:
+    for folder, _, files in os.walk(root):
+        for file in files:
+            yield (Path(folder) / file).relative_to(root).as_posix()
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return _short(file_digest(file, "sha256").digest())
+
+
+def _short(full: bytes) -> str:
+    return urlsafe_b64encode(full[:18]).decode()
