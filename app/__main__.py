@@ -29,7 +29,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("django-static-host"), prog_name="static-host")
 def main() -> None:
-    """Serve a Django project and its precompressed static files from one process, behind any CDN.
+    r"""Serve a Django project and its precompressed static files from one process, behind any CDN.
 
     \b
     In a directory that holds a Django project:
@@ -66,6 +66,7 @@ class Documented(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one entry for each variable."""
+        super().format_epilog(ctx, formatter)
         with formatter.section("Environment variables (also from .env and /run/secrets)"):
             for entry in _variables().split("\n\n"):
                 name, _, meaning = entry.partition("\n    ")

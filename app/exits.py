@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Stop(Exception):  # noqa: N818 - it is not always an error that stops a program
+class Stop(Exception):
     """Ends the program with a message for the operator and with ``exit_code``."""
 
     exit_code = 1

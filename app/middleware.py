@@ -42,10 +42,11 @@ class StaticOrigin:
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": list(response.headers)})
-    if any(isinstance(part, Slice) for part in response.body):
-        await _send_until_gone(response, receive, send)
+    in_memory = [part for part in response.body if isinstance(part, bytes)]
+    if len(in_memory) == len(response.body):
+        await send({"type": "http.response.body", "body": b"".join(in_memory)})
     else:
-        await send({"type": "http.response.body", "body": b"".join(part for part in response.body)})
+        await _send_until_gone(response, receive, send)
 
 
 async def _send_until_gone(response: Response, receive: Receive, send: Send) -> None:

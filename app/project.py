@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
@@ -27,8 +27,10 @@ DEFAULT_PREFIX = "/static/"
 DEFAULT_ROOT = Path("staticfiles")
 STORAGE = "app.storage.StaticHostStorage"
 
+DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
 _REPLACED = (
-    "django.contrib.staticfiles.storage.StaticFilesStorage",
+    DJANGO_STORAGE,
     "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     "whitenoise.storage.CompressedStaticFilesStorage",
     "whitenoise.storage.CompressedManifestStaticFilesStorage",
@@ -69,15 +71,21 @@ class Project:
         """
         from django.conf import settings
 
-        wanted: dict[str, Any] = {
-            "STATIC_URL": static_url,
-            "STATIC_ROOT": str(root),
-            "STORAGES": {**settings.STORAGES, "staticfiles": _storage(settings.STORAGES.get("staticfiles", {}), storage)},
-        }
-        before = {"STATIC_URL": self.static_url, "STATIC_ROOT": settings.STATIC_ROOT, "STORAGES": settings.STORAGES}
-        for name, value in wanted.items():
-            setattr(settings, name, value)
-        return [f"{name} = {wanted[name]!r}" for name in wanted if _differs(before[name], wanted[name])]
+        own = settings.STORAGES.get("staticfiles", {})
+        chosen = own if _fingerprints(own.get("BACKEND")) else {"BACKEND": storage}
+        changes = [
+            ("STATIC_URL", self.static_url, static_url),
+            ("STATIC_ROOT", settings.STATIC_ROOT, str(root)),
+            ("STORAGES['staticfiles']['BACKEND']", own.get("BACKEND"), chosen["BACKEND"]),
+        ]
+        settings.STATIC_URL = static_url
+        settings.STATIC_ROOT = str(root)
+        settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
+        return [
+            f"{name} = {after!r}"
+            for name, before, after in changes
+            if before not in (None, DJANGO_STORAGE) and str(before) != after
+        ]
 
     def set_up(self) -> None:
         """Run ``django.setup()``. Raises ProjectBroken."""
@@ -122,7 +130,7 @@ def configured(settings: Settings) -> Project:
         from django.conf import settings as project
 
         url = getattr(project, "STATIC_URL", None)
-        url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None  # noqa: SLF001
+        url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
         root = project.STATIC_ROOT
     host, prefix = _split(url)
     return Project(
@@ -151,24 +159,19 @@ def _split(static_url: str | None) -> tuple[str, str]:
     return host, path if path != "/" else DEFAULT_PREFIX
 
 
-def _storage(own: dict[str, Any], ours: str) -> dict[str, Any]:
-    """Return the staticfiles storage: the project's own where it fingerprints into a directory, else ours."""
-    backend = own.get("BACKEND")
-    if backend and backend not in _REPLACED and _fingerprints(backend):
-        return own
-    return {"BACKEND": ours}
-
-
-def _fingerprints(backend: str) -> bool:
+def _fingerprints(backend: str | None) -> bool:
+    """Whether the project's staticfiles storage is one to keep: it fingerprints into a directory, in its own way."""
     from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage
     from django.utils.module_loading import import_string
 
+    if not backend or backend in _REPLACED:
+        return False
     storage = import_string(backend)
-    return isinstance(storage, type) and issubclass(storage, ManifestFilesMixin) and issubclass(storage, StaticFilesStorage)
-
-
-def _differs(before: Any, after: Any) -> bool:
-    return before is not None and str(before) != str(after)
+    return (
+        isinstance(storage, type)
+        and issubclass(storage, ManifestFilesMixin)
+        and issubclass(storage, StaticFilesStorage)
+    )
 
 
 def _wsgi(settings: Any, threads: int) -> ASGIApp:
@@ -177,7 +180,9 @@ def _wsgi(settings: Any, threads: int) -> ASGIApp:
     from django.utils.module_loading import import_string
 
     path = settings.WSGI_APPLICATION
-    return WSGIMiddleware(import_string(path) if path else get_wsgi_application(), workers=threads)  # type: ignore[return-value]  # its own spelling of the ASGI types
+    application: Any = import_string(path) if path else get_wsgi_application()
+    bridge: Any = WSGIMiddleware(application, workers=threads)  # it spells the ASGI types its own way
+    return cast("ASGIApp", bridge)
 
 
 def _asgi(settings: Any) -> ASGIApp:
@@ -185,8 +190,8 @@ def _asgi(settings: Any) -> ASGIApp:
     from django.utils.module_loading import import_string
 
     path = getattr(settings, "ASGI_APPLICATION", None)
-    application: ASGIApp = import_string(path) if path else get_asgi_application()
-    return application
+    application: Any = import_string(path) if path else get_asgi_application()
+    return cast("ASGIApp", application)
 
 
 def _show_exceptions(settings: Any) -> None:

@@ -27,7 +27,10 @@ LOGGING: dict[str, Any] = {
     "disable_existing_loggers": False,
     "formatters": {
         "own": {"format": "static-host: %(message)s"},
-        "access": {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"},
+        "access": {
+            "()": "uvicorn.logging.AccessFormatter",
+            "fmt": "%(client_addr)s %(request_line)s %(status_code)s",
+        },
     },
     "handlers": {
         "own": {"class": "logging.StreamHandler", "formatter": "own", "stream": "ext://sys.stderr"},
@@ -84,7 +87,7 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         return socket.create_server(
-            address[:2],  # type: ignore[arg-type]  # two of the 2 or 4 items that typeshed cannot tell apart
+            address[:2],
             family=family,
             backlog=2048,
             dualstack_ipv6=host == "::",

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.exits import Stop
@@ -58,10 +59,10 @@ def host_of_files(value: str) -> str:
 
 
 def _refusal(value: str) -> str:
-    scheme = re.match(r"([a-z][a-z0-9+.-]*)://", value, re.IGNORECASE)
+    scheme, separator, _ = value.lower().partition("://")
     reasons = {
         "it has a space": bool(re.search(r"\s", value)),
-        "its scheme is neither http nor https": bool(scheme) and scheme[1].lower() not in ("http", "https"),
+        "its scheme is neither http nor https": bool(scheme and separator) and scheme not in ("http", "https"),
         "it carries credentials": "@" in value.partition("//")[2].partition("/")[0] or "@" in value.split("/")[0],
         "it has a query": "?" in value,
         "it has a fragment": "#" in value,
@@ -93,7 +94,7 @@ def _listed(value: object) -> object:
 
 def _relative(value: tuple[str, ...]) -> tuple[str, ...]:
     for name in value:
-        if name.startswith("/") or not name.isprintable() or {"", ".", ".."} & set(name.split("/")):
+        if not name.isprintable() or {"", ".", ".."} & set(name.removesuffix("/").split("/")):
             raise ValueError(f"{name!r} is not a path below the static root")
     return value
 
@@ -103,7 +104,7 @@ Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 def _variable(name: str, default: Any, meaning: str, expects: str, shown: str | None = None, **rules: Any) -> Any:
     """Return the field of one variable: `expects` is what an error says would be right."""
-    extra = {"expects": expects, "shown": shown if shown is not None else str(default)}
+    extra: JsonDict = {"expects": expects, "shown": shown if shown is not None else str(default)}
     return Field(default, validation_alias=name, description=meaning, json_schema_extra=extra, **rules)
 
 
@@ -168,7 +169,8 @@ class Settings(BaseSettings):
     static_root_files: Annotated[Listed, AfterValidator(_relative)] = _variable(
         "DJANGO_STATIC_ROOT_FILES",
         ("favicon.ico", "robots.txt"),
-        "Files of the tree that are served at `/` too, where the tree has them; separated by commas. `,`: none.",
+        "Files of the tree that are served at `/` too, where the tree has them, separated by commas; a name that ends "
+        "with a slash is everything below it. `,`: none.",
         "names below the static root, separated by commas, for example favicon.ico,robots.txt",
         shown="favicon.ico,robots.txt",
     )
@@ -264,7 +266,7 @@ class Settings(BaseSettings):
     def read(cls) -> Settings:
         """Return the settings of this process. Raises SettingsWrong, naming every variable that is wrong."""
         try:
-            return cls(_secrets_dir=SECRETS if SECRETS.is_dir() else None)
+            return cls(_secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]  # pydantic-settings' own
         except ValidationError as error:
             raise SettingsWrong(_complaints(error)) from None
         except UnicodeDecodeError as error:

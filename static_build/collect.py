@@ -10,6 +10,7 @@ import difflib
 import glob
 import io
 import logging
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,20 +42,23 @@ class BuildStorage(StaticHostStorage):
         super().__init__(*args, **kwargs)
         self._dangling: dict[str, bool] = {}
 
-    def url_converter(self, name: str, hashed_files: dict[str, str], template: str | None = None) -> Any:
-        """Return Django's converter, made to collect what it would raise for."""
-        convert = super().url_converter(name, hashed_files, template)
+    _patterns: dict[str, list[tuple[re.Pattern[str], str]]]
+    _js_module_import_aggregation_patterns: tuple[str, tuple[tuple[str, str], ...]]
 
-        def converter(match: Any) -> str:
+    def url_converter(self, name: str, hashed_files: dict[str, str], *args: Any, **kwargs: Any) -> Any:
+        """Return Django's converter, made to collect what it would raise for."""
+        convert = super().url_converter(name, hashed_files, *args, **kwargs)
+
+        def converter(match: re.Match[str]) -> str:
             try:
-                return str(convert(match))
+                return convert(match)
             except ValueError:
                 self._note(name, match, hashed_files)
                 return str(match["matched"])
 
         return converter
 
-    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, str, Any]]:
+    def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Yield what collectstatic shows; last, one error that lists every dangling reference."""
         results = list(super().post_process(*args, **kwargs))
         if any(isinstance(processed, RuntimeError) for *_, processed in results):
@@ -66,7 +70,12 @@ class BuildStorage(StaticHostStorage):
         if fatal:
             raise BuildFailed("\n  ".join(["references that lead nowhere:", *fatal]))
 
-    def _without_imports(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, str, Any]]:
+    def save_manifest(self) -> None:
+        """Write the manifest sorted, so that it does not depend on the order in which files were found."""
+        self.hashed_files = dict(sorted(self.hashed_files.items()))
+        super().save_manifest()
+
+    def _without_imports(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Once more, for modules that import each other in a circle: such names have no fingerprint by content."""
         log.warning("JavaScript modules import each other in a circle: imports keep the names that they have")
         for hashed in set(self.hashed_files.values()) - set(self.hashed_files):
@@ -75,7 +84,7 @@ class BuildStorage(StaticHostStorage):
         self._patterns["*.js"] = [entry for entry in self._patterns["*.js"] if entry[0].pattern not in imports]
         yield from super().post_process(*args, **kwargs)
 
-    def _note(self, name: str, match: Any, known: dict[str, str]) -> None:
+    def _note(self, name: str, match: re.Match[str], known: dict[str, str]) -> None:
         reference = urldefrag(match["url"])[0]
         line = match.string.count("\n", 0, match.start()) + 1
         is_import = "import" in match["matched"][:6] or match["matched"].startswith("export")
@@ -138,9 +147,9 @@ def _files(keep: Callable[[str], bool]) -> Iterator[tuple[str, str, Any]]:
 
 def _dangling_links() -> list[str]:
     """Return patterns that make collectstatic pass over symbolic links whose target does not exist."""
-    dangling, sound = set(), set()
-    for _, path, storage in _files(lambda _: True):
-        (sound if storage.exists(path) else dangling).add(path)
+    found = [(path, storage.exists(path)) for _, path, storage in _files(lambda _: True)]
+    sound = {path for path, exists in found if exists}
+    dangling = {path for path, exists in found if not exists}
     for path in sorted(dangling):
         log.warning("%s is a symbolic link to a file that does not exist; it is left out", path)
     if dangling & sound:

@@ -118,9 +118,11 @@ def _write(root: Path, names: list[str], body: bytes) -> None:
             (root / name).write_bytes(body)
 
 
-def _resource(name: str, facts: list[tuple[str, int, str]], immutable: bool) -> Resource:  # noqa: FBT001
+def _resource(name: str, facts: list[tuple[str, int, str]], immutable: bool) -> Resource:
     ranked = sorted(facts, key=lambda fact: (fact[1], CODINGS.index(fact[0])))
-    representations = (Representation(coding, name + SUFFIXES[coding], *rest) for coding, *rest in ranked)
+    representations = (
+        Representation(coding, name + SUFFIXES[coding], length, digest) for coding, length, digest in ranked
+    )
     return Resource(media_type(name), immutable, tuple(representations))
 
 

@@ -133,7 +133,11 @@ def parsed_date(field: bytes) -> int | None:
         year += 2000
         if year > datetime.now(UTC).year + 50:  # §5.6.7
             year -= 100
-    clock = int(match["hour"]), int(match["minute"]), min(int(match["second"]), 59)  # a leap second is allowed
+    clock = (
+        int(match["hour"]),
+        int(match["minute"]),
+        min(int(match["second"]), 59),
+    )  # a leap second is allowed
     if match["second"] > "60":
         return None
     try:

@@ -105,7 +105,7 @@ def loads(data: bytes) -> Index:
 
 
 def _line(name: str, resource: Resource) -> bytes:
-    if "\t" in name or "\n" in name or not name.isascii() and name.encode(errors="replace").decode() != name:
+    if "\t" in name or "\n" in name or name.encode(errors="replace").decode() != name:
         raise ValueError(f"{name!r} has a tab or a line feed, or is not Unicode")
     rows = [
         [r.coding, r.length, r.digest, None if r.file == name + SUFFIXES[r.coding] else r.file]

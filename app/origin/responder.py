@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure
-from app.origin.conditional import Span, evaluate, precondition
+from app.origin.conditional import Span, evaluate
 from app.origin.index import Index, Resource
 from app.origin.negotiation import Weights, preferred, weights
 from app.origin.tree import Tree
@@ -137,9 +137,8 @@ class Responder:
         if chosen is None:
             return _failure(method, 406, b"Not Acceptable\n", *VARY)
         if method == "HEAD":
-            outcome, spans = precondition(headers, chosen.validators), []  # §14.2: HEAD has no ranges
-        else:
-            outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
+            headers.pop(b"range", None)  # §14.2: ranges are for GET alone
+        outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
         if outcome == 304:
             return Response(304, chosen.not_modified)
         if outcome == 412:

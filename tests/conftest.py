@@ -1,0 +1,53 @@
+"""Fixtures: a project as a user has it, its tree made by the real pipeline, its server on a real port."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.processes import Running, run, serving
+
+PROJECTS = Path(__file__).parent / "projects"
+LARGE = random.Random(1).randbytes(3_000_000)
+
+
+def copied(name: str, directory: Path) -> Path:
+    """Return a copy of one of the projects, with a file that is too large to be kept in memory."""
+    project = directory / name
+    shutil.copytree(PROJECTS / name, project, ignore=shutil.ignore_patterns("__pycache__"))
+    return project
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The build's cache, shared by the tests of one process."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The project "plain", with its tree built at ``staticfiles``. Tests do not change it."""
+    project = copied("plain", tmp_path_factory.mktemp("projects"))
+    (project / "mysite/static/large.bin").write_bytes(LARGE)
+    result = run(
+        *("static-host", "build"),
+        cwd=project,
+        DJANGO_SETTINGS_MODULE="mysite.settings",
+        DJANGO_STATIC_CACHE=str(cache),
+        DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/",
+    )
+    assert result.returncode == 0, result.stderr
+    return project
+
+
+@pytest.fixture(scope="session")
+def server(plain: Path) -> Iterator[Running]:
+    """``static-host serve`` on the project "plain"."""
+    with serving(
+        cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/"
+    ) as running:
+        yield running

@@ -1,0 +1,121 @@
+"""Real processes: a command that is run to its end, and a server that is started, used and stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+
+SCRIPTS = Path(sys.executable).parent
+READY = re.compile(r"ready on (http://\S+)")
+
+_OURS = ("DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment without any variable that the program reads, plus `variables`."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    return {**clean, "PYTHONUNBUFFERED": "1", **variables}
+
+
+def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of the virtual environment to its end; output is captured, nothing is checked."""
+    return subprocess.run(
+        [SCRIPTS / command[0], *command[1:]],
+        cwd=cwd,
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@dataclass
+class Running:
+    """A server process; `lines` grows as it writes to standard output and standard error."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+    url: str = ""
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send the signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+    def wait_for(self, text: str, seconds: float = 10) -> None:
+        """Wait until the output contains the text."""
+        deadline = time.monotonic() + seconds
+        while text not in self.output:
+            assert time.monotonic() < deadline, f"{text!r} was not printed:\n{self.output}"
+            time.sleep(0.02)
+
+
+@contextmanager
+def serving(*command: str, cwd: Path, ready: re.Pattern[str] = READY, **variables: str) -> Iterator[Running]:
+    """Start a server (by default ``static-host serve`` on a free port) and give it when it says that it is ready."""
+    arguments = command or ("static-host", "serve")
+    process = subprocess.Popen(
+        [SCRIPTS / arguments[0], *arguments[1:]],
+        cwd=cwd,
+        env=environment({"PORT": "0", **variables}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    running = Running(process, [])
+    reader = Thread(target=_read, args=(running,), daemon=True)
+    reader.start()
+    try:
+        running.url = _announced(running, ready)
+        yield running
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        reader.join(5)
+        assert process.stdout
+        process.stdout.close()
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _read(running: Running) -> None:
+    assert running.process.stdout
+    for line in running.process.stdout:
+        running.lines.append(line)
+
+
+def _announced(running: Running, ready: re.Pattern[str]) -> str:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        match = ready.search(running.output)
+        if match:
+            return match[1] if match.groups() else ""
+        if running.process.poll() is not None:
+            break
+        time.sleep(0.02)
+    raise AssertionError(f"the server did not get ready:\n{running.output}")
