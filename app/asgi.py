@@ -26,12 +26,13 @@ from app.settings import Settings
 def create_app(settings: Settings) -> Starlette:
     """Return the front: the static tree first, then health, then Django for everything else.
 
-    ``app.state.summary`` is what the start-up lines say of it. Raises Stop: TreeUnusable, ProjectMissing or ProjectBroken.
+    ``app.state.summary`` holds the start-up lines about it. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
-    tree = load(project.static_root)
+    root = project.static_root.resolve()  # the release that the link names now; it may name another one soon
+    tree = load(root)
     prefix = settings.static_prefix or tree.index.prefix
-    changed = project.lay_over(project.host + prefix, project.static_root)
+    changed = project.lay_over(project.host + prefix, root)
     responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
     django = project.application()
     front = Starlette(
@@ -39,7 +40,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[Middleware(StaticOrigin, responder=responder)],
     )
     front.state.summary = [
-        f"{len(tree.index)} static resources of {tree.root} at {project.host}{prefix}",
+        f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
         *(f"laid over the project's settings: {line}" for line in changed),
     ]

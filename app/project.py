@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
+from app.bridge import threaded
 from app.exits import Stop
 from app.settings import Settings
 
@@ -75,7 +76,7 @@ class Project:
         chosen = own if _fingerprints(own.get("BACKEND")) else {"BACKEND": storage}
         changes = [
             ("STATIC_URL", self.static_url, static_url),
-            ("STATIC_ROOT", settings.STATIC_ROOT, str(root)),
+            ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
             ("STORAGES['staticfiles']['BACKEND']", own.get("BACKEND"), chosen["BACKEND"]),
         ]
         settings.STATIC_URL = static_url
@@ -102,9 +103,11 @@ class Project:
         self.set_up()
         with explained(self.name):
             from django.conf import settings
+            from django.contrib.staticfiles.storage import staticfiles_storage
             from django.urls import get_resolver
 
             application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings.threads)
+            bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
             _show_exceptions(settings)
@@ -175,14 +178,11 @@ def _fingerprints(backend: str | None) -> bool:
 
 
 def _wsgi(settings: Any, threads: int) -> ASGIApp:
-    from a2wsgi import WSGIMiddleware
     from django.core.wsgi import get_wsgi_application
     from django.utils.module_loading import import_string
 
     path = settings.WSGI_APPLICATION
-    application: Any = import_string(path) if path else get_wsgi_application()
-    bridge: Any = WSGIMiddleware(application, workers=threads)  # it spells the ASGI types its own way
-    return cast("ASGIApp", bridge)
+    return threaded(import_string(path) if path else get_wsgi_application(), threads)
 
 
 def _asgi(settings: Any) -> ASGIApp:

@@ -6,8 +6,10 @@ address. A worker that cannot start stops the parent; nothing is retried.
 
 from __future__ import annotations
 
+import errno
 import logging
 import logging.config
+import os
 import signal
 import socket
 from typing import Any
@@ -97,8 +99,12 @@ def listening(host: str, port: int) -> socket.socket:
     except PermissionError:
         raise AddressTaken(f"{place}: not permitted. Ports below 1024 need a privilege: set PORT=8000.") from None
     except OSError as error:
-        remedy = "Stop the program that has it, or set another PORT" if error.errno == 98 else "Set another HOST"
-        raise AddressTaken(f"{place}: {error.strerror}. {remedy}.") from None
+        remedy = (
+            "Stop the program that has it, or set another PORT"
+            if error.errno == errno.EADDRINUSE
+            else "Set another HOST"
+        )
+        raise AddressTaken(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
 
 
 class _Announcing(uvicorn.Server):

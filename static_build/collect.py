@@ -29,6 +29,24 @@ log = logging.getLogger("static_host.build")
 STORAGE = "static_build.collect.BuildStorage"
 
 
+_IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*['"]""")
+
+
+class Guarded:
+    """A pattern of Django's that is tried only on text for which a much cheaper test says that it may match.
+
+    Its patterns for imports look for the end of an import from every "import" in a file to the file's end.
+    """
+
+    def __init__(self, pattern: re.Pattern[str], may_match: Callable[[str], object]) -> None:
+        self._pattern = pattern
+        self._may_match = may_match
+
+    def sub(self, replacement: Callable[[re.Match[str]], str], text: str) -> str:
+        """Do what ``re.Pattern.sub`` does."""
+        return self._pattern.sub(replacement, text) if self._may_match(text) else text
+
+
 class BuildStorage(StaticHostStorage):
     """Fingerprints files and rewrites the references between them, ES module imports included.
 
@@ -37,13 +55,17 @@ class BuildStorage(StaticHostStorage):
     """
 
     support_js_module_import_aggregation = True
+    _patterns: dict[str, list[tuple[Any, str]]]
+    _js_module_import_aggregation_patterns: tuple[str, tuple[tuple[str, str], ...]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._dangling: dict[str, bool] = {}
-
-    _patterns: dict[str, list[tuple[re.Pattern[str], str]]]
-    _js_module_import_aggregation_patterns: tuple[str, tuple[tuple[str, str], ...]]
+        scripts, imports = self._js_module_import_aggregation_patterns
+        sources = {source for source, _ in imports}
+        self._without_imports = [entry for entry in self._patterns[scripts] if entry[0].pattern not in sources]
+        for entries in self._patterns.values():
+            entries[:] = [(_guarded(pattern, sources), template) for pattern, template in entries]
 
     def url_converter(self, name: str, hashed_files: dict[str, str], *args: Any, **kwargs: Any) -> Any:
         """Return Django's converter, made to collect what it would raise for."""
@@ -62,7 +84,7 @@ class BuildStorage(StaticHostStorage):
         """Yield what collectstatic shows; last, one error that lists every dangling reference."""
         results = list(super().post_process(*args, **kwargs))
         if any(isinstance(processed, RuntimeError) for *_, processed in results):
-            results = list(self._without_imports(*args, **kwargs))
+            results = list(self._once_more(*args, **kwargs))
         yield from results
         for message in sorted(message for message, fatal in self._dangling.items() if not fatal):
             log.warning("%s", message)
@@ -75,13 +97,12 @@ class BuildStorage(StaticHostStorage):
         self.hashed_files = dict(sorted(self.hashed_files.items()))
         super().save_manifest()
 
-    def _without_imports(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    def _once_more(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Once more, for modules that import each other in a circle: such names have no fingerprint by content."""
         log.warning("JavaScript modules import each other in a circle: imports keep the names that they have")
         for hashed in set(self.hashed_files.values()) - set(self.hashed_files):
             self.delete(hashed)
-        imports = {pattern for pattern, _ in self._js_module_import_aggregation_patterns[1]}
-        self._patterns["*.js"] = [entry for entry in self._patterns["*.js"] if entry[0].pattern not in imports]
+        self._patterns[self._js_module_import_aggregation_patterns[0]] = self._without_imports
         yield from super().post_process(*args, **kwargs)
 
     def _note(self, name: str, match: re.Match[str], known: dict[str, str]) -> None:
@@ -92,6 +113,14 @@ class BuildStorage(StaticHostStorage):
         near = difflib.get_close_matches(reference.rpartition("/")[2], [key.rpartition("/")[2] for key in known], n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
         self._dangling[f"{name}, line {line}: {reference} does not exist.{hint}"] = fatal
+
+
+def _guarded(pattern: re.Pattern[str], imports: set[str]) -> re.Pattern[str] | Guarded:
+    if pattern.pattern in imports:
+        return Guarded(pattern, _IMPORT.search)
+    if "sourceMappingURL" in pattern.pattern:
+        return Guarded(pattern, lambda text: "sourceMappingURL" in text)
+    return pattern
 
 
 def collect(root: Path, root_files: tuple[str, ...]) -> str:

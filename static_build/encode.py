@@ -1,8 +1,8 @@
 """Bytes → encoded bytes, for each content coding that pays.
 
 Rule: each coding is judged on its own, against the unencoded bytes; what WhiteNoise leaves alone (its list of
-compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. Equal bytes give equal encoded bytes, on every machine:
-no file names and no times in gzip's header.
+compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. Equal
+bytes give equal encoded bytes: no file names and no times in gzip's header.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         return {
             coding: result
             for coding, result in candidates.items()
-            if len(data) - len(result) > HEADERS
-            and self.is_compressed_effectively(coding, "", len(data), result)
+            if len(data) - len(result) > HEADERS and self.is_compressed_effectively(coding, "", len(data), result)
         }
 
     @staticmethod

@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
 SCRIPTS = Path(sys.executable).parent
-READY = re.compile(r"ready on (http://\S+)")
+READY = r"ready on (http://\S+)"
 
 _OURS = ("DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
 
@@ -70,8 +70,8 @@ class Running:
 
 
 @contextmanager
-def serving(*command: str, cwd: Path, ready: re.Pattern[str] = READY, **variables: str) -> Iterator[Running]:
-    """Start a server (by default ``static-host serve`` on a free port) and give it when it says that it is ready."""
+def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> Iterator[Running]:
+    """Start a server (by default ``static-host serve`` on a free port); give it when it prints what matches `ready`."""
     arguments = command or ("static-host", "serve")
     process = subprocess.Popen(
         [SCRIPTS / arguments[0], *arguments[1:]],
@@ -80,6 +80,7 @@ def serving(*command: str, cwd: Path, ready: re.Pattern[str] = READY, **variable
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,  # so that its children can be ended with it
     )
     running = Running(process, [])
     reader = Thread(target=_read, args=(running,), daemon=True)
@@ -88,8 +89,8 @@ def serving(*command: str, cwd: Path, ready: re.Pattern[str] = READY, **variable
         running.url = _announced(running, ready)
         yield running
     finally:
-        if process.poll() is None:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         reader.join(5)
         assert process.stdout
@@ -109,10 +110,10 @@ def _read(running: Running) -> None:
         running.lines.append(line)
 
 
-def _announced(running: Running, ready: re.Pattern[str]) -> str:
+def _announced(running: Running, ready: str) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        match = ready.search(running.output)
+        match = re.search(ready, running.output)
         if match:
             return match[1] if match.groups() else ""
         if running.process.poll() is not None:

@@ -1,0 +1,42 @@
+"""The secret key that the site keeps for itself when none is configured.
+
+Strategy: the key is written whole to a file of another name, and that file is then linked to its place. A
+link never replaces what is there, so of several workers that start together one makes the key and all read it.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from django.utils.crypto import get_random_string
+
+NAME = "secret_key"
+"""The key's file name inside the site's data directory."""
+LENGTH = 64
+
+
+def kept_key(directory: Path) -> str:
+    """Return the key kept in `directory`, making both on first use.
+
+    Where nothing can be written or read, the key is a new one that lasts as long as the process.
+    """
+    path = directory / NAME
+    try:
+        if not path.exists():
+            _make(path)
+        return path.read_text(encoding="ascii").strip()
+    except OSError:
+        return get_random_string(LENGTH)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600, O_EXCL
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(get_random_string(LENGTH))
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another worker was first
+    finally:
+        Path(draft).unlink()

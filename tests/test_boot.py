@@ -1,0 +1,175 @@
+"""Whatever stops the boot is printed whole, cause last, and ends the process at once with a code of its own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import copied
+from tests.processes import run
+
+WORKERS = pytest.mark.parametrize("workers", ["1", "4"])
+
+
+@pytest.fixture
+def project(tmp_path: Path, plain: Path) -> Path:
+    """A copy of "plain", with a tree, to be broken."""
+    project = copied("plain", tmp_path)
+    shutil.copytree(plain / "staticfiles", project / "staticfiles")
+    return project
+
+
+def boot(project: Path, workers: str = "1", **variables: str) -> tuple[int, str]:
+    """Start the server, which must fail within 5 seconds; returns its exit code and what it printed."""
+    began = time.monotonic()
+    settings = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "WEB_CONCURRENCY": workers, "PORT": "0", **variables}
+    result = run("static-host", "serve", cwd=project, **settings)
+    assert time.monotonic() - began < 5, "it took too long to fail"
+    assert result.stdout == ""
+    return result.returncode, result.stderr
+
+
+@WORKERS
+def test_a_wrong_variable(project: Path, workers: str) -> None:
+    code, output = boot(project, workers, PORT="eighty")
+    assert code == 2
+    assert output == (
+        "static-host: this variable is wrong:\n  PORT='eighty': Expected: a whole number from 0 to 65535.\n"
+    )
+
+
+@WORKERS
+def test_several_wrong_variables_are_reported_together(project: Path, workers: str) -> None:
+    code, output = boot(project, workers, PORT="70000", DJANGO_THREADS="many", DJANGO_STATIC_HOST="ftp://example.com")
+    assert code == 2
+    assert output.splitlines() == [
+        "static-host: these 3 variables are wrong:",
+        (
+            "  DJANGO_STATIC_HOST='ftp://example.com': its scheme is neither http nor https. Expected: a host or an "
+            "http(s) URL without credentials, query or fragment, for example https://cdn.example.com."
+        ),
+        "  DJANGO_THREADS='many': Expected: a whole number from 1 to 1000.",
+        "  PORT='70000': Expected: a whole number from 0 to 65535.",
+    ]
+
+
+@WORKERS
+def test_a_settings_module_that_does_not_exist(project: Path, workers: str) -> None:
+    code, output = boot(project, workers, DJANGO_SETTINGS_MODULE="mysite.setings")
+    assert code == 2
+    assert output == (
+        "static-host: DJANGO_SETTINGS_MODULE='mysite.setings': there is no module 'mysite.setings' in "
+        f"{project} or on sys.path. Settings modules found here: mysite.settings.\n"
+    )
+
+
+@WORKERS
+def test_an_import_error_three_modules_deep_in_the_project(project: Path, workers: str) -> None:
+    (project / "mysite/urls.py").write_text("from mysite import views\n")
+    (project / "mysite/views.py").write_text("from mysite import services\n")
+    (project / "mysite/services.py").write_text("import a_package_that_is_not_installed\n")
+    code, output = boot(project, workers)
+    assert code == 1
+    first, *_, last = output.splitlines()
+    assert first == "static-host: the Django project mysite.settings raised an exception while it was loaded:"
+    assert "Traceback (most recent call last):" in output
+    assert [output.index(f'{project}/mysite/{name}.py", line 1') for name in ("urls", "views", "services")]
+    assert last == "ModuleNotFoundError: No module named 'a_package_that_is_not_installed'"
+    assert output.count("Traceback") == 1
+
+
+@WORKERS
+def test_an_app_registry_error(project: Path, workers: str) -> None:
+    (project / "mysite/apps.py").write_text("from django.contrib.auth.models import User\n")
+    settings = project / "mysite/settings.py"
+    settings.write_text(settings.read_text() + "INSTALLED_APPS += ['mysite.apps.MysiteConfig']\n")
+    code, output = boot(project, workers)
+    assert code == 1
+    assert "Traceback (most recent call last):" in output
+    assert f'{project}/mysite/apps.py", line 1, in <module>' in output
+    assert output.splitlines()[-1] == "django.core.exceptions.AppRegistryNotReady: Apps aren't loaded yet."
+
+
+@WORKERS
+def test_a_settings_module_that_exits(project: Path, workers: str) -> None:
+    (project / "mysite/settings.py").write_text("import sys\nsys.exit('set DATABASE_URL first')\n")
+    code, output = boot(project, workers)
+    assert code == 1
+    assert output.splitlines()[-1] == "SystemExit: set DATABASE_URL first"
+
+
+@WORKERS
+def test_a_missing_tree(project: Path, workers: str) -> None:
+    code, output = boot(project, workers, DJANGO_STATIC_ROOT="elsewhere")
+    assert code == 3
+    assert output == (
+        f"static-host: there is no static tree at {project}/elsewhere. Build it with `static-host build`, or point "
+        "DJANGO_STATIC_ROOT at a tree that was built.\n"
+    )
+
+
+@WORKERS
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda data: data[:-20], "its checksum does not match: it was cut short or changed after the build"),
+        (lambda data: data.replace(b"text/css", b"text/xss"), "its checksum does not match: it was cut short or"),
+        (lambda data: data.replace(b'"format": 1', b'"format": 9'), "it has format 9, this version reads format 1"),
+        (lambda _: b"", "its first line is not an index header"),
+        (lambda _: b"\xff\xfe\x00", "its first line is not an index header"),
+        (lambda _: b"[]\n", "its first line is not an index header"),
+    ],
+)
+def test_a_damaged_index(project: Path, workers: str, damage: object, reason: str) -> None:
+    index = project / "staticfiles/static-host.index"
+    assert callable(damage)
+    index.write_bytes(damage(index.read_bytes()))
+    code, output = boot(project, workers)
+    assert code == 3
+    assert output.startswith(f"static-host: the index {project}/staticfiles/static-host.index cannot be used: {reason}")
+    assert len(output.splitlines()) == 1
+
+
+def test_a_tree_without_an_index(project: Path) -> None:
+    (project / "staticfiles/static-host.index").unlink()
+    code, output = boot(project)
+    assert code == 3
+    assert output.startswith(
+        f"static-host: {project}/staticfiles holds no index (static-host.index), so it is not a built"
+    )
+
+
+def test_a_static_root_that_is_a_file(project: Path) -> None:
+    (project / "file").write_text("")
+    code, output = boot(project, DJANGO_STATIC_ROOT="file")
+    assert code == 3
+    assert output.startswith(f"static-host: the static root {project}/file is a file, not a directory. Build it with")
+
+
+@WORKERS
+def test_a_port_in_use(project: Path, workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = boot(project, workers, PORT=str(port))
+    assert code == 4
+    assert output.splitlines()[-1] == (
+        f"static-host: HOST=127.0.0.1 PORT={port}: Address already in use. "
+        "Stop the program that has it, or set another PORT."
+    )
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+def test_an_address_that_is_not_ours(project: Path, host: str) -> None:
+    code, output = boot(project, HOST=host)
+    assert code == 4
+    assert output.splitlines()[-1].startswith(f"static-host: HOST={host} PORT=0: ")
+
+
+def test_an_unknown_command_is_a_usage_error(project: Path) -> None:
+    result = run("static-host", "sevre", cwd=project)
+    assert result.returncode == 2
+    assert "No such command 'sevre'" in result.stderr

@@ -1,0 +1,58 @@
+"""Start-up compresses nothing, hashes nothing and walks nothing: it reads one index."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.processes import run
+
+WATCH = """
+import hashlib, json, os, sys
+
+events, inside = [], []
+tree = os.path.realpath("staticfiles")
+
+def audit(event, arguments):
+    if event in ("open", "os.listdir", "os.scandir") and arguments and arguments[0] is not None:
+        events.append((event, str(arguments[0])))
+    if event == "import" and arguments[0].partition(".")[0] in ("brotli", "static_build", "zopfli", "compression"):
+        events.append(("import", arguments[0]))
+
+def counted(name, original):
+    def call(path, *arguments, **keywords):
+        events.append((name, str(path)))
+        return original(path, *arguments, **keywords)
+    return call
+
+def hashed(name, original):
+    def call(*arguments, **keywords):
+        events.append(("hash", sys._getframe(1).f_globals.get("__name__")))
+        return original(*arguments, **keywords)
+    return call
+
+sys.addaudithook(audit)
+os.stat = counted("os.stat", os.stat)
+for name in ("sha256", "sha1", "md5", "blake2b", "new"):
+    setattr(hashlib, name, hashed(name, getattr(hashlib, name)))
+
+from app.asgi import create_app
+from app.settings import Settings
+
+create_app(Settings.read())
+print(json.dumps(events))
+"""
+
+
+def test_start_up_reads_one_index(plain: Path) -> None:
+    result = run("python", "-c", WATCH, cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings")
+    assert result.returncode == 0, result.stderr
+    events = [tuple(event) for event in json.loads(result.stdout)]
+    tree = str((plain / "staticfiles").resolve())
+    touched = {(event, path.removeprefix(tree)) for event, path in events if path.startswith(tree)}
+    assert touched == {("os.stat", ""), ("open", ""), ("open", "/staticfiles.json")}
+    assert ("open", "static-host.index") in events  # relative to the directory that was opened
+    assert [event for event in events if event[0] == "import"] == []
+    assert [event for event in events if event[0] == "hash" and str(event[1]).startswith("app.")] == []
+    walked = {path for event, path in events if event in ("os.listdir", "os.scandir")}
+    assert not any(path.startswith(str(plain)) and "static" in path for path in walked), walked
