@@ -60,7 +60,7 @@ class BuildStorage(StaticHostStorage):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._dangling: dict[str, bool] = {}
+        self._dangling: dict[tuple[str, int, str], bool] = {}  # file, line, reference → whether it fails the build
         scripts, imports = self._js_module_import_aggregation_patterns
         sources = {source for source, _ in imports}
         self._without_imports = [entry for entry in self._patterns[scripts] if entry[0].pattern not in sources]
@@ -75,7 +75,7 @@ class BuildStorage(StaticHostStorage):
             try:
                 return convert(match)
             except ValueError:
-                self._note(name, match, hashed_files)
+                self._note(name, match)
                 return str(match["matched"])
 
         return converter
@@ -86,9 +86,9 @@ class BuildStorage(StaticHostStorage):
         if any(isinstance(processed, RuntimeError) for *_, processed in results):
             results = list(self._once_more(*args, **kwargs))
         yield from results
-        for message in sorted(message for message, fatal in self._dangling.items() if not fatal):
+        for message in self._complaints(fatal=False):
             log.warning("%s", message)
-        fatal = sorted(message for message, fatal in self._dangling.items() if fatal)
+        fatal = self._complaints(fatal=True)
         if fatal:
             raise BuildFailed("\n  ".join(["references that lead nowhere:", *fatal]))
 
@@ -105,14 +105,22 @@ class BuildStorage(StaticHostStorage):
         self._patterns[self._js_module_import_aggregation_patterns[0]] = self._without_imports
         yield from super().post_process(*args, **kwargs)
 
-    def _note(self, name: str, match: re.Match[str], known: dict[str, str]) -> None:
-        reference = urldefrag(match["url"])[0]
+    def _note(self, name: str, match: re.Match[str]) -> None:
         line = match.string.count("\n", 0, match.start()) + 1
-        is_import = "import" in match["matched"][:6] or match["matched"].startswith("export")
-        fatal = "sourceMappingURL" not in match["matched"] and not (is_import and name.endswith(("js", "mjs")))
-        near = difflib.get_close_matches(reference.rpartition("/")[2], [key.rpartition("/")[2] for key in known], n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        self._dangling[f"{name}, line {line}: {reference} does not exist.{hint}"] = fatal
+        optional = "sourceMappingURL" in match["matched"] or name.endswith("js")  # in a script all others are imports
+        self._dangling[name, line, urldefrag(match["url"].strip())[0]] = not optional
+
+    def _complaints(self, *, fatal: bool) -> list[str]:
+        chosen = sorted(place for place, is_fatal in self._dangling.items() if is_fatal == fatal)
+        return [
+            f"{name}, line {line}: {reference} does not exist.{self._hint(name, reference)}"
+            for name, line, reference in chosen
+        ]
+
+    def _hint(self, name: str, reference: str) -> str:
+        known = {key.rpartition("/")[2] for key in self.hashed_files if key != name}
+        near = difflib.get_close_matches(reference.rpartition("/")[2], sorted(known), n=1, cutoff=0.75)
+        return f" Did you mean {near[0]}?" if near else ""
 
 
 def _guarded(pattern: re.Pattern[str], imports: set[str]) -> re.Pattern[str] | Guarded:
@@ -176,7 +184,7 @@ def _files(keep: Callable[[str], bool]) -> Iterator[tuple[str, str, Any]]:
 
 def _dangling_links() -> list[str]:
     """Return patterns that make collectstatic pass over symbolic links whose target does not exist."""
-    found = [(path, storage.exists(path)) for _, path, storage in _files(lambda _: True)]
+    found = [(path, _exists(path, storage)) for _, path, storage in _files(lambda _: True)]
     sound = {path for path, exists in found if exists}
     dangling = {path for path, exists in found if not exists}
     for path in sorted(dangling):
@@ -185,6 +193,13 @@ def _dangling_links() -> list[str]:
         both = ", ".join(sorted(dangling & sound))
         raise BuildFailed(f"{both}: one static folder has it, another has a symbolic link of that name to nothing.")
     return [glob.escape(path) for path in sorted(dangling)]
+
+
+def _exists(path: str, storage: Any) -> bool:
+    try:
+        return Path(storage.path(path)).exists()  # storage.exists() is true of a link to nothing
+    except NotImplementedError:  # not a storage of local files
+        return True
 
 
 def _collect_root_files(root: Path, root_files: tuple[str, ...]) -> None:

@@ -1,0 +1,412 @@
+"""``static-host build`` as a process, on projects as people have them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import brotli
+import httpx
+import pytest
+
+from app.origin.index import loads
+from tests.conftest import copied
+from tests.processes import SCRIPTS, environment, run, serving
+
+Build = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of "plain", not built."""
+    return copied("plain", tmp_path)
+
+
+@pytest.fixture
+def build(project: Path, cache: Path) -> Build:
+    """Builds the project with the given variables."""
+
+    def call(**variables: str) -> subprocess.CompletedProcess[str]:
+        fixed = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+        return run("static-host", "build", cwd=project, **{**fixed, **variables})
+
+    return call
+
+
+def settings(project: Path, *lines: str) -> None:
+    """Append lines to the project's settings."""
+    path = project / "mysite/settings.py"
+    path.write_text("\n".join([path.read_text(), *lines, ""]))
+
+
+def manifest(project: Path) -> dict[str, str]:
+    paths: dict[str, str] = json.loads((project / "staticfiles/staticfiles.json").read_text())["paths"]
+    return paths
+
+
+def files(tree: Path) -> dict[str, bytes]:
+    return {path.relative_to(tree).as_posix(): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
+
+
+def test_it_says_what_it_made(build: Build, project: Path) -> None:
+    result = build()
+    assert result.returncode == 0, result.stderr
+    first, second = result.stdout.splitlines()
+    release = (project / "staticfiles").resolve().name
+    assert first == f"static-host: 16 static resources in {project}/staticfiles, release {release}"
+    assert second.startswith("static-host: 9 contents encoded, ")
+    assert result.stderr == ""
+
+
+def test_every_representation_decodes_to_its_file(build: Build, project: Path) -> None:
+    build()
+    tree = project / "staticfiles"
+    index = loads((tree / "static-host.index").read_bytes())
+    decode = {"identity": bytes, "br": brotli.decompress, "gzip": gzip.decompress}
+    for name, resource in index.items():
+        identity = (tree / name).read_bytes()
+        for representation in resource.representations:
+            body = (tree / representation.file).read_bytes()
+            assert len(body) == representation.length
+            assert decode[representation.coding](body) == identity
+    assert [r.coding for r in index["site.css"].representations] == ["br", "gzip", "identity"]
+    assert [r.coding for r in index["img/dot.png"].representations] == ["identity"]
+    assert [name for name in index if index[name].immutable] == sorted(manifest(project).values())
+
+
+def test_references_are_rewritten_to_fingerprinted_names(build: Build, project: Path) -> None:
+    build()
+    tree = project / "staticfiles"
+    assert b"url('img/dot.png')" in (tree / "site.css").read_bytes()
+    assert b'url("img/dot.f829b914fc47.png")' in (tree / "site.e8e374d844cc.css").read_bytes()
+    assert b'import { part } from "./part.3eb92c086480.js";' in (tree / manifest(project)["main.js"]).read_bytes()
+
+
+def test_two_builds_of_one_source_are_byte_identical(tmp_path: Path, cache: Path) -> None:
+    trees = []
+    for place, order in (("one", 1), ("two", -1)):
+        project = copied("plain", tmp_path / place)
+        folder = project / "mysite/static"
+        for number in list(range(40))[::order]:  # made in two orders, with two sets of times
+            path = folder / f"made-{number}.css"
+            path.write_text(f".made-{number} {{ color: rgb({number} 0 0); }}\n" * 20)
+            os.utime(path, (1_000_000_000 * (order + 2), 1_000_000_000 * (order + 2)))
+        variables = {"DJANGO_STATIC_CACHE": str(tmp_path / place / "cache")}
+        result = run("static-host", "build", cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings", **variables)
+        assert result.returncode == 0, result.stderr
+        trees.append(files(project / "staticfiles"))
+    assert trees[0] == trees[1]
+    assert len(trees[0]) > 100
+
+
+def test_a_second_build_encodes_nothing_and_changes_nothing(build: Build, project: Path, tmp_path: Path) -> None:
+    variables = {"DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
+    assert "9 contents encoded, 0 of them from the cache" in build(**variables).stdout
+    before = (project / "staticfiles").readlink()
+    assert "9 contents encoded, 9 of them from the cache" in build(**variables).stdout
+    assert (project / "staticfiles").readlink() == before
+    assert sorted(path.name for path in (project / ".staticfiles.releases").iterdir()) == [before.name, "lock"]
+
+
+def test_a_damaged_cache_entry_is_made_anew(build: Build, project: Path, tmp_path: Path) -> None:
+    variables = {"DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
+    build(**variables)
+    good = files(project / "staticfiles")
+    for entry in (tmp_path / "cache").glob("*/*"):
+        entry.write_bytes(entry.read_bytes()[:-1] + b"!")
+    (project / "mysite/static/new.txt").write_text("new")
+    assert "10 contents encoded, 0 of them from the cache" in build(**variables).stdout
+    again = files(project / "staticfiles")
+    assert {name: again[name] for name in good if name not in ("static-host.index", "staticfiles.json")} == {
+        name: body for name, body in good.items() if name not in ("static-host.index", "staticfiles.json")
+    }
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert build(DJANGO_STATIC_CACHE=str(tmp_path / "file/cache")).returncode == 0
+
+
+def test_a_build_that_is_killed_leaves_the_old_tree_whole(build: Build, project: Path, tmp_path: Path) -> None:
+    assert build().returncode == 0
+    (project / "mysite/static/digits.txt").write_text("changed")
+    old = files(project / "staticfiles")
+    link = (project / "staticfiles").readlink()
+    chance = random.Random(7)
+    for _ in range(12):
+        variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
+        process = subprocess.Popen([SCRIPTS / "static-host", "build"], cwd=project, env=environment(variables))
+        time.sleep(chance.uniform(0.3, 1.0))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        if (project / "staticfiles").readlink() == link:
+            assert files(project / "staticfiles") == old
+    assert build().returncode == 0
+    assert (project / "staticfiles/digits.txt").read_text() == "changed"
+    assert len(list((project / ".staticfiles.releases").iterdir())) == 2  # the release, and the lock
+
+
+def test_a_build_waits_for_another_one(project: Path, cache: Path) -> None:
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    builds = [
+        subprocess.Popen(
+            [SCRIPTS / "static-host", "build"], cwd=project, env=environment(variables), stdout=subprocess.DEVNULL
+        )
+        for _ in range(3)
+    ]
+    assert [process.wait(60) for process in builds] == [0, 0, 0]
+    assert loads((project / "staticfiles/static-host.index").read_bytes())
+
+
+def test_references_that_lead_nowhere_are_all_named_and_the_old_tree_stands(build: Build, project: Path) -> None:
+    assert build().returncode == 0
+    before = files(project / "staticfiles")
+    (project / "mysite/static/broken.css").write_text(
+        "a { color: red; }\nb { background: url(img/dott.png); }\n@import 'nothing.css';\n"
+    )
+    result = build()
+    assert result.returncode == 5
+    assert result.stderr.splitlines() == [
+        "static-host: references that lead nowhere:",
+        "  broken.css, line 2: img/dott.png does not exist. Did you mean dot.png?",
+        "  broken.css, line 3: nothing.css does not exist.",
+    ]
+    assert files(project / "staticfiles") == before
+
+
+def test_missing_source_maps_and_imports_are_warnings(build: Build, project: Path) -> None:
+    (project / "mysite/static/vendor.js").write_text(
+        'import "./absent.js";\nexport default 1;\n//# sourceMappingURL=vendor.js.map\n'
+    )
+    (project / "mysite/static/vendor.css").write_text("a { color: red; }\n/*# sourceMappingURL=vendor.css.map */\n")
+    result = build()
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [
+        "static-host: vendor.css, line 2: vendor.css.map does not exist.",
+        "static-host: vendor.js, line 1: ./absent.js does not exist.",
+        "static-host: vendor.js, line 3: vendor.js.map does not exist.",
+    ]
+    assert b'import "./absent.js";' in (project / "staticfiles" / manifest(project)["vendor.js"]).read_bytes()
+
+
+def test_modules_that_import_each_other_in_a_circle_keep_their_names(build: Build, project: Path) -> None:
+    (project / "mysite/static/a.js").write_text('import { b } from "./b.js";\nexport const a = 1;\n')
+    (project / "mysite/static/b.js").write_text('import { a } from "./a.js";\nexport const b = 1;\n')
+    result = build()
+    assert result.returncode == 0, result.stderr
+    assert "in a circle" in result.stderr
+    tree = project / "staticfiles"
+    assert b'from "./b.js"' in (tree / manifest(project)["a.js"]).read_bytes()
+    names = {path.name for path in tree.glob("a.*.js")}
+    assert names == {manifest(project)["a.js"]}
+
+
+def test_a_dangling_link_is_left_out_with_a_warning(build: Build, project: Path) -> None:
+    (project / "mysite/static/gone[1].txt").symlink_to("/nowhere/at/all")
+    result = build()
+    assert result.returncode == 0
+    assert "gone[1].txt is a symbolic link to a file that does not exist; it is left out" in result.stderr
+    assert "gone[1].txt" not in loads((project / "staticfiles/static-host.index").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("own", "href"),
+    [
+        ("None", "/static/"),
+        ("''", "/static/"),
+        ("'/'", "/static/"),
+        ("'static/'", "/static/"),
+        ("'/s/'", "/s/"),
+        ("'/app/static/'", "/app/static/"),
+        ("'/nowhere'", "/nowhere/"),
+        ("'https://cdn.example.com/assets/'", "https://cdn.example.com/assets/"),
+        ("'//cdn.example.com/'", "//cdn.example.com/static/"),
+    ],
+)
+def test_every_form_of_static_url_has_a_meaning(build: Build, project: Path, own: str, href: str) -> None:
+    settings(project, f"STATIC_URL = {own}")
+    result = build()
+    assert result.returncode == 0, result.stderr
+    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        page = httpx.get(f"{running.url}/")
+        assert f'href="{href}site.e8e374d844cc.css"' in page.text
+        path = href.removeprefix("https:").removeprefix("//cdn.example.com")
+        assert httpx.get(f"{running.url}{path}site.e8e374d844cc.css").status_code == 200
+
+
+def test_an_absolute_reference_below_the_prefix_is_rewritten(build: Build, project: Path) -> None:
+    settings(project, "STATIC_URL = 'https://cdn.example.com/s/'")
+    (project / "mysite/static/absolute.css").write_text("a { background: url(/s/img/dot.png); }\n")
+    assert build().returncode == 0
+    assert b"/s/img/dot.f829b914fc47.png" in (project / "staticfiles" / manifest(project)["absolute.css"]).read_bytes()
+
+
+def test_the_project_s_own_static_root_is_respected(build: Build, project: Path) -> None:
+    settings(project, "STATIC_ROOT = BASE_DIR / 'public/static'")
+    assert build().returncode == 0
+    assert (project / "public/static/static-host.index").is_file()
+    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+
+
+@pytest.mark.parametrize(
+    "backend",
+    ["whitenoise.storage.CompressedManifestStaticFilesStorage", "whitenoise.storage.CompressedStaticFilesStorage"],
+)
+def test_the_storages_that_people_come_with_are_replaced(build: Build, project: Path, backend: str) -> None:
+    settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{backend}'}}}}")
+    assert build().returncode == 0
+    assert manifest(project)["digits.txt"] == "digits.781e5e245d69.txt"
+    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        assert "STORAGES['staticfiles']['BACKEND'] = 'app.storage.StaticHostStorage'" in running.output
+
+
+def test_a_fingerprinting_storage_of_the_project_s_own_is_kept(build: Build, project: Path) -> None:
+    (project / "mysite/storage.py").write_text(
+        "from django.contrib.staticfiles.storage import ManifestStaticFilesStorage\n"
+        "class Storage(ManifestStaticFilesStorage):\n"
+        "    def file_hash(self, name, content=None):\n"
+        "        return 'mine'\n"
+    )
+    settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
+    result = build()
+    assert result.returncode == 0, result.stderr
+    assert manifest(project)["digits.txt"] == "digits.mine.txt"
+    assert loads((project / "staticfiles/static-host.index").read_bytes())["digits.mine.txt"].immutable
+
+
+def test_a_pattern_makes_other_names_immutable(build: Build, project: Path) -> None:
+    assert build(DJANGO_STATIC_IMMUTABLE_PATTERN=r"^part\.js$").returncode == 0
+    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    assert index["part.js"].immutable
+    assert not index["main.js"].immutable
+
+
+def test_a_static_root_that_is_a_file_is_refused(build: Build, project: Path) -> None:
+    (project / "staticfiles").write_text("mine")
+    result = build()
+    assert result.returncode == 5
+    assert result.stderr == (
+        f"static-host: the static root {project}/staticfiles is a file. Remove it, or set DJANGO_STATIC_ROOT to "
+        "another directory; nothing was changed.\n"
+    )
+    assert (project / "staticfiles").read_text() == "mine"
+
+
+def test_a_directory_with_other_files_is_refused(build: Build, project: Path) -> None:
+    (project / "staticfiles").mkdir()
+    (project / "staticfiles/thesis.txt").write_text("the only copy")
+    result = build()
+    assert result.returncode == 5
+    assert f"{project}/staticfiles holds files that are not a static tree of this program." in result.stderr
+    assert (project / "staticfiles/thesis.txt").read_text() == "the only copy"
+
+
+@pytest.mark.parametrize("content", [None, "static-host.index"])
+def test_an_empty_directory_or_a_copied_tree_is_replaced(build: Build, project: Path, content: str | None) -> None:
+    (project / "staticfiles").mkdir()
+    if content:
+        (project / "staticfiles" / content).write_text("")
+    assert build().returncode == 0
+    assert (project / "staticfiles").is_symlink()
+    assert (project / "staticfiles/digits.txt").read_text() == "0123456789"
+
+
+def test_a_release_that_lost_a_file_is_made_anew(build: Build, project: Path) -> None:
+    build()
+    (project / "staticfiles/digits.txt").unlink()
+    assert build().returncode == 0
+    assert (project / "staticfiles/digits.txt").read_text() == "0123456789"
+
+
+def test_a_project_without_the_staticfiles_app_is_told(build: Build, project: Path) -> None:
+    settings(project, "INSTALLED_APPS = []")
+    result = build()
+    assert result.returncode == 5
+    assert result.stderr == (
+        "static-host: the project has no collectstatic: add 'django.contrib.staticfiles' to INSTALLED_APPS.\n"
+    )
+
+
+def test_a_project_without_static_files_is_told(build: Build, project: Path) -> None:
+    settings(project, "STATICFILES_DIRS = []")
+    result = build()
+    assert result.returncode == 5
+    assert result.stderr == "static-host: the project has no static files: its finders find none.\n"
+
+
+def test_an_exception_of_the_project_is_shown_whole(build: Build, project: Path) -> None:
+    settings(project, "raise RuntimeError('no weather today')")
+    result = build()
+    assert result.returncode == 1
+    assert "Traceback (most recent call last):" in result.stderr
+    assert result.stderr.splitlines()[-1] == "RuntimeError: no weather today"
+
+
+def test_a_disk_that_is_full_leaves_the_old_tree(build: Build, project: Path) -> None:
+    small = project / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], check=False).returncode:
+        pytest.skip("mounting a small file system needs a privilege")
+    try:
+        root = str(small / "staticfiles")
+        assert build(DJANGO_STATIC_ROOT=root).returncode == 0
+        before = files(Path(root))
+        (project / "mysite/static/big.bin").write_bytes(random.Random(3).randbytes(250_000))
+        result = build(DJANGO_STATIC_ROOT=root)
+        assert result.returncode == 5
+        assert "No space left on device" in result.stderr
+        assert files(Path(root)) == before
+        (project / "mysite/static/big.bin").unlink()
+        (project / "mysite/static/digits.txt").write_text("room again")
+        assert build(DJANGO_STATIC_ROOT=root).returncode == 0
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_python_m_static_build_is_the_same_program(project: Path, cache: Path, build: Build) -> None:
+    build()
+    before = (project / "staticfiles").readlink()
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    result = run("python", "-m", "static_build", cwd=project, **variables)
+    assert result.returncode == 0, result.stderr
+    assert (project / "staticfiles").readlink() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("static-host", "--help"), "Exit codes:"),
+        (("python", "-m", "app", "--help"), "Exit codes:"),
+        (("static-host", "build", "--help"), "Needs no database and no network."),
+        (("python", "-m", "static_build", "--help"), "Needs no database and no network."),
+        (("static-host", "serve", "--help"), "DJANGO_STATIC_HOST"),
+        (("static-host", "check", "--help"), "Django's own system checks"),
+    ],
+)
+def test_help_is_worth_reading(project: Path, command: tuple[str, ...], expected: str) -> None:
+    result = run(*command, cwd=project)
+    assert result.returncode == 0
+    assert expected in result.stdout
+
+
+def test_check_says_what_holds_and_what_does_not(build: Build, project: Path) -> None:
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+    missing = run("static-host", "check", cwd=project, **variables)
+    assert (missing.returncode, "there is no static tree" in missing.stderr) == (3, True)
+    build()
+    good = run("static-host", "check", cwd=project, **variables)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert "ok  16 static resources of " in good.stdout
+    assert "ok  Django's system checks" in good.stdout
+    settings(project, "STATICFILES_DIRS = 'not a list'")
+    bad = run("static-host", "check", cwd=project, **variables)
+    assert bad.returncode == 1
+    assert "(staticfiles.E001) The STATICFILES_DIRS setting is not a tuple or list." in bad.stdout
