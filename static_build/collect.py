@@ -42,6 +42,10 @@ class Guarded:
         self._pattern = pattern
         self._may_match = may_match
 
+    def search(self, text: str) -> object:
+        """Do what ``re.Pattern.search`` does, as far as yes or no."""
+        return self._may_match(text) and self._pattern.search(text)
+
     def sub(self, replacement: Callable[[re.Match[str]], str], text: str) -> str:
         """Do what ``re.Pattern.sub`` does."""
         return self._pattern.sub(replacement, text) if self._may_match(text) else text
@@ -55,17 +59,17 @@ class BuildStorage(StaticHostStorage):
     """
 
     support_js_module_import_aggregation = True
-    _patterns: dict[str, list[tuple[Any, str]]]
-    _js_module_import_aggregation_patterns: tuple[str, tuple[tuple[str, str], ...]]
+    _patterns: dict[str, list[tuple[Any, ...]]]  # pattern, template; from Django 6.1 on, what to ignore
+    _js_module_import_aggregation_patterns: tuple[str, tuple[tuple[Any, ...], ...]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._dangling: dict[tuple[str, int, str], bool] = {}  # file, line, reference → whether it fails the build
         scripts, imports = self._js_module_import_aggregation_patterns
-        sources = {source for source, _ in imports}
+        sources = {entry[0] for entry in imports}
         self._without_imports = [entry for entry in self._patterns[scripts] if entry[0].pattern not in sources]
         for entries in self._patterns.values():
-            entries[:] = [(_guarded(pattern, sources), template) for pattern, template in entries]
+            entries[:] = [(_guarded(entry[0], sources), *entry[1:]) for entry in entries]
 
     def url_converter(self, name: str, hashed_files: dict[str, str], *args: Any, **kwargs: Any) -> Any:
         """Return Django's converter, made to collect what it would raise for."""
@@ -154,7 +158,10 @@ def collect(root: Path, root_files: tuple[str, ...]) -> str:
         raise BuildFailed(f"collectstatic: a stylesheet or script is not UTF-8: {error}") from None
     except OSError as error:
         raise BuildFailed(f"collectstatic: {error}") from None
-    except ValueError as error:  # what Django's own manifest storages raise for a reference that leads nowhere
+    except ValueError as error:
+        if "could not be found with" not in str(error):
+            raise
+        # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildFailed(f"collectstatic: {error}") from None
     _collect_root_files(root, root_files)
     return _manifest_name()
