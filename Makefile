@@ -24,6 +24,7 @@ check: .venv/test ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .

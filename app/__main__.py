@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points, version
+import signal
+from contextlib import suppress
+from importlib.metadata import EntryPoint, entry_points
 
 import click
 
@@ -27,7 +29,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(version("django-static-host"), prog_name="static-host")
+@click.version_option(package_name="django-static-host", prog_name="static-host")
 def main() -> None:
     r"""Serve a Django project and its precompressed static files from one process, behind any CDN.
 
@@ -80,7 +82,9 @@ def serve() -> None:
     The tree, the project and the address are tried before the first worker starts: what stops the boot is printed
     whole, and ends the process with an exit code of its own.
     """
-    with reported():
+    # Process 1 of a container ignores a signal that it has no handler for, and loading a project takes its time.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with reported(), suppress(KeyboardInterrupt):
         from app.server import serve as run
         from app.settings import Settings
 

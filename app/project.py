@@ -39,7 +39,7 @@ _REPLACED = (
 
 
 class ProjectMissing(Stop):
-    """The settings module does not exist: an operator's mistake."""
+    """The project cannot be found by its name: an operator's mistake."""
 
     exit_code = 2
 
@@ -129,6 +129,7 @@ def configured(settings: Settings) -> Project:
     os.environ["DJANGO_SETTINGS_MODULE"] = name
     if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    _refuse_a_namesake(Path.cwd())
     with explained(name):
         from django.conf import settings as project
 
@@ -144,6 +145,16 @@ def configured(settings: Settings) -> Project:
         static_url=url,
         settings=settings,
     )
+
+
+def _refuse_a_namesake(directory: Path) -> None:
+    """Stop where the project has a top-level module of this package's name: it would be given ours in its place."""
+    ours = Path(__file__).parent
+    for theirs in (directory / "app.py", directory / "app" / "__init__.py"):
+        if theirs.exists() and theirs.parent.resolve() != ours:
+            raise ProjectMissing(
+                f"{theirs} has the name of this program's own package `app`: rename it in the project."
+            )
 
 
 def _with_script_name(url: str, script_name: str | None) -> str:

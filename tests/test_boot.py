@@ -67,6 +67,17 @@ def test_a_settings_module_that_does_not_exist(project: Path, workers: str) -> N
     )
 
 
+@pytest.mark.parametrize("name", ["app.py", "app/__init__.py"])
+def test_a_module_of_the_project_that_has_this_package_s_name(project: Path, name: str) -> None:
+    (project / name).parent.mkdir(exist_ok=True)
+    (project / name).write_text("")
+    code, output = boot(project)
+    assert code == 2
+    assert output == (
+        f"static-host: {project}/{name} has the name of this program's own package `app`: rename it in the project.\n"
+    )
+
+
 @WORKERS
 def test_an_import_error_three_modules_deep_in_the_project(project: Path, workers: str) -> None:
     (project / "mysite/urls.py").write_text("from mysite import views\n")
