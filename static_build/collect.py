@@ -13,19 +13,25 @@ import logging
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
+from django.apps import apps
+from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
 from app.storage import StaticHostStorage
+from static_build import bundles
 from static_build.releases import BuildFailed
 
 log = logging.getLogger("static_host.build")
 
+NOTHING = r"(?!)"
+"""A regular expression that finds nothing."""
 STORAGE = "static_build.collect.BuildStorage"
 
 
@@ -135,8 +141,20 @@ def _guarded(pattern: re.Pattern[str], imports: set[str]) -> re.Pattern[str] | G
     return pattern
 
 
-def collect(root: Path, root_files: tuple[str, ...]) -> str:
-    """Collect into `root`, which is the project's STATIC_ROOT by now; returns the manifest's file name.
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What was collected: the name of Django's manifest, and what else tells of fingerprinted names.
+
+    `bundles` are the bundlers' manifests, by name; `pattern` finds django-compressor's output.
+    """
+
+    manifest: str
+    bundles: dict[str, bytes]
+    pattern: str
+
+
+def collect(root: Path, root_files: tuple[str, ...]) -> Collected:
+    """Collect into `root`, which is the project's STATIC_ROOT by now.
 
     Raises BuildFailed; an exception of the project's own code passes through.
     """
@@ -164,7 +182,7 @@ def collect(root: Path, root_files: tuple[str, ...]) -> str:
         # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildFailed(f"collectstatic: {error}") from None
     _collect_root_files(root, root_files)
-    return _manifest_name()
+    return Collected(_manifest_name(), _bundles(), _compressed())
 
 
 def _no_command(error: CommandError) -> str:
@@ -200,6 +218,24 @@ def _dangling_links() -> list[str]:
         both = ", ".join(sorted(dangling & sound))
         raise BuildFailed(f"{both}: one static folder has it, another has a symbolic link of that name to nothing.")
     return [glob.escape(path) for path in sorted(dangling)]
+
+
+def _bundles() -> dict[str, bytes]:
+    """Return the bundlers' manifests that the finders know; Vite's is hidden, so collectstatic passes over it."""
+    found = {}
+    for name, path, storage in _files(lambda name: name.rpartition("/")[2] in bundles.NAMES):
+        if name not in found and _exists(path, storage):
+            with storage.open(path) as file:
+                found[name] = file.read()
+    return found
+
+
+def _compressed() -> str:
+    """Return a pattern for the files that django-compressor names by their content, where it is installed."""
+    if not apps.is_installed("compressor"):
+        return NOTHING
+    folder = re.escape(str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/"))
+    return rf"^{folder}/(css|js)/(.*\.)?[0-9a-f]{{12}}\.(css|js)$"
 
 
 def _exists(path: str, storage: Any) -> bool:

@@ -7,6 +7,7 @@ bytes, the index included.
 from __future__ import annotations
 
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,9 @@ from app.origin.index import Resource
 from app.project import Project, configured, explained
 from app.settings import Settings
 from static_build import resources
+from static_build.bundles import fingerprinted
 from static_build.cache import Cache
-from static_build.collect import STORAGE, collect
+from static_build.collect import NOTHING, STORAGE, Collected, collect
 from static_build.encode import RECIPE
 from static_build.releases import BuildFailed, staging, swap
 
@@ -54,8 +56,7 @@ def build(settings: Settings) -> Built:
     root = project.static_root.absolute()
     try:
         with staging(root) as directory:
-            manifest = _collected(project, directory)
-            made = _made(directory, manifest, settings)
+            made = _made(directory, _collected(project, directory), settings)
             (directory / index.NAME).write_bytes(_index(project, made))
             release, changed = swap(directory, root)
     except OSError as error:
@@ -63,26 +64,31 @@ def build(settings: Settings) -> Built:
     return Built(root, release, changed, made, time.monotonic() - began)
 
 
-def _collected(project: Project, directory: Path) -> Path:
-    """Run the project's collectstatic into the directory; returns the manifest's path."""
+def _collected(project: Project, directory: Path) -> Collected:
+    """Run the project's collectstatic into the directory."""
     project.lay_over(project.prefix, directory, STORAGE)
     project.set_up()
     with explained(project.name):
-        return directory / collect(directory, project.settings.static_root_files)
+        return collect(directory, project.settings.static_root_files)
 
 
-def _made(directory: Path, manifest: Path, settings: Settings) -> resources.Made:
+def _made(directory: Path, collected: Collected, settings: Settings) -> resources.Made:
+    manifest = directory / collected.manifest
     if not manifest.exists():
         raise BuildFailed(f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one.")
     root_files = settings.static_root_files
     folders = tuple(name for name in root_files if name.endswith("/"))
     names = resources.names(directory, lambda name: name in root_files or name.startswith(folders))
-    names.remove(manifest.relative_to(directory).as_posix())
+    names.remove(collected.manifest)
     if not names:
         raise BuildFailed("the project has no static files: its finders find none.")
     cache = Cache(_cache_directory(settings), RECIPE)
+    hashed = resources.fingerprinted(manifest).union(
+        *(fingerprinted(name, data, set(names)) for name, data in collected.bundles.items())
+    )
+    patterns = [re.compile(settings.static_immutable_pattern or NOTHING), re.compile(collected.pattern)]
     made = resources.make(
-        directory, names, resources.immutable_names(manifest, settings.static_immutable_pattern), cache
+        directory, names, lambda name: name in hashed or any(pattern.search(name) for pattern in patterns), cache
     )
     cache.prune()
     return made

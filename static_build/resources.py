@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,13 +123,6 @@ def _resource(name: str, facts: list[tuple[str, int, str]], immutable: bool) -> 
         Representation(coding, name + SUFFIXES[coding], length, digest) for coding, length, digest in ranked
     )
     return Resource(media_type(name), immutable, tuple(representations))
-
-
-def immutable_names(manifest: Path, pattern: str) -> Callable[[str], bool]:
-    """Return the judge of immutability for one build."""
-    hashed = fingerprinted(manifest)
-    found = re.compile(pattern).search if pattern else lambda _: None
-    return lambda name: name in hashed or found(name) is not None
 
 
 def _walk(root: Path) -> Iterator[str]:

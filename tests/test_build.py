@@ -289,6 +289,22 @@ def test_a_pattern_makes_other_names_immutable(build: Build, project: Path) -> N
     assert not index["main.js"].immutable
 
 
+def test_django_compressor_s_output_is_immutable_where_it_is_installed(build: Build, project: Path) -> None:
+    names = ("css/output.4a5b6c7d8e9f.css", "js/site.0123456789ab.js", "js/readme.txt", "css/output.css")
+    for name in names:
+        (project / "mysite/static/CACHE" / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / "mysite/static/CACHE" / name).write_text("")
+
+    def judged() -> list[bool]:
+        assert build().returncode == 0
+        index = loads((project / "staticfiles/static-host.index").read_bytes())
+        return [index[f"CACHE/{name}"].immutable for name in names]
+
+    assert judged() == [False, False, False, False]
+    settings(project, "INSTALLED_APPS += ['compressor']")
+    assert judged() == [True, True, False, False]
+
+
 def test_a_static_root_that_is_a_file_is_refused(build: Build, project: Path) -> None:
     (project / "staticfiles").write_text("mine")
     result = build()

@@ -1,0 +1,91 @@
+"""What a bundler's own manifest says is fingerprinted.
+
+Rule: a name is immutable only if a manifest lists it as the output of something, and its stem is not that thing's own
+name but ends in a hash: both, because bundlers can be told to leave the hash out, and a hash-shaped name alone proves
+nothing. A wrong guess would cost a year of a stale file, so whatever is not understood is left out.
+
+Understood: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins
+(``manifest.json``, ``asset-manifest.json``, ``assets-manifest.json``: logical name → file) and esbuild's metafile
+(``meta.json``, ``metafile.json``).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+NAMES = frozenset({"manifest.json", "asset-manifest.json", "assets-manifest.json", "meta.json", "metafile.json"})
+"""File names of manifests; most files of these names are something else, and then give nothing."""
+
+_HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
+Output = tuple[str | None, str]
+"""The name of what was bundled, where the manifest tells it, and the file that came of it."""
+
+
+def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:
+    """Return those of `names` that the manifest at the path `manifest` lists as hashed outputs."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return set()
+    folder = PurePosixPath(manifest).parent
+    folder = folder.parent if folder.name == ".vite" else folder
+    found = set()
+    for logical, output in _outputs(document):
+        name = _found(folder, output, names)
+        if name and _is_hashed(logical, name):
+            found.add(name)
+    return found
+
+
+def _outputs(document: Any) -> Iterator[Output]:
+    """Yield what the document lists, in whichever of the forms it has."""
+    if not isinstance(document, dict):
+        return
+    if isinstance(document.get("outputs"), dict):  # esbuild
+        yield from ((_text(_in(entry, "entryPoint")), path) for path, entry in document["outputs"].items())
+        return
+    files = document.get("files")
+    for key, entry in (files if isinstance(files, dict) else document).items():
+        if isinstance(entry, str):  # webpack
+            yield key, entry
+        elif isinstance(entry, dict):  # Vite; webpack-assets-manifest with integrity
+            yield from _entry(key, entry)
+
+
+def _entry(key: str, entry: dict[str, Any]) -> Iterator[Output]:
+    logical = _text(entry.get("name")) or key
+    for path in (entry.get("file"), entry.get("src") if "integrity" in entry else None):
+        if isinstance(path, str):
+            yield logical, path
+    for kind in ("css", "assets"):
+        paths = entry.get(kind)
+        yield from ((logical, path) for path in (paths if isinstance(paths, list) else ()) if isinstance(path, str))
+
+
+def _in(entry: Any, key: str) -> Any:
+    return entry.get(key) if isinstance(entry, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
+    """Return the name that an output has in the tree: it is given from the manifest's folder, or from further up."""
+    parts = [part for part in output.split("?")[0].split("/") if part not in ("", ".")]
+    candidates = (str(folder.joinpath(*parts[start:])) for start in range(len(parts)))
+    return next((candidate for candidate in candidates if candidate in names), None)
+
+
+def _is_hashed(logical: str | None, name: str) -> bool:
+    stem = PurePosixPath(name).name.partition(".map")[0]
+    stem = stem.rpartition(".")[0] or stem
+    match = _HASH.search(stem)
+    if not match or (match["hash"].islower() and match["hash"].isalpha()):  # a word, not a hash
+        return False
+    own = PurePosixPath(logical or "").name
+    return stem not in (own, own.rpartition(".")[0])

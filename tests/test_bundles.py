@@ -1,0 +1,119 @@
+"""Bundlers' manifests, as Vite 6, Vite 4, webpack-manifest-plugin, webpack-assets-manifest and esbuild write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.origin.index import loads
+from static_build.bundles import fingerprinted
+from tests.conftest import copied
+from tests.processes import run
+
+VITE = {
+    "_shared-B7PI925R.js": {
+        "file": "assets/shared-B7PI925R.js",
+        "name": "shared",
+        "css": ["assets/shared-ChJ_j-JJ.css"],
+    },
+    "_shared-ChJ_j-JJ.css": {"file": "assets/shared-ChJ_j-JJ.css", "src": "_shared-ChJ_j-JJ.css"},
+    "logo.svg": {"file": "assets/logo-BuPgbDxo.svg", "src": "logo.svg"},
+    "views/foo.js": {
+        "file": "assets/foo-BRBmoGS9.js",
+        "name": "foo",
+        "src": "views/foo.js",
+        "isEntry": True,
+        "imports": ["_shared-B7PI925R.js"],
+        "css": ["assets/foo-5UjPuW-k.css"],
+    },
+}
+HASHED = {
+    "assets/shared-B7PI925R.js",
+    "assets/shared-ChJ_j-JJ.css",
+    "assets/logo-BuPgbDxo.svg",
+    "assets/foo-BRBmoGS9.js",
+    "assets/foo-5UjPuW-k.css",
+}
+
+
+def judged(manifest: str, document: object, *names: str) -> set[str]:
+    return fingerprinted(manifest, json.dumps(document).encode(), set(names))
+
+
+def test_vite_s_outputs_are_found_beside_its_hidden_folder() -> None:
+    expected = {f"dist/{name}" for name in HASHED}
+    assert judged("dist/.vite/manifest.json", VITE, *expected, "dist/assets/other-BRBmoGS9.js") == expected
+    assert judged("dist/manifest.json", VITE, *expected) == expected
+    assert judged(".vite/manifest.json", VITE, *HASHED) == HASHED
+
+
+def test_vite_without_hashes_gives_nothing() -> None:
+    plain = {
+        "src/page-Overview.js": {"file": "page-Overview.js", "name": "page-Overview", "css": ["page-Overview.css"]},
+        "src/site-navigation.js": {"file": "js/site-navigation.js", "src": "src/site-navigation.js"},
+    }
+    names = ("page-Overview.js", "page-Overview.css", "js/site-navigation.js")
+    assert judged(".vite/manifest.json", plain, *names) == set()
+
+
+def test_webpack_s_forms() -> None:
+    flat = {"main.js": "/static/build/main.8f7e6d5c4b3a29180716.js", "logo.svg": "logo.svg", "x.js": "auto/x.js"}
+    assert judged("build/manifest.json", flat, "build/main.8f7e6d5c4b3a29180716.js", "build/logo.svg") == {
+        "build/main.8f7e6d5c4b3a29180716.js"
+    }
+    nested = {"files": {"main.css": "./static/css/main.e6c13ad2.css"}, "entrypoints": ["static/css/main.e6c13ad2.css"]}
+    assert judged("asset-manifest.json", nested, "static/css/main.e6c13ad2.css") == {"static/css/main.e6c13ad2.css"}
+    integrity = {"main.js": {"src": "main-1a2b3c4d5e.js", "integrity": "sha384-x"}}
+    assert judged("assets-manifest.json", integrity, "main-1a2b3c4d5e.js") == {"main-1a2b3c4d5e.js"}
+
+
+def test_esbuild_s_metafile() -> None:
+    document = {
+        "inputs": {"src/main.ts": {"bytes": 10}},
+        "outputs": {
+            "frontend/static/dist/main-IV4KMKZG.js": {"entryPoint": "src/main.ts"},
+            "frontend/static/dist/chunk-2NZOBFWZ.js": {},
+            "frontend/static/dist/admin.js": {"entryPoint": "src/admin.ts"},
+        },
+    }
+    names = ("dist/main-IV4KMKZG.js", "dist/chunk-2NZOBFWZ.js", "dist/admin.js")
+    assert judged("dist/meta.json", document, *names) == {"dist/main-IV4KMKZG.js", "dist/chunk-2NZOBFWZ.js"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff",
+        b"[]",
+        b"3",
+        b'{"name": "My app", "icons": [{"src": "icon-BRBmoGS9.png"}], "start_url": "/"}',
+        b'{"a": {"file": 3, "css": "assets/foo-BRBmoGS9.js", "assets": [1]}, "b": null}',
+        b'{"outputs": {"x": 3}}',
+    ],
+)
+def test_other_files_of_these_names_give_nothing(data: bytes) -> None:
+    assert fingerprinted("manifest.json", data, {"icon-BRBmoGS9.png", "assets/foo-BRBmoGS9.js"}) == set()
+
+
+def test_a_vite_build_s_own_names_are_immutable_in_the_tree(tmp_path: Path, cache: Path) -> None:
+    project = copied("plain", tmp_path)
+    dist = project / "mysite/static/dist"
+    for name in HASHED:
+        (dist / name).parent.mkdir(parents=True, exist_ok=True)
+        (dist / name).write_text("")
+    (dist / "assets/foo-BRBmoGS9.js").write_text('import "./shared-B7PI925R.js";')
+    (dist / "assets/unlisted-BRBmoGS9.js").write_text("")
+    (dist / ".vite").mkdir()
+    (dist / ".vite/manifest.json").write_text(json.dumps(VITE))
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    result = run("static-host", "build", cwd=project, **variables)
+    assert result.returncode == 0, result.stderr
+    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    assert {name for name in index if name.startswith("dist/") and index[name].immutable and name.count(".") == 1} == {
+        f"dist/{name}" for name in HASHED
+    }
+    assert "dist/.vite/manifest.json" not in index
+    assert not index["dist/assets/unlisted-BRBmoGS9.js"].immutable
