@@ -7,7 +7,7 @@ BIN := .venv/bin
 DATA := $(or $(DJANGO_SITE_DATA),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test check image lock clean help
+.PHONY: run test check fuzz image lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -26,6 +26,10 @@ check: .venv/test ## lint, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
+fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for FUZZ_SECONDS (60)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
+	PYTHONPATH=. $(BIN)/python tests/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
+
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .
 	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
@@ -33,7 +37,8 @@ image: ## build the container image, and remove the images of this project that 
 lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
-	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test"; do \
+	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test" \
+	    "requirements-fuzz.txt --group fuzz"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
 	done

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-REVALIDATED = "public, max-age=60, must-revalidate"
+REVALIDATED = "max-age=60, must-revalidate"
 UNCACHEABLE = "private, no-store, max-age=0"
 
 DIGITS = "/static/digits.781e5e245d69.txt"

@@ -48,7 +48,7 @@ class Baked:
 
 def cache_control(max_age: int, *, immutable: bool) -> bytes:
     """Return the Cache-Control value; `max_age` in seconds is for names that are not immutable."""
-    return b"public, max-age=31536000, immutable" if immutable else b"public, max-age=%d, must-revalidate" % max_age
+    return b"public, max-age=31536000, immutable" if immutable else b"max-age=%d, must-revalidate" % max_age
 
 
 def baked(resource: Resource, representation: Representation, max_age: int) -> Baked:
