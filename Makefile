@@ -64,5 +64,5 @@ $(DATA)/site.sqlite3: .venv/run
 
 .venv/test: .venv/run requirements-dev.txt
 	@echo "Installing the locked tools for the tests into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-dev.txt
 	@touch $@

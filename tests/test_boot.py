@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -151,6 +154,31 @@ def test_a_tree_without_an_index(project: Path) -> None:
     assert code == 3
     assert output.startswith(
         f"static-host: {project}/staticfiles holds no index (static-host.index), so it is not a built"
+    )
+
+
+def test_an_unreadable_tree(project: Path) -> None:
+    index = project / "staticfiles/static-host.index"
+    index.unlink()
+    index.mkdir()
+    code, output = boot(project)
+    assert code == 3
+    assert output.startswith(f"static-host: the index {index} cannot be used: Is a directory. Build it with")
+
+
+def test_a_tree_that_another_user_keeps_to_himself(project: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    code = "import sys; from pathlib import Path; from app.origin.tree import load; load(Path(sys.argv[1]))"
+    (project / "staticfiles").chmod(0o700)
+    result = subprocess.run(
+        [sys.executable, "-c", f"import os, app.origin.tree; os.setuid(65534); {code}", project / "staticfiles"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (
+        f"TreeUnusable: the static tree at {project}/staticfiles cannot be opened: Permission denied." in result.stderr
     )
 
 
