@@ -7,6 +7,7 @@ not own goes to the next application untouched.
 from __future__ import annotations
 
 import os
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -30,7 +31,8 @@ class StaticOrigin:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        response = self.responder.respond(scope["method"], scope["raw_path"], scope["headers"])
+        path = scope.get("raw_path") or quote(scope["path"]).encode()  # a server may leave raw_path out
+        response = self.responder.respond(scope["method"], path, scope["headers"])
         if response is None:
             await self.app(scope, receive, send)
             return

@@ -112,6 +112,20 @@ def test_a_real_server_gives_the_core_s_answer(responder: Responder, server: Run
     assert by_socket(server, case) == by_core(responder, case)
 
 
+def test_a_server_may_leave_the_raw_path_out(responder: Responder) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def unused(*_: Any) -> Any:
+        raise AssertionError("nobody else is asked")
+
+    scope = {"type": "http", "method": "GET", "path": "/static/café menu.txt", "headers": []}
+    asyncio.run(StaticOrigin(unused, responder)(scope, unused, send))
+    assert (sent[0]["status"], sent[1]["body"]) == (200, "crème brûlée\n".encode())
+
+
 @pytest.mark.parametrize("path", NOT_OURS)
 def test_what_is_not_under_the_prefix_is_left_to_others(responder: Responder, path: str) -> None:
     assert responder.respond("GET", path.encode(), []) is None
