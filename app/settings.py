@@ -99,6 +99,13 @@ def _relative(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _codings(value: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = sorted(set(value) - {"br", "zstd", "gzip", "zopfli"})
+    if unknown or {"gzip", "zopfli"} <= set(value):
+        raise ValueError(f"{unknown[0]!r} is none of them" if unknown else "gzip and zopfli make the same coding")
+    return value
+
+
 Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -173,6 +180,14 @@ class Settings(BaseSettings):
         "with a slash is everything below it. `,`: none.",
         "names below the static root, separated by commas, for example favicon.ico,robots.txt",
         shown="favicon.ico,robots.txt",
+    )
+    static_codings: Annotated[Listed, AfterValidator(_codings)] = _variable(
+        "DJANGO_STATIC_CODINGS",
+        ("br", "zstd", "gzip"),
+        "Content codings that the build makes, separated by commas: `br`, `zstd`, `gzip`; `zopfli` in place of `gzip` "
+        "makes gzip a little smaller and takes very much longer (install `django-static-host[zopfli]`).",
+        "br, zstd and gzip or zopfli, separated by commas, for example br,gzip",
+        shown="br,zstd,gzip",
     )
     static_cache: Path | None = _variable(
         "DJANGO_STATIC_CACHE",

@@ -2,37 +2,61 @@
 
 Rule: each coding is judged on its own, against the unencoded bytes; what WhiteNoise leaves alone (its list of
 compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. Equal
-bytes give equal encoded bytes: no file names and no times in gzip's header.
+bytes give equal encoded bytes: no file names and no times in gzip's header. Every result can be decoded by browsers:
+a zstd window of at most 8 MB (RFC 9659), brotli without its large-window extension (RFC 7932).
 """
 
 from __future__ import annotations
 
+import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 
 import brotli
 from whitenoise.compress import Compressor
 
-RECIPE = f"1:br11-{brotli.__version__}+gzip9-{zlib.ZLIB_RUNTIME_VERSION}"
-"""What the cache must know: other settings or another encoder make other bytes."""
+from static_build.releases import BuildFailed
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
 """Bytes that every response with a content coding carries for it."""
 
+_ZSTD: dict[int, int] = {zstd.CompressionParameter.compression_level: 22, zstd.CompressionParameter.window_log: 23}
+_LARGE = 4 << 20  # above it, brotli's usual window of 4 MB is too small
+
 
 class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
-    """WhiteNoise's Compressor, with bytes instead of files and a verdict for each coding."""
+    """WhiteNoise's Compressor, with bytes instead of files and a verdict for each coding.
 
-    def __init__(self) -> None:
+    `codings` are values of DJANGO_STATIC_CODINGS. `zopfli` makes the gzip coding too, in place of zlib.
+    """
+
+    def __init__(self, codings: Iterable[str]) -> None:
         super().__init__(quiet=True)
-        self.codings: dict[str, Callable[[bytes], bytes]] = {
-            "br": self.compress_brotli,
-            "gzip": self.compress_gzip,
+        chosen = set(codings)
+        if "zopfli" in chosen and not find_spec("zopfli"):
+            raise BuildFailed(
+                "DJANGO_STATIC_CODINGS has zopfli, which is not installed: install django-static-host[zopfli]."
+            )
+        makers: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {
+            "br": ("br", self.compress_brotli, brotli.__version__),
+            "zstd": ("zstd", compress_zstd, zstd.zstd_version),
+            "gzip": ("gzip", self.compress_gzip, zlib.ZLIB_RUNTIME_VERSION),
+            "zopfli": ("gzip", compress_zopfli, "1"),
         }
+        used = {name: makers[name] for name in makers if name in chosen}
+        self._encoders = {coding: encode for coding, encode, _ in used.values()}
+        self.recipe = "2:" + ",".join(f"{name}-{version}" for name, (_, _, version) in used.items())
+        """What a cache must know: other encoders, or other versions of them, make other bytes."""
 
     def encoded(self, data: bytes) -> dict[str, bytes]:
         """Return the encoded bytes of each coding that saves at least 5 %, and more than its headers cost."""
-        candidates = {coding: encode(data) for coding, encode in self.codings.items()}
+        candidates = {coding: encode(data) for coding, encode in self._encoders.items()}
         return {
             coding: result
             for coding, result in candidates.items()
@@ -41,6 +65,19 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
 
     @staticmethod
     def compress_brotli(data: bytes) -> bytes:
-        """Return `data` at brotli's highest quality."""
-        encoded: bytes = brotli.compress(data, quality=11)
+        """Return `data` at brotli's highest quality, with the largest standard window where that is of use."""
+        encoded: bytes = brotli.compress(data, quality=11, lgwin=24 if len(data) > _LARGE else 22)
         return encoded
+
+
+def compress_zstd(data: bytes) -> bytes:
+    """Return `data` at zstd's highest level, within a window of 8 MB."""
+    return zstd.compress(data, options=_ZSTD)
+
+
+def compress_zopfli(data: bytes) -> bytes:
+    """Return `data` as zopfli's gzip: smaller than zlib's, and far slower to make."""
+    from zopfli.gzip import compress  # an extra
+
+    encoded: bytes = compress(data)
+    return encoded

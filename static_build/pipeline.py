@@ -20,7 +20,7 @@ from static_build import resources
 from static_build.bundles import fingerprinted
 from static_build.cache import Cache
 from static_build.collect import NOTHING, STORAGE, Collected, collect
-from static_build.encode import RECIPE
+from static_build.encode import Encoder
 from static_build.releases import BuildFailed, staging, swap
 
 
@@ -82,13 +82,18 @@ def _made(directory: Path, collected: Collected, settings: Settings) -> resource
     names.remove(collected.manifest)
     if not names:
         raise BuildFailed("the project has no static files: its finders find none.")
-    cache = Cache(_cache_directory(settings), RECIPE)
+    encoder = Encoder(settings.static_codings)
+    cache = Cache(_cache_directory(settings), encoder.recipe)
     hashed = resources.fingerprinted(manifest).union(
         *(fingerprinted(name, data, set(names)) for name, data in collected.bundles.items())
     )
     patterns = [re.compile(settings.static_immutable_pattern or NOTHING), re.compile(collected.pattern)]
     made = resources.make(
-        directory, names, lambda name: name in hashed or any(pattern.search(name) for pattern in patterns), cache
+        directory,
+        names,
+        lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
+        encoder,
+        cache,
     )
     cache.prune()
     return made

@@ -24,7 +24,6 @@ from static_build.cache import Cache
 from static_build.encode import Encoder
 
 _MEDIA_TYPES = MediaTypes()
-_ENCODER = Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +53,13 @@ def fingerprinted(manifest: Path) -> frozenset[str]:
     return frozenset(hashed for name, hashed in paths.items() if hashed != name)
 
 
-def make(root: Path, names: list[str], immutable: Callable[[str], bool], cache: Cache) -> Made:
+def make(root: Path, names: list[str], immutable: Callable[[str], bool], encoder: Encoder, cache: Cache) -> Made:
     """Encode what pays, write it beside the files, and return the resources. Raises OSError."""
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         groups: dict[str, list[str]] = {}
         for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
             groups.setdefault(digest, []).append(name)
-        results = list(threads.map(lambda digest: _encoded(root, digest, groups[digest], cache), groups))
+        results = list(threads.map(lambda digest: _encoded(root, digest, groups[digest], encoder, cache), groups))
     facts = {name: result for result, group in zip(results, groups.values(), strict=True) for name in group}
     return Made(
         {name: _resource(name, facts[name].facts, immutable(name)) for name in names},
@@ -89,13 +88,13 @@ class _Encoded:
     from_cache: bool
 
 
-def _encoded(root: Path, identity: str, group: list[str], cache: Cache) -> _Encoded:
+def _encoded(root: Path, identity: str, group: list[str], encoder: Encoder, cache: Cache) -> _Encoded:
     facts = [("identity", (root / group[0]).stat().st_size, identity)]
-    if not any(_ENCODER.should_compress(name) for name in group):
+    if not any(encoder.should_compress(name) for name in group):
         return _Encoded(facts, tried=False, from_cache=False)
     data = (root / group[0]).read_bytes()
     kept = cache.get(data)
-    encoded = _ENCODER.encoded(data) if kept is None else kept
+    encoded = encoder.encoded(data) if kept is None else kept
     if kept is None:
         cache.put(data, encoded)
     for coding, body in encoded.items():

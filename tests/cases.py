@@ -18,6 +18,7 @@ DIGITS_DATE = "Tue, 23 Jun 1992 05:54:30 GMT"
 CSS = "/static/site.e8e374d844cc.css"
 CSS_IDENTITY = '"11PONsKYSbetyDbcMlpAF65Z"'
 CSS_BR = '"9CIKC3p1z0j8SVZYKKKwJTlL"'
+CSS_ZSTD = '"CDEyUJ4smNkXCuRQrPzyOgvv"'
 CSS_GZIP = '"X4iswDlHY_sx9U8i1jafBlDH"'
 LARGE = "/static/large.bin"
 
@@ -62,13 +63,14 @@ NEGOTIATION = [
     _accepting("x-gzip", "gzip", CSS_GZIP),
     _accepting("br", "br", CSS_BR),
     _accepting("BR;Q=0.5", "br", CSS_BR),
+    _accepting("zstd, gzip", "zstd", CSS_ZSTD),
     _accepting("br;q=0.5, gzip", "gzip", CSS_GZIP),
     _accepting("br;q=0.5,gzip;q=0.8", "gzip", CSS_GZIP),
     _accepting("gzip;q=0", None, CSS_IDENTITY),
     _accepting("gzip;q=0, br;q=0.000", None, CSS_IDENTITY),
     _accepting("br;q=0, gzip", "gzip", CSS_GZIP),
     _accepting("*", "br", CSS_BR),
-    _accepting("br;q=0, *", "gzip", CSS_GZIP),
+    _accepting("br;q=0, *", "zstd", CSS_ZSTD),
     _accepting("*;q=0.5, gzip;q=0.4", "br", CSS_BR),
     _accepting("identity", None, CSS_IDENTITY),
     _accepting("identity, gzip;q=0.5", None, CSS_IDENTITY),

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,11 @@ import pytest
 from app.origin.index import loads
 from tests.conftest import copied
 from tests.processes import SCRIPTS, environment, run, serving
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Build = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,6 +52,11 @@ def settings(project: Path, *lines: str) -> None:
     path.write_text("\n".join([path.read_text(), *lines, ""]))
 
 
+def decompress_zstd(data: bytes) -> bytes:
+    """Decode with a window of 8 MB, as browsers do (RFC 9659)."""
+    return zstd.decompress(data, options={zstd.DecompressionParameter.window_log_max: 23})
+
+
 def manifest(project: Path) -> dict[str, str]:
     paths: dict[str, str] = json.loads((project / "staticfiles/staticfiles.json").read_text())["paths"]
     return paths
@@ -69,14 +80,14 @@ def test_every_representation_decodes_to_its_file(build: Build, project: Path) -
     build()
     tree = project / "staticfiles"
     index = loads((tree / "static-host.index").read_bytes())
-    decode = {"identity": bytes, "br": brotli.decompress, "gzip": gzip.decompress}
+    decode = {"identity": bytes, "br": brotli.decompress, "gzip": gzip.decompress, "zstd": decompress_zstd}
     for name, resource in index.items():
         identity = (tree / name).read_bytes()
         for representation in resource.representations:
             body = (tree / representation.file).read_bytes()
             assert len(body) == representation.length
             assert decode[representation.coding](body) == identity
-    assert [r.coding for r in index["site.css"].representations] == ["br", "gzip", "identity"]
+    assert [r.coding for r in index["site.css"].representations] == ["br", "zstd", "gzip", "identity"]
     assert [r.coding for r in index["img/dot.png"].representations] == ["identity"]
     assert [name for name in index if index[name].immutable] == sorted(manifest(project).values())
 
@@ -303,6 +314,34 @@ def test_django_compressor_s_output_is_immutable_where_it_is_installed(build: Bu
     assert judged() == [False, False, False, False]
     settings(project, "INSTALLED_APPS += ['compressor']")
     assert judged() == [True, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("codings", "made"),
+    [
+        ("br,zstd,gzip", {".br", ".zst", ".gz"}),
+        ("gzip", {".gz"}),
+        ("br, zopfli", {".br", ".gz"}),
+    ],
+)
+def test_the_codings_can_be_chosen(build: Build, project: Path, codings: str, made: set[str]) -> None:
+    result = build(DJANGO_STATIC_CODINGS=codings)
+    assert result.returncode == 0, result.stderr
+    tree = project / "staticfiles"
+    assert {path.suffix for path in tree.glob("site.css.*")} == made
+    if ".gz" in made:
+        assert gzip.decompress((tree / "site.css.gz").read_bytes()) == (tree / "site.css").read_bytes()
+
+
+def test_a_large_file_gets_the_windows_that_browsers_can_decode(build: Build, project: Path) -> None:
+    block = random.Random(5).randbytes(3 << 20).hex().encode()  # it comes twice, 6 MB apart
+    (project / "mysite/static/large.txt").write_bytes(block + block)
+    assert build().returncode == 0
+    tree = project / "staticfiles"
+    assert decompress_zstd((tree / "large.txt.zst").read_bytes()) == block + block
+    assert brotli.decompress((tree / "large.txt.br").read_bytes()) == block + block
+    for suffix in ("br", "zst"):
+        assert (tree / f"large.txt.{suffix}").stat().st_size < 0.6 * len(block)  # the second one costs next to nothing
 
 
 def test_a_static_root_that_is_a_file_is_refused(build: Build, project: Path) -> None:

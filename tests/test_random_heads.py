@@ -17,11 +17,12 @@ import pytest
 from app.origin.responder import Responder, Slice
 from app.origin.tree import load
 from tests.cases import CASES, CSS_BR, DIGITS_DATE, DIGITS_ETAG, NOT_OURS
+from tests.test_build import decompress_zstd
 
 BATCHES = 500 if "CI" in os.environ else 50
 BATCH = 200
 
-DECODE = {b"br": brotli.decompress, b"gzip": gzip.decompress, b"": bytes}
+DECODE = {b"br": brotli.decompress, b"gzip": gzip.decompress, b"zstd": decompress_zstd, b"": bytes}
 PATHS = [case.path for case in CASES if len(case.path) < 200 and "large" not in case.path] + NOT_OURS
 VALUES = {
     b"accept-encoding": ["br", "gzip", "*", "identity", ";q=", "0", "0.5", "1", ",", " ", "x-gzip", "\t", "zstd"],

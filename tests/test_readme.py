@@ -55,6 +55,6 @@ def test_every_dependency_has_its_reason() -> None:
     import tomllib
 
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[^a-z0-9-]", dependency)[0] for dependency in project["dependencies"]}
+    names = {re.split(r"[^a-z0-9.-]", dependency)[0].replace(".", "-") for dependency in project["dependencies"]}
     section = README.partition("## Dependencies")[2].partition("## ")[0]
     assert set(re.findall(r"^\| ([a-z0-9-]+) \| [^|]+ \|$", section, re.MULTILINE)) - {"package"} == names

@@ -89,6 +89,8 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("DJANGO_STATIC_IMMUTABLE_PATTERN", "("),
         ("DJANGO_STATIC_ROOT_FILES", "../secrets.txt"),
         ("DJANGO_STATIC_ROOT_FILES", "/etc/passwd"),
+        ("DJANGO_STATIC_CODINGS", "br,lzma"),
+        ("DJANGO_STATIC_CODINGS", "gzip,zopfli"),
         ("DJANGO_INTERFACE", "gateway"),
         ("DJANGO_THREADS", "0"),
         ("DJANGO_THREADS", "1.5"),

@@ -20,7 +20,7 @@ from zlib import crc32
 FORMAT = 1
 NAME = "static-host.index"
 """The index's file name inside a tree."""
-SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br"}
+SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """Content coding (RFC 9110 §8.4.1) → what is appended to a file's name for its encoded sibling."""
 
 
