@@ -7,6 +7,7 @@ not own goes to the next application untouched.
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncIterator
 from urllib.parse import quote
 
 import anyio
@@ -28,11 +29,12 @@ class StaticOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the static tree, or pass the request on."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        response = None
+        if scope["type"] == "http":
+            response = self.responder.respond(scope["method"], _raw_path(scope), scope["headers"])
+        elif scope["type"] == "websocket" and self.responder.owns(_raw_path(scope)):
+            await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
-        path = scope.get("raw_path") or quote(scope["path"]).encode()  # a server may leave raw_path out
-        response = self.responder.respond(scope["method"], path, scope["headers"])
         if response is None:
             await self.app(scope, receive, send)
             return
@@ -40,6 +42,16 @@ class StaticOrigin:
             await _send(response, receive, send)
         finally:
             response.close()
+
+
+def _raw_path(scope: Scope) -> bytes:
+    """Return the raw path; a server may leave it out, and give the decoded one alone."""
+    path: bytes = scope.get("raw_path") or quote(scope["path"], errors="surrogateescape").encode()
+    return path
+
+
+class ClientGone(Exception):
+    """The client closed the connection in the middle of a body."""
 
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:
@@ -53,23 +65,33 @@ async def _send(response: Response, receive: Receive, send: Send) -> None:
 
 async def _send_until_gone(response: Response, receive: Receive, send: Send) -> None:
     """Send the parts of a large body; stop reading the file when the client has gone."""
-    async with anyio.create_task_group() as group:
 
-        async def watch() -> None:
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            group.cancel_scope.cancel()
+    async def send_on(body: bytes, *, more: bool = True) -> None:
+        try:
+            await send({"type": "http.response.body", "body": body, "more_body": more})
+        except (OSError, RuntimeError):  # a server may find the connection closed before it says so
+            raise ClientGone from None
 
-        group.start_soon(watch)
-        for part in response.body:
-            await _send_part(part, send)
-        await send({"type": "http.response.body", "body": b""})
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
         group.cancel_scope.cancel()
 
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch)
+            for part in response.body:
+                async for chunk in _chunks(part):
+                    await send_on(chunk)
+            await send_on(b"", more=False)
+            group.cancel_scope.cancel()
+    except* ClientGone:
+        pass
 
-async def _send_part(part: bytes | Slice, send: Send) -> None:
+
+async def _chunks(part: bytes | Slice) -> AsyncIterator[bytes]:
     if isinstance(part, bytes):
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+        yield part
         return
     offset, end = part.offset, part.offset + part.length
     while offset < end:
@@ -77,4 +99,4 @@ async def _send_part(part: bytes | Slice, send: Send) -> None:
         if not chunk:
             raise OSError(f"the file ended {end - offset} bytes early")
         offset += len(chunk)
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        yield chunk

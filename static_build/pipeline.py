@@ -84,6 +84,11 @@ def _made(directory: Path, collected: Collected, settings: Settings) -> resource
         raise BuildFailed("the project has no static files: its finders find none.")
     encoder = Encoder(settings.static_codings)
     cache = Cache(_cache_directory(settings), encoder.recipe)
+    lost = resources.fingerprinted(manifest).difference(names)
+    if lost:
+        raise BuildFailed(
+            f"the manifest names files that are not there: {', '.join(sorted(lost))}. Rename their sources."
+        )
     hashed = resources.fingerprinted(manifest).union(
         *(fingerprinted(name, data, set(names)) for name, data in collected.bundles.items())
     )

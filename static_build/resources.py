@@ -9,21 +9,43 @@ from __future__ import annotations
 
 import json
 import os
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import file_digest, sha256
+from hashlib import file_digest
 from pathlib import Path
 
 from whitenoise.media_types import MediaTypes
 
-from app.origin.index import SUFFIXES, Representation, Resource
+from app.origin.index import SUFFIXES, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
 from static_build.cache import Cache
 from static_build.encode import Encoder
 
-_MEDIA_TYPES = MediaTypes()
+_MEDIA_TYPES = MediaTypes(
+    extra_types={  # what WhiteNoise's table lacks, or has by a name that is out of use
+        ".cjs": "text/javascript",
+        ".csv": "text/csv",
+        ".geojson": "application/geo+json",
+        ".glb": "model/gltf-binary",
+        ".gltf": "model/gltf+json",
+        ".gz": "application/gzip",
+        ".ics": "text/calendar",
+        ".jsonld": "application/ld+json",
+        ".jxl": "image/jxl",
+        ".map": "application/json",
+        ".md": "text/markdown",
+        ".opus": "audio/ogg",
+        ".otf": "font/otf",
+        ".ttf": "font/ttf",
+        ".vtt": "text/vtt",
+        ".webmanifest": "application/manifest+json",
+        ".woff": "font/woff",
+        ".yaml": "application/yaml",
+        ".yml": "application/yaml",
+        "apple-app-site-association": "application/json",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +94,6 @@ def media_type(name: str) -> str:
     """Return WhiteNoise's media type for the name, with a charset where the type is text."""
     plain = str(_MEDIA_TYPES.get_type(name))
     return f"{plain}; charset=utf-8" if plain.startswith("text/") else plain
-
-
-def digest(data: bytes) -> str:
-    """Return the digest that the index records."""
-    return _short(sha256(data).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +149,4 @@ def _walk(root: Path) -> Iterator[str]:
 
 def _digest_of(path: Path) -> str:
     with path.open("rb") as file:
-        return _short(file_digest(file, "sha256").digest())
-
-
-def _short(full: bytes) -> str:
-    return urlsafe_b64encode(full[:18]).decode()
+        return short_digest(file_digest(file, "sha256").digest())

@@ -14,7 +14,7 @@ UNCACHEABLE = "private, no-store, max-age=0"
 
 DIGITS = "/static/digits.781e5e245d69.txt"
 DIGITS_ETAG = '"hNiYd_DUBB77a_kaFvAkjy_V"'
-DIGITS_DATE = "Tue, 23 Jun 1992 05:54:30 GMT"
+DIGITS_DATE = "Wed, 15 Mar 2006 11:16:21 GMT"
 CSS = "/static/site.e8e374d844cc.css"
 CSS_IDENTITY = '"11PONsKYSbetyDbcMlpAF65Z"'
 CSS_BR = '"9CIKC3p1z0j8SVZYKKKwJTlL"'
@@ -120,6 +120,7 @@ def _conditional(name: str, status: int, *request: tuple[str, str], method: str 
     return Case(name, DIGITS, status, headers, b"" if method == "HEAD" else body, request, method)
 
 
+OTHER_DATE = "Mon, 27 Mar 2006 03:33:01 GMT"  # a date that content can have, later than DIGITS_DATE
 _LATER = "Mon, 16 Nov 2026 08:49:37 GMT"
 _EARLIER = "Sun, 06 Nov 1988 08:49:37 GMT"
 
@@ -160,6 +161,9 @@ CONDITIONAL = [
     _conditional("If-Match with another tag on HEAD", 412, ("if-match", '"other"'), method="HEAD"),
     _conditional("If-Unmodified-Since with a later date", 200, ("if-unmodified-since", _LATER)),
     _conditional("If-Unmodified-Since with an earlier date", 412, ("if-unmodified-since", _EARLIER)),
+    _conditional("If-Unmodified-Since with the file's date", 200, ("if-unmodified-since", DIGITS_DATE)),
+    _conditional("If-Unmodified-Since with another version's date", 412, ("if-unmodified-since", OTHER_DATE)),
+    _conditional("If-Modified-Since with another version's date", 200, ("if-modified-since", OTHER_DATE)),
     _conditional("If-Unmodified-Since with rubbish", 200, ("if-unmodified-since", "x")),
     _conditional(
         "If-Match wins over If-Unmodified-Since", 200, ("if-match", DIGITS_ETAG), ("if-unmodified-since", _EARLIER)
@@ -254,6 +258,8 @@ RANGES = [
     _range("bytes=" + ",".join(["0-"] * 1000), b"0123456789", "bytes 0-9/10"),
     _range("bytes=1-2", b"12", "bytes 1-2/10", ("if-range", DIGITS_ETAG)),
     _range("bytes=1-2", b"12", "bytes 1-2/10", ("if-range", DIGITS_DATE)),
+    _range("bytes=1-2", b"12", "bytes 1-2/10", ("if-range", f"{DIGITS_ETAG} \t ")),
+    _range("bytes=1-2  ", b"12", "bytes 1-2/10"),
     _range("bytes=1-2", b"12", "bytes 1-2/10", ("if-none-match", '"other"')),
     _multipart("bytes=0-1,4-5", (b"0-1", b"01"), (b"4-5", b"45")),
     _multipart("bytes=8-,0-0", (b"8-9", b"89"), (b"0-0", b"0")),
@@ -262,6 +268,7 @@ RANGES = [
     _unsatisfiable("bytes=-0"),
     _unsatisfiable("bytes=50-60,70-"),
     _unsatisfiable("bytes=99999999999999999999999999-"),
+    _whole("Range with a space before =", ("range", "bytes =0-1")),
     _whole("Range with another unit", ("range", "items=0-1")),
     _whole("Range without a unit", ("range", "0-1")),
     _whole("Range that ends before it begins", ("range", "bytes=5-2")),
@@ -285,6 +292,13 @@ RANGES = [
         206,
         {"content-encoding": "br", "etag": CSS_BR, "content-range": "bytes 0-9/491", "vary": "Accept-Encoding"},
         request=(("accept-encoding", "br"), ("range", "bytes=0-9")),
+    ),
+    Case(
+        "several ranges of an encoded representation are ignored",
+        CSS,
+        200,
+        {"content-encoding": "br", "content-length": "491", "content-range": None},
+        request=(("accept-encoding", "br"), ("range", "bytes=0-1,5-6")),
     ),
     Case(
         "Range with identity, as a CDN asks",
@@ -340,6 +354,20 @@ METHODS = [
     ),
     Case("HEAD, large", LARGE, 200, {"content-length": "3000000"}, b"", (), "HEAD"),
     Case("OPTIONS", DIGITS, 204, {"allow": "GET, HEAD, OPTIONS", "content-length": None}, b"", (), "OPTIONS"),
+    Case(
+        "OPTIONS of a missing file", "/static/nothing.woff2", 204, {"allow": "GET, HEAD, OPTIONS"}, b"", (), "OPTIONS"
+    ),
+    *(
+        Case(
+            f"{name} of more than 16 KB is refused",
+            CSS,
+            431,
+            {"cache-control": UNCACHEABLE},
+            b"Request Header Fields Too Large\n",
+            ((name, "x, " * 3000), (name, "y, " * 3000)),
+        )
+        for name in ("accept-encoding", "range", "if-none-match")
+    ),
     Case(
         "a CORS preflight",
         DIGITS,
@@ -439,6 +467,7 @@ PATHS = [
     _missing("/static/staticfiles.json"),
     _missing("/static/static-host.index"),
     _missing("/static/.hidden.txt"),
+    _missing("/static/.well-known/security.txt"),
     _missing("/static/\x00", by_socket=False),
 ]
 

@@ -92,6 +92,45 @@ def test_every_representation_decodes_to_its_file(build: Build, project: Path) -
     assert [name for name in index if index[name].immutable] == sorted(manifest(project).values())
 
 
+def test_media_types_come_from_a_fixed_table(build: Build, project: Path) -> None:
+    types = {
+        "a.css": "text/css; charset=utf-8",
+        "a.mjs": "text/javascript; charset=utf-8",
+        "a.cjs": "text/javascript; charset=utf-8",
+        "a.html": "text/html; charset=utf-8",
+        "a.csv": "text/csv; charset=utf-8",
+        "a.json": "application/json",
+        "a.js.map": "application/json",
+        "a.webmanifest": "application/manifest+json",
+        "a.wasm": "application/wasm",
+        "a.svg": "image/svg+xml",
+        "a.avif": "image/avif",
+        "a.webp": "image/webp",
+        "a.ico": "image/x-icon",
+        "a.woff2": "font/woff2",
+        "a.woff": "font/woff",
+        "a.ttf": "font/ttf",
+        "a.mp4": "video/mp4",
+        "a.pdf": "application/pdf",
+        "A.PNG": "image/png",
+        "a.unheard-of": "application/octet-stream",
+        "none": "application/octet-stream",
+        "apple-app-site-association": "application/json",
+    }
+    for name in types:
+        (project / "mysite/static" / name).write_text("")
+    assert build().returncode == 0
+    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    assert {name: index[name].media_type for name in types} == types
+
+
+def test_a_name_that_django_s_manifest_gets_wrong_is_named(build: Build, project: Path) -> None:
+    (project / "mysite/static/back\\slash.txt").write_text("")
+    result = build()
+    assert result.returncode == 5
+    assert "the manifest names files that are not there: back/slash." in result.stderr
+
+
 def test_references_are_rewritten_to_fingerprinted_names(build: Build, project: Path) -> None:
     build()
     tree = project / "staticfiles"

@@ -129,6 +129,12 @@ def test_it_serves_the_tree_that_it_loaded_while_another_one_is_built(tmp_path: 
         assert httpx.get(f"{running.url}/static/digits.txt").text == "three"
 
 
+def test_a_websocket_below_the_prefix_is_refused_and_django_not_asked(server: Running) -> None:
+    key = {"upgrade": "websocket", "connection": "upgrade", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    answer = httpx.get(f"{server.url}/static/digits.txt", headers={**key, "sec-websocket-version": "13"})
+    assert answer.status_code == 403
+
+
 def test_a_client_that_goes_away_in_the_middle_of_a_large_file_leaves_nothing_behind(server: Running) -> None:
     for _ in range(5):
         with httpx.stream("GET", f"{server.url}/static/large.bin") as answer:

@@ -36,7 +36,7 @@ PREFLIGHT: Headers = (
 
 @dataclass(frozen=True, slots=True)
 class Baked:
-    """One representation, ready to send: 200 headers, 304 headers (§15.4.5), and those that 206 and 416 share."""
+    """One representation, ready to send: headers of 200 and 304 (§15.4.5), and what every 206 has in common."""
 
     representation: Representation
     validators: Validators
@@ -53,7 +53,7 @@ def cache_control(max_age: int, *, immutable: bool) -> bytes:
 
 def baked(resource: Resource, representation: Representation, max_age: int) -> Baked:
     """Return the header blocks of one representation."""
-    validators = Validators(b'"%s"' % representation.digest.encode(), modified(resource.identity.digest))
+    validators = Validators(b'"%s"' % representation.digest.encode(), modified(representation.digest))
     coding = representation.coding.encode()
     media_type = resource.media_type.encode("latin-1")
     encoding: Headers = () if coding == b"identity" else ((b"content-encoding", coding),)

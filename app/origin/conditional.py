@@ -7,6 +7,7 @@ request. A field that is not of its grammar is ignored where the RFC says so, an
 from __future__ import annotations
 
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,13 +52,13 @@ class Validators:
 
 
 def modified(digest: str) -> int:
-    """Return the Last-Modified date of content with this digest, in Unix seconds.
+    """Return the Last-Modified date of a representation with this digest, in Unix seconds.
 
     A build knows its bytes; their age it does not (a checkout, a wheel and an image layer each set their own file
     times). The date is therefore made from the content alone, between 1990 and 2015: the same content has
     the same date on every replica and after every rebuild, and other content has another one.
     """
-    return _DATE_ORIGIN + int.from_bytes(digest.encode(), "big") % _DATE_STEPS * _DATE_STEP
+    return _DATE_ORIGIN + int.from_bytes(urlsafe_b64decode(digest), "big") % _DATE_STEPS * _DATE_STEP
 
 
 def http_date(seconds: int) -> bytes:
@@ -68,7 +69,8 @@ def http_date(seconds: int) -> bytes:
 def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int) -> tuple[Outcome, list[Span]]:
     """Judge the preconditions and the range of a GET (§13.2.2); returns the outcome and, for 206, the spans.
 
-    `headers` maps lower-case field names to values, several lines joined by commas; `length` is in bytes.
+    `headers` maps lower-case field names to values without white space around them, several lines joined by commas;
+    `length` is in bytes.
     """
     refused = precondition(headers, validators)
     if refused != 200:
@@ -85,7 +87,7 @@ def precondition(headers: Mapping[bytes, bytes], validators: Validators) -> Lite
             return 412
     elif b"if-unmodified-since" in headers:
         date = parsed_date(headers[b"if-unmodified-since"])
-        if date is not None and validators.modified > date:
+        if date is not None and _modified_since(validators.modified, date):
             return 412
     if b"if-none-match" in headers:
         return 304 if _listed(headers[b"if-none-match"], validators.etag, weak=True) else 200
@@ -97,7 +99,7 @@ def precondition(headers: Mapping[bytes, bytes], validators: Validators) -> Lite
 
 
 def _modified_since(own: int, date: int) -> bool:
-    """§13.1.3, for dates that are made from content.
+    """§13.1.3 and §13.1.4, for dates that are made from content.
 
     A date that other content could carry is that content's date: the client holds another version, however the two
     dates compare. Any other date comes from a clock and is compared as one.
@@ -114,7 +116,7 @@ def _range_applies(if_range: bytes | None, validators: Validators) -> bool:
 
 
 def _listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
-    if field.strip() == b"*":
+    if field == b"*":
         return True
     if not _ENTITY_TAGS.fullmatch(field):
         return False
@@ -124,7 +126,7 @@ def _listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
 
 def parsed_date(field: bytes) -> int | None:
     """Return an HTTP-date in any of its three formats (§5.6.7) as Unix seconds, or None when it is not one."""
-    text = field.strip().decode("latin-1")
+    text = field.decode("latin-1")
     match = next((match for match in (pattern.fullmatch(text) for pattern in _DATES) if match), None)
     if match is None:
         return None
@@ -154,15 +156,19 @@ def ranges(field: bytes, length: int) -> tuple[Literal[200, 206, 416], list[Span
     unit, _, range_set = field.partition(b"=")
     specs = [spec for spec in (part.strip(b" \t") for part in range_set.split(b",")) if spec]
     bounds = [_bounds(spec, length) for spec in specs]
-    if unit.strip().lower() != b"bytes" or not bounds or None in bounds:
+    if unit.lower() != b"bytes" or not bounds or None in bounds:
         return 200, []
     spans = [(first, end) for first, end in filter(None, bounds) if first < end]
     if not spans:
-        # "the last 5 bytes" of nothing can be satisfied (§14.1.2), but no Content-Range can say so
-        return (200 if length == 0 and any(spec.strip(b"-0") for spec in specs if spec[:1] == b"-") else 416), []
+        return (200 if length == 0 and any(_is_suffix(spec) for spec in specs) else 416), []
     joined = _joined(spans)
     chosen = spans if len(joined) == len(spans) else joined
     return (206, chosen) if len(chosen) <= MOST_RANGES else (200, [])
+
+
+def _is_suffix(spec: bytes) -> bool:
+    """Whether it asks for the last bytes: of nothing that can be satisfied (§14.1.2), but not in a Content-Range."""
+    return spec.startswith(b"-") and _number(spec[1:]) > 0
 
 
 def _bounds(spec: bytes, length: int) -> Span | None:

@@ -13,8 +13,10 @@ so that reading the index of 100,000 files takes a fraction of a second.
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from zlib import crc32
 
 FORMAT = 1
@@ -74,6 +76,16 @@ class Index(Mapping[str, Resource]):
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def digest(body: bytes) -> str:
+    """Return what the index records of a file's bytes."""
+    return short_digest(sha256(body).digest())
+
+
+def short_digest(full: bytes) -> str:
+    """Return the recorded form of a whole SHA-256."""
+    return urlsafe_b64encode(full[:18]).decode()
 
 
 def dumps(prefix: str, resources: Mapping[str, Resource]) -> bytes:

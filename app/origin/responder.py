@@ -33,6 +33,8 @@ _RELEVANT = frozenset(
         b"range",
     }
 )
+LONGEST = 16 << 10
+"""Bytes of one field's value, its lines joined; a request with a longer one is refused (RFC 6585 §5)."""
 _CHOICES = 64
 
 
@@ -100,6 +102,7 @@ class Responder:
         self._prefix = prefix.encode()
         self._max_age = max_age
         self._root = frozenset(_root_names(tree.index, tuple(root_files)))
+        self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
         self._served: dict[str, Served] = {}
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
@@ -107,22 +110,32 @@ class Responder:
 
         `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
         """
-        if b"%" in path:
-            path = unquote_to_bytes(path)
         name = self._name(path)
         if name is None:
             return None
+        if method == "OPTIONS":  # for a missing file too: a failed preflight would hide the 404 from the script
+            return Response(204, PREFLIGHT)
         served = self._find(name)
         if served is None:
             return _failure(method, 404, NOT_FOUND)
         if method not in ("GET", "HEAD"):
-            return _without_body(method)
-        return self._answer(method, served, _combined(headers))
+            return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
+        fields = _combined(headers)
+        if any(len(value) > LONGEST for value in fields.values()):
+            return _failure(method, 431, b"Request Header Fields Too Large\n")
+        return self._answer(method, served, fields)
+
+    def owns(self, path: bytes) -> bool:
+        """Whether the raw path is one that `respond` answers."""
+        return self._name(path) is not None
 
     def _name(self, path: bytes) -> str | None:
-        """Return the name below the prefix that a decoded path asks for, or None when it is not ours."""
+        """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
+        if b"%" in path:
+            path = unquote_to_bytes(path)
         if path.startswith(self._prefix):
-            return path[len(self._prefix) :].decode("utf-8", "surrogateescape")
+            name = path[len(self._prefix) :].decode("utf-8", "surrogateescape")
+            return name if name not in self._hidden else ""
         name = path[1:].decode("utf-8", "surrogateescape")
         return name if path[:1] == b"/" and name in self._root else None
 
@@ -145,17 +158,21 @@ class Responder:
             return _failure(method, 412, b"Precondition Failed\n", *_vary(served))
         if outcome == 416:
             return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *_vary(served))
-        if method == "HEAD":
-            return Response(200, chosen.ok)
-        return self._with_body(chosen, spans)
+        if len(spans) > 1 and chosen.representation.coding != "identity":
+            spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
+        return self._with_body(method, chosen, spans)
 
-    def _with_body(self, chosen: Baked, spans: list[Span]) -> Response:
+    def _with_body(self, method: str, chosen: Baked, spans: list[Span]) -> Response:
         try:
             body = self.tree.body(chosen.representation)
             source = self.tree.open(chosen.representation) if body is None else body
         except OSError as error:
             log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
-            return _failure("GET", 503, b"Service Unavailable\n", (b"retry-after", b"5"))
+            return _failure(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
+        if method == "HEAD":
+            if isinstance(source, io.FileIO):
+                source.close()
+            return Response(200, chosen.ok)
         if not spans:
             return Response(200, chosen.ok, (_part(source, (0, chosen.representation.length)),))
         if len(spans) == 1:
@@ -172,11 +189,11 @@ def _root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
 
 def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields that matter here; several lines of one field are one list (RFC 9110 §5.3)."""
-    combined: dict[bytes, bytes] = {}
+    lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         if name in _RELEVANT:
-            combined[name] = combined[name] + b", " + value if name in combined else value
-    return combined
+            lines.setdefault(name, []).append(value.strip(b" \t"))
+    return {name: values[0] if len(values) == 1 else b", ".join(values) for name, values in lines.items()}
 
 
 def _part(source: bytes | io.FileIO, span: Span) -> bytes | Slice:
@@ -227,9 +244,3 @@ def _vary(served: Served) -> Headers:
 
 def _failure(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
     return Response(status, failure(text, *extra), () if method == "HEAD" else (text,))
-
-
-def _without_body(method: str) -> Response:
-    if method == "OPTIONS":
-        return Response(204, PREFLIGHT)
-    return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))

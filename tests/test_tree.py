@@ -1,0 +1,96 @@
+"""A tree whose files change under a server: never wrong bytes, never a hang, a 503 that names the file in the log."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from app.origin.responder import Responder, Response, Slice
+from app.origin.tree import load
+
+
+@pytest.fixture
+def tree(tmp_path: Path, plain: Path) -> Path:
+    """A copy of the tree of "plain"."""
+    shutil.copytree(plain / "staticfiles", tmp_path / "tree")
+    return tmp_path / "tree"
+
+
+def ask(responder: Responder, name: str, method: str = "GET") -> Response:
+    response = responder.respond(method, b"/static/" + name.encode(), [])
+    assert response is not None
+    response.close()
+    return response
+
+
+def overwrite(path: Path) -> None:
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+def truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def link(path: Path) -> None:
+    other = path.with_name("other")
+    shutil.copy(path, other)
+    path.unlink()
+    path.symlink_to(other)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("damage", [overwrite, truncate, link, pipe, directory, Path.unlink])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_small_file_that_is_not_what_was_built_is_a_503(
+    tree: Path, damage: Callable[[Path], None], method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    damage(tree / "digits.txt")
+    response = ask(Responder(load(tree), "/static/"), "digits.txt", method)
+    assert response.status == 503
+    assert dict(response.headers)[b"cache-control"] == b"private, no-store, max-age=0"
+    assert "cannot read digits.txt" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [truncate, link, pipe, directory, Path.unlink])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_so_is_a_large_one(tree: Path, damage: Callable[[Path], None], method: str) -> None:
+    damage(tree / "large.bin")
+    assert ask(Responder(load(tree), "/static/"), "large.bin", method).status == 503
+
+
+def test_a_large_file_that_is_overwritten_while_it_is_served_is_a_503_from_then_on(tree: Path) -> None:
+    responder = Responder(load(tree), "/static/")
+    assert isinstance(ask(responder, "large.bin").body[0], Slice)
+    overwrite(tree / "large.bin")
+    assert ask(responder, "large.bin").status == 503
+
+
+def test_a_small_file_in_memory_outlives_the_disk(tree: Path) -> None:
+    responder = Responder(load(tree), "/static/")
+    assert ask(responder, "digits.txt").body == (b"0123456789",)
+    shutil.rmtree(tree)
+    assert ask(responder, "digits.txt").body == (b"0123456789",)
+    assert ask(responder, "main.js").status == 503
+
+
+def test_what_is_kept_in_memory_is_bounded(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.origin.tree.MEMORY", 5_000)
+    loaded = load(tree)
+    for name in loaded.index:
+        if name != "large.bin":
+            loaded.body(loaded.index[name].identity)
+    assert 0 < loaded._held <= 5_000
+    assert loaded._held == sum(map(len, loaded._bodies.values()))
