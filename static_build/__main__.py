@@ -29,7 +29,7 @@ def build() -> None:
     made = built.made
     click.echo(f"static-host: {len(made.resources)} static resources in {built.root}, release {built.release}")
     click.echo(
-        f"static-host: {made.encoded} contents encoded, {made.from_cache} of them from the cache; "
+        f"static-host: {built.encoded} contents encoded, {built.from_cache} of them from the cache; "
         f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
     )
 

@@ -45,6 +45,16 @@ class Built:
         return sum(resource.representations[0].length for resource in self._all)
 
     @property
+    def encoded(self) -> int:
+        """Contents whose format is worth encoding."""
+        return sum(content.tried for content in self.made.contents)
+
+    @property
+    def from_cache(self) -> int:
+        """Those of them that an earlier build had encoded."""
+        return sum(content.from_cache for content in self.made.contents)
+
+    @property
     def _all(self) -> list[Resource]:
         return list(self.made.resources.values())
 

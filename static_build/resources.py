@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -49,12 +50,36 @@ _MEDIA_TYPES = MediaTypes(
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """One distinct content and what became of it.
+
+    `names` are all files that have it; `facts` are (coding, length in bytes, digest) of each representation; `tried`
+    is whether its format is worth encoding; `seconds` is the time that encoding took, or reading from the cache.
+    """
+
+    names: tuple[str, ...]
+    facts: tuple[tuple[str, int, str], ...]
+    tried: bool
+    from_cache: bool
+    seconds: float
+
+    @property
+    def media_type(self) -> str:
+        """The media type of its first name, without a charset."""
+        return media_type(self.names[0]).partition(";")[0]
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bytes by content coding."""
+        return {coding: length for coding, length, _ in self.facts}
+
+
+@dataclass(frozen=True, slots=True)
 class Made:
-    """The resources by name; how many contents were encoded, and how many of them came from the cache."""
+    """The resources by name, and the distinct contents behind them."""
 
     resources: dict[str, Resource]
-    encoded: int
-    from_cache: int
+    contents: tuple[Content, ...]
 
 
 def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
@@ -75,8 +100,79 @@ def fingerprinted(manifest: Path) -> frozenset[str]:
     return frozenset(hashed for name, hashed in paths.items() if hashed != name)
 
 
-def make(root: Path, names: list[str], immutable: Callable[[str], bool], encoder: Encoder, cache: Cache) -> Made:
-    """Encode what pays, write it beside the files, and return the resources. Raises OSError."""
+def make(
+    root: Path,
+    names: list[str],
+    immutable: Callable[[str], bool],
+    encoder: Encoder,
+    cache: Cache,
+    progress: Callable[[Content], object] = lambda _: None,
+) -> Made:
+    """Encode what pays, write it beside the files, and return the resources. Raises OSError.
+
+    `progress` is called with each content, when it is done.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        groups: dict[str, list[str]] = {}
+        for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
+            groups.setdefault(digest, []).append(name)
+        contents = []
+        work = ((digest, tuple(group)) for digest, group in groups.items())
+        for content in threads.map(lambda item: _encoded(root, *item, encoder, cache), work):
+            progress(content)
+            contents.append(content)
+    facts = {name: content.facts for content in contents for name in content.names}
+    return Made({name: _resource(name, facts[name], immutable(name)) for name in names}, tuple(contents))
+
+
+def media_type(self) -> str:
+        """The media type of its first name, without a charset."""
+        return media_type(self.names[0]).partition(";")[0]
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Bytes by content coding."""
+        return {coding: length for coding, length, _ in self.facts}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The resources by name, and the distinct contents behind them."""
+
+    resources: dict[str, Resource]
+    contents: tuple[Content, ...]
+
+
+def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
+    """Return the files below `root` that are resources, sorted.
+
+    Left out: hidden files, unless `shown`, and files that are another file's encoded sibling.
+    """
+    found = set(_walk(root))
+    suffixes = tuple(suffix for suffix in SUFFIXES.values() if suffix)
+    siblings = {name for name in found if name.endswith(suffixes) and name.rpartition(".")[0] in found}
+    hidden = {name for name in found if any(part.startswith(".") for part in name.split("/")) and not shown(name)}
+    return sorted(found - siblings - hidden)
+
+
+def fingerprinted(manifest: Path) -> frozenset[str]:
+    """Return the names that the manifest gives to a file in place of its own."""
+    paths: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
+    return frozenset(hashed for name, hashed in paths.items() if hashed != name)
+
+
+def make(
+    root: Path,
+    names: list[str],
+    immutable: Callable[[str], bool],
+    encoder: Encoder,
+    cache: Cache,
+    progress: Callable[[Content], object] = lambda _: None,
+) -> Made:
+    """Encode what pays, write it beside the files, and return the resources. Raises OSError.
+
+    `progress` is called with each content, when it is done.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         groups: dict[str, list[str]] = {}
         for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
@@ -96,20 +192,13 @@ def media_type(name: str) -> str:
     return f"{plain}; charset=utf-8" if plain.startswith("text/") else plain
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
-    """What became of one content: (coding, length in bytes, digest) of each representation."""
-
-    facts: list[tuple[str, int, str]]
-    tried: bool
-    from_cache: bool
-
-
-def _encoded(root: Path, identity: str, group: list[str], encoder: Encoder, cache: Cache) -> _Encoded:
-    facts = [("identity", (root / group[0]).stat().st_size, identity)]
+def _encoded(root: Path, identity: str, group: tuple[str, ...], encoder: Encoder, cache: Cache) -> Content:
+    began = time.monotonic()
+    path = root / group[0]
+    facts = [("identity", path.stat().st_size, identity)]
     if not any(encoder.should_compress(name) for name in group):
-        return _Encoded(facts, tried=False, from_cache=False)
-    data = (root / group[0]).read_bytes()
+        return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
+    data = path.read_bytes()
     kept = cache.get(data)
     encoded = encoder.encoded(data) if kept is None else kept
     if kept is None:
@@ -117,7 +206,7 @@ def _encoded(root: Path, identity: str, group: list[str], encoder: Encoder, cach
     for coding, body in encoded.items():
         _write(root, [name + SUFFIXES[coding] for name in group], body)
         facts.append((coding, len(body), digest(body)))
-    return _Encoded(facts, tried=True, from_cache=kept is not None)
+    return Content(group, tuple(facts), True, kept is not None, time.monotonic() - began)
 
 
 def _write(root: Path, names: list[str], body: bytes) -> None:
@@ -133,7 +222,7 @@ def _write(root: Path, names: list[str], body: bytes) -> None:
             (root / name).write_bytes(body)
 
 
-def _resource(name: str, facts: list[tuple[str, int, str]], immutable: bool) -> Resource:
+def _resource(name: str, facts: tuple[tuple[str, int, str], ...], immutable: bool) -> Resource:
     ranked = sorted(facts, key=lambda fact: (fact[1], CODINGS.index(fact[0])))
     representations = (
         Representation(coding, name + SUFFIXES[coding], length, digest) for coding, length, digest in ranked
