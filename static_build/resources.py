@@ -125,67 +125,6 @@ def make(
     return Made({name: _resource(name, facts[name], immutable(name)) for name in names}, tuple(contents))
 
 
-def media_type(self) -> str:
-        """The media type of its first name, without a charset."""
-        return media_type(self.names[0]).partition(";")[0]
-
-    @property
-    def lengths(self) -> dict[str, int]:
-        """Bytes by content coding."""
-        return {coding: length for coding, length, _ in self.facts}
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """The resources by name, and the distinct contents behind them."""
-
-    resources: dict[str, Resource]
-    contents: tuple[Content, ...]
-
-
-def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
-    """Return the files below `root` that are resources, sorted.
-
-    Left out: hidden files, unless `shown`, and files that are another file's encoded sibling.
-    """
-    found = set(_walk(root))
-    suffixes = tuple(suffix for suffix in SUFFIXES.values() if suffix)
-    siblings = {name for name in found if name.endswith(suffixes) and name.rpartition(".")[0] in found}
-    hidden = {name for name in found if any(part.startswith(".") for part in name.split("/")) and not shown(name)}
-    return sorted(found - siblings - hidden)
-
-
-def fingerprinted(manifest: Path) -> frozenset[str]:
-    """Return the names that the manifest gives to a file in place of its own."""
-    paths: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
-    return frozenset(hashed for name, hashed in paths.items() if hashed != name)
-
-
-def make(
-    root: Path,
-    names: list[str],
-    immutable: Callable[[str], bool],
-    encoder: Encoder,
-    cache: Cache,
-    progress: Callable[[Content], object] = lambda _: None,
-) -> Made:
-    """Encode what pays, write it beside the files, and return the resources. Raises OSError.
-
-    `progress` is called with each content, when it is done.
-    """
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        groups: dict[str, list[str]] = {}
-        for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
-            groups.setdefault(digest, []).append(name)
-        results = list(threads.map(lambda digest: _encoded(root, digest, groups[digest], encoder, cache), groups))
-    facts = {name: result for result, group in zip(results, groups.values(), strict=True) for name in group}
-    return Made(
-        {name: _resource(name, facts[name].facts, immutable(name)) for name in names},
-        encoded=sum(result.tried for result in results),
-        from_cache=sum(result.from_cache for result in results),
-    )
-
-
 def media_type(name: str) -> str:
     """Return WhiteNoise's media type for the name, with a charset where the type is text."""
     plain = str(_MEDIA_TYPES.get_type(name))
