@@ -118,7 +118,7 @@ def make(
             groups.setdefault(digest, []).append(name)
         contents = []
         work = ((digest, tuple(group)) for digest, group in groups.items())
-        for content in threads.map(lambda item: _encoded(root, *item, encoder, cache), work):
+        for content in threads.map(lambda item: _encoded(root, item[0], item[1], encoder, cache), work):
             progress(content)
             contents.append(content)
     facts = {name: content.facts for content in contents for name in content.names}
