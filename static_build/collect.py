@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
 
-from django.apps import apps
-from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
@@ -30,8 +28,6 @@ from static_build.releases import BuildFailed
 
 log = logging.getLogger("static_host.build")
 
-NOTHING = r"(?!)"
-"""A regular expression that finds nothing."""
 STORAGE = "static_build.collect.BuildStorage"
 
 
@@ -145,12 +141,11 @@ def _guarded(pattern: re.Pattern[str], imports: set[str]) -> re.Pattern[str] | G
 class Collected:
     """What was collected: the name of Django's manifest, and what else tells of fingerprinted names.
 
-    `bundles` are the bundlers' manifests, by name; `pattern` finds django-compressor's output.
+    `bundles` are the bundlers' manifests, by name.
     """
 
     manifest: str
     bundles: dict[str, bytes]
-    pattern: str
 
 
 def collect(root: Path, root_files: tuple[str, ...]) -> Collected:
@@ -182,7 +177,7 @@ def collect(root: Path, root_files: tuple[str, ...]) -> Collected:
         # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildFailed(f"collectstatic: {error}") from None
     _collect_root_files(root, root_files)
-    return Collected(_manifest_name(), _bundles(), _compressed())
+    return Collected(_manifest_name(), _bundles())
 
 
 def _no_command(error: CommandError) -> str:
@@ -228,14 +223,6 @@ def _bundles() -> dict[str, bytes]:
             with storage.open(path) as file:
                 found[name] = file.read()
     return found
-
-
-def _compressed() -> str:
-    """Return a pattern for the files that django-compressor names by their content, where it is installed."""
-    if not apps.is_installed("compressor"):
-        return NOTHING
-    folder = re.escape(str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/"))
-    return rf"^{folder}/(css|js)/(.*\.)?[0-9a-f]{{12}}\.(css|js)$"
 
 
 def _exists(path: str, storage: Any) -> bool:

@@ -19,7 +19,8 @@ from app.settings import Settings
 from static_build import resources
 from static_build.bundles import fingerprinted
 from static_build.cache import Cache
-from static_build.collect import NOTHING, STORAGE, Collected, collect
+from static_build.collect import STORAGE, Collected, collect
+from static_build.compress import NOTHING, Compressed, compress
 from static_build.encode import Encoder
 from static_build.releases import BuildFailed, staging, swap
 
@@ -66,7 +67,7 @@ def build(settings: Settings) -> Built:
     root = project.static_root.absolute()
     try:
         with staging(root) as directory:
-            made = _made(directory, _collected(project, directory), settings)
+            made = _made(directory, *_collected(project, directory), settings)
             (directory / index.NAME).write_bytes(_index(project, made))
             release, changed = swap(directory, root)
     except OSError as error:
@@ -74,22 +75,22 @@ def build(settings: Settings) -> Built:
     return Built(root, release, changed, made, time.monotonic() - began)
 
 
-def _collected(project: Project, directory: Path) -> Collected:
-    """Run the project's collectstatic into the directory."""
+def _collected(project: Project, directory: Path) -> tuple[Collected, Compressed]:
+    """Run the project's collectstatic into the directory, and django-compressor where it is used."""
     project.lay_over(project.prefix, directory, STORAGE)
     project.set_up()
     with explained(project.name):
-        return collect(directory, project.settings.static_root_files)
+        return collect(directory, project.settings.static_root_files), compress(project.host + project.prefix)
 
 
-def _made(directory: Path, collected: Collected, settings: Settings) -> resources.Made:
+def _made(directory: Path, collected: Collected, compressed: Compressed, settings: Settings) -> resources.Made:
     manifest = directory / collected.manifest
     if not manifest.exists():
         raise BuildFailed(f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one.")
     root_files = settings.static_root_files
     folders = tuple(name for name in root_files if name.endswith("/"))
     names = resources.names(directory, lambda name: name in root_files or name.startswith(folders))
-    names.remove(collected.manifest)
+    names = [name for name in names if name not in (collected.manifest, compressed.manifest)]
     if not names:
         raise BuildFailed("the project has no static files: its finders find none.")
     encoder = Encoder(settings.static_codings)
@@ -102,7 +103,7 @@ def _made(directory: Path, collected: Collected, settings: Settings) -> resource
     hashed = resources.fingerprinted(manifest).union(
         *(fingerprinted(name, data, set(names)) for name, data in collected.bundles.items())
     )
-    patterns = [re.compile(settings.static_immutable_pattern or NOTHING), re.compile(collected.pattern)]
+    patterns = [re.compile(settings.static_immutable_pattern or NOTHING), re.compile(compressed.pattern)]
     made = resources.make(
         directory,
         names,

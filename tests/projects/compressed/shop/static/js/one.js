@@ -1,0 +1,2 @@
+var basket = [];
+function add(item) { basket.push(item); return basket.length; }

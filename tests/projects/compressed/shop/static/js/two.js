@@ -1,0 +1,1 @@
+function total(prices) { return prices.reduce(function (sum, price) { return sum + price; }, 0); }

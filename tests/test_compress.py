@@ -1,0 +1,62 @@
+"""django-compressor in offline mode: the project "compressed", built and served."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.origin.index import loads
+from tests.conftest import copied
+from tests.processes import run, serving
+
+VARIABLES = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
+
+
+@pytest.mark.parametrize("host", ["", "https://cdn.example.com/assets"])
+def test_its_output_is_built_served_and_immutable(tmp_path: Path, cache: Path, host: str) -> None:
+    project = copied("compressed", tmp_path)
+    variables = {**VARIABLES, "DJANGO_STATIC_HOST": host, "DJANGO_STATIC_CACHE": str(cache)}
+    result = run("static-host", "build", cwd=project, **variables)
+    assert result.returncode == 0, result.stderr
+    with serving(cwd=project, **variables) as running:
+        page = httpx.get(f"{running.url}/")
+        assert page.status_code == 200, running.output
+        (css,) = re.findall(rf'href="{host}(/static/CACHE/css/output\.[0-9a-f]{{12}}\.css)"', page.text)
+        (script,) = re.findall(rf'src="{host}(/static/CACHE/js/output\.[0-9a-f]{{12}}\.js)"', page.text)
+        for path in (css, script):
+            answer = httpx.get(running.url + path, headers={"accept-encoding": "br"})
+            assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+            assert answer.headers["content-encoding"] == "br"
+        text = httpx.get(running.url + css).text
+        assert "font-family:Shop" in text.replace(" ", "")
+        assert ".basket" in text
+        (font,) = re.findall(rf"url\(.?{host}(/static/fonts/shop\.[0-9a-f]{{12}}\.woff2)", text)
+        assert httpx.get(running.url + font).text == "wOF2 not really a font"
+        assert "function total" in httpx.get(running.url + script).text
+        assert httpx.get(f"{running.url}/static/CACHE/manifest.json").status_code == 404
+
+
+def test_two_builds_give_the_same_release(tmp_path: Path, cache: Path) -> None:
+    indexes = []
+    for place in ("one", "two"):
+        project = copied("compressed", tmp_path / place)
+        assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
+        indexes.append((project / "static/static-host.index").read_bytes())
+    assert indexes[0] == indexes[1]
+    index = loads(indexes[0])
+    assert sum(name.startswith("CACHE/") for name in index) == 2
+
+
+def test_a_file_that_it_cannot_compress_is_named_and_nothing_is_built(tmp_path: Path, cache: Path) -> None:
+    project = copied("compressed", tmp_path)
+    template = project / "shop/templates/shop.html"
+    template.write_text(template.read_text().replace("{% static 'css/base.css' %}", "/static/css/absent.css"))
+    result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
+    assert result.returncode == 5
+    assert "django-compressor: " in result.stderr
+    assert "css/absent.css" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (project / "static").exists()
