@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-DATA := $(or $(DJANGO_SITE_DATA),var)
+DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
 .PHONY: run test check fuzz image lock clean help
@@ -14,7 +14,7 @@ IMAGE ?= django-static-host
 # its own. On a terminal the server therefore gets a process group to itself (set -m), ends cleanly, and make ends with 0.
 run: .venv/run $(if $(DJANGO_SETTINGS_MODULE),,$(DATA)/site.sqlite3) ## build the static tree and serve
 	@$(BIN)/static-host build
-	@if [ -t 0 ]; then set -m; fi; $(BIN)/static-host serve
+	@if [ -t 0 ]; then set -m; $(BIN)/static-host serve; else exec $(BIN)/static-host serve; fi
 
 test: check ## run every check and every test
 	$(BIN)/pytest $(PYTEST)

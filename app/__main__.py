@@ -31,7 +31,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="django-static-host", prog_name="static-host")
 def main() -> None:
-    r"""Serve a Django project and its precompressed static files from one process, behind any CDN.
+    """Serve a Django project and its precompressed static files from one process, behind any CDN.
 
     \b
     In a directory that holds a Django project:

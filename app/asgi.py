@@ -1,8 +1,8 @@
 """The composition root: settings in, one ASGI application out.
 
-``app`` is for any ASGI server (``uvicorn app.asgi:app``). It boots on its first event, which with every server is
-the start of the lifespan; what stops the boot is printed whole and reported as ``lifespan.startup.failed``, so that
-the server exits.
+``app`` is for any ASGI server (``uvicorn app.asgi:app``). It boots on its first event, which is the start of the
+lifespan unless the server has that switched off; what stops the boot is printed whole and reported as
+``lifespan.startup.failed``, so that the server exits.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from app.settings import Settings
 def create_app(settings: Settings) -> Starlette:
     """Return the front: the static tree first, then health, then Django for everything else.
 
-    ``app.state.summary`` holds the start-up lines about it. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
+    ``app.state.root`` is the release that it serves, ``app.state.summary`` what the start-up lines say of it. Raises
+    Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
     root = project.static_root.resolve()  # the release that the link names now; it may name another one soon
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=[*health.routes, Mount("/", app=django)],
         middleware=[Middleware(StaticOrigin, responder=responder)],
     )
+    front.state.root = root
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",

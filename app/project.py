@@ -1,9 +1,9 @@
 """The Django project: found, configured, imported; and whatever stops that, explained.
 
-Rule: `DJANGO_SETTINGS_MODULE` and the working directory are enough. The project's own settings are respected; the
-three that our tree needs are laid over them in `Project.lay_over` and nowhere else: `STATIC_URL`, `STATIC_ROOT` and
-`STORAGES["staticfiles"]`. The working directory is not changed, and no environment variable but
-`DJANGO_SETTINGS_MODULE` is set.
+Rule: `DJANGO_SETTINGS_MODULE` and the working directory are enough. The project's own settings are respected; what our
+tree needs is laid over them in `Project.lay_over` and nowhere else: `STATIC_URL`, `STATIC_ROOT`,
+`STORAGES["staticfiles"]`, and `MIDDLEWARE` without WhiteNoise's. The working directory is not changed, and no
+environment variable but `DJANGO_SETTINGS_MODULE` is set.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app.bridge import threaded
+from app.bridge import http_only, threaded
 from app.exits import Stop
-from app.settings import Settings
+from app.settings import Settings, host_of_files, url_prefix
 
 DEFAULT_PREFIX = "/static/"
 DEFAULT_ROOT = Path("staticfiles")
 STORAGE = "app.storage.StaticHostStorage"
 
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 _REPLACED = (
@@ -82,11 +83,12 @@ class Project:
         settings.STATIC_URL = static_url
         settings.STATIC_ROOT = str(root)
         settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
-        return [
+        lines = [
             f"{name} = {after!r}"
             for name, before, after in changes
             if before not in (None, DJANGO_STORAGE) and str(before) != after
         ]
+        return lines + _without_whitenoise(settings)
 
     def set_up(self) -> None:
         """Run ``django.setup()``. Raises ProjectBroken."""
@@ -104,9 +106,12 @@ class Project:
         with explained(self.name):
             from django.conf import settings
             from django.contrib.staticfiles.storage import staticfiles_storage
+            from django.template import engines
             from django.urls import get_resolver
 
             application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings.threads)
+            settings.SECRET_KEY  # noqa: B018 - raises when it is empty
+            engines.all()
             bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
@@ -149,12 +154,12 @@ def configured(settings: Settings) -> Project:
 
 def _refuse_a_namesake(directory: Path) -> None:
     """Stop where the project has a top-level module of this package's name: it would be given ours in its place."""
-    ours = Path(__file__).parent
-    for theirs in (directory / "app.py", directory / "app" / "__init__.py"):
-        if theirs.exists() and theirs.parent.resolve() != ours:
-            raise ProjectMissing(
-                f"{theirs} has the name of this program's own package `app`: rename it in the project."
-            )
+    ours = Path(__file__).parent.parent
+    for name in ("app", "static_build"):
+        for theirs in (directory / f"{name}.py", directory / name / "__init__.py"):
+            if theirs.exists() and theirs.resolve() != ours / name / "__init__.py":
+                message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
+                raise ProjectMissing(message)
 
 
 def _with_script_name(url: str, script_name: str | None) -> str:
@@ -170,7 +175,22 @@ def _split(static_url: str | None) -> tuple[str, str]:
     path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
     scheme = f"{parts.scheme}:" if parts.scheme else ""
     host = f"{scheme}//{parts.netloc}" if parts.netloc else ""
-    return host, path if path != "/" else DEFAULT_PREFIX
+    prefix = path if path != "/" else DEFAULT_PREFIX
+    try:
+        url_prefix(prefix)
+        host_of_files(host)
+    except ValueError as error:
+        raise ProjectMissing(f"STATIC_URL={static_url!r}: {error}. Set DJANGO_STATIC_PREFIX or correct it.") from None
+    return host, prefix
+
+
+def _without_whitenoise(settings: Any) -> list[str]:
+    """Take WhiteNoise out of MIDDLEWARE, where it would walk the tree at every start and never be asked for a file."""
+    middleware = list(settings.MIDDLEWARE)
+    if WHITENOISE not in middleware or getattr(settings, "WHITENOISE_ROOT", None):
+        return []
+    settings.MIDDLEWARE = [name for name in middleware if name != WHITENOISE]
+    return [f"MIDDLEWARE without {WHITENOISE}"]
 
 
 def _fingerprints(backend: str | None) -> bool:
@@ -198,11 +218,12 @@ def _wsgi(settings: Any, threads: int) -> ASGIApp:
 
 def _asgi(settings: Any) -> ASGIApp:
     from django.core.asgi import get_asgi_application
+    from django.core.handlers.asgi import ASGIHandler
     from django.utils.module_loading import import_string
 
     path = getattr(settings, "ASGI_APPLICATION", None)
     application: Any = import_string(path) if path else get_asgi_application()
-    return cast("ASGIApp", application)
+    return http_only(cast("ASGIApp", application)) if type(application) is ASGIHandler else cast("ASGIApp", application)
 
 
 def _show_exceptions(settings: Any) -> None:

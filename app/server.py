@@ -12,11 +12,12 @@ import logging.config
 import os
 import signal
 import socket
+import threading
 from typing import Any
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.multiprocess import Process
 
 from app.asgi import create_app
 from app.exits import Stop
@@ -44,6 +45,9 @@ LOGGING: dict[str, Any] = {
         "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
     },
 }
+GRACE = 7
+"""Seconds that requests in flight get to end after SIGTERM: less than the 10 that Docker waits before SIGKILL."""
+_GRACE_THREADS = 2.0
 _WORKER_START = 60.0
 
 
@@ -63,6 +67,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
     logging.config.dictConfig(LOGGING)
     app = create_app(settings)
+    os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
     for line in app.state.summary:
         log.info("%s", line)
     with listening(settings.host, settings.port) as listener:
@@ -73,6 +78,7 @@ def serve(settings: Settings) -> None:
             log_config=LOGGING,
             server_header=False,
             forwarded_allow_ips=list(settings.forwarded_allow_ips),
+            timeout_graceful_shutdown=GRACE,
             lifespan="on",
         )
         ready = f"ready on {_url(listener)}"
@@ -107,30 +113,80 @@ def listening(host: str, port: int) -> socket.socket:
         raise AddressTaken(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
 
 
-class _Announcing(uvicorn.Server):
-    """A server that says when it takes requests."""
+class _Server(uvicorn.Server):
+    """A server that says when it takes requests, and that ends when it has been told to."""
 
     ready = ""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self.started:
+        if self.started and self.ready:
             log.info(self.ready)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # A view that hangs cannot be ended, and the interpreter would wait for its thread.
+        last_resort = threading.Timer(_GRACE_THREADS, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()
+
+
+class _Worker(Process):
+    """A worker process of our own server."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = _Server(self.config)
+        return self._server
 
 
 class _Workers(Multiprocess):
-    """Worker processes that are announced when all of them take requests."""
+    """Worker processes that are announced when all of them take requests.
+
+    One that ends is replaced, and the log says so; one that ends before it ever took a request stops them all.
+    """
 
     ready = ""
+    failed = False
 
     def init_processes(self) -> None:
-        super().init_processes()
+        self.processes = [self._started() for _ in range(self.processes_num)]
+        self._served: set[int | None] = set()
         if all(process.wait_until_ready(_WORKER_START, self.should_exit) for process in self.processes):
+            self._served.update(process.pid for process in self.processes)
             log.info("%s with %d workers", self.ready, len(self.processes))
+        elif not self.should_exit.is_set():
+            self._fail()
+
+    def keep_subprocess_alive(self) -> None:
+        for place, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if process.is_alive(self.config.timeout_worker_healthcheck):
+                if process.pid not in self._served and process.is_ready(1):
+                    self._served.add(process.pid)
+                continue
+            process.kill()
+            process.join()
+            if process.pid not in self._served:
+                self._fail()
+                return
+            log.warning("worker %s ended (exit code %s); another one takes its place", process.pid, process.exitcode)
+            self.processes[place] = self._started()
+
+    def _started(self) -> Process:
+        process = _Worker(self.config, self.sockets)
+        process.start()
+        return process
+
+    def _fail(self) -> None:
+        self.failed = True
+        self.should_exit.set()
 
 
 def _serve_alone(config: uvicorn.Config, listener: socket.socket, ready: str) -> None:
-    server = _Announcing(config)
+    server = _Server(config)
     server.ready = ready
     # After a graceful stop uvicorn raises the signal again, for the handler that was there before: an end that was
     # asked for is exit code 0.
@@ -143,8 +199,8 @@ def _serve_with_workers(config: uvicorn.Config, listener: socket.socket, ready: 
     workers = _Workers(config, [listener])
     workers.ready = ready
     workers.run()
-    if any(process.exitcode == STARTUP_FAILURE for process in workers.processes):
-        raise WorkerFailed("a worker process could not start; its message is above")
+    if workers.failed:
+        raise WorkerFailed("a worker process ended before it took a request; what it said is above")
 
 
 def _url(listener: socket.socket) -> str:

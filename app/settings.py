@@ -8,6 +8,7 @@ the variable's name, its value and what would be right. A variable that is set b
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from app.exits import Stop
 
@@ -72,7 +74,8 @@ def _refusal(value: str) -> str:
     return next((reason for reason, applies in reasons.items() if applies), "it is not a host name")
 
 
-def _url_prefix(value: str | None) -> str | None:
+def url_prefix(value: str | None) -> str | None:
+    """Return a URL path that static files can be served below. Raises ValueError."""
     if value is None:
         return None
     if not re.fullmatch(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+/)+", value) or {".", ".."} & set(value.split("/")):
@@ -96,6 +99,13 @@ def _relative(value: tuple[str, ...]) -> tuple[str, ...]:
     for name in value:
         if not name.isprintable() or {"", ".", ".."} & set(name.removesuffix("/").split("/")):
             raise ValueError(f"{name!r} is not a path below the static root")
+    return value
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for part in value:
+        if part != "*":
+            ip_network(part, strict=False)
     return value
 
 
@@ -143,7 +153,7 @@ class Settings(BaseSettings):
         "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
         shown="",
     )
-    static_prefix: Annotated[str | None, AfterValidator(_url_prefix)] = _variable(
+    static_prefix: Annotated[str | None, AfterValidator(url_prefix)] = _variable(
         "DJANGO_STATIC_PREFIX",
         None,
         "The URL path below which static files are served.",
@@ -188,6 +198,13 @@ class Settings(BaseSettings):
         "makes gzip a little smaller and takes very much longer (install `django-static-host[zopfli]`).",
         "br, zstd and gzip or zopfli, separated by commas, for example br,gzip",
         shown="br,zstd,gzip",
+    )
+    static_missing_references: Literal["error", "warn"] = _variable(
+        "DJANGO_STATIC_MISSING_REFERENCES",
+        "error",
+        "What the build makes of a `url()`, an import or a literal `{% static %}` that leads nowhere: `error` or "
+        "`warn`. A missing source map is always a warning.",
+        "error or warn",
     )
     static_cache: Path | None = _variable(
         "DJANGO_STATIC_CACHE",
@@ -261,7 +278,7 @@ class Settings(BaseSettings):
         ge=1,
         le=512,
     )
-    forwarded_allow_ips: Listed = _variable(
+    forwarded_allow_ips: Annotated[Listed, AfterValidator(_networks)] = _variable(
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1",),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated "
@@ -286,6 +303,9 @@ class Settings(BaseSettings):
             raise SettingsWrong(_complaints(error)) from None
         except UnicodeDecodeError as error:
             raise SettingsWrong(f"the file .env is not UTF-8: {error}. Save it as UTF-8.") from None
+        except (OSError, SettingsError) as error:
+            reason = error.__cause__ or error
+            raise SettingsWrong(f"the settings in .env or {SECRETS} cannot be read: {reason}") from None
 
 
 def _complaints(error: ValidationError) -> str:

@@ -15,7 +15,14 @@ log = logging.getLogger("static_host.storage")
 
 
 class StaticHostStorage(ManifestStaticFilesStorage):
-    """ManifestStaticFilesStorage that never breaks a page over a missing name."""
+    """ManifestStaticFilesStorage that never breaks a page over a missing name.
+
+    What is served is the built tree, whatever `DEBUG` says, so URLs have their fingerprints with `DEBUG` too.
+    """
+
+    def url(self, name: str | None, force: bool = True) -> str:  # noqa: ARG002 - Django's signature
+        """Return the URL of the fingerprinted file."""
+        return super().url(name or "", force=True)
 
     def stored_name(self, name: str) -> str:
         """Return the fingerprinted name of `name`, or `name` itself when the manifest does not have it."""

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from app.exits import reported
 
+if TYPE_CHECKING:
+    from static_build.pipeline import Built
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-def build() -> None:
-    """Build the static tree: collect, fingerprint, compress, index, and swap it into place.
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the lines and the table.")
+@click.option(
+    "--report",
+    "page",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write a page of what the tree weighs, too: one file that opens anywhere.",
+)
+def build(as_json: bool, page: Path | None) -> None:
+    r"""Build the static tree: collect, fingerprint, compress, index, and swap it into place.
 
     Runs the project's collectstatic into a new directory, writes a br (quality 11) and a gzip (level 9) sibling
     beside each file where that saves at least 5 %, writes the index last, and makes the static root a symbolic link
@@ -19,16 +35,39 @@ def build() -> None:
 
     Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again.
     `static-host serve --help` lists all variables.
+
+    The table at the end counts each distinct content once, though a file and its fingerprinted copy are two names;
+    br, zstd and gzip are what a client downloads that reads only this coding; saved compares the smallest
+    representation of each with its bytes; time adds up all threads.
+
+    \b
+    --json prints an object; lengths are in bytes, the heaviest come first:
+        release, root, changed, seconds     the tree, whether it is a new one, the whole build's time
+        totals                              files (distinct contents), names, identity, wire (the smallest
+                                            representations), codings {br, zstd, gzip: bytes or null},
+                                            seconds (of encoding), tried (worth encoding), from_cache
+        media_types                         a list: media_type, and what totals has
+        contents                            a list: names, media_type, lengths {identity, br, zstd, gzip},
+                                            wire, tried, seconds, from_cache
     """
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():
         from app.settings import Settings
+        from static_build import progress, report
         from static_build.pipeline import build as run
 
-        built = run(Settings.read())
-    made = built.made
-    click.echo(f"static-host: {len(made.resources)} static resources in {built.root}, release {built.release}")
-    click.echo(
+        if page:
+            report.try_to_write(page)
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a project may print
+            built = run(Settings.read(), progress=progress.bar)
+        if page:
+            report.write(page, built)
+    click.echo(json.dumps(report.document(built), indent=2) if as_json else f"{_lines(built)}\n{report.table(built)}")
+
+
+def _lines(built: Built) -> str:
+    return (
+        f"static-host: {len(built.made.resources)} static resources in {built.root}, release {built.release}\n"
         f"static-host: {built.encoded} contents encoded, {built.from_cache} of them from the cache; "
         f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
     )

@@ -6,7 +6,6 @@ project has a fingerprinting storage of its own. References that lead nowhere ar
 
 from __future__ import annotations
 
-import difflib
 import glob
 import io
 import logging
@@ -20,10 +19,13 @@ from urllib.parse import urldefrag
 
 from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
+from app.settings import Settings
 from app.storage import StaticHostStorage
 from static_build import bundles
+from static_build.references import Reference, in_comment, in_templates, report
 from static_build.releases import BuildFailed
 
 log = logging.getLogger("static_host.build")
@@ -56,8 +58,7 @@ class Guarded:
 class BuildStorage(StaticHostStorage):
     """Fingerprints files and rewrites the references between them, ES module imports included.
 
-    A CSS reference to a file that does not exist fails the build. A source map or an import that does not exist is
-    left as it is, with a warning: both are found in third-party files whose authors never shipped the target.
+    A reference to a file that does not exist is left as it is, and is listed in `dangling`.
     """
 
     support_js_module_import_aggregation = True
@@ -66,7 +67,7 @@ class BuildStorage(StaticHostStorage):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._dangling: dict[tuple[str, int, str], bool] = {}  # file, line, reference → whether it fails the build
+        self.dangling: list[Reference] = []
         scripts, imports = self._js_module_import_aggregation_patterns
         sources = {entry[0] for entry in imports}
         self._without_imports = [entry for entry in self._patterns[scripts] if entry[0].pattern not in sources]
@@ -87,16 +88,11 @@ class BuildStorage(StaticHostStorage):
         return converter
 
     def post_process(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Yield what collectstatic shows; last, one error that lists every dangling reference."""
+        """Yield what collectstatic shows."""
         results = list(super().post_process(*args, **kwargs))
         if any(isinstance(processed, RuntimeError) for *_, processed in results):
             results = list(self._once_more(*args, **kwargs))
         yield from results
-        for message in self._complaints(fatal=False):
-            log.warning("%s", message)
-        fatal = self._complaints(fatal=True)
-        if fatal:
-            raise BuildFailed("\n  ".join(["references that lead nowhere:", *fatal]))
 
     def save_manifest(self) -> None:
         """Write the manifest sorted, so that it does not depend on the order in which files were found."""
@@ -112,21 +108,12 @@ class BuildStorage(StaticHostStorage):
         yield from super().post_process(*args, **kwargs)
 
     def _note(self, name: str, match: re.Match[str]) -> None:
+        script = name.endswith("js")
+        if "sourceMappingURL" not in match["matched"] and in_comment(match.string, match.start(), script=script):
+            return
         line = match.string.count("\n", 0, match.start()) + 1
-        optional = "sourceMappingURL" in match["matched"] or name.endswith("js")  # in a script all others are imports
-        self._dangling[name, line, urldefrag(match["url"].strip())[0]] = not optional
-
-    def _complaints(self, *, fatal: bool) -> list[str]:
-        chosen = sorted(place for place, is_fatal in self._dangling.items() if is_fatal == fatal)
-        return [
-            f"{name}, line {line}: {reference} does not exist.{self._hint(name, reference)}"
-            for name, line, reference in chosen
-        ]
-
-    def _hint(self, name: str, reference: str) -> str:
-        known = {key.rpartition("/")[2] for key in self.hashed_files if key != name}
-        near = difflib.get_close_matches(reference.rpartition("/")[2], sorted(known), n=1, cutoff=0.75)
-        return f" Did you mean {near[0]}?" if near else ""
+        target = urldefrag(match["url"].strip())[0]
+        self.dangling.append(Reference(name, line, target, optional="sourceMappingURL" in match["matched"]))
 
 
 def _guarded(pattern: re.Pattern[str], imports: set[str]) -> re.Pattern[str] | Guarded:
@@ -148,7 +135,7 @@ class Collected:
     bundles: dict[str, bytes]
 
 
-def collect(root: Path, root_files: tuple[str, ...]) -> Collected:
+def collect(root: Path, settings: Settings) -> Collected:
     """Collect into `root`, which is the project's STATIC_ROOT by now.
 
     Raises BuildFailed; an exception of the project's own code passes through.
@@ -176,8 +163,16 @@ def collect(root: Path, root_files: tuple[str, ...]) -> Collected:
             raise
         # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildFailed(f"collectstatic: {error}") from None
-    _collect_root_files(root, root_files)
+    _collect_root_files(root, settings.static_root_files)
+    _report_references(fatal=settings.static_missing_references == "error")
     return Collected(_manifest_name(), _bundles())
+
+
+def _report_references(*, fatal: bool) -> None:
+    storage: Any = storages["staticfiles"]
+    if storage.hashed_files:
+        dangling = [*getattr(storage, "dangling", ()), *in_templates(storage.hashed_files)]
+        report(dangling, storage.hashed_files, fatal=fatal)
 
 
 def _no_command(error: CommandError) -> str:
@@ -187,9 +182,7 @@ def _no_command(error: CommandError) -> str:
 
 
 def _manifest_name() -> str:
-    from django.contrib.staticfiles.storage import staticfiles_storage
-
-    storage: Any = staticfiles_storage
+    storage: Any = storages["staticfiles"]
     return str(storage.manifest_name)
 
 

@@ -63,6 +63,8 @@ def _point_at(static_url: str) -> None:
     """Make URLs begin with the static host: the collection needed the bare prefix, to find references below it."""
     before, context = settings.STATIC_URL, settings.COMPRESS_OFFLINE_CONTEXT
     settings.STATIC_URL = static_url
+    if settings.COMPRESS_CSS_HASHING_METHOD == "mtime":  # its default; file times are no property of the source
+        settings.COMPRESS_CSS_HASHING_METHOD = "content"
     if before == settings.COMPRESS_URL:
         settings.COMPRESS_URL = static_url
     if isinstance(context, dict) and context.get("STATIC_URL") == before:

@@ -60,15 +60,17 @@ class Built:
         return list(self.made.resources.values())
 
 
-def build(settings: Settings) -> Built:
+def build(settings: Settings, progress: resources.Progress = resources.unseen) -> Built:
     """Build the project's static tree and swap it into place. Raises Stop; the old tree then still stands."""
     began = time.monotonic()
     project = configured(settings)
-    root = project.static_root.absolute()
+    root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - it takes ".." out, and leaves the link alone
     try:
         with staging(root) as directory:
-            made = _made(directory, *_collected(project, directory), settings)
-            (directory / index.NAME).write_bytes(_index(project, made))
+            collected, compressed = _collected(project, directory)
+            made = _made(directory, collected, compressed, settings, progress)
+            manifest = (collected.manifest, (directory / collected.manifest).read_bytes())
+            (directory / index.NAME).write_bytes(_index(project, made, manifest))
             release, changed = swap(directory, root)
     except OSError as error:
         raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
@@ -80,10 +82,12 @@ def _collected(project: Project, directory: Path) -> tuple[Collected, Compressed
     project.lay_over(project.prefix, directory, STORAGE)
     project.set_up()
     with explained(project.name):
-        return collect(directory, project.settings.static_root_files), compress(project.host + project.prefix)
+        return collect(directory, project.settings), compress(project.host + project.prefix)
 
 
-def _made(directory: Path, collected: Collected, compressed: Compressed, settings: Settings) -> resources.Made:
+def _made(
+    directory: Path, collected: Collected, compressed: Compressed, settings: Settings, progress: resources.Progress
+) -> resources.Made:
     manifest = directory / collected.manifest
     if not manifest.exists():
         raise BuildFailed(f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one.")
@@ -110,14 +114,15 @@ def _made(directory: Path, collected: Collected, compressed: Compressed, setting
         lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
         encoder,
         cache,
+        progress,
     )
     cache.prune()
     return made
 
 
-def _index(project: Project, made: resources.Made) -> bytes:
+def _index(project: Project, made: resources.Made, manifest: tuple[str, bytes]) -> bytes:
     try:
-        return index.dumps(project.prefix, made.resources)
+        return index.dumps(project.prefix, made.resources, manifest)
     except ValueError as error:
         raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
 

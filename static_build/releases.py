@@ -1,8 +1,9 @@
 """Releases on disk: a staging directory, the swap, and the removal of what nobody serves any more.
 
 Rule: the static root is a symbolic link, so that one rename puts a new tree in place of the old one; until then the
-old tree stands untouched. One build at a time: a second one waits. A release in use by a server is locked by it and
-is not removed.
+old tree stands untouched, and the new one is on the disk. (A plain directory that is replaced for the first time, such
+as a copied tree, takes two renames.) One build at a time: a second one waits. A release in use by a server is locked
+by it and is not removed.
 
     staticfiles -> .staticfiles.releases/3f9a…    the static root, a symbolic link to the current release
     .staticfiles.releases/3f9a…/                  a release, named by the digest of its index
@@ -17,6 +18,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -64,10 +66,26 @@ def swap(directory: Path, root: Path) -> tuple[str, bool]:
     if target.exists():  # an older release that came back, or this one, damaged
         target = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=directory.parent))
         target.rmdir()
+    _flush(directory)
     directory.rename(target)
     _link(root, target)
+    _flush_one(root.parent)
     _remove_unused(target)
     return release, True
+
+
+def _flush(directory: Path) -> None:
+    """Have every file and directory written to the disk: a rename that survives a power cut must not name less."""
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(_flush_one, [directory, *directory.rglob("*")]))
+
+
+def _flush_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _link(root: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -82,6 +82,14 @@ class Made:
     contents: tuple[Content, ...]
 
 
+Progress = Callable[[Iterable[Content], int], Iterable[Content]]
+
+
+def unseen(contents: Iterable[Content], _: int) -> Iterable[Content]:
+    """Give the contents on: the progress of a build that nobody watches."""
+    return contents
+
+
 def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
     """Return the files below `root` that are resources, sorted.
 
@@ -106,23 +114,22 @@ def make(
     immutable: Callable[[str], bool],
     encoder: Encoder,
     cache: Cache,
-    progress: Callable[[Content], object] = lambda _: None,
+    progress: Progress = unseen,
 ) -> Made:
     """Encode what pays, write it beside the files, and return the resources. Raises OSError.
 
-    `progress` is called with each content, when it is done.
+    `progress` gives on the contents, each when it is done; it is told the bytes of all that are worth encoding.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         groups: dict[str, list[str]] = {}
         for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
             groups.setdefault(digest, []).append(name)
-        contents = []
+        total = sum((root / group[0]).stat().st_size for group in groups.values() if _worth(encoder, group))
         work = ((digest, tuple(group)) for digest, group in groups.items())
-        for content in threads.map(lambda item: _encoded(root, item[0], item[1], encoder, cache), work):
-            progress(content)
-            contents.append(content)
+        done = threads.map(lambda item: _encoded(root, item[0], item[1], encoder, cache), work)
+        contents = tuple(progress(done, total))
     facts = {name: content.facts for content in contents for name in content.names}
-    return Made({name: _resource(name, facts[name], immutable(name)) for name in names}, tuple(contents))
+    return Made({name: _resource(name, facts[name], immutable(name)) for name in names}, contents)
 
 
 def media_type(name: str) -> str:
@@ -135,7 +142,7 @@ def _encoded(root: Path, identity: str, group: tuple[str, ...], encoder: Encoder
     began = time.monotonic()
     path = root / group[0]
     facts = [("identity", path.stat().st_size, identity)]
-    if not any(encoder.should_compress(name) for name in group):
+    if not _worth(encoder, group):
         return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
     data = path.read_bytes()
     kept = cache.get(data)
@@ -146,6 +153,10 @@ def _encoded(root: Path, identity: str, group: tuple[str, ...], encoder: Encoder
         _write(root, [name + SUFFIXES[coding] for name in group], body)
         facts.append((coding, len(body), digest(body)))
     return Content(group, tuple(facts), True, kept is not None, time.monotonic() - began)
+
+
+def _worth(encoder: Encoder, group: Iterable[str]) -> bool:
+    return any(encoder.should_compress(name) for name in group)
 
 
 def _write(root: Path, names: list[str], body: bytes) -> None:

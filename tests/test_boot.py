@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -70,14 +72,16 @@ def test_a_settings_module_that_does_not_exist(project: Path, workers: str) -> N
     )
 
 
-@pytest.mark.parametrize("name", ["app.py", "app/__init__.py"])
+@pytest.mark.parametrize("name", ["app.py", "app/__init__.py", "static_build.py"])
 def test_a_module_of_the_project_that_has_this_package_s_name(project: Path, name: str) -> None:
     (project / name).parent.mkdir(exist_ok=True)
     (project / name).write_text("")
     code, output = boot(project)
     assert code == 2
+    taken = re.split(r"[./]", name)[0]
     assert output == (
-        f"static-host: {project}/{name} has the name of this program's own package `app`: rename it in the project.\n"
+        f"static-host: {project}/{name} has the name of this program's own package `{taken}`: rename it in the "
+        "project.\n"
     )
 
 
@@ -146,6 +150,39 @@ def test_a_damaged_index(project: Path, workers: str, damage: object, reason: st
     assert code == 3
     assert output.startswith(f"static-host: the index {project}/staticfiles/static-host.index cannot be used: {reason}")
     assert len(output.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (Path.unlink, "cannot be read: No such file or directory."),
+        (lambda path: path.write_text("{"), "is not the one that was built with its index."),
+    ],
+)
+def test_a_damaged_manifest(project: Path, damage: Callable[[Path], object], reason: str) -> None:
+    manifest = project / "staticfiles/staticfiles.json"
+    damage(manifest)
+    code, output = boot(project)
+    assert code == 3
+    assert output.startswith(f"static-host: the manifest {manifest} {reason} Build it with")
+
+
+@WORKERS
+def test_an_empty_secret_key(project: Path, workers: str) -> None:
+    settings = project / "mysite/settings.py"
+    settings.write_text(settings.read_text() + "SECRET_KEY = ''\n")
+    code, output = boot(project, workers)
+    assert code == 1
+    assert output.splitlines()[-1].endswith("ImproperlyConfigured: The SECRET_KEY setting must not be empty.")
+
+
+@pytest.mark.parametrize("url", ["/a%20b/", "ftp://example.com/static/", "/../s/", "https://u:p@example.com/static/"])
+def test_a_static_url_that_cannot_be_served(project: Path, url: str) -> None:
+    settings = project / "mysite/settings.py"
+    settings.write_text(settings.read_text() + f"STATIC_URL = {url!r}\n")
+    code, output = boot(project)
+    assert code == 2
+    assert re.fullmatch(r"static-host: STATIC_URL='/?" + re.escape(url) + r"': it .* correct it\.\n", output), output
 
 
 def test_a_tree_without_an_index(project: Path) -> None:

@@ -33,6 +33,7 @@ def test_a_new_project_is_served_with_one_variable_and_the_working_directory(tmp
         assert login.status_code == 200
         stylesheets = re.findall(r'href="(/static/[^"]+\.css)"', login.text)
         assert stylesheets
+        assert all(re.search(r"\.[0-9a-f]{12}\.css$", path) for path in stylesheets)  # though DEBUG is true
         for path in stylesheets:
             answer = httpx.get(running.url + path, headers={"accept-encoding": "br"})
             assert (answer.status_code, answer.headers["content-encoding"]) == (200, "br")

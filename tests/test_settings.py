@@ -91,6 +91,7 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("DJANGO_STATIC_ROOT_FILES", "/etc/passwd"),
         ("DJANGO_STATIC_CODINGS", "br,lzma"),
         ("DJANGO_STATIC_CODINGS", "gzip,zopfli"),
+        ("DJANGO_STATIC_MISSING_REFERENCES", "ignore"),
         ("DJANGO_INTERFACE", "gateway"),
         ("DJANGO_THREADS", "0"),
         ("DJANGO_THREADS", "1.5"),
@@ -99,6 +100,7 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("PORT", "65536"),
         ("PORT", "0x50"),
         ("WEB_CONCURRENCY", "auto"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.0/8,10.0.0.0/99"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,11 @@
 Rule: the index holds facts (media type, immutability, codings, files, lengths, digests), never headers; the
 server reads it and derives nothing from names, suffixes or the file system.
 
-The file is UTF-8 text. Its first line is a JSON object (format version, URL prefix, number of resources and the
-CRC-32 of everything after that line); each further line is one resource, sorted by name: the name, a tab, and a
-JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A file of ``null`` lies where its
-name says: the resource's name plus the coding's suffix. A line is parsed when its resource is first asked for,
-so that reading the index of 100,000 files takes a fraction of a second.
+The file is UTF-8 text. Its first line is a JSON object (format version, URL prefix, name and CRC-32 of Django's
+manifest, number of resources and the CRC-32 of everything after that line); each further line is one resource, sorted
+by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A file of
+``null`` lies where its name says: the resource's name plus the coding's suffix. A line is parsed when its resource is
+first asked for, so that reading the index of 100,000 files takes a fraction of a second.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from hashlib import sha256
 from zlib import crc32
 
 FORMAT = 1
+HEAD = ("format", "prefix", "manifest", "resources", "crc32")
 NAME = "static-host.index"
 """The index's file name inside a tree."""
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
@@ -61,8 +62,10 @@ class Resource:
 class Index(Mapping[str, Resource]):
     """Resource by name: the URL path below the prefix, decoded (``css/site.css``)."""
 
-    def __init__(self, prefix: str, rows: dict[str, str]) -> None:
+    def __init__(self, prefix: str, rows: dict[str, str], manifest: tuple[str, str] | None = None) -> None:
         self.prefix = prefix
+        self.manifest = manifest
+        """File name and CRC-32 of Django's manifest, where the build made one."""
         self._rows = rows
 
     def __getitem__(self, name: str) -> Resource:
@@ -88,13 +91,20 @@ def short_digest(full: bytes) -> str:
     return urlsafe_b64encode(full[:18]).decode()
 
 
-def dumps(prefix: str, resources: Mapping[str, Resource]) -> bytes:
+def dumps(prefix: str, resources: Mapping[str, Resource], manifest: tuple[str, bytes] | None = None) -> bytes:
     """Return the index of `resources` as bytes; equal resources give equal bytes.
 
+    `manifest` is the file name and the content of Django's manifest, which belongs to the same build.
     Raises ValueError for a name with a tab or a line feed, or one that is not Unicode: no line can hold it.
     """
     body = b"".join(_line(name, resources[name]) for name in sorted(resources))
-    head = {"format": FORMAT, "prefix": prefix, "resources": len(resources), "crc32": f"{crc32(body):08x}"}
+    head = {
+        "format": FORMAT,
+        "prefix": prefix,
+        "manifest": [manifest[0], f"{crc32(manifest[1]):08x}"] if manifest else None,
+        "resources": len(resources),
+        "crc32": f"{crc32(body):08x}",
+    }
     return json.dumps(head).encode() + b"\n" + body
 
 
@@ -103,17 +113,21 @@ def loads(data: bytes) -> Index:
     first, _, body = data.partition(b"\n")
     try:
         head = json.loads(first)
-        version, prefix, count, checksum = (head[key] for key in ("format", "prefix", "resources", "crc32"))
+        version, prefix, manifest, count, checksum = (head[key] for key in HEAD)
     except (ValueError, TypeError, KeyError):
         raise IndexDamaged("its first line is not an index header") from None
     if version != FORMAT:
         raise IndexDamaged(f"it has format {version}, this version reads format {FORMAT}")
     if checksum != f"{crc32(body):08x}":
         raise IndexDamaged("its checksum does not match: it was cut short or changed after the build")
-    rows = {name: row for name, _, row in (line.partition("\t") for line in body.decode().split("\n")) if name}
+    try:
+        lines = body.decode().split("\n")
+    except UnicodeDecodeError:
+        raise IndexDamaged("it is not UTF-8") from None
+    rows = {name: row for name, _, row in (line.partition("\t") for line in lines) if name}
     if count != len(rows) or not rows:
         raise IndexDamaged(f"it lists {len(rows)} resources, its header says {count}")
-    return Index(prefix, rows)
+    return Index(prefix, rows, manifest)
 
 
 def _line(name: str, resource: Resource) -> bytes:

@@ -14,12 +14,14 @@ from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
+from zlib import crc32
 
 from app.exits import Stop
 from app.origin.index import NAME, Index, IndexDamaged, Representation, digest, loads
 
 IN_MEMORY = 1 << 20
 """Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
+REMEDY = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
 MEMORY = 64 << 20
 """Bytes of bodies that are kept in memory, the most recently used ones."""
 
@@ -95,31 +97,53 @@ class Tree:
 
 
 def load(root: Path) -> Tree:
-    """Open the tree at `root`. Raises TreeUnusable: missing, not a directory, damaged index, no permission."""
-    remedy = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
+    """Open the tree at `root`. Raises TreeUnusable: missing, not a directory, damaged, no permission."""
+    descriptor = _opened(root)
     try:
-        descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise TreeUnusable(f"there is no static tree at {root}. {remedy}") from None
-    except NotADirectoryError:
-        raise TreeUnusable(f"the static root {root} is a file, not a directory. {remedy}") from None
-    except OSError as error:
-        raise TreeUnusable(f"the static tree at {root} cannot be opened: {error.strerror}. {remedy}") from None
-    try:
-        tree = Tree(root, descriptor, loads(_index_bytes(descriptor)))
-    except FileNotFoundError:
+        index = _index(root, descriptor)
+        _check_manifest(root, descriptor, index)
+    except TreeUnusable:
         os.close(descriptor)
-        raise TreeUnusable(f"{root} holds no index ({NAME}), so it is not a built static tree. {remedy}") from None
-    except (OSError, IndexDamaged) as error:
-        os.close(descriptor)
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise TreeUnusable(f"the index {root / NAME} cannot be used: {reason}. {remedy}") from None
+        raise
     with suppress(OSError):  # a file system without locks serves all the same
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    return tree
+    return Tree(root, descriptor, index)
 
 
-def _index_bytes(descriptor: int) -> bytes:
-    index = os.open(NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=descriptor)
-    with io.FileIO(index, closefd=True) as file:
+def _opened(root: Path) -> int:
+    try:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise TreeUnusable(f"there is no static tree at {root}. {REMEDY}") from None
+    except NotADirectoryError:
+        raise TreeUnusable(f"the static root {root} is a file, not a directory. {REMEDY}") from None
+    except OSError as error:
+        raise TreeUnusable(f"the static tree at {root} cannot be opened: {error.strerror}. {REMEDY}") from None
+
+
+def _index(root: Path, descriptor: int) -> Index:
+    try:
+        return loads(_read(NAME, descriptor))
+    except FileNotFoundError:
+        raise TreeUnusable(f"{root} holds no index ({NAME}), so it is not a built static tree. {REMEDY}") from None
+    except (OSError, IndexDamaged) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TreeUnusable(f"the index {root / NAME} cannot be used: {reason}. {REMEDY}") from None
+
+
+def _check_manifest(root: Path, descriptor: int, index: Index) -> None:
+    """Refuse a tree whose pages would name other files than the build made: Django reads the manifest later."""
+    if index.manifest is None:
+        return
+    name, checksum = index.manifest
+    try:
+        whole = f"{crc32(_read(name, descriptor)):08x}" == checksum
+    except OSError as error:
+        raise TreeUnusable(f"the manifest {root / name} cannot be read: {error.strerror}. {REMEDY}") from None
+    if not whole:
+        raise TreeUnusable(f"the manifest {root / name} is not the one that was built with its index. {REMEDY}")
+
+
+def _read(name: str, descriptor: int) -> bytes:
+    with io.FileIO(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=descriptor), closefd=True) as file:
         return file.readall()
