@@ -7,7 +7,9 @@ lifespan unless the server has that switched off; what stops the boot is printed
 
 from __future__ import annotations
 
+import logging
 import sys
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,6 +24,8 @@ from app.origin.tree import load
 from app.project import configured
 from app.settings import Settings
 
+log = logging.getLogger("static_host")
+
 
 def create_app(settings: Settings) -> Starlette:
     """Return the front: the static tree first, then health, then Django for everything else.
@@ -30,6 +34,8 @@ def create_app(settings: Settings) -> Starlette:
     Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
+    if project.is_bundled and Path("manage.py").exists():
+        log.warning("there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site")
     root = project.static_root.resolve()  # the release that the link names now; it may name another one soon
     tree = load(root)
     prefix = settings.static_prefix or tree.index.prefix

@@ -24,6 +24,7 @@ from app.bridge import http_only, threaded
 from app.exits import Stop
 from app.settings import Settings, host_of_files, url_prefix
 
+BUNDLED = "app.site.settings"
 DEFAULT_PREFIX = "/static/"
 DEFAULT_ROOT = Path("staticfiles")
 STORAGE = "app.storage.StaticHostStorage"
@@ -65,6 +66,11 @@ class Project:
     host: str
     static_url: str | None
     settings: Settings
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it is the bundled site."""
+        return self.name == BUNDLED
 
     def lay_over(self, static_url: str, root: Path, storage: str = STORAGE) -> list[str]:
         """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     help="Write a page of what the tree weighs, too: one file that opens anywhere.",
 )
 def build(as_json: bool, page: Path | None) -> None:
-    r"""Build the static tree: collect, fingerprint, compress, index, and swap it into place.
+    """Build the static tree: collect, fingerprint, compress, index, and swap it into place.
 
     Runs the project's collectstatic into a new directory, writes a br (quality 11) and a gzip (level 9) sibling
     beside each file where that saves at least 5 %, writes the index last, and makes the static root a symbolic link
@@ -42,14 +42,16 @@ def build(as_json: bool, page: Path | None) -> None:
 
     \b
     --json prints an object; lengths are in bytes, the heaviest come first:
-        release, root, changed, seconds     the tree, whether it is a new one, the whole build's time
-        totals                              files (distinct contents), names, identity, wire (the smallest
-                                            representations), codings {br, zstd, gzip: bytes or null},
-                                            seconds (of encoding), tried (worth encoding), from_cache
-        media_types                         a list: media_type, and what totals has
-        contents                            a list: names, media_type, lengths {identity, br, zstd, gzip},
-                                            wire, tried, seconds, from_cache
-    """
+        release, root      the tree
+        changed, seconds   whether it is a new one; the time of the whole build
+        totals             files (distinct contents), names, identity (bytes
+                           without coding), wire (the smallest of each),
+                           codings (br, zstd, gzip: bytes, or null), seconds
+                           (of encoding), tried (worth encoding), from_cache
+        media_types        a list: media_type, and what totals has
+        contents           a list: names, media_type, lengths (identity, br,
+                           zstd, gzip), wire, tried, seconds, from_cache
+    """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():
         from app.settings import Settings

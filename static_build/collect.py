@@ -33,7 +33,7 @@ log = logging.getLogger("static_host.build")
 STORAGE = "static_build.collect.BuildStorage"
 
 
-_IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*['"]""")
+_IMPORT = re.compile(r"""(?:from|import)\s*\(?\s*['"][./]""")
 
 
 class Guarded:

@@ -120,6 +120,17 @@ def test_a_settings_module_that_exits(project: Path, workers: str) -> None:
     assert output.splitlines()[-1] == "SystemExit: set DATABASE_URL first"
 
 
+def test_a_forgotten_settings_module_is_hinted_at(project: Path) -> None:
+    (project / "manage.py").write_text("")
+    result = run("static-host", "serve", cwd=project)
+    assert result.returncode == 3
+    first, second = result.stderr.splitlines()
+    assert first == (
+        "static-host: there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
+    )
+    assert second.startswith(f"static-host: there is no static tree at {project}/var/static.")
+
+
 @WORKERS
 def test_a_missing_tree(project: Path, workers: str) -> None:
     code, output = boot(project, workers, DJANGO_STATIC_ROOT="elsewhere")
