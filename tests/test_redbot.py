@@ -1,4 +1,4 @@
-"""REDbot, a linter for HTTP resources, against the live server. Its findings are printed (``pytest -s``)."""
+"""REDbot, a linter for HTTP resources, against the live server. Its findings are printed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ EXPECTED: dict[str, set[str]] = {
 
 
 @pytest.mark.parametrize("path", EXPECTED)
-def test_redbot_finds_nothing_wrong(server: Running, tmp_path: Path, path: str) -> None:
+def test_redbot_finds_nothing_wrong(
+    server: Running, tmp_path: Path, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     result = run("redbot", "--output-format", "har", server.url + path, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     notes = [note for entry in json.loads(result.stdout)["log"]["entries"] for note in entry.get("_red_messages", [])]
     found = {(note["level"], note["note_id"]) for note in notes}
-    print(path, sorted(found))
+    with capsys.disabled():
+        print(f"\nREDbot on {path}:", *(f"{level} {note}" for level, note in sorted(found)), sep="\n  ")
     assert ("GOOD", "CL_CORRECT") in found
     assert {note for level, note in found if level not in ("GOOD", "INFO")} == EXPECTED[path]
