@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 def build(as_json: bool, page: Path | None) -> None:
     """Build the static tree: collect, fingerprint, compress, index, and swap it into place.
 
-    Runs the project's collectstatic into a new directory, writes a br (quality 11) and a gzip (level 9) sibling
-    beside each file where that saves at least 5 %, writes the index last, and makes the static root a symbolic link
-    to the new tree by one rename. Needs no database and no network. Whatever goes wrong, the old tree still stands.
+    Runs the project's collectstatic into a new directory, and django-compressor where it is used; writes a br, a zstd
+    and a gzip sibling beside each file where that saves at least 5 %; writes the index last, and makes the static
+    root a symbolic link to the new tree by one rename. Whatever goes wrong, the old tree still stands.
+
+    Needs no database and no network.
 
     Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again.
     `static-host serve --help` lists all variables.

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.origin import index
-from app.origin.index import Resource
 from app.project import Project, configured, explained
 from app.settings import Settings
 from static_build import resources
@@ -37,13 +36,13 @@ class Built:
 
     @property
     def identity(self) -> int:
-        """All resources without content coding."""
-        return sum(resource.identity.length for resource in self._all)
+        """All contents without content coding, each counted once."""
+        return sum(content.lengths["identity"] for content in self.made.contents)
 
     @property
     def smallest(self) -> int:
-        """All resources, each in its smallest representation."""
-        return sum(resource.representations[0].length for resource in self._all)
+        """All contents, each counted once and in its smallest representation."""
+        return sum(min(content.lengths.values()) for content in self.made.contents)
 
     @property
     def encoded(self) -> int:
@@ -54,10 +53,6 @@ class Built:
     def from_cache(self) -> int:
         """Those of them that an earlier build had encoded."""
         return sum(content.from_cache for content in self.made.contents)
-
-    @property
-    def _all(self) -> list[Resource]:
-        return list(self.made.resources.values())
 
 
 def build(settings: Settings, progress: resources.Progress = resources.unseen) -> Built:
