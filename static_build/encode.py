@@ -8,6 +8,7 @@ a zstd window of at most 8 MB (RFC 9659), brotli without its large-window extens
 
 from __future__ import annotations
 
+import gzip
 import sys
 import zlib
 from collections.abc import Callable, Iterable
@@ -27,6 +28,7 @@ HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
 """Bytes that every response with a content coding carries for it."""
 
 _ZSTD: dict[int, int] = {zstd.CompressionParameter.compression_level: 22, zstd.CompressionParameter.window_log: 23}
+_DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 _LARGE = 4 << 20  # above it, brotli's usual window of 4 MB is too small
 
 
@@ -51,6 +53,8 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         }
         used = {name: makers[name] for name in makers if name in chosen}
         self._encoders = {coding: encode for coding, encode, _ in used.values()}
+        self.chosen = tuple(self._encoders)
+        """The content codings that it makes."""
         self.recipe = "2:" + ",".join(f"{name}-{version}" for name, (_, _, version) in used.items())
         """What a cache must know: other encoders, or other versions of them, make other bytes."""
 
@@ -68,6 +72,16 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         """Return `data` at brotli's highest quality, with the largest standard window where that is of use."""
         encoded: bytes = brotli.compress(data, quality=11, lgwin=24 if len(data) > _LARGE else 22)
         return encoded
+
+
+def decoded(coding: str, body: bytes) -> bytes | None:
+    """Return what a browser would decode, or None where it could not."""
+    try:
+        if coding == "zstd":
+            return zstd.decompress(body, options=_DECODABLE)
+        return gzip.decompress(body) if coding == "gzip" else bytes(brotli.decompress(body))
+    except (brotli.error, zstd.ZstdError, OSError, EOFError, zlib.error):
+        return None
 
 
 def compress_zstd(data: bytes) -> bytes:

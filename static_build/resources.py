@@ -8,6 +8,7 @@ name's shape alone proves nothing.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +22,9 @@ from whitenoise.media_types import MediaTypes
 from app.origin.index import SUFFIXES, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
 from static_build.cache import Cache
-from static_build.encode import Encoder
+from static_build.encode import Encoder, decoded
+
+log = logging.getLogger("static_host.build")
 
 _MEDIA_TYPES = MediaTypes(
     extra_types={  # what WhiteNoise's table lacks, or has by a name that is out of use
@@ -149,10 +152,26 @@ def _encoded(root: Path, identity: str, group: tuple[str, ...], encoder: Encoder
     encoded = encoder.encoded(data) if kept is None else kept
     if kept is None:
         cache.put(data, encoded)
+    encoded = {**encoded, **_supplied(root, group, data, encoder)}
     for coding, body in encoded.items():
         _write(root, [name + SUFFIXES[coding] for name in group], body)
         facts.append((coding, len(body), digest(body)))
     return Content(group, tuple(facts), True, kept is not None, time.monotonic() - began)
+
+
+def _supplied(root: Path, group: tuple[str, ...], data: bytes, encoder: Encoder) -> dict[str, bytes]:
+    """Return the encoded siblings that came with the sources, where they decode to the file; warn where they do not."""
+    found = {}
+    for name in group:
+        for coding in encoder.chosen:
+            sibling = root / (name + SUFFIXES[coding])
+            body = sibling.read_bytes() if sibling.exists() else None
+            if body is not None and decoded(coding, body) == data:
+                found[coding] = body
+            elif body is not None:
+                log.warning("%s%s does not decode to %s; it is replaced", name, SUFFIXES[coding], name)
+                sibling.unlink()
+    return found
 
 
 def _worth(encoder: Encoder, group: Iterable[str]) -> bool:

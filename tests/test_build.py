@@ -390,6 +390,29 @@ def test_django_compressor_s_output_is_immutable_where_it_is_installed(build: Bu
     assert judged() == [True, True, False, False]
 
 
+def test_encoded_siblings_that_came_with_the_sources_are_used_if_they_decode_to_the_file(
+    build: Build, project: Path
+) -> None:
+    folder = project / "mysite/static"
+    content = (folder / "part.js").read_bytes() * 20
+    own = gzip.compress(content, 1, mtime=1_000_000_000)  # not what the build would make
+    (folder / "own.js").write_bytes(content)
+    (folder / "own.js.gz").write_bytes(own)
+    (folder / "own.js.br").write_bytes(brotli.compress(b"an older version"))
+    (folder / "alone.tar.gz").write_bytes(own)
+    result = build()
+    assert result.returncode == 0
+    assert result.stderr == "static-host: own.js.br does not decode to own.js; it is replaced\n"
+    tree = project / "staticfiles"
+    index = loads((tree / "static-host.index").read_bytes())
+    assert {r.coding for r in index["own.js"].representations} == {"identity", "br", "zstd", "gzip"}
+    assert (tree / "own.js.gz").read_bytes() == own
+    assert brotli.decompress((tree / "own.js.br").read_bytes()) == content
+    assert "own.js.gz" not in index
+    assert index["alone.tar.gz"].media_type == "application/gzip"
+    assert [r.coding for r in index["alone.tar.gz"].representations] == ["identity"]
+
+
 @pytest.mark.parametrize(
     ("codings", "made"),
     [
