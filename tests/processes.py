@@ -18,11 +18,11 @@ from threading import Thread
 SCRIPTS = Path(sys.executable).parent
 READY = r"ready on (http://\S+)"
 
-_OURS = ("DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
+_OURS = ("MAKE", "MFLAGS", "DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment without any variable that the program reads, plus `variables`."""
+    """Return this process's environment without any variable that the program or make reads, plus `variables`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return {**clean, "PYTHONUNBUFFERED": "1", **variables}
 

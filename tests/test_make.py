@@ -72,7 +72,9 @@ def test_make_run_sets_everything_up_and_ends_cleanly_twice(checkout: Path) -> N
 
 
 def test_make_help_lists_the_targets(checkout: Path) -> None:
-    result = subprocess.run(["make", "help"], cwd=checkout, capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        ["make", "help"], cwd=checkout, env=environment({}), capture_output=True, text=True, check=True
+    )
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
         *("run", "test", "check", "fuzz", "image", "lock", "clean", "help")
     ]
