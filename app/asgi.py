@@ -20,7 +20,7 @@ from app import health
 from app.exits import Stop, explained
 from app.middleware import StaticOrigin
 from app.origin.responder import Responder
-from app.origin.tree import load
+from app.origin.tree import Tree, TreeUnusable, load
 from app.project import configured
 from app.settings import Settings
 
@@ -36,8 +36,8 @@ def create_app(settings: Settings) -> Starlette:
     project = configured(settings)
     if project.is_bundled and Path("manage.py").exists():
         log.warning("there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site")
-    root = project.static_root.resolve()  # the release that the link names now; it may name another one soon
-    tree = load(root)
+    tree = _current(project.static_root)
+    root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
     changed = project.lay_over(project.host + prefix, root)
     responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
@@ -53,6 +53,17 @@ def create_app(settings: Settings) -> Starlette:
         *(f"laid over the project's settings: {line}" for line in changed),
     ]
     return front
+
+
+def _current(static_root: Path) -> Tree:
+    """Return the release that the static root names now; a build may put another one in its place meanwhile."""
+    root = static_root.resolve()
+    try:
+        return load(root)
+    except TreeUnusable:
+        if static_root.resolve() == root:
+            raise
+        return load(static_root.resolve())
 
 
 class Booting:

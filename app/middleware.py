@@ -6,6 +6,7 @@ not own goes to the next application untouched.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from urllib.parse import quote
@@ -15,6 +16,8 @@ import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.origin.responder import Responder, Response, Slice
+
+log = logging.getLogger("static_host.origin")
 
 CHUNK = 256 << 10
 """Bytes of a large file that are read, in a thread, and sent at a time."""
@@ -87,6 +90,9 @@ async def _send_until_gone(response: Response, receive: Receive, send: Send) -> 
             group.cancel_scope.cancel()
     except* ClientGone:
         pass
+    except* OSError as errors:  # the server closes the connection: the client sees that the body is not whole
+        for error in errors.exceptions:
+            log.error("a body could not be sent to its end: %s", error)  # noqa: TRY400 - the disk's fault, not ours
 
 
 async def _chunks(part: bytes | Slice) -> AsyncIterator[bytes]:

@@ -99,18 +99,18 @@ def _link(root: Path, target: Path) -> None:
 
 def _remove_unused(current: Path) -> None:
     for other in current.parent.iterdir():
-        if other.is_dir() and other != current and _is_free(other):
-            shutil.rmtree(other, ignore_errors=True)
+        if other.is_dir() and other != current:
+            _remove_if_unused(other)
 
 
-def _is_free(directory: Path) -> bool:
+def _remove_if_unused(directory: Path) -> None:
+    """Remove a release that no server has locked, under a lock that no server can pass until it is gone."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
     except OSError:
-        return False
-    else:
-        return True
+        pass  # in use
     finally:
         os.close(descriptor)
 

@@ -11,6 +11,7 @@ import pytest
 
 from app.origin.responder import Responder, Response, Slice
 from app.origin.tree import load
+from static_build.releases import _remove_unused
 
 
 @pytest.fixture
@@ -94,3 +95,34 @@ def test_what_is_kept_in_memory_is_bounded(tree: Path, monkeypatch: pytest.Monke
             loaded.body(loaded.index[name].identity)
     assert 0 < loaded._held <= 5_000
     assert loaded._held == sum(map(len, loaded._bodies.values()))
+
+
+@pytest.mark.parametrize("damage", [overwrite, truncate, link, pipe, directory, Path.unlink])
+@pytest.mark.parametrize("name", ["digits.txt", "large.bin"])
+def test_no_descriptor_is_left_open(tree: Path, damage: Callable[[Path], None], name: str) -> None:
+    responder = Responder(load(tree), "/static/")
+    damage(tree / name)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        ask(responder, name)
+        ask(responder, name, "HEAD")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_small_file_that_is_repaired_is_served_again(tree: Path) -> None:
+    responder = Responder(load(tree), "/static/")
+    overwrite(tree / "digits.txt")
+    assert ask(responder, "digits.txt").status == 503
+    (tree / "digits.txt").write_text("0123456789")
+    assert ask(responder, "digits.txt").body == (b"0123456789",)
+
+
+def test_a_release_in_use_is_not_removed_and_one_that_is_not_is(tree: Path, tmp_path: Path) -> None:
+    for name in ("old", "used", "new"):
+        shutil.copytree(tree, tmp_path / "releases" / name)
+    used = load(tmp_path / "releases/used")
+    _remove_unused(tmp_path / "releases/new")
+    assert sorted(path.name for path in (tmp_path / "releases").iterdir()) == ["new", "used"]
+    used.close()
+    _remove_unused(tmp_path / "releases/new")
+    assert [path.name for path in (tmp_path / "releases").iterdir()] == ["new"]

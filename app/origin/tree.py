@@ -69,21 +69,25 @@ class Tree:
     def open(self, representation: Representation) -> io.FileIO:
         """Return the representation's open file, positioned at 0. Raises OSError, FileChanged included.
 
-        Only a regular file of the recorded length will do, and from the second time on only the one that was there
-        the first time, unchanged.
+        Only a regular file of the recorded length will do. One that is too large for its digest to be compared must,
+        from the second time on, be the one that was there the first time, unchanged.
         """
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
-        file = io.FileIO(os.open(representation.file, flags, dir_fd=self._descriptor), closefd=True)
-        facts = os.fstat(file.fileno())
-        identity = (facts.st_ino, facts.st_mtime_ns)
-        if (
-            not S_ISREG(facts.st_mode)
-            or facts.st_size != representation.length
-            or self._seen.setdefault(representation.file, identity) != identity
-        ):
-            file.close()
+        descriptor = os.open(representation.file, flags, dir_fd=self._descriptor)
+        try:
+            self._check(representation, os.fstat(descriptor))
+            return io.FileIO(descriptor, closefd=True)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def _check(self, representation: Representation, facts: os.stat_result) -> None:
+        same = S_ISREG(facts.st_mode) and facts.st_size == representation.length
+        if same and representation.length > IN_MEMORY:
+            identity = (facts.st_ino, facts.st_mtime_ns)
+            same = self._seen.setdefault(representation.file, identity) == identity
+        if not same:
             raise FileChanged(f"{self.root / representation.file} is not what was built, or was changed since")
-        return file
 
     def close(self) -> None:
         """Let go of the directory, and with it of the lock that keeps the release from being removed."""
@@ -100,13 +104,13 @@ def load(root: Path) -> Tree:
     """Open the tree at `root`. Raises TreeUnusable: missing, not a directory, damaged, no permission."""
     descriptor = _opened(root)
     try:
+        with suppress(OSError):  # a file system without locks serves all the same
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # before the first look: a build may be removing it
         index = _index(root, descriptor)
         _check_manifest(root, descriptor, index)
     except TreeUnusable:
         os.close(descriptor)
         raise
-    with suppress(OSError):  # a file system without locks serves all the same
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     return Tree(root, descriptor, index)
 
 
