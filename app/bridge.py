@@ -26,7 +26,8 @@ def threaded(application: Callable[..., Any], threads: int) -> ASGIApp:
     """Return a WSGI application as an ASGI one that runs in at most `threads` threads."""
 
     def ending(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        return _Ending(application(environ, start_response), environ["asgi.scope"][_GONE])
+        response = application(environ, start_response)
+        return _Ending(response, environ["asgi.scope"][_GONE], only_head=environ["REQUEST_METHOD"] == "HEAD")
 
     bridge: Any = WSGIMiddleware(cast("Any", ending), workers=threads)
 
@@ -36,7 +37,10 @@ def threaded(application: Callable[..., Any], threads: int) -> ASGIApp:
             return
         gone, headers = Event(), _headers(scope["headers"])
         if dict(headers).get(b"transfer-encoding") and b"content-length" not in dict(headers):
-            receive, length = await _measured(receive)
+            measured = await _measured(receive)
+            if measured is None:
+                return  # the client left in the middle of its body: there is no request to answer
+            receive, length = measured
             headers.append((b"content-length", b"%d" % length))
         body = _Body(receive, gone)
         try:
@@ -61,17 +65,20 @@ def http_only(application: ASGIApp) -> ASGIApp:
 
 
 class _Ending:
-    """A WSGI response that ends when its client has gone."""
+    """A WSGI response that ends when its client has gone, and after its first chunk where the body is not sent."""
 
-    def __init__(self, response: Iterable[bytes], gone: Event) -> None:
+    def __init__(self, response: Iterable[bytes], gone: Event, *, only_head: bool) -> None:
         self._response = response
         self._gone = gone
+        self._only_head = only_head
 
     def __iter__(self) -> Iterator[bytes]:
         for chunk in self._response:
             if self._gone.is_set():
                 return
             yield chunk
+            if self._only_head:
+                return
 
     def close(self) -> None:
         """Close the response, as WSGI asks (PEP 3333)."""
@@ -91,12 +98,15 @@ class _Body:
         self._watch: asyncio.Task[Message] | None = None
 
     async def receive(self) -> Message:
-        """Return the next message."""
+        """Return the next message. Raises OSError when there is none any more."""
         if self._first is not None:
             first, self._first = self._first, None
-            return await first
-        message = await self._receive()
-        self._judge(message)
+            message = await first
+        else:
+            message = await self._receive()
+            self._judge(message)
+        if message["type"] == "http.disconnect":
+            raise OSError("the client went away in the middle of its body")  # Django: UnreadablePostError
         return message
 
     def stop_watching(self) -> None:
@@ -130,11 +140,17 @@ def _headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
     return [*(field for field in kept if field[0] != b"cookie"), (b"cookie", b"; ".join(cookies))]
 
 
-async def _measured(receive: Receive) -> tuple[Receive, int]:
-    """Read a body of unknown length, to a file when it is large; return it anew, and its length in bytes."""
+async def _measured(receive: Receive) -> tuple[Receive, int] | None:
+    """Read a body of unknown length, to a file when it is large; return it anew, and its length in bytes.
+
+    Returns None when the client went away before the end of the body.
+    """
     spool = SpooledTemporaryFile[bytes](max_size=1 << 20)
     while True:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            spool.close()
+            return None
         spool.write(message.get("body", b""))
         if not message.get("more_body"):
             break

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from typing import Any
 
 import uvicorn
@@ -45,9 +46,9 @@ LOGGING: dict[str, Any] = {
         "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
     },
 }
-GRACE = 7
+GRACE = 6
 """Seconds that requests in flight get to end after SIGTERM: less than the 10 that Docker waits before SIGKILL."""
-_GRACE_THREADS = 2.0
+_GRACE_THREADS = 1.0
 _WORKER_START = 60.0
 
 
@@ -149,40 +150,46 @@ class _Workers(Multiprocess):
 
     ready = ""
     failed = False
+    _announced = False
 
     def init_processes(self) -> None:
+        self._starting: dict[Process, float] = {}  # until they take requests: when they were started
         self.processes = [self._started() for _ in range(self.processes_num)]
-        self._served: set[int | None] = set()
-        if all(process.wait_until_ready(_WORKER_START, self.should_exit) for process in self.processes):
-            self._served.update(process.pid for process in self.processes)
-            log.info("%s with %d workers", self.ready, len(self.processes))
-        elif not self.should_exit.is_set():
-            self._fail()
 
     def keep_subprocess_alive(self) -> None:
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
-            if process.is_alive(self.config.timeout_worker_healthcheck):
-                if process.pid not in self._served and process.is_ready(1):
-                    self._served.add(process.pid)
-                continue
-            process.kill()
-            process.join()
-            if process.pid not in self._served:
-                self._fail()
-                return
-            log.warning("worker %s ended (exit code %s); another one takes its place", process.pid, process.exitcode)
-            self.processes[place] = self._started()
+            if process in self._starting:
+                self._watch_start(process)
+            elif not process.is_alive(self.config.timeout_worker_healthcheck):
+                process.kill()
+                process.join()
+                log.warning("worker %s ended (exit %s); another one takes its place", process.pid, process.exitcode)
+                self.processes[place] = self._started()
+
+    def _watch_start(self, process: Process) -> None:
+        if process.is_ready(0.1):
+            del self._starting[process]
+            if not self._starting and not self._announced:
+                self._announced = True
+                log.info("%s with %d workers", self.ready, len(self.processes))
+        elif not process.process.is_alive() or time.monotonic() - self._starting[process] > _WORKER_START:
+            self.failed = True
+            self.should_exit.set()
+
+    def terminate_all(self) -> None:
+        for process in self.processes:
+            if process in self._starting:
+                process.kill()  # it has no request to finish, and may not listen to anything milder yet
+            else:
+                process.terminate()
 
     def _started(self) -> Process:
         process = _Worker(self.config, self.sockets)
         process.start()
+        self._starting[process] = time.monotonic()
         return process
-
-    def _fail(self) -> None:
-        self.failed = True
-        self.should_exit.set()
 
 
 def _serve_alone(config: uvicorn.Config, listener: socket.socket, ready: str) -> None:
@@ -200,7 +207,7 @@ def _serve_with_workers(config: uvicorn.Config, listener: socket.socket, ready: 
     workers.ready = ready
     workers.run()
     if workers.failed:
-        raise WorkerFailed("a worker process ended before it took a request; what it said is above")
+        raise WorkerFailed(f"a worker process ended, or took over {_WORKER_START:.0f} s, before it took a request")
 
 
 def _url(listener: socket.socket) -> str:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
 from static_build.releases import BuildFailed
 
@@ -22,8 +23,11 @@ _COMMENT = re.compile(
     r"""/\*.*?\*/ | (?P<line>//[^\n]*) | '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*" | `(?:[^`\\]|\\.)*` | \\.""",
     re.DOTALL | re.VERBOSE,
 )
-_IGNORED = re.compile(r"\{#.*?#\}|\{%\s*(comment|verbatim)\b.*?%\}.*?\{%\s*end\1\b.*?%\}", re.DOTALL)
-_STATIC = re.compile(r"""\{%\s*static\s+(["'])(?P<name>[^"'{]+)\1[^%]*%\}""")
+_IGNORED = re.compile(r"\{#[^\n]*?#\}|\{%\s*(comment|verbatim)\b[^\n]*?%\}.*?\{%\s*end\1\b[^\n]*?%\}", re.DOTALL)
+_STATIC = re.compile(r"""\{%\s*static\s+(["'])(?P<name>[^"'{]+)\1\s*(?:as\s+\w+\s*)?%\}""")
+_SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
+_LARGEST = 1 << 20  # bytes; what is larger was not written as a template
+_NOT_OURS = {"site-packages", "dist-packages", "node_modules"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,23 +78,31 @@ def in_templates(known: Collection[str]) -> Iterator[Reference]:
         except (OSError, UnicodeDecodeError):
             continue  # not a template that Django could render either
         for match in _STATIC.finditer(text):
-            name = re.split(r"[?#]", match["name"])[0]
+            name = re.split(r"[?#]", unquote(match["name"]))[0]
             if name not in known and not name.endswith("/"):
                 line = text.count("\n", 0, match.start()) + 1
-                yield Reference(str(path.relative_to(Path.cwd())), line, name)
+                yield Reference(str(path.relative_to(Path.cwd())), line, match["name"])
 
 
 def _templates() -> set[Path]:
-    """Return the files in the template folders below the working directory, installed packages left out."""
+    """Return the templates of Django's own engine below the working directory, installed packages left out."""
     from django.template import engines
+    from django.template.backends.django import DjangoTemplates
 
-    found: set[Path] = set()
-    for engine in engines.all():
-        for folder in _folders(engine):
-            if folder.is_relative_to(Path.cwd()) and not {"site-packages", "dist-packages"} & set(folder.parts):
-                found.update(path for path in folder.rglob("*") if path.is_file())
-    return found
+    folders = {
+        Path(folder).resolve()
+        for engine in engines.all()
+        if isinstance(engine, DjangoTemplates)
+        for folder in engine.template_dirs
+    }
+    return {path for folder in folders if folder.is_relative_to(Path.cwd()) for path in _files(folder)}
 
 
-def _folders(engine: Any) -> list[Path]:
-    return [Path(folder).resolve() for folder in engine.template_dirs]
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in _NOT_OURS]
+        if _NOT_OURS & set(Path(parent).parts):
+            continue
+        for path in (Path(parent) / name for name in names):
+            if path.suffix in _SUFFIXES and path.is_file() and path.stat().st_size <= _LARGEST:
+                yield path

@@ -237,9 +237,14 @@ def test_imports_and_names_in_templates_that_lead_nowhere_are_named_too(build: B
     )
     (project / "mysite/templates/other.html").write_text(
         "{# {% static 'commented.css' %} #}\n{% comment %}\n{% static 'commented.css' %}\n{% endcomment %}\n"
-        "{% load static %}{% static 'site.css' %}{% static 'site.css?v=2' %}{% static name %}\n"
+        "{% static 'site.css' %}{% static 'site.css?v=2' %}{% static name %}{% static 'x-'|add:name %}\n"
         '<link href="{% static \'siet.css\' %}">{% static "img/absent.png" as url %}\n'
     )
+    settings(project, "TEMPLATES[0]['DIRS'].append(BASE_DIR)")
+    (project / "README.md").write_text("{% static 'example.css' %}")
+    (project / "node_modules/x").mkdir(parents=True)
+    (project / "node_modules/x/y.html").write_text("{% static 'example.css' %}")
+    (project / "mysite/templates/space.html").write_text("{% static 'caf%C3%A9%20menu.txt' %}")
     result = build()
     assert result.returncode == 5
     lines = [
