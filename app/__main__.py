@@ -75,7 +75,7 @@ class Documented(click.Command):
                 formatter.write_dl([(name, meaning)], col_max=30)
 
 
-@main.command(cls=Documented)
+@main.command(cls=Documented, short_help="Serve the static tree and the project.")
 def serve() -> None:
     """Serve the built static tree and the Django project until SIGINT or SIGTERM.
 
@@ -91,7 +91,7 @@ def serve() -> None:
         run(Settings.read())
 
 
-@main.command()
+@main.command(short_help="Try what serve does at its start.")
 def check() -> None:
     """Try what `serve` does at its start: settings, project, static tree; and Django's own system checks.
 

@@ -162,10 +162,12 @@ def _refuse_a_namesake(directory: Path) -> None:
     """Stop where the project has a top-level module of this package's name: it would be given ours in its place."""
     ours = Path(__file__).parent.parent
     for name in ("app", "static_build"):
-        for theirs in (directory / f"{name}.py", directory / name / "__init__.py"):
-            if theirs.exists() and theirs.resolve() != ours / name / "__init__.py":
-                message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
-                raise ProjectMissing(message)
+        module, package = directory / f"{name}.py", directory / name
+        is_theirs = package.resolve() != ours / name and any(package.glob("*.py"))
+        if module.exists() or is_theirs:
+            theirs = module if module.exists() else package
+            message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
+            raise ProjectMissing(message)
 
 
 def _with_script_name(url: str, script_name: str | None) -> str:

@@ -103,9 +103,11 @@ def _relative(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    if "*" in value and len(value) > 1:
+        raise ValueError("* believes everyone, so nothing can stand beside it")
     for part in value:
         if part != "*":
-            ip_network(part, strict=False)
+            ip_network(part)
     return value
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from static_build.pipeline import Built
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(short_help="Build the static tree.", context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the lines and the table.")
 @click.option(
     "--report",

@@ -72,15 +72,16 @@ def test_a_settings_module_that_does_not_exist(project: Path, workers: str) -> N
     )
 
 
-@pytest.mark.parametrize("name", ["app.py", "app/__init__.py", "static_build.py"])
+@pytest.mark.parametrize("name", ["app.py", "app/__init__.py", "app/models.py", "static_build.py"])
 def test_a_module_of_the_project_that_has_this_package_s_name(project: Path, name: str) -> None:
     (project / name).parent.mkdir(exist_ok=True)
     (project / name).write_text("")
     code, output = boot(project)
     assert code == 2
     taken = re.split(r"[./]", name)[0]
+    theirs = name.partition("/")[0]
     assert output == (
-        f"static-host: {project}/{name} has the name of this program's own package `{taken}`: rename it in the "
+        f"static-host: {project}/{theirs} has the name of this program's own package `{taken}`: rename it in the "
         "project.\n"
     )
 

@@ -101,6 +101,8 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("PORT", "0x50"),
         ("WEB_CONCURRENCY", "auto"),
         ("FORWARDED_ALLOW_IPS", "10.0.0.0/8,10.0.0.0/99"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.5/8"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1,*"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
