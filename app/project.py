@@ -163,7 +163,7 @@ def _refuse_a_namesake(directory: Path) -> None:
     ours = Path(__file__).parent.parent
     for name in ("app", "static_build"):
         module, package = directory / f"{name}.py", directory / name
-        is_theirs = package.resolve() != ours / name and any(package.glob("*.py"))
+        is_theirs = package.is_dir() and package.resolve() != ours / name and any(package.glob("*.py"))
         if module.exists() or is_theirs:
             theirs = module if module.exists() else package
             message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
