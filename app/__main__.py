@@ -95,7 +95,7 @@ def serve() -> None:
 def check() -> None:
     """Try what `serve` does at its start: settings, project, static tree; and Django's own system checks.
 
-    Prints one line for each; exits with the code that `serve` would.
+    Prints one line for each; exits with the code that `serve` would. The address is not tried.
     """
     with reported():
         from app.check import check as run

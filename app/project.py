@@ -3,7 +3,7 @@
 Rule: `DJANGO_SETTINGS_MODULE` and the working directory are enough. The project's own settings are respected; what our
 tree needs is laid over them in `Project.lay_over` and nowhere else: `STATIC_URL`, `STATIC_ROOT`,
 `STORAGES["staticfiles"]`, and `MIDDLEWARE` without WhiteNoise's. The working directory is not changed, and no
-environment variable but `DJANGO_SETTINGS_MODULE` is set.
+environment variable of the project's is set but `DJANGO_SETTINGS_MODULE`.
 """
 
 from __future__ import annotations

@@ -62,6 +62,12 @@ class Response:
                 part.file.close()
 
 
+MISSES = {
+    "GET": Response(404, failure(NOT_FOUND), (NOT_FOUND,)),
+    "HEAD": Response(404, failure(NOT_FOUND)),
+}
+
+
 class Served:
     """One resource of the index with its header blocks, baked when first asked for."""
 
@@ -117,7 +123,7 @@ class Responder:
             return Response(204, PREFLIGHT)
         served = self._find(name)
         if served is None:
-            return _failure(method, 404, NOT_FOUND)
+            return MISSES["HEAD" if method == "HEAD" else "GET"]
         if method not in ("GET", "HEAD"):
             return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
         fields = _combined(headers)
