@@ -37,6 +37,7 @@ _REPLACED = (
     "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     "whitenoise.storage.CompressedStaticFilesStorage",
     "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    "static_build.storage.FingerprintStorage",
 )
 
 

@@ -36,12 +36,22 @@ class Compressed:
 
 def compress(static_url: str) -> Compressed:
     """Run ``manage.py compress`` if the project has it in offline mode. Raises BuildFailed."""
+    if is_offline():
+        _point_at(static_url)
+        _run()
+    return output()
+
+
+def is_offline() -> bool:
+    """Whether the project has the step at all."""
+    return apps.is_installed("compressor") and bool(settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
+
+
+def output() -> Compressed:
+    """Return what django-compressor's files are called, wherever they come from."""
     if not apps.is_installed("compressor"):
         return Compressed()
     folder = str(settings.COMPRESS_OUTPUT_DIR).strip("/")
-    if settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE:
-        _point_at(static_url)
-        _run()
     pattern = rf"^{re.escape(folder)}/(css|js)/(.*\.)?[0-9a-f]{{12}}\.(css|js)$"
     return Compressed(pattern, f"{folder}/{settings.COMPRESS_OFFLINE_MANIFEST}")
 

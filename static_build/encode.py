@@ -29,7 +29,8 @@ HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
 
 _ZSTD: dict[int, int] = {zstd.CompressionParameter.compression_level: 22, zstd.CompressionParameter.window_log: 23}
 _DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
-_LARGE = 4 << 20  # above it, brotli's usual window of 4 MB is too small
+_WINDOWS = range(16, 25)
+"""Binary logarithms of brotli's standard windows, from the one that all encoders make (RFC 7932 §9.1)."""
 
 
 class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
@@ -55,7 +56,7 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         self._encoders = {coding: encode for coding, encode, _ in used.values()}
         self.chosen = tuple(self._encoders)
         """The content codings that it makes."""
-        self.recipe = "2:" + ",".join(f"{name}-{version}" for name, (_, _, version) in used.items())
+        self.recipe = "3:" + ",".join(f"{name}-{version}" for name, (_, _, version) in used.items())
         """What a cache must know: other encoders, or other versions of them, make other bytes."""
 
     def encoded(self, data: bytes) -> dict[str, bytes]:
@@ -69,8 +70,9 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
 
     @staticmethod
     def compress_brotli(data: bytes) -> bytes:
-        """Return `data` at brotli's highest quality, with the largest standard window where that is of use."""
-        encoded: bytes = brotli.compress(data, quality=11, lgwin=24 if len(data) > _LARGE else 22)
+        """Return `data` at brotli's highest quality, with the smallest standard window that holds all of it."""
+        window = next((bits for bits in _WINDOWS if len(data) <= (1 << bits) - 16), _WINDOWS[-1])
+        encoded: bytes = brotli.compress(data, quality=11, lgwin=window)
         return encoded
 
 

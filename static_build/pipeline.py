@@ -6,22 +6,32 @@ bytes, the index included.
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.origin import index
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import resources
+from static_build import record, resources
 from static_build.bundles import fingerprinted
 from static_build.cache import Cache
-from static_build.collect import STORAGE, Collected, collect
-from static_build.compress import NOTHING, Compressed, compress
+from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
+from static_build.compress import NOTHING, Compressed, compress, is_offline, output
 from static_build.encode import Encoder
-from static_build.releases import BuildFailed, staging, swap
+from static_build.files import Files
+from static_build.releases import BuildFailed, current, staging, swap, whole
+from static_build.sources import Source, fingerprint, sources, uses
+
+log = logging.getLogger("static_host.build")
+
+_OF_THE_TREE = {"static_root_files", "static_immutable_pattern", "static_missing_references"}
+"""Settings that a tree depends on, beside the encoder's and the project's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,57 +72,95 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen) -
     root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - it takes ".." out, and leaves the link alone
     try:
         with staging(root) as directory:
-            collected, compressed = _collected(project, directory)
-            made = _made(directory, collected, compressed, settings, progress)
-            manifest = (collected.manifest, (directory / collected.manifest).read_bytes())
-            (directory / index.NAME).write_bytes(_index(project, made, manifest))
-            release, changed = swap(directory, root)
+            made, changed = _Build(project, settings, root, directory).run(progress)
+            for warning in made.warnings:
+                log.warning("%s", warning)
     except OSError as error:
         raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
-    return Built(root, release, changed, made, time.monotonic() - began)
+    return Built(root, root.resolve().name[:16], changed, made, time.monotonic() - began)
 
 
-def _collected(project: Project, directory: Path) -> tuple[Collected, Compressed]:
-    """Run the project's collectstatic into the directory, and django-compressor where it is used."""
-    project.lay_over(project.prefix, directory, STORAGE)
-    project.set_up()
-    with explained(project.name):
-        return collect(directory, project.settings), compress(project.host + project.prefix)
+class _Build:
+    """One build of a project into the new directory `directory`."""
 
+    def __init__(self, project: Project, settings: Settings, root: Path, directory: Path) -> None:
+        self.project = project
+        self.settings = settings
+        self.root = root
+        self.directory = directory
+        self.encoder = Encoder(settings.static_codings)
+        self.before = current(root)
+        project.lay_over(project.prefix, directory, STORAGE)
+        project.set_up()
 
-def _made(
-    directory: Path, collected: Collected, compressed: Compressed, settings: Settings, progress: resources.Progress
-) -> resources.Made:
-    manifest = directory / collected.manifest
-    if not manifest.exists():
-        raise BuildFailed(f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one.")
-    root_files = settings.static_root_files
-    folders = tuple(name for name in root_files if name.endswith("/"))
-    names = resources.names(directory, lambda name: name in root_files or name.startswith(folders))
-    names = [name for name in names if name not in (collected.manifest, compressed.manifest)]
-    if not names:
-        raise BuildFailed("the project has no static files: its finders find none.")
-    encoder = Encoder(settings.static_codings)
-    cache = Cache(_cache_directory(settings), encoder.recipe)
-    lost = resources.fingerprinted(manifest).difference(names)
-    if lost:
-        raise BuildFailed(
-            f"the manifest names files that are not there: {', '.join(sorted(lost))}. Rename their sources."
+    def run(self, progress: resources.Progress) -> tuple[resources.Made, bool]:
+        """Return what the tree consists of, and whether it is another one than before."""
+        with explained(self.project.name):
+            found = sources()
+        ignored = dangling_links(found)
+        inputs = self._inputs(found)
+        known = record.read(self.directory.parent)
+        if known and self.before and (known.inputs, known.release) == (inputs, self.before.name) and whole(self.before):
+            return self._as_before(known, self.before), False
+        with explained(self.project.name):
+            collected = collect(self.directory, self.settings, found, ignored, self.before)
+            compressed = compress(self.project.host + self.project.prefix)
+        made = self._made(collected, compressed, progress)
+        manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
+        (self.directory / index.NAME).write_bytes(_index(self.project, made, manifest))
+        changed = swap(self.directory, self.root)
+        if inputs:
+            release = self.root.resolve().name
+            record.write(self.directory.parent, record.Record(inputs, release, collected.dangling, made.warnings))
+        return made, changed
+
+    def _inputs(self, found: Iterable[Source]) -> str | None:
+        """Return the fingerprint of all that this build depends on; None if it depends on more than can be named."""
+        if is_offline() or not uses(BuildStorage):
+            return None
+        settings = self.settings.model_dump(include=_OF_THE_TREE)
+        return fingerprint(found, settings, self.project.prefix, self.project.host, self.encoder.recipe, output())
+
+    def _as_before(self, known: record.Record, before: Path) -> resources.Made:
+        """Say again what the last build said, of the tree that still stands."""
+        tree = index.loads((before / index.NAME).read_bytes())
+        manifest = json.loads((before / tree.manifest[0]).read_bytes()) if tree.manifest else {"paths": {}}
+        check_references(known.dangling, manifest["paths"], self.settings)
+        return resources.recalled(tree, self.encoder, known.warnings)
+
+    def _made(self, collected: Collected, compressed: Compressed, progress: resources.Progress) -> resources.Made:
+        manifest = self.directory / collected.manifest
+        if not manifest.exists():
+            message = f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
+            raise BuildFailed(message)
+        root_files = self.settings.static_root_files
+        folders = tuple(name for name in root_files if name.endswith("/"))
+        names = resources.names(self.directory, lambda name: name in root_files or name.startswith(folders))
+        names = [name for name in names if name not in (collected.manifest, compressed.manifest)]
+        if not names:
+            raise BuildFailed("the project has no static files: its finders find none.")
+        known = set(names)
+        lost = resources.fingerprinted(manifest) - known
+        if lost:
+            raise BuildFailed(
+                f"the manifest names files that are not there: {', '.join(sorted(lost))}. Rename their sources."
+            )
+        hashed = resources.fingerprinted(manifest).union(
+            *(fingerprinted(name, data, known) for name, data in collected.bundles.items())
         )
-    hashed = resources.fingerprinted(manifest).union(
-        *(fingerprinted(name, data, set(names)) for name, data in collected.bundles.items())
-    )
-    patterns = [re.compile(settings.static_immutable_pattern or NOTHING), re.compile(compressed.pattern)]
-    made = resources.make(
-        directory,
-        names,
-        lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
-        encoder,
-        cache,
-        progress,
-    )
-    cache.prune()
-    return made
+        patterns = [re.compile(self.settings.static_immutable_pattern or NOTHING), re.compile(compressed.pattern)]
+        cache = Cache(_cache_directory(self.settings), self.encoder.recipe)
+        made = resources.make(
+            self.directory,
+            names,
+            lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
+            self.encoder,
+            cache,
+            Files(self.directory, self.before),
+            progress,
+        )
+        cache.prune()
+        return made
 
 
 def _index(project: Project, made: resources.Made, manifest: tuple[str, bytes]) -> bytes:

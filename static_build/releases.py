@@ -8,10 +8,12 @@ by it and is not removed.
     staticfiles -> .staticfiles.releases/3f9a…    the static root, a symbolic link to the current release
     .staticfiles.releases/3f9a…/                  a release, named by the digest of its index
     .staticfiles.releases/building-…/             a build in progress, or one that was killed
+    .staticfiles.releases/record.json             what the current release was made of
 """
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import logging
 import os
@@ -53,15 +55,20 @@ def staging(root: Path) -> Iterator[Path]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def swap(directory: Path, root: Path) -> tuple[str, bool]:
+def current(root: Path) -> Path | None:
+    """Return the directory of the release at `root`; None if there is no tree."""
+    return root.resolve() if (root / index.NAME).exists() else None
+
+
+def swap(directory: Path, root: Path) -> bool:
     """Make the finished tree in `directory` the one at `root`, by one rename. Raises OSError.
 
-    Returns the release's name and whether it differs from the one that was there.
+    Returns whether it differs from the one that was there.
     """
     release = sha256((directory / index.NAME).read_bytes()).hexdigest()[:16]
-    current = root.resolve()
-    if current.name == release and _whole(current):
-        return release, False
+    before = root.resolve()
+    if before.name == release and whole(before):
+        return False
     target = directory.with_name(release)
     if target.exists():  # an older release that came back, or this one, damaged
         target = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=directory.parent))
@@ -71,13 +78,25 @@ def swap(directory: Path, root: Path) -> tuple[str, bool]:
     _link(root, target)
     _flush_one(root.parent)
     _remove_unused(target)
-    return release, True
+    return True
 
 
 def _flush(directory: Path) -> None:
     """Have every file and directory written to the disk: a rename that survives a power cut must not name less."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        if _sync_file_system(descriptor) == 0:
+            return
+    finally:
+        os.close(descriptor)
     with ThreadPoolExecutor() as threads:
         list(threads.map(_flush_one, [directory, *directory.rglob("*")]))
+
+
+def _sync_file_system(descriptor: int) -> int:
+    """Call syncfs(2), which Python does not have: one wait for all files. Returns 0, or -1 where it fails."""
+    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+    return int(syncfs(descriptor)) if syncfs else -1
 
 
 def _flush_one(path: Path) -> None:
@@ -115,12 +134,12 @@ def _remove_if_unused(directory: Path) -> None:
         os.close(descriptor)
 
 
-def _whole(tree: Path) -> bool:
+def whole(tree: Path) -> bool:
     """Whether every file of the tree still has the length that its index says."""
     with suppress(OSError, ValueError):
         resources = index.loads((tree / index.NAME).read_bytes()).values()
         return all(
-            (tree / representation.file).stat().st_size == representation.length
+            os.stat(f"{tree}/{representation.file}").st_size == representation.length  # noqa: PTH116 - three times as fast
             for resource in resources
             for representation in resource.representations
         )

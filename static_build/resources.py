@@ -8,7 +8,6 @@ name's shape alone proves nothing.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,12 +18,11 @@ from pathlib import Path
 
 from whitenoise.media_types import MediaTypes
 
-from app.origin.index import SUFFIXES, Representation, Resource, digest, short_digest
+from app.origin.index import SUFFIXES, Index, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
 from static_build.cache import Cache
 from static_build.encode import Encoder, decoded
-
-log = logging.getLogger("static_host.build")
+from static_build.files import Files
 
 _MEDIA_TYPES = MediaTypes(
     extra_types={  # what WhiteNoise's table lacks, or has by a name that is out of use
@@ -79,10 +77,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The resources by name, and the distinct contents behind them."""
+    """The resources by name, the distinct contents behind them, and what the operator should know."""
 
     resources: dict[str, Resource]
     contents: tuple[Content, ...]
+    warnings: tuple[str, ...]
 
 
 Progress = Callable[[Iterable[Content], int], Iterable[Content]]
@@ -117,22 +116,39 @@ def make(
     immutable: Callable[[str], bool],
     encoder: Encoder,
     cache: Cache,
+    files: Files,
     progress: Progress = unseen,
 ) -> Made:
     """Encode what pays, write it beside the files, and return the resources. Raises OSError.
 
-    `progress` gives on the contents, each when it is done; it is told the bytes of all that are worth encoding.
+    `progress` gives on the contents, each when it is done; it is told the bytes of all that are worth encoding. The
+    largest come first, so that no thread is left alone with one of them at the end.
     """
+    making = _Making(root, encoder, cache, files)
+    groups = _groups(root, names)
+    lengths = {digest: (root / group[0]).stat().st_size for digest, group in groups.items()}
+    total = sum(lengths[digest] for digest, group in groups.items() if _worth(encoder, group))
+    work = sorted(groups.items(), key=lambda item: -lengths[item[0]])
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        groups: dict[str, list[str]] = {}
-        for name, digest in zip(names, threads.map(lambda name: _digest_of(root / name), names), strict=True):
-            groups.setdefault(digest, []).append(name)
-        total = sum((root / group[0]).stat().st_size for group in groups.values() if _worth(encoder, group))
-        work = ((digest, tuple(group)) for digest, group in groups.items())
-        done = threads.map(lambda item: _encoded(root, item[0], item[1], encoder, cache), work)
-        contents = tuple(progress(done, total))
+        done = threads.map(lambda item: making.content(item[0], tuple(item[1])), work)
+        contents = sorted(progress(done, total), key=lambda content: content.names)
     facts = {name: content.facts for content in contents for name in content.names}
-    return Made({name: _resource(name, facts[name], immutable(name)) for name in names}, contents)
+    resources = {name: _resource(name, facts[name], immutable(name)) for name in names}
+    return Made(resources, tuple(contents), tuple(sorted(making.warnings)))
+
+
+def recalled(index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> Made:
+    """Return what `make` returned when it made the tree that has this index."""
+    resources = dict(index)
+    groups: dict[str, list[str]] = {}
+    for name, resource in resources.items():
+        groups.setdefault(resource.identity.digest, []).append(name)
+    contents = []
+    for group in groups.values():
+        facts = tuple((r.coding, r.length, r.digest) for r in resources[group[0]].representations)
+        tried = _worth(encoder, group)
+        contents.append(Content(tuple(group), facts, tried, from_cache=tried, seconds=0.0))
+    return Made(resources, tuple(sorted(contents, key=lambda content: content.names)), warnings)
 
 
 def media_type(name: str) -> str:
@@ -141,54 +157,69 @@ def media_type(name: str) -> str:
     return f"{plain}; charset=utf-8" if plain.startswith("text/") else plain
 
 
-def _encoded(root: Path, identity: str, group: tuple[str, ...], encoder: Encoder, cache: Cache) -> Content:
-    began = time.monotonic()
-    path = root / group[0]
-    facts = [("identity", path.stat().st_size, identity)]
-    if not _worth(encoder, group):
-        return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
-    data = path.read_bytes()
-    kept = cache.get(data)
-    encoded = encoder.encoded(data) if kept is None else kept
-    if kept is None:
-        cache.put(data, encoded)
-    encoded = {**encoded, **_supplied(root, group, data, encoder)}
-    for coding, body in encoded.items():
-        _write(root, [name + SUFFIXES[coding] for name in group], body)
-        facts.append((coding, len(body), digest(body)))
-    return Content(group, tuple(facts), True, kept is not None, time.monotonic() - began)
+class _Making:
+    """What the threads that encode share."""
+
+    def __init__(self, root: Path, encoder: Encoder, cache: Cache, files: Files) -> None:
+        self.root = root
+        self.encoder = encoder
+        self.cache = cache
+        self.files = files
+        self.warnings: list[str] = []
+
+    def content(self, identity: str, group: tuple[str, ...]) -> Content:
+        """Encode one content, whose digest is `identity`, for all files that have it."""
+        began = time.monotonic()
+        path = self.root / group[0]
+        facts = [("identity", path.stat().st_size, identity)]
+        if not _worth(self.encoder, group):
+            return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
+        data = path.read_bytes()
+        kept = self.cache.get(data)
+        encoded = self.encoder.encoded(data) if kept is None else kept
+        if kept is None:
+            self.cache.put(data, encoded)
+        encoded = {**encoded, **self._supplied(group, data)}
+        for coding, body in encoded.items():
+            self._write([name + SUFFIXES[coding] for name in group], body)
+            facts.append((coding, len(body), digest(body)))
+        return Content(group, tuple(facts), True, kept is not None, time.monotonic() - began)
+
+    def _supplied(self, group: tuple[str, ...], data: bytes) -> dict[str, bytes]:
+        """Return the encoded siblings that came with the sources, where they decode to the file."""
+        found = {}
+        for name in group:
+            for coding in self.encoder.chosen:
+                sibling = self.root / (name + SUFFIXES[coding])
+                body = sibling.read_bytes() if sibling.exists() else None
+                if body is not None and decoded(coding, body) == data:
+                    found[coding] = body
+                elif body is not None:
+                    self.warnings.append(f"{name}{SUFFIXES[coding]} does not decode to {name}; it is replaced")
+                    sibling.unlink()
+        return found
+
+    def _write(self, names: list[str], body: bytes) -> None:
+        self.files.write(names[0], body)
+        for name in names[1:]:
+            self.files.link(name, names[0])
 
 
-def _supplied(root: Path, group: tuple[str, ...], data: bytes, encoder: Encoder) -> dict[str, bytes]:
-    """Return the encoded siblings that came with the sources, where they decode to the file; warn where they do not."""
-    found = {}
-    for name in group:
-        for coding in encoder.chosen:
-            sibling = root / (name + SUFFIXES[coding])
-            body = sibling.read_bytes() if sibling.exists() else None
-            if body is not None and decoded(coding, body) == data:
-                found[coding] = body
-            elif body is not None:
-                log.warning("%s%s does not decode to %s; it is replaced", name, SUFFIXES[coding], name)
-                sibling.unlink()
-    return found
+def _groups(root: Path, names: Iterable[str]) -> dict[str, list[str]]:
+    """Return the names of each content, by its digest. Links to one file are read once."""
+    digests: dict[tuple[int, int], str] = {}
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        facts = (root / name).stat()
+        inode = (facts.st_dev, facts.st_ino)
+        if inode not in digests:
+            digests[inode] = _digest_of(root / name)
+        groups.setdefault(digests[inode], []).append(name)
+    return groups
 
 
 def _worth(encoder: Encoder, group: Iterable[str]) -> bool:
     return any(encoder.should_compress(name) for name in group)
-
-
-def _write(root: Path, names: list[str], body: bytes) -> None:
-    """Write `body` to the first name and make the others hard links to it, where the file system has them."""
-    first = root / names[0]
-    first.unlink(missing_ok=True)
-    first.write_bytes(body)
-    for name in names[1:]:
-        (root / name).unlink(missing_ok=True)
-        try:
-            os.link(first, root / name)
-        except OSError:
-            (root / name).write_bytes(body)
 
 
 def _resource(name: str, facts: tuple[tuple[str, int, str], ...], immutable: bool) -> Resource:

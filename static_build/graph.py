@@ -1,0 +1,58 @@
+"""Strongly connected components of a graph, by Tarjan's algorithm (SIAM J. Comput. 1(2), 1972).
+
+Strategy: a stack of its own in place of recursion, because a chain of imports can be longer than Python's stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+
+def components(edges: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
+    """Yield the nodes that reach each other, together; each component after those that it points to.
+
+    `edges` has every node as a key. A node that is in no circle is a component of its own.
+    """
+    search = _Search(edges)
+    for node in edges:
+        if node not in search.order:
+            yield from search.below(node)
+
+
+class _Search:
+    """One walk through a graph. `order` is when a node was first seen, `low` the earliest that it leads back to."""
+
+    def __init__(self, edges: Mapping[str, Collection[str]]) -> None:
+        self.edges = edges
+        self.order: dict[str, int] = {}
+        self.low: dict[str, int] = {}
+        self.open: dict[str, None] = {}  # nodes whose component is not complete, in order
+
+    def below(self, start: str) -> Iterator[list[str]]:
+        """Yield the components that are first reached from `start`."""
+        path = [(start, self._enter(start))]
+        while path:
+            node, targets = path[-1]
+            target = next(targets, None)
+            if target is None:
+                path.pop()
+                if path:
+                    parent = path[-1][0]
+                    self.low[parent] = min(self.low[parent], self.low[node])
+                if self.low[node] == self.order[node]:
+                    yield self._closed(node)
+            elif target not in self.order:
+                path.append((target, self._enter(target)))
+            elif target in self.open:
+                self.low[node] = min(self.low[node], self.order[target])
+
+    def _enter(self, node: str) -> Iterator[str]:
+        self.order[node] = self.low[node] = len(self.order)
+        self.open[node] = None
+        return iter(self.edges[node])
+
+    def _closed(self, first: str) -> list[str]:
+        members: list[str] = []
+        while not members or members[-1] != first:
+            members.append(self.open.popitem()[0])
+        return members

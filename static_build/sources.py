@@ -1,0 +1,101 @@
+"""What a build is made of: the files that the project's finders list, and everything else that the tree depends on.
+
+Rule: two builds with the same `fingerprint` make the same tree, byte for byte, so the second has nothing to do. It is
+made of contents, never of times; where a build depends on what cannot be named here (a collectstatic or a storage of
+the project's own, templates that are compressed), there is none, and the build is done in full.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import file_digest, sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.core.files.storage import storages
+from django.core.management import get_commands
+
+DJANGO_APP = "django.contrib.staticfiles"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that a finder lists: its `name` in the tree, and its `path` in the storage that has it."""
+
+    name: str
+    path: str
+    storage: Any
+
+    @cached_property
+    def file(self) -> str | None:
+        """Its absolute path; None where the storage has no local files."""
+        try:
+            return str(self.storage.path(self.path))
+        except NotImplementedError:
+            return None
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is more than a symbolic link to nothing, of which ``storage.exists()`` is true."""
+        return self.file is None or os.path.exists(self.file)  # noqa: PTH110 - ten times as fast, for every file
+
+    def read(self) -> bytes:
+        """Return its content. Raises OSError."""
+        with self.storage.open(self.path) as file:
+            return bytes(file.read())
+
+
+def sources() -> list[Source]:
+    """Return what the project's finders list, in their order, without Django's ignore patterns.
+
+    Of several sources with one name, collectstatic takes the first.
+    """
+    if not apps.is_installed(DJANGO_APP):
+        return []
+    return [
+        Source(f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path, path, storage)
+        for finder in finders.get_finders()
+        for path, storage in finder.list([])
+    ]
+
+
+def uses(storage: type) -> bool:
+    """Whether collecting is all Django's and ours: its own collectstatic, into this very class of storage."""
+    return get_commands().get("collectstatic") == DJANGO_APP and type(storages["staticfiles"]) is storage
+
+
+def fingerprint(found: Iterable[Source], *facts: object) -> str | None:
+    """Return a digest of everything that the tree is made of; None if a source is not a local file.
+
+    `facts` is what else the caller's build depends on: settings, encoders and their versions.
+    """
+    digest = sha256(repr((*facts, *_versions(), *_of_the_project())).encode())
+    for source in found:
+        if source.file is None:
+            return None
+        if source.exists:
+            with open(source.file, "rb", buffering=0) as file:  # noqa: PTH123 - faster, for every file
+                digest.update(f"\0{source.name}\0{source.path}\0".encode(errors="surrogateescape"))
+                digest.update(file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _versions() -> Iterable[object]:
+    yield platform.python_version(), django.get_version(), version("whitenoise")
+    package = Path(__file__).parent
+    for path in sorted([*package.glob("*.py"), *package.with_name("app").rglob("*.py")]):
+        yield path.name, sha256(path.read_bytes()).digest()
+
+
+def _of_the_project() -> Iterable[object]:
+    yield settings.STATIC_URL, settings.STATICFILES_FINDERS, settings.STORAGES["staticfiles"], settings.DEBUG
+    yield getattr(apps.get_app_config("staticfiles"), "ignore_patterns", None)
