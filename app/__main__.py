@@ -95,6 +95,9 @@ def serve() -> None:
 def check() -> None:
     """Try what `serve` does at its start: settings, project, static tree; and Django's own system checks.
 
+    Every file of the tree is read, too, and compared with the index; every encoded one is decoded and compared with
+    its source. All that is wrong is listed.
+
     Prints one line for each; exits with the code that `serve` would. The address is not tried.
     """
     with reported():

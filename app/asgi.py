@@ -2,7 +2,7 @@
 
 ``app`` is for any ASGI server (``uvicorn app.asgi:app``). It boots on its first event, which is the start of the
 lifespan unless the server has that switched off; what stops the boot is printed whole and reported as
-``lifespan.startup.failed``, so that the server exits.
+``lifespan.startup.failed``, so that the server exits. ``worker`` is the same for the workers of ``static-host serve``.
 """
 
 from __future__ import annotations
@@ -26,17 +26,22 @@ from app.settings import Settings
 
 log = logging.getLogger("static_host")
 
+COMPARING = 1.0
+"""Seconds that a boot spends at most on comparing the lengths of the tree's files with its index."""
 
-def create_app(settings: Settings) -> Starlette:
+
+def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
     """Return the front: the static tree first, then health, then Django for everything else.
 
-    ``app.state.root`` is the release that it serves, ``app.state.summary`` what the start-up lines say of it. Raises
-    Stop: TreeUnusable, ProjectMissing, ProjectBroken.
+    `comparing` is how many seconds the comparison of the tree's lengths may take. ``app.state.root`` is the release
+    that it serves, ``app.state.summary`` what the start-up lines say of it. Raises Stop: TreeUnusable,
+    ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
     if project.is_bundled and Path("manage.py").exists():
         log.warning("there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site")
     tree = _current(project.static_root)
+    compared = tree.check_lengths(comparing)
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
     changed = project.lay_over(project.host + prefix, root)
@@ -49,6 +54,7 @@ def create_app(settings: Settings) -> Starlette:
     front.state.root = root
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
+        *_left_out(compared, len(tree.index)),
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
         *(f"laid over the project's settings: {line}" for line in changed),
     ]
@@ -66,17 +72,26 @@ def _current(static_root: Path) -> Tree:
         return load(static_root.resolve())
 
 
+def _left_out(compared: int, resources: int) -> list[str]:
+    if compared == resources:
+        return []
+    return [
+        f"lengths compared for the files of {compared} of {resources} resources; the others' when they are asked for"
+    ]
+
+
 class Booting:
     """The application of this process's environment, created when the server first calls it."""
 
-    def __init__(self) -> None:
+    def __init__(self, comparing: float = COMPARING) -> None:
+        self._comparing = comparing
         self._app: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Boot if that has not happened, then pass the event on."""
         try:
             if self._app is None:
-                self._app = create_app(Settings.read())
+                self._app = create_app(Settings.read(), self._comparing)
         except Stop as stop:
             print(explained(stop), file=sys.stderr, flush=True)
             if scope["type"] != "lifespan":
@@ -88,3 +103,4 @@ class Booting:
 
 
 app = Booting()
+worker = Booting(comparing=0)  # its parent has compared the lengths

@@ -73,7 +73,7 @@ def serve(settings: Settings) -> None:
         log.info("%s", line)
     with listening(settings.host, settings.port) as listener:
         config = uvicorn.Config(
-            app if settings.workers == 1 else "app.asgi:app",
+            app if settings.workers == 1 else "app.asgi:worker",
             workers=settings.workers,
             http="httptools",
             log_config=LOGGING,

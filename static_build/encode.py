@@ -4,14 +4,20 @@ Rule: each coding is judged on its own, against the unencoded bytes; what WhiteN
 compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. Equal
 bytes give equal encoded bytes: no file names and no times in gzip's header. Every result can be decoded by browsers:
 a zstd window of at most 8 MB (RFC 9659), brotli without its large-window extension (RFC 7932).
+
+A script or stylesheet that names its source map at its end differs from its fingerprinted copy only there. Its brotli
+coding is therefore made in two parts: all up to where the fingerprint stands, which both copies share and which is
+made once, and the few bytes after it, appended as they are (an uncompressed meta-block, RFC 7932 §9.2).
 """
 
 from __future__ import annotations
 
 import gzip
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from importlib.util import find_spec
 
 import brotli
@@ -29,6 +35,9 @@ HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
 
 _ZSTD: dict[int, int] = {zstd.CompressionParameter.compression_level: 22, zstd.CompressionParameter.window_log: 23}
 _DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+_SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*(?:\*/)?\s*)\Z")
+_END = 512
+"""Bytes at a file's end in which the name of its source map is looked for."""
 _WINDOWS = range(16, 25)
 """Binary logarithms of brotli's standard windows, from the one that all encoders make (RFC 7932 §9.1)."""
 
@@ -71,9 +80,37 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
     @staticmethod
     def compress_brotli(data: bytes) -> bytes:
         """Return `data` at brotli's highest quality, with the smallest standard window that holds all of it."""
-        window = next((bits for bits in _WINDOWS if len(data) <= (1 << bits) - 16), _WINDOWS[-1])
-        encoded: bytes = brotli.compress(data, quality=11, lgwin=window)
+        rest = after_the_fingerprint(data)
+        if rest:
+            return _begun(data[:-rest]) + _uncompressed(data[-rest:])
+        encoded: bytes = brotli.compress(data, quality=11, lgwin=_window(len(data)))
         return encoded
+
+
+def after_the_fingerprint(data: bytes) -> int:
+    """Return how many bytes stand where the name of the file's source map gets its fingerprint, and after it.
+
+    0 if it names none at its end. The last 512 bytes of a file will do.
+    """
+    match = _SOURCE_MAP.search(data[-_END:])
+    return len(match["rest"]) if match else 0
+
+
+@lru_cache(maxsize=8)
+def _begun(data: bytes) -> bytes:
+    """Return the beginning of a brotli stream: `data`, up to a whole byte, without an end."""
+    compressor = brotli.Compressor(quality=11, lgwin=_window(len(data) + _END))
+    return bytes(compressor.process(data) + compressor.flush())
+
+
+def _uncompressed(data: bytes) -> bytes:
+    """Return the end of a brotli stream: a meta-block of `data` as it is, and an empty last one (RFC 7932 §9.2)."""
+    header = (len(data) - 1) << 3 | 1 << 19  # ISLAST 0, MNIBBLES 4, MLEN - 1, ISUNCOMPRESSED 1; then to a whole byte
+    return header.to_bytes(3, "little") + data + b"\x03"  # ISLAST 1, ISLASTEMPTY 1
+
+
+def _window(length: int) -> int:
+    return next((bits for bits in _WINDOWS if length <= (1 << bits) - 16), _WINDOWS[-1])
 
 
 def decoded(coding: str, body: bytes) -> bytes | None:

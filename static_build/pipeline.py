@@ -12,10 +12,12 @@ import os
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.origin import index
+from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
 from static_build import record, resources
@@ -27,6 +29,7 @@ from static_build.encode import Encoder
 from static_build.files import Files
 from static_build.releases import BuildFailed, current, staging, swap, whole
 from static_build.sources import Source, fingerprint, sources, uses
+from static_build.verify import Verified, verify
 
 log = logging.getLogger("static_host.build")
 
@@ -43,6 +46,7 @@ class Built:
     changed: bool
     made: resources.Made
     seconds: float
+    verified: Verified | None = None
 
     @property
     def identity(self) -> int:
@@ -65,25 +69,31 @@ class Built:
         return sum(content.from_cache for content in self.made.contents)
 
 
-def build(settings: Settings, progress: resources.Progress = resources.unseen) -> Built:
-    """Build the project's static tree and swap it into place. Raises Stop; the old tree then still stands."""
+def build(settings: Settings, progress: resources.Progress = resources.unseen, *, verifies: bool = False) -> Built:
+    """Build the project's static tree and swap it into place. Raises Stop; the old tree then still stands.
+
+    With `verifies`, every file of the new tree is read again and decoded before it takes the old one's place.
+    """
     began = time.monotonic()
     project = configured(settings)
     root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - it takes ".." out, and leaves the link alone
     try:
         with staging(root) as directory:
-            made, changed = _Build(project, settings, root, directory).run(progress)
+            work = _Build(project, settings, root, directory, verifies)
+            made, changed = work.run(progress)
             for warning in made.warnings:
                 log.warning("%s", warning)
     except OSError as error:
         raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
-    return Built(root, root.resolve().name[:16], changed, made, time.monotonic() - began)
+    return Built(root, root.resolve().name[:16], changed, made, time.monotonic() - began, work.verified)
 
 
 class _Build:
     """One build of a project into the new directory `directory`."""
 
-    def __init__(self, project: Project, settings: Settings, root: Path, directory: Path) -> None:
+    def __init__(self, project: Project, settings: Settings, root: Path, directory: Path, verifies: bool) -> None:
+        self.verifies = verifies
+        self.verified: Verified | None = None
         self.project = project
         self.settings = settings
         self.root = root
@@ -100,7 +110,8 @@ class _Build:
         ignored = dangling_links(found)
         inputs = self._inputs(found)
         known = record.read(self.directory.parent)
-        if known and self.before and (known.inputs, known.release) == (inputs, self.before.name) and whole(self.before):
+        unchanged = known and self.before and (known.inputs, known.release) == (inputs, self.before.name)
+        if known and self.before and unchanged and self._is_intact(self.before):
             return self._as_before(known, self.before), False
         with explained(self.project.name):
             collected = collect(self.directory, self.settings, found, ignored, self.before)
@@ -108,7 +119,9 @@ class _Build:
         made = self._made(collected, compressed, progress)
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
         (self.directory / index.NAME).write_bytes(_index(self.project, made, manifest))
-        changed = swap(self.directory, self.root)
+        if self.verifies:
+            self.verified = _verified(self.directory, self.root)
+        changed = swap(self.directory, self.root, self._is_intact)
         if inputs:
             release = self.root.resolve().name
             record.write(self.directory.parent, record.Record(inputs, release, collected.dangling, made.warnings))
@@ -120,6 +133,15 @@ class _Build:
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
         return fingerprint(found, settings, self.project.prefix, self.project.host, self.encoder.recipe, output())
+
+    def _is_intact(self, tree: Path) -> bool:
+        """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""
+        if not whole(tree):
+            return False
+        with suppress(TreeUnusable):
+            self.verified = verify(tree) if self.verifies else None
+            return True
+        return False
 
     def _as_before(self, known: record.Record, before: Path) -> resources.Made:
         """Say again what the last build said, of the tree that still stands."""
@@ -140,14 +162,13 @@ class _Build:
         if not names:
             raise BuildFailed("the project has no static files: its finders find none.")
         known = set(names)
-        lost = resources.fingerprinted(manifest) - known
+        of_django = resources.fingerprinted(manifest.read_bytes())
+        lost = of_django - known
         if lost:
             raise BuildFailed(
                 f"the manifest names files that are not there: {', '.join(sorted(lost))}. Rename their sources."
             )
-        hashed = resources.fingerprinted(manifest).union(
-            *(fingerprinted(name, data, known) for name, data in collected.bundles.items())
-        )
+        hashed = of_django.union(*(fingerprinted(name, data, known) for name, data in collected.bundles.items()))
         patterns = [re.compile(self.settings.static_immutable_pattern or NOTHING), re.compile(compressed.pattern)]
         cache = Cache(_cache_directory(self.settings), self.encoder.recipe)
         made = resources.make(
@@ -168,6 +189,14 @@ def _index(project: Project, made: resources.Made, manifest: tuple[str, bytes]) 
         return index.dumps(project.prefix, made.resources, manifest)
     except ValueError as error:
         raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
+
+
+def _verified(directory: Path, root: Path) -> Verified:
+    try:
+        return verify(directory)
+    except TreeDamaged as damaged:
+        lines = "\n  ".join(["files of the new tree are not what was written:", *damaged.bad])
+        raise BuildFailed(f"{lines}\n{root} is as it was.") from None
 
 
 def _cache_directory(settings: Settings) -> Path:

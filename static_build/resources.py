@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import file_digest
+from itertools import chain
 from pathlib import Path
 
 from whitenoise.media_types import MediaTypes
@@ -21,7 +22,7 @@ from whitenoise.media_types import MediaTypes
 from app.origin.index import SUFFIXES, Index, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
 from static_build.cache import Cache
-from static_build.encode import Encoder, decoded
+from static_build.encode import Encoder, after_the_fingerprint, decoded
 from static_build.files import Files
 
 _MEDIA_TYPES = MediaTypes(
@@ -50,16 +51,20 @@ _MEDIA_TYPES = MediaTypes(
 )
 
 
+Facts = tuple[tuple[str, int, str], ...]
+"""Coding, length in bytes and digest of each representation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """One distinct content and what became of it.
 
-    `names` are all files that have it; `facts` are (coding, length in bytes, digest) of each representation; `tried`
-    is whether its format is worth encoding; `seconds` is the time that encoding took, or reading from the cache.
+    `names` are all files that have it; `facts` tell of its representations; `tried` is whether its format is worth
+    encoding; `seconds` is the time that encoding took, or reading from the cache.
     """
 
     names: tuple[str, ...]
-    facts: tuple[tuple[str, int, str], ...]
+    facts: Facts
     tried: bool
     from_cache: bool
     seconds: float
@@ -104,9 +109,9 @@ def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
     return sorted(found - siblings - hidden)
 
 
-def fingerprinted(manifest: Path) -> frozenset[str]:
-    """Return the names that the manifest gives to a file in place of its own."""
-    paths: dict[str, str] = json.loads(manifest.read_bytes())["paths"]
+def fingerprinted(manifest: bytes) -> frozenset[str]:
+    """Return the names that Django's manifest gives to a file in place of its own."""
+    paths: dict[str, str] = json.loads(manifest)["paths"]
     return frozenset(hashed for name, hashed in paths.items() if hashed != name)
 
 
@@ -125,16 +130,22 @@ def make(
     largest come first, so that no thread is left alone with one of them at the end.
     """
     making = _Making(root, encoder, cache, files)
-    groups = _groups(root, names)
+    groups = by_content(root, names)
     lengths = {digest: (root / group[0]).stat().st_size for digest, group in groups.items()}
-    total = sum(lengths[digest] for digest, group in groups.items() if _worth(encoder, group))
-    work = sorted(groups.items(), key=lambda item: -lengths[item[0]])
+    total = sum(lengths[digest] for digest, group in groups.items() if worth(encoder, group))
+    batches = sorted(_batches(root, groups), key=lambda batch: -sum(lengths[digest] for digest in batch))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        done = threads.map(lambda item: making.content(item[0], tuple(item[1])), work)
-        contents = sorted(progress(done, total), key=lambda content: content.names)
-    facts = {name: content.facts for content in contents for name in content.names}
-    resources = {name: _resource(name, facts[name], immutable(name)) for name in names}
-    return Made(resources, tuple(contents), tuple(sorted(making.warnings)))
+        done = threads.map(lambda batch: [making.content(digest, tuple(groups[digest])) for digest in batch], batches)
+        contents = sorted(progress(chain.from_iterable(done), total), key=lambda content: content.names)
+    return made(contents, immutable, making.warnings)
+
+
+def made(contents: Sequence[Content], immutable: Callable[[str], bool], warnings: Iterable[str]) -> Made:
+    """Return the contents, and the resources that they are."""
+    resources = {
+        name: _resource(name, content.facts, immutable(name)) for content in contents for name in content.names
+    }
+    return Made(resources, tuple(contents), tuple(sorted(warnings)))
 
 
 def recalled(index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> Made:
@@ -146,7 +157,7 @@ def recalled(index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> Made:
     contents = []
     for group in groups.values():
         facts = tuple((r.coding, r.length, r.digest) for r in resources[group[0]].representations)
-        tried = _worth(encoder, group)
+        tried = worth(encoder, group)
         contents.append(Content(tuple(group), facts, tried, from_cache=tried, seconds=0.0))
     return Made(resources, tuple(sorted(contents, key=lambda content: content.names)), warnings)
 
@@ -172,7 +183,7 @@ class _Making:
         began = time.monotonic()
         path = self.root / group[0]
         facts = [("identity", path.stat().st_size, identity)]
-        if not _worth(self.encoder, group):
+        if not worth(self.encoder, group):
             return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
         data = path.read_bytes()
         kept = self.cache.get(data)
@@ -205,7 +216,7 @@ class _Making:
             self.files.link(name, names[0])
 
 
-def _groups(root: Path, names: Iterable[str]) -> dict[str, list[str]]:
+def by_content(root: Path, names: Iterable[str]) -> dict[str, list[str]]:
     """Return the names of each content, by its digest. Links to one file are read once."""
     digests: dict[tuple[int, int], str] = {}
     groups: dict[str, list[str]] = {}
@@ -218,11 +229,22 @@ def _groups(root: Path, names: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def _worth(encoder: Encoder, group: Iterable[str]) -> bool:
+def _batches(root: Path, groups: dict[str, list[str]]) -> Iterable[list[str]]:
+    """Return the contents, by digest; those that differ only in the name of their source map are one batch."""
+    batches: dict[str, list[str]] = {}
+    for identity, group in groups.items():
+        body = (root / group[0]).read_bytes() if group[0].endswith((".css", "js")) else b""
+        rest = after_the_fingerprint(body)
+        batches.setdefault(digest(body[:-rest]) if rest else identity, []).append(identity)
+    return batches.values()
+
+
+def worth(encoder: Encoder, group: Iterable[str]) -> bool:
+    """Whether a content with these names is in a format that is worth encoding."""
     return any(encoder.should_compress(name) for name in group)
 
 
-def _resource(name: str, facts: tuple[tuple[str, int, str], ...], immutable: bool) -> Resource:
+def _resource(name: str, facts: Facts, immutable: bool) -> Resource:
     ranked = sorted(facts, key=lambda fact: (fact[1], CODINGS.index(fact[0])))
     representations = (
         Representation(coding, name + SUFFIXES[coding], length, digest) for coding, length, digest in ranked

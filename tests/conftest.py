@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.builds import Build
 from tests.processes import Running, run, serving
 
 PROJECTS = Path(__file__).parent / "projects"
@@ -44,6 +46,13 @@ def plain(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     return project
 
 
+@pytest.fixture
+def tree(tmp_path: Path, plain: Path) -> Path:
+    """A copy of the tree of "plain", to be damaged. None of its files is a link."""
+    shutil.copytree(plain / "staticfiles", tmp_path / "tree")
+    return tmp_path / "tree"
+
+
 @pytest.fixture(scope="session")
 def server(plain: Path) -> Iterator[Running]:
     """``static-host serve`` on the project "plain"."""
@@ -51,3 +60,20 @@ def server(plain: Path) -> Iterator[Running]:
         cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/"
     ) as running:
         yield running
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of "plain", not built."""
+    return copied("plain", tmp_path)
+
+
+@pytest.fixture
+def build(project: Path, cache: Path) -> Build:
+    """Builds the project with the given variables."""
+
+    def call(**variables: str) -> subprocess.CompletedProcess[str]:
+        fixed = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+        return run("static-host", "build", cwd=project, **{**fixed, **variables})
+
+    return call

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,10 +13,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
+from app.origin.index import loads
 from tests.conftest import copied
-from tests.processes import run
+from tests.processes import run, serving
 
 WORKERS = pytest.mark.parametrize("workers", ["1", "4"])
 
@@ -177,6 +180,53 @@ def test_a_damaged_manifest(project: Path, damage: Callable[[Path], object], rea
     code, output = boot(project)
     assert code == 3
     assert output.startswith(f"static-host: the manifest {manifest} {reason} Build it with")
+
+
+@WORKERS
+def test_a_file_that_does_not_have_its_length(project: Path, workers: str) -> None:
+    (project / "staticfiles/digits.txt").write_text("012345678")
+    code, output = boot(project, workers)
+    assert code == 3
+    assert output == (
+        f"static-host: the static tree at {project}/staticfiles is damaged: digits.txt has 9 bytes, the index says 10. "
+        "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built.\n"
+    )
+    assert run("static-host", "check", cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings").returncode == 3
+
+
+def test_several_files_that_are_missing(project: Path) -> None:
+    for name in ("site.css.br", "main.js"):
+        (project / "staticfiles" / name).unlink()
+    code, output = boot(project)
+    assert code == 3
+    assert "/staticfiles is damaged: main.js is missing; and 1 more file. Build it with" in output
+
+
+def test_lengths_that_the_boot_had_no_time_for_are_told_of(project: Path) -> None:
+    (project / "staticfiles/digits.txt").unlink()
+    create = "create_app(Settings.read(), comparing=0).state.summary[1]"
+    code = f"from app.asgi import create_app; from app.settings import Settings; print({create})"
+    result = run("python", "-c", code, cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings")
+    assert result.returncode == 0, result.stderr
+    resources = len(loads((project / "staticfiles/static-host.index").read_bytes()))
+    assert result.stdout == (
+        f"lengths compared for the files of 0 of {resources} resources; the others' when they are asked for\n"
+    )
+
+
+def test_a_worker_that_is_started_later_compares_no_lengths(project: Path) -> None:
+    with serving(cwd=project, WEB_CONCURRENCY="2", DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+        (project / "staticfiles/digits.txt").unlink()
+        for pid in workers:
+            os.kill(int(pid), signal.SIGKILL)
+        running.wait_for("another one takes its place")
+        with httpx.Client(base_url=running.url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
+            assert client.get("/static/digits.txt").status_code == 503
+            assert client.get("/static/main.js").status_code == 200
+        assert "is damaged" not in running.output
+        assert running.stop() == 0
 
 
 @WORKERS

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from app.origin.responder import Responder, Slice
 from app.origin.tree import load
+from tests.builds import decompress_zstd
 from tests.cases import CASES, CSS_BR, DIGITS_DATE, DIGITS_ETAG, NOT_OURS
-from tests.test_build import decompress_zstd
 
 BATCHES = 500 if "CI" in os.environ else 50
 BATCH = 200

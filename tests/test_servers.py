@@ -54,3 +54,13 @@ def test_what_stops_the_boot_is_printed_and_the_server_exits(plain: Path, name: 
     if name != "hypercorn":  # it prints its own traceback and exits with 0
         assert result.returncode != 0
     assert f"static-host: there is no static tree at {plain}/elsewhere. Build it with" in result.stderr
+
+
+def test_a_file_that_does_not_have_its_length_stops_the_boot_there_too(plain: Path, tree: Path) -> None:
+    (tree / "digits.txt").write_text("")
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_ROOT": str(tree)}
+    result = run(*command("uvicorn", free_port()), cwd=plain, **variables)
+    assert result.returncode != 0
+    assert f"static-host: the static tree at {tree} is damaged: digits.txt has 0 bytes, the index says 10." in (
+        result.stderr
+    )

@@ -1,4 +1,4 @@
-"""Start-up compresses nothing, hashes nothing and walks nothing: it reads one index."""
+"""Start-up compresses nothing, hashes nothing and walks nothing: it reads one index, and no file that it names."""
 
 from __future__ import annotations
 

@@ -10,15 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.origin.responder import Responder, Response, Slice
-from app.origin.tree import load
+from app.origin.tree import TreeDamaged, load
 from static_build.releases import _remove_unused
-
-
-@pytest.fixture
-def tree(tmp_path: Path, plain: Path) -> Path:
-    """A copy of the tree of "plain"."""
-    shutil.copytree(plain / "staticfiles", tmp_path / "tree")
-    return tmp_path / "tree"
 
 
 def ask(responder: Responder, name: str, method: str = "GET") -> Response:
@@ -115,6 +108,41 @@ def test_a_small_file_that_is_repaired_is_served_again(tree: Path) -> None:
     assert ask(responder, "digits.txt").status == 503
     (tree / "digits.txt").write_text("0123456789")
     assert ask(responder, "digits.txt").body == (b"0123456789",)
+
+
+@pytest.mark.parametrize(
+    ("damage", "difference"),
+    [
+        (truncate, "has 5 bytes, the index says 10"),
+        (link, "is not a regular file"),
+        (pipe, "is not a regular file"),
+        (directory, "is not a regular file"),
+        (Path.unlink, "is missing"),
+    ],
+)
+def test_lengths_are_compared_without_opening_a_file(
+    tree: Path, damage: Callable[[Path], None], difference: str
+) -> None:
+    damage(tree / "digits.txt")
+    with pytest.raises(TreeDamaged) as stop:
+        load(tree).check_lengths(10)
+    assert stop.value.bad == [f"digits.txt {difference}"]
+
+
+def test_the_index_is_gone_through_in_its_order_and_every_file_that_differs_is_counted(tree: Path) -> None:
+    for name in ("site.css.zst", "digits.txt", "site.css.br"):
+        truncate(tree / name)
+    with pytest.raises(TreeDamaged) as stop:
+        load(tree).check_lengths(10)
+    assert [line.split()[0] for line in stop.value.bad] == ["digits.txt", "site.css.br", "site.css.zst"]
+    assert f"{tree} is damaged: digits.txt has 5 bytes, the index says 10; and 2 more files. Build" in str(stop.value)
+
+
+def test_lengths_are_compared_for_as_long_as_there_is_time(tree: Path) -> None:
+    loaded = load(tree)
+    assert loaded.check_lengths(10) == len(loaded.index)
+    (tree / "digits.txt").unlink()
+    assert loaded.check_lengths(0) == 0
 
 
 def test_a_release_in_use_is_not_removed_and_one_that_is_not_is(tree: Path, tmp_path: Path) -> None:

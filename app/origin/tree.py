@@ -3,6 +3,9 @@
 Strategy: a tree is opened once, as a directory descriptor, and every file is opened relative to that. A newer tree
 that is swapped in beside a running server therefore changes nothing for it: it serves the release that it loaded,
 whole, until it is restarted. A shared lock on the directory tells the build not to remove a release in use.
+
+A boot compares the files' lengths with the index, for as long as it may; a file's bytes are compared with its digest
+when it is first asked for.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +34,15 @@ class TreeUnusable(Stop):
     """The tree is missing, damaged or unreadable; the message names it and the remedy."""
 
     exit_code = 3
+
+
+class TreeDamaged(TreeUnusable):
+    """Files of the tree at `root` are not what its index says; `bad` has a line for each that was found."""
+
+    def __init__(self, message: str, root: Path, bad: list[str]) -> None:
+        super().__init__(message)
+        self.root = root
+        self.bad = bad
 
 
 class FileChanged(OSError):
@@ -80,6 +93,41 @@ class Tree:
         except BaseException:
             os.close(descriptor)
             raise
+
+    def check_lengths(self, seconds: float) -> int:
+        """Compare the lengths of the files with the index, in its order, and return for how many resources.
+
+        It ends when the seconds are over: a large tree, or one on a slow disk, must not hold up the boot. Raises
+        TreeDamaged where files are missing or differ.
+        """
+        end = time.monotonic() + seconds
+        bad: list[str] = []
+        compared = 0
+        for resource in self.index.values():
+            if time.monotonic() >= end:
+                break
+            bad += (f"{r.file} {why}" for r in resource.representations if (why := self.difference(r)))
+            compared += 1
+        if bad:
+            others = len(bad) - 1
+            more = f"; and {others} more file{'s' if others > 1 else ''}" if others else ""
+            message = f"the static tree at {self.root} is damaged: {bad[0]}{more}. {REMEDY}"
+            raise TreeDamaged(message, self.root, bad)
+        return compared
+
+    def difference(self, representation: Representation) -> str | None:
+        """Return how the file differs from the index in kind or length, as the end of a sentence, or None."""
+        try:
+            facts = os.stat(representation.file, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return "is missing"
+        except OSError as error:
+            return f"cannot be read: {error.strerror}"
+        if not S_ISREG(facts.st_mode):
+            return "is not a regular file"
+        if facts.st_size != representation.length:
+            return f"has {facts.st_size} bytes, the index says {representation.length}"
+        return None
 
     def _check(self, representation: Representation, facts: os.stat_result) -> None:
         same = S_ISREG(facts.st_mode) and facts.st_size == representation.length

@@ -1,0 +1,124 @@
+"""An index for a tree that other tools made, so that it can be served as it is.
+
+Rule: nothing in the tree is changed but the index, which is written last and by one rename. Encoded siblings
+(``x.css.br``, ``x.css.gz``, ``x.css.zst``) are used if they decode to their file and are smaller; those that do not
+are said to be so, and are served by their own names only. Immutable is what Django's manifest or a bundler's says is
+fingerprinted, and what the operator's pattern finds: as in a build.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from app.origin import index
+from app.origin.index import SUFFIXES, digest
+from app.project import BUNDLED, DEFAULT_PREFIX, configured
+from app.settings import Settings
+from static_build import bundles, resources
+from static_build.compress import NOTHING
+from static_build.encode import decoded
+from static_build.releases import BuildFailed
+from static_build.resources import Content, Facts, Made
+
+MANIFEST = "staticfiles.json"
+"""What Django's storages call their manifest."""
+
+
+def adopt(root: Path, settings: Settings) -> Made:
+    """Write the index of the files in the directory `root`, and return what it lists. Raises BuildFailed."""
+    if root.is_symlink() and root.resolve().parent.name == f".{root.name}.releases":
+        raise BuildFailed(f"{root} was made by `static-host build`, and has its index.")
+    try:
+        return _adopted(root, settings)
+    except OSError as error:
+        raise BuildFailed(f"{error.strerror}: {error.filename or root}. The index is as it was.") from None
+
+
+def _adopted(root: Path, settings: Settings) -> Made:
+    manifest = _manifest(root)
+    aside = {index.NAME, *([manifest[0]] if manifest else [])}
+    folders = tuple(name for name in settings.static_root_files if name.endswith("/"))
+    found = resources.names(root, lambda name: name in settings.static_root_files or name.startswith(folders))
+    names = [name for name in found if name not in aside]
+    if not names:
+        raise BuildFailed(f"{root} has no files.")
+    identities = {name: identity for identity, group in resources.by_content(root, names).items() for name in group}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        examined = list(threads.map(lambda name: _examined(root, name, identities[name]), names))
+    groups: dict[Facts, list[str]] = {}
+    for name, (facts, strangers) in zip(names, examined, strict=True):
+        groups.setdefault(facts, []).append(name)
+        for stranger in strangers:
+            body = (root / stranger).read_bytes()
+            groups.setdefault((("identity", len(body), digest(body)),), []).append(stranger)
+    warnings = (
+        f"{stranger} does not decode to {name}, so it is no coding of it"
+        for name, (_, strangers) in zip(names, examined, strict=True)
+        for stranger in strangers
+    )
+    contents = [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()]
+    made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
+    try:
+        _write(root, index.dumps(_prefix(settings), made.resources, manifest))
+    except ValueError as error:
+        raise BuildFailed(f"a file has a name that cannot be served: {error}. Rename it.") from None
+    return made
+
+
+def _examined(root: Path, name: str, identity: str) -> tuple[Facts, list[str]]:
+    """Return the representations of a file, and the names of siblings that are not its codings."""
+    path = root / name
+    facts, strangers = [("identity", path.stat().st_size, identity)], []
+    for coding, suffix in SUFFIXES.items():
+        sibling = root / (name + suffix)
+        if coding == "identity" or not sibling.is_file():
+            continue
+        body = sibling.read_bytes()
+        data = decoded(coding, body)
+        if data is None or digest(data) != identity:
+            strangers.append(name + suffix)
+        elif len(body) < len(data):
+            facts.append((coding, len(body), digest(body)))
+    return tuple(facts), strangers
+
+
+def _immutable(
+    root: Path, names: list[str], manifest: tuple[str, bytes] | None, settings: Settings
+) -> Callable[[str], bool]:
+    known = set(names)
+    hashed = set(resources.fingerprinted(manifest[1]) if manifest else ())
+    for folder, _, files in os.walk(root):
+        for path in (Path(folder) / name for name in bundles.NAMES.intersection(files)):
+            hashed |= bundles.fingerprinted(path.relative_to(root).as_posix(), path.read_bytes(), known)
+    pattern = re.compile(settings.static_immutable_pattern or NOTHING)
+    return lambda name: name in hashed or bool(pattern.search(name))
+
+
+def _manifest(root: Path) -> tuple[str, bytes] | None:
+    """Return the name and the content of Django's manifest, if the tree has one."""
+    path = root / MANIFEST
+    try:
+        data = path.read_bytes()
+        resources.fingerprinted(data)
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return MANIFEST, data
+
+
+def _prefix(settings: Settings) -> str:
+    if settings.static_prefix or settings.settings_module == BUNDLED:
+        return settings.static_prefix or DEFAULT_PREFIX
+    return configured(settings).prefix
+
+
+def _write(root: Path, data: bytes) -> None:
+    temporary = root / f".{index.NAME}"
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(root / index.NAME)

@@ -1,0 +1,154 @@
+"""A built tree → proof that every representation is its source.
+
+Rule: every file of the index is read whole and compared with its length and its digest; every encoded one is decoded
+as a browser would, and must give the bytes whose digest the index records for the resource without coding. Equal bytes
+are decoded once, however many names they have. Nothing is held whole, and no decoding goes on beyond the length of
+the source, whatever the file would unfold to. All that is wrong is told, not the first of it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from gzip import GzipFile
+from hashlib import file_digest, sha256
+from pathlib import Path
+
+import brotli
+
+from app.origin.index import Representation, Resource, short_digest
+from app.origin.tree import FileChanged, Tree, TreeDamaged, load
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_CHUNK = 1 << 16
+_BROWSERS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: RFC 9659
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was found right: `files` are the representations of the resources, `bytes` all that was read of them."""
+
+    resources: int
+    files: int
+    bytes: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.files:,} files of {self.resources:,} resources decode to their sources"
+
+
+def verify(root: Path) -> Verified:
+    """Return what the tree at `root` consists of. Raises TreeUnusable, which is TreeDamaged where files are wrong.
+
+    It changes nothing and asks for nothing but an index: the tree need not be the one that is served.
+    """
+    began = time.monotonic()
+    tree = load(root)
+    try:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            found = list(threads.map(lambda names: _examined(tree, names), _same_source(tree)))
+    finally:
+        tree.close()
+    bad = sorted(line for group, _ in found for line in group)
+    if bad:
+        lines = "".join(f"\n  {line}" for line in bad)
+        remedy = "Build it again with `static-host build --verify`, which makes anew what is damaged."
+        raise TreeDamaged(f"the static tree at {root} is damaged:{lines}\n{remedy}", root, bad)
+    lengths = [length for _, group in found for length in group]
+    return Verified(len(tree.index), len(lengths), sum(lengths), round(time.monotonic() - began, 3))
+
+
+def _same_source(tree: Tree) -> list[list[str]]:
+    """Return the names, those of equal bytes together."""
+    groups: dict[str, list[str]] = {}
+    for name, resource in tree.index.items():
+        groups.setdefault(resource.identity.digest, []).append(name)
+    return list(groups.values())
+
+
+def _examined(tree: Tree, names: list[str]) -> tuple[list[str], list[int]]:
+    """Return a line for each file of these resources that is wrong, and the length of each that is right."""
+    bad, lengths = [], []
+    decodes: dict[str, bool] = {}
+    for name in names:
+        resource = tree.index[name]
+        for representation in resource.representations:
+            wrong = _wrong(tree, name, resource, representation, decodes)
+            if wrong:
+                bad.append(f"{representation.file} ({representation.coding}): {wrong}")
+            else:
+                lengths.append(representation.length)
+    return bad, lengths
+
+
+def _wrong(
+    tree: Tree, name: str, resource: Resource, representation: Representation, decodes: dict[str, bool]
+) -> str | None:
+    wrong = tree.difference(representation)
+    if wrong:
+        return wrong
+    try:
+        with tree.open(representation) as file:
+            if short_digest(file_digest(file, "sha256").digest()) != representation.digest:
+                return "is not what was built"
+            key = f"{representation.coding} {representation.digest}"
+            if key not in decodes:
+                file.seek(0)
+                decodes[key] = _decodes_to(resource.identity, representation.coding, file)
+    except FileChanged:
+        return "was changed meanwhile"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return None if decodes[key] else f"does not decode to {name}"
+
+
+def _decodes_to(source: Representation, coding: str, file: io.FileIO) -> bool:
+    """Whether the file decodes to the source's bytes. Raises OSError where it cannot be read."""
+    if coding == "identity":
+        return True  # its digest is the source's
+    seen, left = sha256(), source.length
+    try:
+        for chunk in _decoded(coding, file):
+            left -= len(chunk)
+            if left < 0:
+                return False
+            seen.update(chunk)
+    except (brotli.error, zstd.ZstdError, zlib.error, EOFError):
+        return False
+    except OSError as error:
+        if error.errno is None:  # gzip's own
+            return False
+        raise
+    return short_digest(seen.digest()) == source.digest
+
+
+def _decoded(coding: str, file: io.FileIO) -> Iterator[bytes]:
+    """Give what a browser would decode, in pieces. Raises the decoder's error where it could not."""
+    if coding == "br":
+        yield from _brotli(file)
+        return
+    reader = GzipFile(fileobj=file) if coding == "gzip" else zstd.ZstdFile(file, options=_BROWSERS)
+    while chunk := reader.read(_CHUNK):
+        yield chunk
+
+
+def _brotli(file: io.FileIO) -> Iterator[bytes]:
+    decoder = brotli.Decompressor()
+    while not decoder.is_finished():
+        data = file.read(_CHUNK) if decoder.can_accept_more_data() else b""
+        piece = decoder.process(data, output_buffer_limit=_CHUNK)
+        if not data and not piece and decoder.can_accept_more_data():
+            raise EOFError
+        yield piece
+    if file.read(1):  # behind the end, and behind a chunk's end; elsewhere the decoder itself refuses it
+        raise EOFError
