@@ -4,10 +4,11 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+BENCH_BIN := .venv-bench/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test check fuzz image lock clean help
+.PHONY: run test check fuzz bench-build bench-scale image lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -30,6 +31,14 @@ fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for 
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	PYTHONPATH=. $(BIN)/python tests/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
 
+bench-build: .venv-bench/run benchmarks/node_modules/.installed ## measure the build against WhiteNoise's, in minutes (BENCH=--help)
+	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
+	@$(BENCH_BIN)/python -m benchmarks.build $(BENCH)
+
+bench-scale: .venv-bench/run ## measure the build of 1,000 and of 10,000 files (BENCH=--all: of 100,000)
+	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
+	@$(BENCH_BIN)/python -m benchmarks.scale $(BENCH)
+
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .
 	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
@@ -38,16 +47,17 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
 	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test" \
-	    "requirements-fuzz.txt --group fuzz"; do \
+	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
 	done
 
 clean: ## remove everything that these targets made
-	rm -rf .venv .lock-venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA)
+	rm -rf .venv .venv-bench .lock-venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
+	    benchmarks/node_modules benchmarks/work-*
 
 help: ## list all targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
 
 $(DATA)/site.sqlite3: .venv/run
 	@mkdir -p $(DATA)
@@ -65,4 +75,16 @@ $(DATA)/site.sqlite3: .venv/run
 .venv/test: .venv/run requirements-dev.txt
 	@echo "Installing the locked tools for the tests into .venv"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-dev.txt
+	@touch $@
+
+.venv-bench/run: requirements-bench.txt pyproject.toml
+	@echo "Installing the locked packages for the benchmarks into .venv-bench"
+	@$(PYTHON) -m venv .venv-bench
+	@$(BENCH_BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@$(BENCH_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+benchmarks/node_modules/.installed: benchmarks/package.json benchmarks/package-lock.json benchmarks/.npmrc
+	@echo "Installing the locked npm packages for the benchmarks into benchmarks/node_modules"
+	@cd benchmarks && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -1,53 +1,54 @@
 """A synchronous Django in threads, behind ASGI.
 
-Rule: one request takes one thread from start to end, and threads are kept, so that Django's database connections
-persist in them (CONN_MAX_AGE). The bridge itself is a2wsgi's; here is what it leaves out: a client that goes away
-ends the iteration of its response, which gives the thread back; a body without a length gets one, because WSGI knows
-no other; and a header name with an underscore, which WSGI cannot tell from one with a dash, is not passed on.
+Rule: one request takes one thread from start to end, and only when its body is there, as far as it is short: a client
+that sends slowly does not hold a thread. A longer body is read by the view, as it arrives; one without a length is
+kept in a file first, because WSGI has to know it. Beyond the backlog requests are answered 503 with Retry-After
+(RFC 9110 §15.6.4).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+import io
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from tempfile import SpooledTemporaryFile
-from threading import Event
-from typing import Any, cast
+from typing import Any
 
-from a2wsgi import WSGIMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-_GONE = "static_host.gone"
-_CHUNK = 256 << 10
-Headers = list[tuple[bytes, bytes]]
+from app.environ import Environ, environ
+from app.exchange import Application, ClientGone, Exchange, File
+from app.threads import BacklogFull, Threads
+
+SHORT = 256 << 10
+"""Bytes of a body that are read before a thread is asked for."""
+_IN_MEMORY = 1 << 20
+BUSY = b"The server is busy. Try again in a moment.\n"
 
 
-def threaded(application: Callable[..., Any], threads: int) -> ASGIApp:
-    """Return a WSGI application as an ASGI one that runs in at most `threads` threads."""
+def threaded(application: Application, threads: int, backlog: int, *, multiprocess: bool = False) -> ASGIApp:
+    """Return a WSGI application as an ASGI one that runs in at most `threads` threads, and `backlog` requests wait.
 
-    def ending(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        response = application(environ, start_response)
-        return _Ending(response, environ["asgi.scope"][_GONE], only_head=environ["REQUEST_METHOD"] == "HEAD")
-
-    bridge: Any = WSGIMiddleware(cast("Any", ending), workers=threads)
+    `multiprocess` is whether there are other processes like this one (PEP 3333).
+    """
+    base: Environ = {
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": threads > 1,
+        "wsgi.multiprocess": multiprocess,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": File,
+    }
+    pool = Threads(threads, backlog)
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await bridge(scope, receive, send)
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
-        gone, headers = Event(), _headers(scope["headers"])
-        if dict(headers).get(b"transfer-encoding") and b"content-length" not in dict(headers):
-            measured = await _measured(receive)
-            if measured is None:
-                return  # the client left in the middle of its body: there is no request to answer
-            receive, length = measured
-            headers.append((b"content-length", b"%d" % length))
-        body = _Body(receive, gone)
-        try:
-            await bridge({**scope, "headers": headers, _GONE: gone}, body.receive, send)
-        finally:
-            gone.set()  # also when the server cancels the request
-            body.stop_watching()
+        request = environ(scope, base)
+        with suppress(ClientGone):
+            request["wsgi.input"] = await _body(request, receive)
+            await _answer(Exchange(application, request, asyncio.get_running_loop()), pool, receive, send)
 
     return call
 
@@ -64,106 +65,118 @@ def http_only(application: ASGIApp) -> ASGIApp:
     return call
 
 
-class _Ending:
-    """A WSGI response that ends when its client has gone, and after its first chunk where the body is not sent."""
-
-    def __init__(self, response: Iterable[bytes], gone: Event, *, only_head: bool) -> None:
-        self._response = response
-        self._gone = gone
-        self._only_head = only_head
-
-    def __iter__(self) -> Iterator[bytes]:
-        for chunk in self._response:
-            if self._gone.is_set():
-                return
-            yield chunk
-            if self._only_head:
-                return
-
-    def close(self) -> None:
-        """Close the response, as WSGI asks (PEP 3333)."""
-        close = getattr(self._response, "close", None)
-        if close:
-            close()
-
-
-class _Body:
-    """The request's body; once it has been read, its client is watched."""
-
-    def __init__(self, receive: Receive, gone: Event) -> None:
-        self._receive = receive
-        self._gone = gone
-        self._first: asyncio.Task[Message] | None = asyncio.ensure_future(_awaited(receive))
-        self._first.add_done_callback(self._seen)
-        self._watch: asyncio.Task[Message] | None = None
-
-    async def receive(self) -> Message:
-        """Return the next message. Raises OSError when there is none any more."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            message = await first
+async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Send) -> None:
+    try:
+        is_at_once = pool.submit(exchange.run)
+    except BacklogFull:
+        await _refuse(send)
+        return
+    try:
+        head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
+        await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
+        if head.body is not None:
+            await send({"type": "http.response.body", "body": head.body})
         else:
-            message = await self._receive()
-            self._judge(message)
-        if message["type"] == "http.disconnect":
-            raise OSError("the client went away in the middle of its body")  # Django: UnreadablePostError
-        return message
-
-    def stop_watching(self) -> None:
-        """End what still waits for a message."""
-        for task in (self._first, self._watch):
-            if task is not None:
-                task.cancel()
-
-    def _seen(self, task: asyncio.Task[Message]) -> None:
-        if not task.cancelled() and task.exception() is None:
-            self._judge(task.result())
-
-    def _judge(self, message: Message) -> None:
-        if message["type"] == "http.disconnect":
-            self._gone.set()
-        elif not message.get("more_body") and self._watch is None:
-            self._watch = asyncio.ensure_future(_awaited(self._receive))
-            self._watch.add_done_callback(self._seen)
+            await _watched(exchange, receive, _stream(exchange, send))
+    finally:
+        exchange.abandon()
 
 
-async def _awaited(receive: Receive) -> Message:
-    return await receive()  # some servers give an awaitable that is no coroutine
+async def _stream(exchange: Exchange, send: Send) -> None:
+    async for data in exchange.body.pieces():
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+    await send({"type": "http.response.body"})
 
 
-def _headers(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Return the header fields without ambiguous names, and several Cookie lines as one (RFC 9113 §8.2.3)."""
-    kept = [(name, value) for name, value in headers if b"_" not in name]
-    cookies = [value for name, value in kept if name == b"cookie"]
-    if len(cookies) < 2:
-        return kept
-    return [*(field for field in kept if field[0] != b"cookie"), (b"cookie", b"; ".join(cookies))]
+async def _watched(exchange: Exchange, receive: Receive, work: Awaitable[Any]) -> Any:
+    """Await the work, and abandon the exchange when the client goes away meanwhile."""
+    body = exchange.environ["wsgi.input"]
+
+    async def watch() -> None:
+        if isinstance(body, _Upload):
+            await body.is_read.wait()  # until then, what is received is for the view
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        exchange.abandon()
+
+    watcher = asyncio.ensure_future(watch())
+    try:
+        return await work
+    finally:
+        watcher.cancel()
 
 
-async def _measured(receive: Receive) -> tuple[Receive, int] | None:
-    """Read a body of unknown length, to a file when it is large; return it anew, and its length in bytes.
+async def _refuse(send: Send) -> None:
+    headers = {
+        "content-type": "text/plain; charset=utf-8",
+        "content-length": str(len(BUSY)),
+        "cache-control": "private, no-store, max-age=0",
+        "retry-after": "1",
+    }
+    fields = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": 503, "headers": fields})
+    await send({"type": "http.response.body", "body": BUSY})
 
-    Returns None when the client went away before the end of the body.
-    """
-    spool = SpooledTemporaryFile[bytes](max_size=1 << 20)
-    while True:
+
+async def _body(request: Environ, receive: Receive) -> Any:
+    """Return the request's body as ``wsgi.input``. Raises ClientGone when the client leaves in the middle of it."""
+    if "CONTENT_LENGTH" in request:
+        if int(request["CONTENT_LENGTH"]) > SHORT:
+            return _Upload(_Messages(receive, asyncio.get_running_loop()), SHORT)
+        pieces: list[bytes] = []
+        await _read(receive, pieces.append)
+        return io.BytesIO(b"".join(pieces))
+    if "HTTP_TRANSFER_ENCODING" in request:
+        spool = SpooledTemporaryFile[bytes](max_size=_IN_MEMORY)
+        await _read(receive, spool.write)
+        request["CONTENT_LENGTH"] = str(spool.tell())
+        spool.seek(0)
+        return spool
+    return io.BytesIO()
+
+
+async def _read(receive: Receive, write: Callable[[bytes], Any]) -> None:
+    more = True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            spool.close()
-            return None
-        spool.write(message.get("body", b""))
+            raise ClientGone
+        write(message.get("body", b""))
+        more = message.get("more_body", False)
+
+
+class _Upload(io.BufferedReader):
+    """A long body, read in the view's thread as it arrives."""
+
+    def __init__(self, messages: _Messages, size: int) -> None:
+        super().__init__(messages, size)
+        self.is_read = messages.is_read
+
+
+class _Messages(io.RawIOBase):
+    """The messages of a request's body, as a file."""
+
+    def __init__(self, receive: Receive, loop: asyncio.AbstractEventLoop) -> None:
+        self.is_read = asyncio.Event()
+        self._receive = receive
+        self._loop = loop
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._piece and not self.is_read.is_set():
+            self._piece = memoryview(asyncio.run_coroutine_threadsafe(self._next(), self._loop).result())
+        count = min(len(buffer), len(self._piece))
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+    async def _next(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise OSError("the client went away in the middle of its body")  # Django: UnreadablePostError
         if not message.get("more_body"):
-            break
-    length = spool.tell()
-    spool.seek(0)
-
-    async def received() -> Message:
-        if spool.closed:
-            return await receive()
-        chunk = spool.read(_CHUNK)
-        more = spool.tell() < length
-        if not more:
-            spool.close()
-        return {"type": "http.request", "body": chunk, "more_body": more}
-
-    return received, length
+            self.is_read.set()
+        return bytes(message.get("body", b""))

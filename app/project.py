@@ -116,7 +116,7 @@ class Project:
             from django.template import engines
             from django.urls import get_resolver
 
-            application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings.threads)
+            application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings)
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
             bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
@@ -217,12 +217,13 @@ def _fingerprints(backend: str | None) -> bool:
     )
 
 
-def _wsgi(settings: Any, threads: int) -> ASGIApp:
+def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
     from django.core.wsgi import get_wsgi_application
     from django.utils.module_loading import import_string
 
     path = settings.WSGI_APPLICATION
-    return threaded(import_string(path) if path else get_wsgi_application(), threads)
+    application = import_string(path) if path else get_wsgi_application()
+    return threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
 
 
 def _asgi(settings: Any) -> ASGIApp:

@@ -230,6 +230,15 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
     )
+    backlog: int = _variable(
+        "DJANGO_BACKLOG",
+        1000,
+        "Requests that may wait for a thread of a synchronous Django, in each worker process; further ones are "
+        "answered 503 with `Retry-After`.",
+        "a whole number from 0 to 100000",
+        ge=0,
+        le=100000,
+    )
     debug: bool = _variable(
         "DJANGO_DEBUG",
         False,

@@ -24,6 +24,7 @@ class Cache:
     def __init__(self, directory: Path, recipe: str) -> None:
         self.directory = directory
         self._recipe = recipe.encode()
+        self._made: dict[Path, float] = {}
 
     def get(self, data: bytes) -> dict[str, bytes] | None:
         """Return what `put` kept for these bytes, or None. A damaged entry counts as none."""
@@ -41,9 +42,21 @@ class Cache:
             encoded[coding], rest = rest[:length], rest[length:]
         return encoded
 
-    def put(self, data: bytes, encoded: dict[str, bytes]) -> None:
-        """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write."""
+    def has(self, data: bytes) -> bool:
+        """Whether something is kept for these bytes."""
+        return self._path(data).exists()
+
+    def made(self, data: bytes) -> float | None:
+        """Return the seconds in which this very build encoded these bytes; None if an earlier one did."""
+        return self._made.get(self._path(data))
+
+    def put(self, data: bytes, encoded: dict[str, bytes], seconds: float) -> None:
+        """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write.
+
+        `seconds` is how long they took to make.
+        """
         path = self._path(data)
+        self._made[path] = seconds
         head = json.dumps([[coding, len(body)] for coding, body in encoded.items()]).encode()
         entry = b"\n".join([head, b"".join(encoded.values())])
         with suppress(OSError):

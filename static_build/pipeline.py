@@ -21,6 +21,7 @@ from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
 from static_build import record, resources
+from static_build.ahead import encoding_ahead
 from static_build.bundles import fingerprinted
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
@@ -99,6 +100,7 @@ class _Build:
         self.root = root
         self.directory = directory
         self.encoder = Encoder(settings.static_codings)
+        self.cache = Cache(_cache_directory(settings), self.encoder.recipe)
         self.before = current(root)
         project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
@@ -113,7 +115,7 @@ class _Build:
         unchanged = known and self.before and (known.inputs, known.release) == (inputs, self.before.name)
         if known and self.before and unchanged and self._is_intact(self.before):
             return self._as_before(known, self.before), False
-        with explained(self.project.name):
+        with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
             collected = collect(self.directory, self.settings, found, ignored, self.before)
             compressed = compress(self.project.host + self.project.prefix)
         made = self._made(collected, compressed, progress)
@@ -170,17 +172,16 @@ class _Build:
             )
         hashed = of_django.union(*(fingerprinted(name, data, known) for name, data in collected.bundles.items()))
         patterns = [re.compile(self.settings.static_immutable_pattern or NOTHING), re.compile(compressed.pattern)]
-        cache = Cache(_cache_directory(self.settings), self.encoder.recipe)
         made = resources.make(
             self.directory,
             names,
             lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
             self.encoder,
-            cache,
+            self.cache,
             Files(self.directory, self.before),
             progress,
         )
-        cache.prune()
+        self.cache.prune()
         return made
 
 

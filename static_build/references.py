@@ -1,7 +1,7 @@
 """References between files, and from templates, that lead nowhere: all of them, with file and line.
 
 Rule: a source map that does not exist is a warning; every other reference is an error, or a warning where
-DJANGO_STATIC_MISSING_REFERENCES says so. What stands in a comment is no reference.
+DJANGO_STATIC_MISSING_REFERENCES says so. What stands in a comment or in a string is no reference.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from static_build.releases import BuildFailed
 
 log = logging.getLogger("static_host.build")
 
-_COMMENT = re.compile(
+_LEFT_ALONE = re.compile(
     r"""/\*.*?\*/ | (?P<line>//[^\n]*) | '(?:[^'\\\n]|\\.)*' | "(?:[^"\\\n]|\\.)*" | `(?:[^`\\]|\\.)*` | \\.""",
     re.DOTALL | re.VERBOSE,
 )
@@ -27,6 +27,7 @@ _IGNORED = re.compile(r"\{#[^\n]*?#\}|\{%\s*(comment|verbatim)\b[^\n]*?%\}.*?\{%
 _STATIC = re.compile(r"""\{%\s*static\s+(["'])(?P<name>[^"'{]+)\1\s*(?:as\s+\w+\s*)?%\}""")
 _SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
 _LARGEST = 1 << 20  # bytes; what is larger was not written as a template
+_SHOWN = 200  # characters of a target in a message; what is taken for one may be half a script
 _NOT_OURS = {"site-packages", "dist-packages", "node_modules"}
 
 
@@ -44,7 +45,8 @@ class Reference:
         names = sorted({name.rpartition("/")[2] for name in known if name != self.file})
         near = difflib.get_close_matches(self.target.rpartition("/")[2], names, n=1, cutoff=0.75)
         hint = f" Did you mean {near[0]}?" if near else ""
-        return f"{self.file}, line {self.line}: {self.target} does not exist.{hint}"
+        target = self.target if len(self.target) <= _SHOWN else f"{self.target[:_SHOWN]}…"
+        return f"{self.file}, line {self.line}: {target} does not exist.{hint}"
 
 
 def report(references: Iterable[Reference], known: Collection[str], *, fatal: bool) -> None:
@@ -60,13 +62,13 @@ def report(references: Iterable[Reference], known: Collection[str], *, fatal: bo
         raise BuildFailed("\n  ".join(["references that lead nowhere:", *errors]))
 
 
-def in_comment(text: str, position: int, *, script: bool) -> bool:
-    """Whether a position lies in a comment of a stylesheet or, with `script`, of a script."""
-    for match in _COMMENT.finditer(text):
+def is_quoted(text: str, position: int, *, script: bool) -> bool:
+    """Whether a position lies in a comment or in a string of a stylesheet or, with `script`, of a script."""
+    for match in _LEFT_ALONE.finditer(text):
         if match.start() > position:
             return False
         if position < match.end():
-            return match.group().startswith("/*") or bool(script and match["line"])
+            return not match["line"] or script
     return False
 
 

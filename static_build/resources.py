@@ -164,7 +164,7 @@ def recalled(index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> Made:
 
 def media_type(name: str) -> str:
     """Return WhiteNoise's media type for the name, with a charset where the type is text."""
-    plain = str(_MEDIA_TYPES.get_type(name))
+    plain = "text/plain" if name.endswith(".d.ts") else str(_MEDIA_TYPES.get_type(name))  # TypeScript, not video
     return f"{plain}; charset=utf-8" if plain.startswith("text/") else plain
 
 
@@ -186,15 +186,16 @@ class _Making:
         if not worth(self.encoder, group):
             return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
         data = path.read_bytes()
-        kept = self.cache.get(data)
-        encoded = self.encoder.encoded(data) if kept is None else kept
-        if kept is None:
-            self.cache.put(data, encoded)
+        encoded = self.cache.get(data)
+        if encoded is None:
+            encoded = self.encoder.encoded(data)
+            self.cache.put(data, encoded, time.monotonic() - began)
         encoded = {**encoded, **self._supplied(group, data)}
         for coding, body in encoded.items():
             self._write([name + SUFFIXES[coding] for name in group], body)
             facts.append((coding, len(body), digest(body)))
-        return Content(group, tuple(facts), True, kept is not None, time.monotonic() - began)
+        made = self.cache.made(data)
+        return Content(group, tuple(facts), True, made is None, time.monotonic() - began if made is None else made)
 
     def _supplied(self, group: tuple[str, ...], data: bytes) -> dict[str, bytes]:
         """Return the encoded siblings that came with the sources, where they decode to the file."""

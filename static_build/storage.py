@@ -30,7 +30,7 @@ from django.core.management import CommandError
 from app.exits import Stop
 from app.settings import Settings
 from static_build.graph import components
-from static_build.references import Reference, in_comment, report
+from static_build.references import Reference, is_quoted, report
 
 _SPECIFIER = re.compile(r"""(?:from|import)\s*\(?\s*['"][./]""")
 Entry = tuple[Any, ...]
@@ -198,7 +198,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
 
     def _note(self, name: str, match: re.Match[str]) -> None:
         script = name.endswith("js")
-        if "sourceMappingURL" not in match["matched"] and in_comment(match.string, match.start(), script=script):
+        if "sourceMappingURL" not in match["matched"] and is_quoted(match.string, match.start(), script=script):
             return
         line = match.string.count("\n", 0, match.start()) + 1
         target = urldefrag(match["url"].strip())[0]

@@ -30,6 +30,8 @@ def test_media_types_come_from_a_fixed_table(build: Build, project: Path) -> Non
         "a.mjs": "text/javascript; charset=utf-8",
         "a.cjs": "text/javascript; charset=utf-8",
         "a.html": "text/html; charset=utf-8",
+        "a.d.ts": "text/plain; charset=utf-8",
+        "a.ts": "video/mp2t",
         "a.csv": "text/csv; charset=utf-8",
         "a.json": "application/json",
         "a.js.map": "application/json",

@@ -77,3 +77,22 @@ def test_an_absolute_reference_below_the_prefix_is_rewritten(build: Build, proje
     (project / "mysite/static/absolute.css").write_text("a { background: url(/s/img/dot.png); }\n")
     assert build().returncode == 0
     assert b"/s/img/dot.f829b914fc47.png" in (project / "staticfiles" / manifest(project)["absolute.css"]).read_bytes()
+
+
+def test_what_stands_in_a_string_is_no_reference(build: Build, project: Path) -> None:
+    """Tools for developers carry imports and url()s in the strings of their minified scripts."""
+    (project / "mysite/static/tool.js").write_text(
+        """help='write import x from "./module.js"; here';other=`import "./y.js"; `;import"./part.js";\n"""
+    )
+    (project / "mysite/static/tool.css").write_text("a::after { content: 'url(gone.png)' }\n")
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    built = (project / "staticfiles" / manifest(project)["tool.js"]).read_text()
+    assert built.endswith('import"./part.3eb92c086480.js";\n')
+
+
+def test_a_target_in_a_message_is_cut_where_it_is_no_name(build: Build, project: Path) -> None:
+    (project / "mysite/static/odd.css").write_text(f"a {{ b: url({'x' * 5000}) }}\n")
+    result = build()
+    assert result.returncode == 5
+    assert f"odd.css, line 1: {'x' * 200}… does not exist." in result.stderr

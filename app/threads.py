@@ -1,0 +1,56 @@
+"""Threads that work through what they are given, in the order in which it came.
+
+Rule: a thread is started when there is more work than threads, up to the limit, and is kept, so that what Django keeps
+for each thread persists (database connections, CONN_MAX_AGE). Work beyond the limit waits; beyond the backlog, it is
+refused at once. Threads are daemons: work that hangs does not hold the end of the process.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Lock, Thread
+
+log = logging.getLogger("static_host.threads")
+
+
+class BacklogFull(Exception):
+    """As much work waits as may wait."""
+
+
+class Threads:
+    """At most `most` threads, and at most `backlog` pieces of work that wait for one of them."""
+
+    def __init__(self, most: int, backlog: int) -> None:
+        self._most = most
+        self._backlog = backlog
+        self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._lock = Lock()
+        self._started = 0
+        self._unfinished = 0
+
+    def submit(self, work: Callable[[], None]) -> bool:
+        """Have the work done. Returns whether a thread has it at once, or it has to wait. Raises BacklogFull."""
+        with self._lock:
+            if self._unfinished >= self._most + self._backlog:
+                raise BacklogFull
+            self._unfinished += 1
+            is_at_once = self._unfinished <= self._most
+            another = is_at_once and self._unfinished > self._started
+            self._started += another
+        self._work.put(work)
+        if another:
+            Thread(target=self._run, name=f"django-{self._started}", daemon=True).start()
+        return is_at_once
+
+    def _run(self) -> None:
+        while True:
+            work = self._work.get()
+            try:
+                work()
+            except BaseException:
+                log.exception("work in a thread raised an exception")
+            del work  # it holds a request, and the next one may be long in coming
+            with self._lock:
+                self._unfinished -= 1

@@ -1,0 +1,1 @@
+"""What the build costs, measured: see README.md here."""

@@ -1,0 +1,189 @@
+"""``make bench-build``: the build against WhiteNoise's, on files that nobody here wrote.
+
+Rule: both read the same sources and write the codings br and gzip, unless the row says otherwise. A target is a ratio
+of wall times; the ratio of CPU times is what a busy machine disturbs less. The sums of encoded bytes are of the names
+that both trees have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.measure import HERE, PROJECT, Run, facts, megabytes, middle, progress, run, table, told
+
+SUFFIXES = {"br": ".br", "gzip": ".gz"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table; `against` is the row that its ratio is of."""
+
+    title: str
+    against: str = ""
+    target: float | None = None
+
+
+ROWS = {
+    "whitenoise": Row("`collectstatic` with WhiteNoise's storage: br, gzip"),
+    "cold": Row("`static-host build`, cold: br, gzip", "whitenoise", 0.5),
+    "unchanged": Row("the same again, nothing changed", "cold", 0.05),
+    "changed": Row("the same again, one stylesheet changed", "cold", 0.1),
+    "fresh": Row("no tree, warm cache (an image's build)", "cold"),
+    "default": Row("cold, default codings: br, zstd, gzip", "cold"),
+    "zopfli": Row("cold, br, zopfli (one round)", "cold"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Bytes that both trees send for the names that both have, by content coding; `sources` have `size` bytes."""
+
+    sources: int
+    size: int
+    names: int
+    ours: dict[str, int]
+    whitenoise: dict[str, int]
+
+
+class Bench:
+    """The runs so far, in a directory of their own."""
+
+    def __init__(self, work: Path) -> None:
+        self.runs: dict[str, list[Run]] = defaultdict(list)
+        self.sums: Sums | None = None
+        self._work = work
+        self._own = work / "own"
+        shutil.copytree(PROJECT / "static", self._own)
+
+    def round(self, number: int) -> None:
+        """Run each row once; in every other round we go first."""
+        pair: list[Callable[[], None]] = [self._whitenoise, lambda: self._cold("cold", "br,gzip")]
+        for step in pair if number % 2 == 0 else reversed(pair):
+            step()
+        self.sums = self.sums or sums(self._work / "cold", self._work / "whitenoise")
+        self._build("unchanged", "cold", "br,gzip")
+        with (self._own / "site/site.css").open("a") as stylesheet:
+            stylesheet.write(f".round-{number} {{ margin: 0; }}\n")
+        self._build("changed", "cold", "br,gzip")
+        self._remove_tree("cold")
+        self._build("fresh", "cold", "br,gzip")
+        self._cold("default", "br,zstd,gzip")
+
+    def zopfli(self) -> None:
+        """Run the slowest row; it takes several minutes."""
+        self._cold("zopfli", "br,zopfli")
+
+    def _whitenoise(self) -> None:
+        root = self._work / "whitenoise"
+        shutil.rmtree(root, ignore_errors=True)
+        took = run("django", "collectstatic", "--noinput", "--verbosity=0", **self._project(), BENCH_ROOT=str(root))
+        self._note("whitenoise", took)
+
+    def _cold(self, row: str, codings: str) -> None:
+        self._remove_tree(row)
+        shutil.rmtree(self._work / f"{row}-cache", ignore_errors=True)
+        self._build(row, row, codings)
+
+    def _build(self, row: str, tree: str, codings: str) -> None:
+        ours = {
+            "DJANGO_STATIC_ROOT": str(self._work / tree),
+            "DJANGO_STATIC_CACHE": str(self._work / f"{tree}-cache"),
+            "DJANGO_STATIC_CODINGS": codings,
+        }
+        self._note(row, run("static_build", **self._project(), **ours))
+
+    def _project(self) -> dict[str, str]:
+        return {"DJANGO_SETTINGS_MODULE": "settings", "BENCH_OWN": str(self._own)}
+
+    def _remove_tree(self, name: str) -> None:
+        (self._work / name).unlink(missing_ok=True)
+        shutil.rmtree(self._work / f".{name}.releases", ignore_errors=True)
+
+    def _note(self, row: str, took: Run) -> None:
+        self.runs[row].append(took)
+        progress(f"{row:>12} {took.wall:7.2f} s, {took.cpu:7.2f} s of CPU, {megabytes(took.peak)}")
+
+
+def sums(ours: Path, whitenoise: Path) -> Sums:
+    """Compare what both trees hold for the same names: the encoded sibling, or the file itself where there is none."""
+    sources, hashed = _names(ours)
+    their_sources, their_hashed = _names(whitenoise)
+    both = (sources | hashed) & (their_sources | their_hashed)
+
+    def total(root: Path, suffix: str) -> int:
+        paths = ((root / (name + suffix), root / name) for name in both)
+        return sum((sibling if sibling.exists() else file).stat().st_size for sibling, file in paths)
+
+    return Sums(
+        len(sources),
+        sum((ours / name).stat().st_size for name in sources),
+        len(both),
+        {coding: total(ours, suffix) for coding, suffix in SUFFIXES.items()},
+        {coding: total(whitenoise, suffix) for coding, suffix in SUFFIXES.items()},
+    )
+
+
+def _names(root: Path) -> tuple[set[str], set[str]]:
+    paths: dict[str, str] = json.loads((root / "staticfiles.json").read_bytes())["paths"]
+    return set(paths), set(paths.values())
+
+
+def times(results: dict[str, Run]) -> str:
+    """Return the table of times."""
+    head = ("build", "wall", "CPU", "peak memory", "of", "wall ratio", "CPU ratio", "target", "reached")
+    return table(head, [_line(ROWS[name], took, results) for name, took in results.items()])
+
+
+def _line(row: Row, took: Run, results: dict[str, Run]) -> tuple[str, ...]:
+    figures = (row.title, f"{took.wall:.2f} s", f"{took.cpu:.2f} s", megabytes(took.peak))
+    if not row.against:
+        return (*figures, *[""] * 5)
+    other = results[row.against]
+    ratio = took.wall / other.wall
+    verdict = ("", "") if row.target is None else (f"{row.target:g}", "yes" if ratio <= row.target else "no")
+    of = "WhiteNoise" if row.against == "whitenoise" else row.against
+    return (*figures, of, f"{ratio:.3f}", f"{took.cpu / other.cpu:.3f}", *verdict)
+
+
+def sizes(found: Sums) -> str:
+    """Return the table of encoded bytes."""
+    rows = (
+        (coding, f"{ours:,}", f"{theirs:,}", f"{ours / theirs:.4f}", "yes" if ours <= theirs else "no")
+        for coding, ours, theirs in ((coding, found.ours[coding], found.whitenoise[coding]) for coding in SUFFIXES)
+    )
+    return table(("coding", "ours, bytes", "WhiteNoise, bytes", "ratio", "no larger"), rows)
+
+
+def main() -> None:
+    """Run it all, and print Markdown."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--zopfli", action="store_true", help="one round of zopfli, too; it takes several minutes")
+    options.add_argument("--json", type=Path, metavar="FILE")
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
+        bench = Bench(Path(work))
+        for number in range(chosen.rounds):
+            bench.round(number)
+        if chosen.zopfli:
+            bench.zopfli()
+    results = {row: middle(bench.runs[row]) for row in ROWS if row in bench.runs}
+    known = facts()
+    found = bench.sums
+    assert found is not None
+    print(f"{found.sources:,} sources, {megabytes(found.size)}; median of {chosen.rounds}; {told(known)}\n")
+    print(f"{times(results)}\n\n{found.names:,} names that both trees have:\n\n{sizes(found)}")
+    if chosen.json:
+        figures = {row: asdict(took) for row, took in results.items()}
+        chosen.json.write_text(json.dumps({"facts": known, "builds": figures, "sums": asdict(found)}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
