@@ -18,10 +18,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import health
 from app.exits import Stop, explained
+from app.lifespan import lifespan_of
 from app.middleware import StaticOrigin
 from app.origin.responder import Responder
 from app.origin.tree import Tree, TreeUnusable, load
-from app.project import configured
+from app.project import FORGOTTEN, configured
 from app.settings import Settings
 
 log = logging.getLogger("static_host")
@@ -38,8 +39,8 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
     ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
-    if project.is_bundled and Path("manage.py").exists():
-        log.warning("there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site")
+    if project.seems_forgotten:
+        log.warning(FORGOTTEN)
     tree = _current(project.static_root)
     compared = tree.check_lengths(comparing)
     root = tree.root
@@ -50,6 +51,7 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
     front = Starlette(
         routes=[*health.routes, Mount("/", app=django)],
         middleware=[Middleware(StaticOrigin, responder=responder)],
+        lifespan=(lambda _: lifespan_of(django)) if project.is_asgi else None,
     )
     front.state.root = root
     front.state.summary = [

@@ -114,6 +114,12 @@ def listening(host: str, port: int) -> socket.socket:
         raise AddressTaken(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
 
 
+class StartFailed(Stop):
+    """The project's lifespan did not start."""
+
+    exit_code = 1
+
+
 class _Server(uvicorn.Server):
     """A server that says when it takes requests, and that ends when it has been told to."""
 
@@ -200,6 +206,8 @@ def _serve_alone(config: uvicorn.Config, listener: socket.socket, ready: str) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
     server.run(sockets=[listener])
+    if not server.started and server.lifespan.should_exit:
+        raise StartFailed("the project's ASGI application could not start; what it said is above")
 
 
 def _serve_with_workers(config: uvicorn.Config, listener: socket.socket, ready: str) -> None:

@@ -1,0 +1,69 @@
+"""The lifespan of an ASGI project, as its own server would run it (ASGI specification, "Lifespan Protocol").
+
+Rule: the project starts before the first request and ends after the last one. An application that does not know the
+protocol (it raises or returns before it has listened for an event) goes without. One that says that it cannot start,
+or that raises while it starts, stops the server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+log = logging.getLogger("static_host")
+
+
+class StartFailed(Exception):
+    """The project's ASGI application could not start."""
+
+
+class _Lifespan:
+    """One run of an application's lifespan."""
+
+    def __init__(self, application: ASGIApp, state: dict[str, Any]) -> None:
+        self.error: Exception | None = None
+        self._to: asyncio.Queue[Message] = asyncio.Queue()
+        self._answered: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._has_listened = False
+        self._task = asyncio.ensure_future(self._run(application, state))
+
+    async def say(self, event: str) -> Message | None:
+        """Send ``lifespan.startup`` or ``lifespan.shutdown``, and return what is answered; None when nothing is."""
+        if self._task.done():
+            return None
+        self._to.put_nowait({"type": event})
+        return await self._answered.get()
+
+    async def _run(self, application: ASGIApp, state: dict[str, Any]) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        try:
+            await application(scope, self._listen, self._answered.put)
+        except Exception as error:
+            if self._has_listened:
+                self.error = error
+        finally:
+            self._answered.put_nowait(None)
+
+    async def _listen(self) -> Message:
+        self._has_listened = True
+        return await self._to.get()
+
+
+@asynccontextmanager
+async def lifespan_of(application: ASGIApp) -> AsyncIterator[Any]:
+    """Start the application, give the state that its requests share, and end it. Raises StartFailed."""
+    state: dict[str, Any] = {}
+    lifespan = _Lifespan(application, state)
+    answer = await lifespan.say("lifespan.startup")
+    if lifespan.error or (answer and answer["type"] == "lifespan.startup.failed"):
+        raise StartFailed(answer.get("message", "") if answer else "") from lifespan.error
+    yield state or None  # not every server has room for it
+    answer = await lifespan.say("lifespan.shutdown")
+    if lifespan.error or (answer and answer["type"] == "lifespan.shutdown.failed"):
+        message = answer.get("message") if answer else None
+        log.error("the project's ASGI application did not end well: %s", message, exc_info=lifespan.error)
