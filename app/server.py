@@ -205,9 +205,10 @@ def _serve_alone(config: uvicorn.Config, listener: socket.socket, ready: str) ->
     # asked for is exit code 0.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server.run(sockets=[listener])
-    if not server.started and server.lifespan.should_exit:
-        raise StartFailed("the project's ASGI application could not start; what it said is above")
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:  # how uvicorn ends when the lifespan did not start
+        raise StartFailed("the project's ASGI application could not start; what it said is above") from None
 
 
 def _serve_with_workers(config: uvicorn.Config, listener: socket.socket, ready: str) -> None:
