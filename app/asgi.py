@@ -10,10 +10,9 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import health
@@ -29,6 +28,22 @@ log = logging.getLogger("static_host")
 
 COMPARING = 1.0
 """Seconds that a boot spends at most on comparing the lengths of the tree's files with its index."""
+
+
+class Front(Starlette):
+    """Starlette, with the static origin in place of the two layers that it puts around every request.
+
+    What they do is done without them: an exception that reaches the server is logged whole and answered 500, and no
+    route here raises Starlette's HTTPException.
+    """
+
+    def __init__(self, responder: Responder, **options: Any) -> None:
+        super().__init__(**options)
+        self._responder = responder
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what answers requests."""
+        return StaticOrigin(self.router, self._responder)
 
 
 def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
@@ -48,11 +63,13 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
     changed = project.lay_over(project.host + prefix, root)
     responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
     django = project.application()
-    front = Starlette(
-        routes=[*health.routes, Mount("/", app=django)],
-        middleware=[Middleware(StaticOrigin, responder=responder)],
+    front = Front(
+        responder,
+        routes=health.routes,
         lifespan=(lambda _: lifespan_of(django)) if project.is_asgi else None,
     )
+    front.router.redirect_slashes = False
+    front.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
     front.state.root = root
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",

@@ -18,7 +18,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.environ import Environ, environ
-from app.exchange import Application, ClientGone, Exchange, File
+from app.exchange import Application, ClientGone, Exchange, File, Stream
 from app.threads import BacklogFull, Threads
 
 SHORT = 256 << 10
@@ -74,16 +74,16 @@ async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Sen
     try:
         head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
         await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
-        if head.body is not None:
+        if isinstance(head.body, bytes):
             await send({"type": "http.response.body", "body": head.body})
         else:
-            await _watched(exchange, receive, _stream(exchange, send))
+            await _watched(exchange, receive, _stream(head.body, send))
     finally:
         exchange.abandon()
 
 
-async def _stream(exchange: Exchange, send: Send) -> None:
-    async for data in exchange.body.pieces():
+async def _stream(body: Stream, send: Send) -> None:
+    async for data in body.pieces():
         await send({"type": "http.response.body", "body": data, "more_body": True})
     await send({"type": "http.response.body"})
 

@@ -29,11 +29,11 @@ class ClientGone(Exception):
 
 
 class Head(NamedTuple):
-    """Status and header fields of a response, and its body where it is whole; None where it streams."""
+    """Status and header fields of a response, and its body: whole, or as a stream."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
-    body: bytes | None
+    body: bytes | Stream
 
 
 class File:
@@ -114,7 +114,7 @@ class Exchange:
 
     def __init__(self, application: Application, environ: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
         self.head: asyncio.Future[Head] = loop.create_future()
-        self.body = Stream(loop)
+        self._stream: Stream | None = None
         self._application = application
         self.environ = environ
         self._loop = loop
@@ -132,7 +132,8 @@ class Exchange:
     def abandon(self) -> None:
         """Say, in the event loop, that nobody waits for the response, or for the rest of it."""
         self._is_abandoned = True
-        self.body.close()
+        if self._stream:
+            self._stream.close()
         if not self.head.done():
             self.head.set_exception(ClientGone())
             self.head.exception()  # it is not an error that nobody looks at it
@@ -155,18 +156,18 @@ class Exchange:
         if isinstance(response, list | tuple) or not getattr(response, "streaming", True):  # Django's HttpResponse
             self._hand_over_whole(b"".join([*self._written, *response]))
             return
-        is_begun = False
+        stream = Stream(self._loop)
         for piece in _pieces(self._written, response):
-            if not is_begun:
-                self._begin(None)
-                is_begun = True
-            if self.environ["REQUEST_METHOD"] == "HEAD":
+            if not self._stream:
+                self._stream = stream
+                self._begin(stream)
+            if self.environ["REQUEST_METHOD"] == "HEAD" or self._is_abandoned:
                 break
             if piece:
-                self.body.put(piece)
-        if is_begun:
+                stream.put(piece)
+        if self._stream:
             self._is_over = True
-            self.body.end()
+            stream.end()
         else:
             self._hand_over_whole(b"")
 
@@ -176,7 +177,7 @@ class Exchange:
         self._is_over = True
         self._begin(body)
 
-    def _begin(self, body: bytes | None) -> None:
+    def _begin(self, body: bytes | Stream) -> None:
         if not self._status:
             raise RuntimeError("the WSGI application did not call start_response")
         status = int(self._status[:3])
@@ -206,8 +207,8 @@ class Exchange:
     def _set_failed(self, error: BaseException) -> None:
         if not self.head.done():
             self.head.set_exception(error)
-        else:
-            self.body.end(error)
+        elif self._stream:
+            self._stream.end(error)
 
 
 def _in(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *arguments: Any) -> None:

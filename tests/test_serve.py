@@ -92,6 +92,10 @@ def test_health_is_answered_for_any_host_and_never_kept(server: Running) -> None
     assert answer.headers["cache-control"] == "private, no-store, max-age=0"
     assert "set-cookie" not in answer.headers
     assert httpx.get(f"{server.url}/", headers={"host": "10.1.2.3"}).status_code == 400
+    refused = httpx.post(f"{server.url}/healthz")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD")
+    assert httpx.head(f"{server.url}/healthz").status_code == 200
+    assert httpx.get(f"{server.url}/healthz/").status_code == 404  # Django's
 
 
 def test_an_exception_in_a_view_is_a_500_and_is_logged_whole(client: httpx.Client, server: Running) -> None:
