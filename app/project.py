@@ -30,6 +30,7 @@ DEFAULT_ROOT = Path("staticfiles")
 STORAGE = "app.storage.StaticHostStorage"
 
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+FORGOTTEN = "there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
 DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 _REPLACED = (
@@ -73,15 +74,21 @@ class Project:
         """Whether it is the bundled site."""
         return self.name == BUNDLED
 
+    @property
+    def seems_forgotten(self) -> bool:
+        """Whether another project is here, but was not named."""
+        return self.is_bundled and Path("manage.py").exists()
+
     def lay_over(self, static_url: str, root: Path, storage: str = STORAGE) -> list[str]:
         """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.
 
-        `storage` takes the place of a staticfiles storage that does not fingerprint, or only as Django's does.
+        `storage` takes the place of a staticfiles storage that does not fingerprint, or only as Django's does; Django's
+        plain one, which needs no tree, that of every other.
         """
         from django.conf import settings
 
         own = settings.STORAGES.get("staticfiles", {})
-        chosen = own if _fingerprints(own.get("BACKEND")) else {"BACKEND": storage}
+        chosen = own if storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND")) else {"BACKEND": storage}
         changes = [
             ("STATIC_URL", self.static_url, static_url),
             ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
