@@ -5,10 +5,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH_BIN := .venv-bench/bin
+PROJECTS_BIN := .venv-projects/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test check fuzz bench-build bench-scale image lock clean help
+.PHONY: run test check projects fuzz bench-build bench-scale bench-django image lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -27,6 +28,9 @@ check: .venv/test ## lint, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
+projects: .venv-projects/run tests/real/vite/node_modules/.installed ## run real projects: Wagtail, Django's admin, Channels, django-compressor, Vite
+	$(PROJECTS_BIN)/pytest tests/real $(PYTEST)
+
 fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for FUZZ_SECONDS (60)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	PYTHONPATH=. $(BIN)/python tests/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
@@ -39,6 +43,10 @@ bench-scale: .venv-bench/run ## measure the build of 1,000 and of 10,000 files (
 	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
 	@$(BENCH_BIN)/python -m benchmarks.scale $(BENCH)
 
+bench-django: .venv-bench/run ## measure what a request to Django costs, against four other servers (BENCH=--help)
+	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
+	@$(BENCH_BIN)/python -m benchmarks.django $(BENCH)
+
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .
 	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
@@ -47,14 +55,15 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
 	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test" \
-	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench"; do \
+	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench" \
+	    "requirements-projects.txt --group build --group projects"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
 	done
 
 clean: ## remove everything that these targets made
-	rm -rf .venv .venv-bench .lock-venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
-	    benchmarks/node_modules benchmarks/work-*
+	rm -rf .venv .venv-bench .venv-projects .lock-venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
+	    benchmarks/node_modules benchmarks/work-* tests/real/vite/node_modules
 
 help: ## list all targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -87,4 +96,16 @@ $(DATA)/site.sqlite3: .venv/run
 benchmarks/node_modules/.installed: benchmarks/package.json benchmarks/package-lock.json benchmarks/.npmrc
 	@echo "Installing the locked npm packages for the benchmarks into benchmarks/node_modules"
 	@cd benchmarks && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venv-projects/run: requirements-projects.txt pyproject.toml
+	@echo "Installing the locked packages for the real projects into .venv-projects"
+	@$(PYTHON) -m venv .venv-projects
+	@$(PROJECTS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-projects.txt
+	@$(PROJECTS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tests/real/vite/node_modules/.installed: tests/real/vite/package.json tests/real/vite/package-lock.json tests/real/vite/.npmrc
+	@echo "Installing the locked npm packages for the Vite project into tests/real/vite/node_modules"
+	@cd tests/real/vite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

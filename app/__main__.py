@@ -91,20 +91,56 @@ def serve() -> None:
         run(Settings.read())
 
 
-@main.command(short_help="Try what serve does at its start.")
-def check() -> None:
-    """Try what `serve` does at its start: settings, project, static tree; and Django's own system checks.
+@main.command(short_help="Serve the project as it is, for development.")
+def dev() -> None:
+    """Serve the project without a build, and load it again when its code changes. For development only.
 
-    Every file of the tree is read, too, and compared with the index; every encoded one is decoded and compared with
-    its source. All that is wrong is listed.
+    Static files come straight from the project's finders, by their own names, at the URLs that `serve` gives them, and
+    are revalidated by browsers at every use. A static host (DJANGO_STATIC_HOST, or one in STATIC_URL) is not used.
+    Python files and .env below the working directory are watched; templates and static files need no reload. A project
+    that cannot be loaded is told of, and tried again at the next change. Debug pages are shown if the project's DEBUG
+    is True.
 
-    Prints one line for each; exits with the code that `serve` would. The address is not tried.
+    `static-host serve --help` lists all variables; WEB_CONCURRENCY and those of the build have no effect here.
     """
-    with reported():
-        from app.check import check as run
+    with reported(), suppress(KeyboardInterrupt):
+        from app.dev import dev as run
         from app.settings import Settings
 
         run(Settings.read())
+
+
+@main.command(short_help="Try what serve does at its start; examine the tree and the settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the table.")
+def check(as_json: bool) -> None:
+    """Try what `serve` does at its start, and examine what it has no time for.
+
+    Settings, project and static tree are loaded. Every file of the tree is read and compared with the index; every
+    encoded one is decoded and compared with its source. The project's settings are examined for what goes wrong behind
+    a proxy or with a static host of its own, and for what has no effect here. Django's own system checks are run, those
+    for deployment (`check --deploy`) too; none needs a database. The address is not tried.
+
+    Prints a table of findings, each with its remedy: errors, warnings, what is good to know, what is in order. Exits
+    with 0 if there is no error, with the code that `serve` would exit with if it cannot start, with 3 if a file is
+    damaged, else with 1. Tracebacks go to standard error.
+
+    \b
+    --json prints an object, and nothing else:
+        ok         whether there is no error
+        findings   a list, the gravest first; each has
+            level      error, warning, info or ok
+            check      what was looked at, a name that does not change: settings,
+                       project, tree, manifest, static-url, static-prefix,
+                       static-root, debug, allowed-hosts, ssl-redirect,
+                       proxy-ssl-header, forwarded-allow-ips, csp, whitenoise,
+                       cache-middleware, django; django.security.W004 and so
+                       on are Django's own
+            found      what was found, with its value
+            remedy     what to do; empty if nothing is, or if found says it
+    """
+    from app.check import check as run
+
+    raise SystemExit(run(as_json))
 
 
 if __name__ == "__main__":

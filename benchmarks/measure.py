@@ -26,6 +26,7 @@ PROJECT = HERE / "project"
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 _READ_BY_A_BUILD = ("DJANGO_", "BENCH_", "PYTHON", "XDG_")
+_OF_A_BUILD = ("django", "whitenoise", "brotli", "wagtail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,13 @@ class Run:
 
 def run(*command: str, **variables: str) -> Run:
     """Run a Python module in the benchmark's project, with only these of the variables that a build reads."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(_READ_BY_A_BUILD)}
     os.sync()
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=PROJECT,
-            env={**clean, **variables},
+            env=environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -60,6 +60,12 @@ def run(*command: str, **variables: str) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _UNIT)
 
 
+def environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment, with only these of the variables that a build or a server reads."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(_READ_BY_A_BUILD)}
+    return {**clean, **variables}
+
+
 def middle(runs: Sequence[Run]) -> Run:
     """Return the median of each figure."""
     return Run(
@@ -69,15 +75,14 @@ def middle(runs: Sequence[Run]) -> Run:
     )
 
 
-def facts() -> dict[str, str]:
-    """Return when, on what machine and with what versions this runs."""
-    packages = ("django", "whitenoise", "brotli", "wagtail")
+def facts(*packages: str) -> dict[str, str]:
+    """Return when, on what machine and with what versions (the build's, unless others are named) this runs."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "CPU": _cpu(),
         "cores": str(os.cpu_count()),
         "Python": platform.python_version(),
-        **{package: version(package) for package in packages},
+        **{package: version(package) for package in packages or _OF_A_BUILD},
     }
 
 

@@ -8,6 +8,7 @@ fingerprinted, and what the operator's pattern finds: as in a build.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable
@@ -30,7 +31,7 @@ MANIFEST = "staticfiles.json"
 
 def adopt(root: Path, settings: Settings) -> Made:
     """Write the index of the files in the directory `root`, and return what it lists. Raises BuildFailed."""
-    if root.is_symlink() and root.resolve().parent.name == f".{root.name}.releases":
+    if root.is_symlink() and Path(os.path.realpath(root)).parent.name == f".{root.name}.releases":
         raise BuildFailed(f"{root} was made by `static-host build`, and has its index.")
     try:
         return _adopted(root, settings)
@@ -46,6 +47,9 @@ def _adopted(root: Path, settings: Settings) -> Made:
     names = [name for name in found if name not in aside]
     if not names:
         raise BuildFailed(f"{root} has no files.")
+    odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
+    if odd:
+        raise BuildFailed(f"{root / odd} is not a regular file, and a tree has no others. Copy the tree with `cp -rL`.")
     identities = {name: identity for identity, group in resources.by_content(root, names).items() for name in group}
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         examined = list(threads.map(lambda name: _examined(root, name, identities[name]), names))
@@ -63,7 +67,7 @@ def _adopted(root: Path, settings: Settings) -> Made:
     contents = [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()]
     made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
     try:
-        _write(root, index.dumps(_prefix(settings), made.resources, manifest))
+        _write(root, index.dumps(_prefix(settings), made.resources, manifest, adopted=True))
     except ValueError as error:
         raise BuildFailed(f"a file has a name that cannot be served: {error}. Rename it.") from None
     return made
@@ -99,14 +103,26 @@ def _immutable(
 
 
 def _manifest(root: Path) -> tuple[str, bytes] | None:
-    """Return the name and the content of Django's manifest, if the tree has one."""
-    path = root / MANIFEST
+    """Return the name and the content of Django's manifest, if the tree has one. Raises BuildFailed for a wrong one."""
     try:
-        data = path.read_bytes()
-        resources.fingerprinted(data)
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        data = (root / MANIFEST).read_bytes()
+    except FileNotFoundError:
         return None
+    try:
+        document = json.loads(data)
+        paths = {str(hashed) for hashed in document["paths"].values() if (root / hashed).is_file()}
+        is_whole = document["version"] in ("1.0", "1.1") and len(paths) == len(set(document["paths"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise BuildFailed(
+            f"{root / MANIFEST} is no manifest of Django's, or names files that are not there. Remove it."
+        )
     return MANIFEST, data
+
+
+def _is_regular(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
 def _prefix(settings: Settings) -> str:

@@ -29,7 +29,7 @@ def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:
     """Return those of `names` that the manifest at the path `manifest` lists as hashed outputs."""
     try:
         document = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return set()
     folder = PurePosixPath(manifest).parent
     folder = folder.parent if folder.name == ".vite" else folder

@@ -86,17 +86,17 @@ class Collected:
 
 
 def collect(
-    directory: Path, settings: Settings, found: Sequence[Source], ignored: list[str], previous: Path | None
+    directory: Path, settings: Settings, found: Sequence[Source], ignored: list[str], files: Files
 ) -> Collected:
     """Collect `found` into `directory`, which is the project's STATIC_ROOT by now.
 
-    `ignored` are patterns of what is left out. What the release `previous` has already is linked, unless a command or
-    a storage of the project's own might write into it. Raises BuildFailed; an exception of the project's own code
-    passes through.
+    `ignored` are patterns of what is left out. `files` may link what the release before has, unless a command or a
+    storage of the project's own might write into it. Raises BuildFailed; an exception of the project's own code passes
+    through.
     """
     storage: Any = storages["staticfiles"]
     if isinstance(storage, BuildStorage):
-        storage.files = Files(directory, previous if uses(BuildStorage) else None)
+        storage.files = files if uses(BuildStorage) else Files(directory, None, files.mode)
     try:
         _call(ignored)
     except CommandError as error:

@@ -23,7 +23,7 @@ from importlib.util import find_spec
 import brotli
 from whitenoise.compress import Compressor
 
-from static_build.releases import BuildFailed
+from app.settings import SettingsWrong
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -52,7 +52,7 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         super().__init__(quiet=True)
         chosen = set(codings)
         if "zopfli" in chosen and not find_spec("zopfli"):
-            raise BuildFailed(
+            raise SettingsWrong(
                 "DJANGO_STATIC_CODINGS has zopfli, which is not installed: install django-static-host[zopfli]."
             )
         makers: dict[str, tuple[str, Callable[[bytes], bytes], str]] = {

@@ -12,7 +12,10 @@ import filecmp
 import os
 import shutil
 from pathlib import Path
+from stat import S_IMODE
 from typing import IO
+
+from django.conf import settings
 
 _WHOLE = 4 << 20
 """Sources up to this many bytes are compared in memory, larger ones piece by piece."""
@@ -21,7 +24,9 @@ _WHOLE = 4 << 20
 class Files:
     """A directory being filled, and the release before it, if any of it may be linked."""
 
-    def __init__(self, directory: Path, previous: Path | None = None) -> None:
+    def __init__(self, directory: Path, previous: Path | None, mode: int) -> None:
+        self.mode = mode
+        """Permissions of every file."""
         self._directory = directory
         self._previous = previous
         self._folders: set[str] = set()
@@ -34,6 +39,7 @@ class Files:
         if before and before.read_bytes() == body and _linked(before, path):
             return
         path.write_bytes(body)
+        path.chmod(self.mode)
 
     def copy(self, name: str, source: IO[bytes]) -> None:
         """Make the file `name` with the rest of `source`. Raises OSError."""
@@ -46,6 +52,7 @@ class Files:
         with path.open("xb") as file:
             file.write(body)
             shutil.copyfileobj(source, file, _WHOLE)
+        path.chmod(self.mode)
         before = self._before(name, path.stat().st_size)
         if before and filecmp.cmp(before, path, shallow=False):
             link = path.with_name(f"{path.name}.linked")
@@ -67,12 +74,26 @@ class Files:
         return self._directory / name
 
     def _before(self, name: str, length: int) -> Path | None:
-        """Return the previous release's file of that name, if it has that length."""
+        """Return the previous release's file of that name, if it has that length and our permissions."""
         path = self._previous and self._previous / name
         try:
-            return path if path and path.stat(follow_symlinks=False).st_size == length else None
+            facts = path.stat(follow_symlinks=False) if path else None
         except OSError:
             return None
+        is_alike = facts and facts.st_size == length and S_IMODE(facts.st_mode) == self.mode
+        return path if is_alike else None
+
+
+def file_mode() -> int:
+    """Return the permissions of collected files: Django's FILE_UPLOAD_PERMISSIONS, else what the umask leaves."""
+    return settings.FILE_UPLOAD_PERMISSIONS or 0o666 & ~umask()
+
+
+def umask() -> int:
+    """Return the process's file mode creation mask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def _linked(existing: Path, path: Path) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IMODE
 
 from app.origin import index
 from app.origin.tree import TreeDamaged, TreeUnusable
@@ -27,9 +28,9 @@ from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
 from static_build.encode import Encoder
-from static_build.files import Files
+from static_build.files import Files, file_mode
 from static_build.releases import BuildFailed, current, staging, swap, whole
-from static_build.sources import Source, fingerprint, sources, uses
+from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
 
 log = logging.getLogger("static_host.build")
@@ -86,7 +87,8 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
                 log.warning("%s", warning)
     except OSError as error:
         raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
-    return Built(root, root.resolve().name[:16], changed, made, time.monotonic() - began, work.verified)
+    release = Path(os.path.realpath(root)).name[:16]
+    return Built(root, release, changed, made, time.monotonic() - began, work.verified)
 
 
 class _Build:
@@ -104,10 +106,12 @@ class _Build:
         self.before = current(root)
         project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
+        self.files = Files(directory, self.before, file_mode())
 
     def run(self, progress: resources.Progress) -> tuple[resources.Made, bool]:
         """Return what the tree consists of, and whether it is another one than before."""
         with explained(self.project.name):
+            refuse_inside(self.root)
             found = sources()
         ignored = dangling_links(found)
         inputs = self._inputs(found)
@@ -116,29 +120,35 @@ class _Build:
         if known and self.before and unchanged and self._is_intact(self.before):
             return self._as_before(known, self.before), False
         with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
-            collected = collect(self.directory, self.settings, found, ignored, self.before)
+            collected = collect(self.directory, self.settings, found, ignored, self.files)
             compressed = compress(self.project.host + self.project.prefix)
         made = self._made(collected, compressed, progress)
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
-        (self.directory / index.NAME).write_bytes(_index(self.project, made, manifest))
+        others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
+        self.files.write(index.NAME, _index(self.project, made, manifest, others))
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
         changed = swap(self.directory, self.root, self._is_intact)
-        if inputs:
-            release = self.root.resolve().name
+        if inputs and inputs == self._inputs(sources()):  # nothing was changed meanwhile
+            release = Path(os.path.realpath(self.root)).name
             record.write(self.directory.parent, record.Record(inputs, release, collected.dangling, made.warnings))
         return made, changed
+
+    def _others(self, compressed: Compressed) -> list[str]:
+        """Return the names of files that the tree needs and that are no resources, Django's manifest aside."""
+        return [compressed.manifest] if compressed.manifest and (self.directory / compressed.manifest).exists() else []
 
     def _inputs(self, found: Iterable[Source]) -> str | None:
         """Return the fingerprint of all that this build depends on; None if it depends on more than can be named."""
         if is_offline() or not uses(BuildStorage):
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
-        return fingerprint(found, settings, self.project.prefix, self.project.host, self.encoder.recipe, output())
+        facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.mode)
+        return fingerprint(found, *facts)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""
-        if not whole(tree):
+        if not whole(tree) or S_IMODE((tree / index.NAME).stat().st_mode) != self.files.mode:
             return False
         with suppress(TreeUnusable):
             self.verified = verify(tree) if self.verifies else None
@@ -165,7 +175,7 @@ class _Build:
             raise BuildFailed("the project has no static files: its finders find none.")
         known = set(names)
         of_django = resources.fingerprinted(manifest.read_bytes())
-        lost = of_django - known
+        lost = [name for name in of_django - known if not (self.directory / name).exists()]
         if lost:
             raise BuildFailed(
                 f"the manifest names files that are not there: {', '.join(sorted(lost))}. Rename their sources."
@@ -178,16 +188,16 @@ class _Build:
             lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
             self.encoder,
             self.cache,
-            Files(self.directory, self.before),
+            self.files,
             progress,
         )
         self.cache.prune()
         return made
 
 
-def _index(project: Project, made: resources.Made, manifest: tuple[str, bytes]) -> bytes:
+def _index(project: Project, made: resources.Made, manifest: tuple[str, bytes], others: dict[str, bytes]) -> bytes:
     try:
-        return index.dumps(project.prefix, made.resources, manifest)
+        return index.dumps(project.prefix, made.resources, manifest, others)
     except ValueError as error:
         raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
 

@@ -24,7 +24,7 @@ class Record:
 
 def read(home: Path) -> Record | None:
     """Return the note in the directory of releases; None if there is none that can be read."""
-    with suppress(OSError, ValueError, TypeError, KeyError):
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads((home / NAME).read_bytes())
         dangling = tuple(Reference(**reference) for reference in facts["dangling"])
         return Record(facts["inputs"], facts["release"], dangling, tuple(facts["warnings"]))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -24,10 +25,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from stat import S_ISREG
 
 from app.exits import Stop
 from app.origin import index
+from app.origin.tree import TreeUnusable, load
+from static_build.files import umask
 
 log = logging.getLogger("static_host.build")
 
@@ -49,7 +51,7 @@ def staging(root: Path) -> Iterator[Path]:
         for killed in home.glob("building-*"):
             shutil.rmtree(killed, ignore_errors=True)
         directory = Path(tempfile.mkdtemp(prefix="building-", dir=home))
-        directory.chmod(0o777 & ~_umask())  # a server may run as another user
+        directory.chmod(0o777 & ~umask())  # a server may run as another user
         try:
             yield directory
         finally:
@@ -58,7 +60,7 @@ def staging(root: Path) -> Iterator[Path]:
 
 def current(root: Path) -> Path | None:
     """Return the directory of the release at `root`; None if there is no tree."""
-    return root.resolve() if (root / index.NAME).exists() else None
+    return Path(os.path.realpath(root)) if (root / index.NAME).exists() else None  # resolve() raises for a loop
 
 
 def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool:
@@ -67,7 +69,7 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool
     The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one.
     """
     release = sha256((directory / index.NAME).read_bytes()).hexdigest()[:16]
-    before = root.resolve()
+    before = Path(os.path.realpath(root))
     if before.name[:16] == release and is_intact(before):
         return False
     target = directory.with_name(release)
@@ -77,7 +79,8 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool
     _flush(directory)
     directory.rename(target)
     _link(root, target)
-    _flush_one(root.parent)
+    with suppress(OSError):  # the new tree is in place
+        _flush_one(root.parent)
     _remove_unused(target)
     return True
 
@@ -125,29 +128,27 @@ def _remove_unused(current: Path) -> None:
 
 def _remove_if_unused(directory: Path) -> None:
     """Remove a release that no server has locked, under a lock that no server can pass until it is gone."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        log.warning("an old release cannot be removed: %s: %s", error.strerror, directory)
+        return
+    with suppress(OSError):  # in use
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(directory, ignore_errors=True)
-    except OSError:
-        pass  # in use
-    finally:
-        os.close(descriptor)
+    os.close(descriptor)
 
 
 def whole(tree: Path) -> bool:
-    """Whether every file of the tree still has the length that its index says."""
-    with suppress(OSError, ValueError):
-        resources = index.loads((tree / index.NAME).read_bytes()).values()
-        return all(
-            _has_length(f"{tree}/{r.file}", r.length) for resource in resources for r in resource.representations
-        )
+    """Whether every file of the tree still has the length that its index says, and the manifest its content."""
+    with suppress(TreeUnusable):
+        loaded = load(tree)
+        try:
+            loaded.check_lengths(math.inf)
+        finally:
+            loaded.close()
+        return all((tree / name).exists() for name in loaded.index.others)
     return False
-
-
-def _has_length(path: str, length: int) -> bool:
-    facts = os.lstat(path)
-    return S_ISREG(facts.st_mode) and facts.st_size == length
 
 
 def _refuse_what_is_not_a_tree(root: Path) -> None:
@@ -156,8 +157,24 @@ def _refuse_what_is_not_a_tree(root: Path) -> None:
         raise BuildFailed(f"the static root {root} is a file. {remedy}")
     if os.path.ismount(root):
         raise BuildFailed(f"the static root {root} is a mount point: set DJANGO_STATIC_ROOT to a directory inside it.")
-    if root.is_dir() and not (root / index.NAME).exists() and any(root.iterdir()):
+    if root.is_dir() and any(root.iterdir()) and not _is_ours(root):
         raise BuildFailed(f"{root} holds files that are not a static tree of this program. {remedy}")
+
+
+def _is_ours(root: Path) -> bool:
+    """Whether a directory is a release, or a copy of one with nothing of anybody else's in it."""
+    if root.is_symlink() and Path(os.path.realpath(root)).parent == Path(os.path.realpath(_home(root))):
+        return True
+    try:
+        tree = index.loads((root / index.NAME).read_bytes())
+    except OSError:
+        return False
+    except index.IndexDamaged:
+        return not any(path.name != index.NAME for path in root.iterdir())
+    known = {r.file for resource in tree.values() for r in resource.representations}
+    known |= {index.NAME, *tree.others, *(tree.manifest[:1] if tree.manifest else ())}
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+    return not tree.adopted and found <= known
 
 
 def _wait_for(lock: int, root: Path) -> None:
@@ -170,9 +187,3 @@ def _wait_for(lock: int, root: Path) -> None:
 
 def _home(root: Path) -> Path:
     return root.parent / f".{root.name}.releases"
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

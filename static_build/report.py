@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from app.exits import Stop
 from static_build.pipeline import Built
 from static_build.releases import BuildFailed
 from static_build.resources import Content
@@ -119,15 +120,21 @@ def page(built: Built) -> str:
     return template.replace("{{ document }}", facts)
 
 
+class ReportRefused(Stop):
+    """The page cannot be written where the option says."""
+
+    exit_code = 2
+
+
 def try_to_write(path: Path) -> None:
-    """Find out, before a long build, whether the page can be written there. Raises BuildFailed."""
+    """Find out, before a long build, whether the page can be written there. Raises ReportRefused."""
     existed = path.exists()
     try:
         path.open("ab").close()
         if not existed:
             path.unlink()
     except OSError as error:
-        raise BuildFailed(f"--report {path}: {error.strerror}. Name a file that can be written.") from None
+        raise ReportRefused(f"--report {path}: {error.strerror}. Name a file that can be written.") from None
 
 
 def write(path: Path, built: Built) -> None:

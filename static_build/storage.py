@@ -11,6 +11,7 @@ grows with the square of the number of files. For trees without circles the resu
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shutil
@@ -49,8 +50,8 @@ class _Asked(dict[str, str]):
     """Stands in for the fingerprinted names where it only matters which names a file refers to."""
 
     def get(self, key: str, default: Any = None) -> Any:  # noqa: ARG002 - the signature of dict
-        """Note the name, and return it as it is."""
-        self[key] = key
+        """Note the name, with its query and without, and return it as it is."""
+        self[key] = self[key.partition("?")[0]] = key
         return key
 
 
@@ -69,6 +70,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.dangling: list[Reference] = []
+        self._given: set[str] = set()
         self._imports = {entry[0] for entry in self._js_module_import_aggregation_patterns[1]}
 
     def post_process(
@@ -80,7 +82,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         """
         if dry_run:
             return
-        self.hashed_files, self.dangling = {}, []
+        self.hashed_files, self.dangling, self._given = {}, [], set()
         references = {}
         for name in sorted(paths):
             found = self._references(name)
@@ -130,6 +132,23 @@ class FingerprintStorage(ManifestStaticFilesStorage):
 
         return converter
 
+    def _stored_name(self, name: str, hashed_files: dict[str, str]) -> str:
+        """Return the fingerprinted name of what a reference names. Raises ValueError if that does not exist.
+
+        Of a name with a query that is no file's name, the query is kept. A name that has its fingerprint already is
+        one that an earlier pattern has rewritten: Django's patterns overlap.
+        """
+        name = name.strip()  # Django's pattern for the source maps of stylesheets leaves a space
+        path, _, query = name.partition("?")
+        for candidate, rest in ((name, ""), (path, f"?{query}" if query else "")):
+            key = self._key(candidate)
+            found = hashed_files.get(key)
+            if found is not None or key in self._given:
+                return (key if found is None else found) + rest
+        if os.path.isdir(self.path(path)):  # noqa: PTH112 - false for what cannot be a name
+            return name
+        raise ValueError(f"{name} does not exist")
+
     def _references(self, name: str) -> _References | None:
         """Return what a stylesheet or script refers to; None if it is neither, or refers to nothing."""
         entries = [
@@ -170,10 +189,12 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             together = sha256(b"".join(sha256(body).digest() for body in plain.values())).digest()
             for name, body in plain.items():
                 self.hashed_files[self._key(name)] = self._hashed(name, together + body)
+                self._given.add(self.hashed_files[self._key(name)])
         for name in members:
             body = self._final(name, references)
             if not in_a_circle:
                 self.hashed_files[self._key(name)] = self._hashed(name, body)
+            self._given.add(self.hashed_files[self._key(name)])
             self.write(self.hashed_files[self._key(name)], body)
 
     def _final(self, name: str, references: Mapping[str, _References]) -> bytes:
@@ -184,6 +205,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         with self.open(name) as file:
             hashed = self.clean_name(self.hashed_name(name, file))
         self.hashed_files[self._key(name)] = hashed
+        self._given.add(hashed)
         if hashed != name:
             self.copy(name, hashed)
 

@@ -62,7 +62,8 @@ def verify(root: Path) -> Verified:
     bad = sorted(line for group, _ in found for line in group)
     if bad:
         lines = "".join(f"\n  {line}" for line in bad)
-        remedy = "Build it again with `static-host build --verify`, which makes anew what is damaged."
+        rebuild = "Build it again with `static-host build --verify`, which makes anew what is damaged."
+        remedy = tree.remedy if tree.index.adopted else rebuild
         raise TreeDamaged(f"the static tree at {root} is damaged:{lines}\n{remedy}", root, bad)
     lengths = [length for _, group in found for length in group]
     return Verified(len(tree.index), len(lengths), sum(lengths), round(time.monotonic() - began, 3))

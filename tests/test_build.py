@@ -201,18 +201,3 @@ def test_help_is_worth_reading(project: Path, command: tuple[str, ...], expected
     result = run(*command, cwd=project)
     assert result.returncode == 0
     assert expected in result.stdout
-
-
-def test_check_says_what_holds_and_what_does_not(build: Build, project: Path) -> None:
-    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
-    missing = run("static-host", "check", cwd=project, **variables)
-    assert (missing.returncode, "there is no static tree" in missing.stderr) == (3, True)
-    build()
-    good = run("static-host", "check", cwd=project, **variables)
-    assert (good.returncode, good.stderr) == (0, "")
-    assert "ok  16 static resources of " in good.stdout
-    assert "ok  Django's system checks" in good.stdout
-    settings(project, "STATICFILES_DIRS = 'not a list'")
-    bad = run("static-host", "check", cwd=project, **variables)
-    assert bad.returncode == 1
-    assert "(staticfiles.E001) The STATICFILES_DIRS setting is not a tuple or list." in bad.stdout

@@ -76,5 +76,6 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
         ["make", "help"], cwd=checkout, env=environment({}), capture_output=True, text=True, check=True
     )
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
-        *("run", "test", "check", "fuzz", "bench-build", "bench-scale", "image", "lock", "clean", "help")
+        *("run", "test", "check", "projects", "fuzz", "bench-build", "bench-scale", "bench-django"),
+        *("image", "lock", "clean", "help"),
     ]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
+import stat
 import subprocess
 import time
 from pathlib import Path
@@ -12,9 +15,9 @@ import pytest
 
 from app.origin.index import loads
 from static_build.verify import verify
-from tests.builds import Build, files
+from tests.builds import Build, files, settings
 from tests.conftest import LARGE
-from tests.processes import SCRIPTS, environment
+from tests.processes import SCRIPTS, environment, run
 
 
 def test_a_build_that_is_killed_leaves_a_whole_tree(build: Build, project: Path, tmp_path: Path) -> None:
@@ -163,3 +166,56 @@ def test_a_disk_that_is_full_leaves_the_old_tree(build: Build, project: Path) ->
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0
     finally:
         subprocess.run(["umount", small], check=True)
+
+
+def test_a_directory_of_the_user_s_own_is_never_replaced(build: Build, project: Path) -> None:
+    """Neither one that has only an index of ours, nor a copied release with another file in it."""
+    (project / "dist").mkdir()
+    (project / "dist/a.css").write_text("a {}")
+    (project / "dist/precious.txt").write_text("the only copy")
+    assert run("static-host", "index", "dist", cwd=project).returncode == 0
+    refused = build(DJANGO_STATIC_ROOT="dist")
+    assert refused.returncode == 5
+    assert "holds files that are not a static tree of this program" in refused.stderr
+    assert (project / "dist/precious.txt").read_text() == "the only copy"
+    assert build().returncode == 0
+    shutil.copytree(project / "staticfiles", project / "copy")
+    assert build(DJANGO_STATIC_ROOT="copy").returncode == 0
+    shutil.copytree(project / "staticfiles", project / "other")
+    (project / "other/precious.txt").write_text("the only copy")
+    assert build(DJANGO_STATIC_ROOT="other").returncode == 5
+    assert (project / "other/precious.txt").read_text() == "the only copy"
+
+
+def test_a_static_root_inside_a_static_folder_is_refused(build: Build, project: Path) -> None:
+    result = build(DJANGO_STATIC_ROOT="mysite/static/tree")
+    assert result.returncode == 5
+    assert f"{project}/mysite/static/tree lies in the static folder {project}/mysite/static" in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, "garbage", "[]", '{"paths": {}, "version": "1.1"}'])
+def test_a_release_whose_manifest_was_lost_is_made_anew(build: Build, project: Path, content: str | None) -> None:
+    assert build().returncode == 0
+    path = project / "staticfiles/staticfiles.json"
+    before = path.read_text()
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    result = build()
+    assert result.returncode == 0, result.stderr
+    assert path.read_text() == before
+
+
+def test_files_have_the_permissions_of_this_build(build: Build, project: Path) -> None:
+    assert build().returncode == 0
+    settings(project, "FILE_UPLOAD_PERMISSIONS = 0o640")
+    assert build().returncode == 0
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (project / "staticfiles").rglob("*") if path.is_file()}
+    assert modes == {0o640}
+
+
+def test_what_is_no_file_in_a_static_folder_is_named(build: Build, project: Path) -> None:
+    os.mkfifo(project / "mysite/static/pipe.css")
+    result = build()
+    assert result.returncode == 5
+    assert f"{project}/mysite/static/pipe.css is in a static folder, and is not a regular file." in result.stderr

@@ -210,7 +210,7 @@ def test_a_report_that_cannot_be_written_stops_the_build_before_it_begins(
     build: Build, project: Path, name: str, reason: str
 ) -> None:
     result = build("--report", name)
-    assert result.returncode == 5
+    assert result.returncode == 2
     assert result.stderr == f"static-host: --report {name}: {reason}. Name a file that can be written.\n"
     assert result.stdout == ""
     assert not (project / "staticfiles").exists()

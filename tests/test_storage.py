@@ -184,3 +184,47 @@ def test_an_own_collectstatic_never_writes_into_the_release_before(build: Build,
         assert (before / "digits.txt").read_text() == "one3456789"
         assert httpx.get(f"{running.url}/static/digits.txt").text == "one3456789"
     assert (project / "staticfiles/digits.txt").read_text() == "two3456789"
+
+
+def test_patterns_that_overlap_rewrite_a_name_once(build: Build, project: Path) -> None:
+    """Django's pattern for imports reads on to the next "from": that for exports sees what it rewrote again."""
+    folder, tree = project / "mysite/static", project / "staticfiles"
+    (folder / "leaf.js").write_text("export const l = 1;\n")
+    (folder / "c.js").write_text('import {l} from "./leaf.js";export const c = 1;\n')
+    (folder / "top.js").write_text(
+        'import "./leaf.js";\nexport {c} from "./c.js";\nexport {l} from "./leaf.js";\nimport x from "./c.js";\n'
+    )
+    (folder / "query.css").write_text("@import 'site.css?v=1';\na { b: url(img/dot.png?x) }\n")
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    names = manifest(project)
+    top = (tree / names["top.js"]).read_text()
+    assert top.count(f'"./{names["leaf.js"]}"') == 2
+    assert top.count(f'"./{names["c.js"]}"') == 2
+    styled = (tree / names["query.css"]).read_text()
+    assert f"{names['site.css']}?v=1" in styled
+    assert f"{names['img/dot.png']}?x" in styled
+
+
+def test_a_source_that_its_storage_changes_is_built_every_time(build: Build, project: Path) -> None:
+    (project / "mysite/finders.py").write_text(
+        "import os\n"
+        "from django.contrib.staticfiles.finders import FileSystemFinder\n"
+        "from django.core.files.base import ContentFile\n"
+        "from django.core.files.storage import FileSystemStorage\n"
+        "class Stamped(FileSystemStorage):\n"
+        "    def _open(self, name, mode='rb'):\n"
+        "        stamp = ContentFile(os.environ['STAMP'].encode())\n"
+        "        return stamp if name == 'digits.txt' else super()._open(name, mode)\n"
+        "class Finder(FileSystemFinder):\n"
+        "    def __init__(self, *args, **kwargs):\n"
+        "        super().__init__(*args, **kwargs)\n"
+        "        for root, storage in list(self.storages.items()):\n"
+        "            self.storages[root] = Stamped(location=storage.location)\n"
+        "            self.storages[root].prefix = ''\n"
+    )
+    settings(project, "STATICFILES_FINDERS = ['mysite.finders.Finder']")
+    for stamp in ("one", "two"):
+        result = build(STAMP=stamp)
+        assert result.returncode == 0, result.stderr
+        assert (project / "staticfiles/digits.txt").read_text() == stamp

@@ -4,7 +4,8 @@ Rule: the index holds facts (media type, immutability, codings, files, lengths, 
 server reads it and derives nothing from names, suffixes or the file system.
 
 The file is UTF-8 text. Its first line is a JSON object (format version, URL prefix, name and CRC-32 of Django's
-manifest, number of resources and the CRC-32 of everything after that line); each further line is one resource, sorted
+manifest and of other files that are no resources, whether other tools made the tree, number of resources and the
+CRC-32 of everything after that line); each further line is one resource, sorted
 by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A file of
 ``null`` lies where its name says: the resource's name plus the coding's suffix. A line is parsed when its resource is
 first asked for, so that reading the index of 100,000 files takes a fraction of a second.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from zlib import crc32
@@ -62,8 +63,19 @@ class Resource:
 class Index(Mapping[str, Resource]):
     """Resource by name: the URL path below the prefix, decoded (``css/site.css``)."""
 
-    def __init__(self, prefix: str, rows: dict[str, str], manifest: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        prefix: str,
+        rows: dict[str, str],
+        manifest: tuple[str, str] | None = None,
+        others: Sequence[str] = (),
+        adopted: bool = False,
+    ) -> None:
         self.prefix = prefix
+        self.others = tuple(others)
+        """Names of further files that belong to the tree and are no resources."""
+        self.adopted = adopted
+        """Whether other tools made the tree, and only the index is ours."""
         self.manifest = manifest
         """File name and CRC-32 of Django's manifest, where the build made one."""
         self._rows = rows
@@ -91,10 +103,18 @@ def short_digest(full: bytes) -> str:
     return urlsafe_b64encode(full[:18]).decode()
 
 
-def dumps(prefix: str, resources: Mapping[str, Resource], manifest: tuple[str, bytes] | None = None) -> bytes:
+def dumps(
+    prefix: str,
+    resources: Mapping[str, Resource],
+    manifest: tuple[str, bytes] | None = None,
+    others: Mapping[str, bytes] | None = None,
+    *,
+    adopted: bool = False,
+) -> bytes:
     """Return the index of `resources` as bytes; equal resources give equal bytes.
 
-    `manifest` is the file name and the content of Django's manifest, which belongs to the same build.
+    `manifest` is the file name and the content of Django's manifest, which belongs to the same build; `others` are
+    further files that are no resources; `adopted` is whether other tools made the tree.
     Raises ValueError for a name with a tab or a line feed, or one that is not Unicode: no line can hold it.
     """
     body = b"".join(_line(name, resources[name]) for name in sorted(resources))
@@ -104,6 +124,8 @@ def dumps(prefix: str, resources: Mapping[str, Resource], manifest: tuple[str, b
         "manifest": [manifest[0], f"{crc32(manifest[1]):08x}"] if manifest else None,
         "resources": len(resources),
         "crc32": f"{crc32(body):08x}",
+        **({"others": {name: f"{crc32(others[name]):08x}" for name in sorted(others)}} if others else {}),
+        **({"adopted": True} if adopted else {}),
     }
     return json.dumps(head).encode() + b"\n" + body
 
@@ -127,7 +149,7 @@ def loads(data: bytes) -> Index:
     rows = {name: row for name, _, row in (line.partition("\t") for line in lines) if name}
     if count != len(rows) or not rows:
         raise IndexDamaged(f"it lists {len(rows)} resources, its header says {count}")
-    return Index(prefix, rows, manifest)
+    return Index(prefix, rows, manifest, head.get("others", ()), bool(head.get("adopted")))
 
 
 def _line(name: str, resource: Resource) -> bytes:

@@ -26,6 +26,7 @@ from app.origin.index import NAME, Index, IndexDamaged, Representation, digest, 
 IN_MEMORY = 1 << 20
 """Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
 REMEDY = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
+ADOPTED = "If it is as it should be, run `static-host index` on it again."
 MEMORY = 64 << 20
 """Bytes of bodies that are kept in memory, the most recently used ones."""
 
@@ -94,6 +95,11 @@ class Tree:
             os.close(descriptor)
             raise
 
+    @property
+    def remedy(self) -> str:
+        """What the operator can do about a damaged tree."""
+        return ADOPTED if self.index.adopted else REMEDY
+
     def check_lengths(self, seconds: float) -> int:
         """Compare the lengths of the files with the index, in its order, and return for how many resources.
 
@@ -111,7 +117,7 @@ class Tree:
         if bad:
             others = len(bad) - 1
             more = f"; and {others} more file{'s' if others > 1 else ''}" if others else ""
-            message = f"the static tree at {self.root} is damaged: {bad[0]}{more}. {REMEDY}"
+            message = f"the static tree at {self.root} is damaged: {bad[0]}{more}. {self.remedy}"
             raise TreeDamaged(message, self.root, bad)
         return compared
 

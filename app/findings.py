@@ -1,0 +1,73 @@
+"""A finding: what `check` has looked at, what it is like, and what would put it right; and how findings are told.
+
+Rule: errors come first, then warnings, what is good to know, and what is in order; within these, in the order of the
+examination. On a terminal text is wrapped to its width; elsewhere a text is one line, so that it can be searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from textwrap import wrap
+from typing import Any, Literal
+
+Level = Literal["error", "warning", "info", "ok"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "info", "ok")
+
+_NARROWEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `check` is a name that does not change; `remedy` is empty where none is needed."""
+
+    level: Level
+    check: str
+    found: str
+    remedy: str = ""
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings, the gravest first."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+def is_ok(findings: Iterable[Finding]) -> bool:
+    """Whether none of them is an error."""
+    return all(finding.level != "error" for finding in findings)
+
+
+def document(findings: list[Finding]) -> dict[str, Any]:
+    """Return what `check --json` prints."""
+    return {"ok": is_ok(findings), "findings": [asdict(finding) for finding in in_order(findings)]}
+
+
+def table(findings: list[Finding], width: int | None = None) -> str:
+    """Return the table for a terminal of that width; without one nothing is wrapped."""
+    first = max(map(len, LEVELS)) + 2
+    second = max((len(finding.check) for finding in findings), default=0) + 2
+    room = max(width - first - second, _NARROWEST) if width else None
+    lines = []
+    for finding in in_order(findings):
+        text = [*_wrapped(finding.found, room), *_wrapped(finding.remedy, room, "-> ")]
+        heads = [f"{finding.level:{first}}{finding.check:{second}}", *[" " * (first + second)] * len(text)]
+        lines += [f"{head}{line}" for head, line in zip(heads, text, strict=False)]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, room: int | None, mark: str = "") -> Iterator[str]:
+    """Give the lines of a text; `mark` stands before the first, and the others are indented by as much."""
+    for line in text.splitlines():
+        if room is None:
+            yield mark + line
+        else:
+            own = " " * (len(line) - len(line.lstrip()))
+            yield from wrap(
+                line.strip(),
+                room,
+                initial_indent=mark + own,
+                subsequent_indent=" " * len(mark) + own,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        mark = " " * len(mark)

@@ -1,0 +1,1 @@
+"""A Django project of two synchronous views, for ``make bench-django``."""

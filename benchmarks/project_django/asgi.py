@@ -1,0 +1,7 @@
+"""Django's own ASGI handler, for uvicorn."""
+
+from __future__ import annotations
+
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()

@@ -1,0 +1,78 @@
+"""A front end that Vite builds: its chunks import one another by Vite's own names, and run in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.processes import Running, environment
+from tests.real.pages import check_file, check_page, served, watched
+
+pytestmark = pytest.mark.timeout(300)
+
+SOURCE = Path(__file__).parent / "vite"
+TWICE = "the build leaves import(`…`) as it is, so that the entry's static imports and the later chunk's differ in name"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, its front end built by Vite; its packages are those that ``make projects`` installed."""
+    project = tmp_path_factory.mktemp("vite") / "project"
+    shutil.copytree(SOURCE, project, ignore=shutil.ignore_patterns("node_modules", "dist", "__pycache__"))
+    (project / "node_modules").symlink_to(SOURCE / "node_modules")
+    command = ["npm", "run", "build"]
+    variables = environment({})
+    built = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def site(project: Path, cache: Path) -> Iterator[tuple[Running, httpx.Client]]:
+    with served(project, cache, DJANGO_SETTINGS_MODULE="mysite.settings") as site:
+        yield site
+
+
+def loaded(window: Page, address: str) -> None:
+    """Open the page and wait until all its modules have run."""
+    window.goto(address)
+    window.get_by_text("what was loaded later runs").wait_for()
+    window.wait_for_load_state("networkidle")
+
+
+def test_vite_s_outputs_are_immutable_by_their_own_names(project: Path, site: tuple[Running, httpx.Client]) -> None:
+    _, client = site
+    parts = json.loads((project / "dist/.vite/manifest.json").read_text()).values()
+    outputs = {name for part in parts for name in (part["file"], *part.get("css", ()))}
+    assert len(outputs) == 7, "two entries, a shared chunk, one that is loaded later, two stylesheets, a picture"
+    assert {name: wrong for name in outputs if (wrong := check_file(client, f"/static/{name}"))} == {}
+    assert client.get("/static/.vite/manifest.json").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/storage/"])
+def test_its_modules_run(site: tuple[Running, httpx.Client], browser: Browser, path: str) -> None:
+    running, client = site
+    page = check_page(client, path, least=3)
+    assert bool(re.search(r"\.[0-9a-f]{12}\.css", page.text)) == (path == "/storage/")
+    with watched(browser) as window:
+        loaded(window, running.url + path)
+        assert window.inner_text("#shop") == "the shop runs"
+        assert window.inner_text("#basket") == "the basket runs"
+        colours = "['body', '#later'].map(name => getComputedStyle(document.querySelector(name)).color)"
+        assert window.evaluate(colours) == ["rgb(1, 2, 3)", "rgb(4, 5, 6)"]
+        assert window.evaluate("document.getElementById('picture').naturalWidth") == 64
+
+
+@pytest.mark.parametrize("path", ["/", pytest.param("/storage/", marks=pytest.mark.xfail(reason=TWICE))])
+def test_a_shared_module_runs_once(site: tuple[Running, httpx.Client], browser: Browser, path: str) -> None:
+    with watched(browser) as window:
+        loaded(window, site[0].url + path)
+        assert window.evaluate("globalThis.evaluated") == 1

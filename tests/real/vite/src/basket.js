@@ -1,0 +1,3 @@
+import { say } from "./shared.js";
+
+say("basket", "the basket runs");
