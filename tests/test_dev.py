@@ -294,7 +294,7 @@ def test_a_signal_ends_it_with_exit_code_0(project: Path, number: signal.Signals
 
 def test_a_signal_while_the_server_process_begins(project: Path) -> None:
     (project / "sitecustomize.py").write_text(
-        "import signal, sys\nprint('SIGINT', repr(signal.getsignal(signal.SIGINT)), file=sys.stderr)\n"
+        "import signal, sys\nsys.stderr.write(f'SIGINT {signal.getsignal(signal.SIGINT)!r}\\n')\n"
     )
     begins = "SIGINT <Handlers.SIG_IGN"
     with serving("static-host", "dev", cwd=project, ready=begins, PYTHONPATH=str(project), **SETTINGS) as running:
