@@ -43,7 +43,7 @@ def main() -> None:
 
     \b
     Exit codes:
-        0  done; for serve: stopped by SIGINT or SIGTERM
+        0  done; for serve and dev: stopped by SIGINT or SIGTERM
         1  the Django project raised an exception, or check found an error
         2  a setting, an option or a command is wrong
         3  the static tree is missing, damaged or unreadable

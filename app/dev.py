@@ -37,7 +37,7 @@ from app.lifespan import lifespan_of
 from app.origin.baking import UNCACHEABLE
 from app.project import DJANGO_STORAGE, FORGOTTEN, Project, configured
 from app.project import explained as explaining
-from app.server import LOGGING, _url, listening
+from app.server import LOGGING, listening, url_of
 from app.settings import Settings
 from app.unbuilt import DJANGO_APP, Unbuilt
 
@@ -114,7 +114,7 @@ def _serve(listener: socket.socket, told: Event, first: bool) -> None:
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing took it away; breakpoint() reads it
     try:
         settings = Settings.read()
-        app, trusted = create_app(settings, _url(listener), told), settings.forwarded_allow_ips
+        app, trusted = create_app(settings, url_of(listener), told), settings.forwarded_allow_ips
     except Stop as stop:
         print(explained(stop), file=sys.stderr, flush=True)
         if first and stop.exit_code == _WRONG:

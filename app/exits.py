@@ -6,7 +6,7 @@ inside the Django project is its whole traceback, cause last. Each kind of endin
 ====  ==========================================================================================
 code  meaning
 ====  ==========================================================================================
-0     done; for ``serve``: stopped by SIGINT or SIGTERM
+0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
 1     the Django project raised an exception (its traceback is printed), or ``check`` found an error
 2     a setting, an option or a command is wrong
 3     the static tree is missing, damaged or unreadable

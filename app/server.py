@@ -82,7 +82,7 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACE,
             lifespan="on",
         )
-        ready = f"ready on {_url(listener)}"
+        ready = f"ready on {url_of(listener)}"
         if settings.workers == 1:
             _serve_alone(config, listener, ready)
         else:
@@ -219,6 +219,7 @@ def _serve_with_workers(config: uvicorn.Config, listener: socket.socket, ready: 
         raise WorkerFailed(f"a worker process ended, or took over {_WORKER_START:.0f} s, before it took a request")
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
