@@ -60,3 +60,15 @@ def test_a_file_that_it_cannot_compress_is_named_and_nothing_is_built(tmp_path: 
     assert "css/absent.css" in result.stderr
     assert "Traceback" not in result.stderr
     assert not (project / "static").exists()
+
+
+def test_its_manifest_is_of_the_templates_that_are_there(tmp_path: Path, cache: Path) -> None:
+    """A comment in a block changes the block's key in the manifest, and nothing else in the tree."""
+    project = copied("compressed", tmp_path)
+    variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
+    template = project / "shop/templates/shop.html"
+    for comment in ("<!-- one -->", "<!-- two -->"):
+        template.write_text(template.read_text().replace("{% compress css %}", "{% compress css %}" + comment))
+        assert run("static-host", "build", cwd=project, **variables).returncode == 0
+        with serving(cwd=project, **variables) as running:
+            assert httpx.get(f"{running.url}/").status_code == 200, running.output
