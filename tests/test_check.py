@@ -183,6 +183,13 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
             -> Name the addresses or networks of the proxy, or let nobody else reach the port.""",
         ),
         (
+            REDIRECT,
+            {"FORWARDED_ALLOW_IPS": "*", "HOST": "localhost"},
+            """info forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of
+            everyone who reaches HOST=localhost; a client that does so without the proxy can forge https, and its
+            address -> Name the addresses or networks of the proxy, or let nobody else reach the port.""",
+        ),
+        (
             f"{REDIRECT}\n{PROTO}",
             {"HOST": "0.0.0.0"},
             """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https'): Django believes
