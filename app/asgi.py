@@ -39,14 +39,14 @@ class Front(Starlette):
 
     def __init__(self, responder: Responder, **options: Any) -> None:
         super().__init__(**options)
-        self._responder = responder
+        self.responder = responder
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what answers requests."""
-        return StaticOrigin(self.router, self._responder)
+        return StaticOrigin(self.router, self.responder)
 
 
-def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
+def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
     """Return the front: the static tree first, then health, then Django for everything else.
 
     `comparing` is how many seconds the comparison of the tree's lengths may take. ``app.state.root`` is the release
@@ -56,7 +56,7 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
     project = configured(settings)
     if project.seems_forgotten:
         log.warning(FORGOTTEN)
-    tree = _current(project.static_root)
+    tree = _current(project.static_root, settings.static_memory)
     compared = tree.check_lengths(comparing)
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
@@ -80,15 +80,15 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Starlette:
     return front
 
 
-def _current(static_root: Path) -> Tree:
+def _current(static_root: Path, memory: int) -> Tree:
     """Return the release that the static root names now; a build may put another one in its place meanwhile."""
     root = static_root.resolve()
     try:
-        return load(root)
+        return load(root, memory)
     except TreeUnusable:
         if static_root.resolve() == root:
             raise
-        return load(static_root.resolve())
+        return load(static_root.resolve(), memory)
 
 
 def _left_out(compared: int, resources: int) -> list[str]:
@@ -104,7 +104,14 @@ class Booting:
 
     def __init__(self, comparing: float = COMPARING) -> None:
         self._comparing = comparing
-        self._app: ASGIApp | None = None
+        self._app: Front | None = None
+
+    @property
+    def responder(self) -> Responder:
+        """Return the static origin of the booted application."""
+        if self._app is None:
+            raise RuntimeError("the lifespan comes before the first connection")
+        return self._app.responder
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Boot if that has not happened, then pass the event on."""

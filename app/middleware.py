@@ -15,6 +15,7 @@ import anyio
 import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.origin.bodies import Body
 from app.origin.responder import Responder, Response, Slice
 
 log = logging.getLogger("static_host.origin")
@@ -59,7 +60,7 @@ class ClientGone(Exception):
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": list(response.headers)})
-    in_memory = [part for part in response.body if isinstance(part, bytes)]
+    in_memory = [part for part in response.body if not isinstance(part, Slice)]
     if len(in_memory) == len(response.body):
         await send({"type": "http.response.body", "body": b"".join(in_memory)})
     else:
@@ -95,9 +96,9 @@ async def _send_until_gone(response: Response, receive: Receive, send: Send) -> 
             log.error("a body could not be sent to its end: %s", error)  # noqa: TRY400 - the disk's fault, not ours
 
 
-async def _chunks(part: bytes | Slice) -> AsyncIterator[bytes]:
-    if isinstance(part, bytes):
-        yield part
+async def _chunks(part: Body | Slice) -> AsyncIterator[bytes]:
+    if not isinstance(part, Slice):
+        yield part[:]
         return
     offset, end = part.offset, part.offset + part.length
     while offset < end:

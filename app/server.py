@@ -22,6 +22,7 @@ from uvicorn.supervisors.multiprocess import Process
 
 from app.asgi import create_app
 from app.exits import Stop
+from app.protocol import FastLane
 from app.settings import Settings
 
 log = logging.getLogger("static_host")
@@ -75,12 +76,13 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app if settings.workers == 1 else "app.asgi:worker",
             workers=settings.workers,
-            http="httptools",
+            http=FastLane,
             log_config=LOGGING,
             server_header=False,
             forwarded_allow_ips=list(settings.forwarded_allow_ips),
             timeout_graceful_shutdown=GRACE,
             lifespan="on",
+            access_log=bool(int(os.environ.get("ACCESS", "1"))),
         )
         ready = f"ready on {url_of(listener)}"
         if settings.workers == 1:

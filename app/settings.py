@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    ByteSize,
     Field,
     SecretStr,
     ValidationError,
@@ -177,6 +178,15 @@ class Settings(BaseSettings):
         ge=0,
         le=31536000,
     )
+    static_memory: ByteSize = _variable(
+        "DJANGO_STATIC_MEMORY",
+        ByteSize(64_000_000),
+        "Bytes of static files that each worker process keeps in memory, those that were asked for last. The others, "
+        "and every file above 1 MiB, are sent from the disk.",
+        "a number of bytes, with a unit if you like, for example 64MB or 256MiB",
+        shown="64MB",
+        ge=0,
+    )
     static_immutable_pattern: Annotated[str, AfterValidator(_pattern)] = _variable(
         "DJANGO_STATIC_IMMUTABLE_PATTERN",
         "",
@@ -296,6 +306,14 @@ class Settings(BaseSettings):
         "by commas; `*` believes everyone.",
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1",
+    )
+
+    access_log: bool = _variable(
+        "ACCESS_LOG",
+        True,
+        "Whether each request is a line on standard output.",
+        "true or false",
+        shown="true",
     )
 
     @field_validator("*", mode="before")
