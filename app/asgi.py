@@ -102,8 +102,9 @@ def _left_out(compared: int, resources: int) -> list[str]:
 class Booting:
     """The application of this process's environment, created when the server first calls it."""
 
-    def __init__(self, comparing: float = COMPARING) -> None:
+    def __init__(self, comparing: float = COMPARING, *, is_worker: bool = False) -> None:
         self._comparing = comparing
+        self._is_worker = is_worker
         self._app: Front | None = None
 
     @property
@@ -118,6 +119,8 @@ class Booting:
         try:
             if self._app is None:
                 self._app = create_app(Settings.read(), self._comparing)
+                if not self._is_worker:
+                    log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
         except Stop as stop:
             print(explained(stop), file=sys.stderr, flush=True)
             if scope["type"] != "lifespan":
@@ -129,4 +132,4 @@ class Booting:
 
 
 app = Booting()
-worker = Booting(comparing=0)  # its parent has compared the lengths
+worker = Booting(comparing=0, is_worker=True)  # its parent has compared the lengths

@@ -14,7 +14,7 @@ import signal
 import socket
 import threading
 import time
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -22,7 +22,7 @@ from uvicorn.supervisors.multiprocess import Process
 
 from app.asgi import create_app
 from app.exits import Stop
-from app.protocol import FastLane
+from app.protocol import FastLane, unusable
 from app.settings import Settings
 
 log = logging.getLogger("static_host")
@@ -76,7 +76,7 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app if settings.workers == 1 else "app.asgi:worker",
             workers=settings.workers,
-            http=FastLane,
+            http=_protocol_class(),
             log_config=LOGGING,
             server_header=False,
             forwarded_allow_ips=list(settings.forwarded_allow_ips),
@@ -90,6 +90,14 @@ def serve(settings: Settings) -> None:
         else:
             _serve_with_workers(config, listener, ready)
     log.info("stopped")
+
+
+def _protocol_class() -> type[FastLane] | Literal["httptools"]:
+    reason = unusable()
+    if reason is None:
+        return FastLane
+    log.warning("static files are answered through ASGI, not by the fast lane: %s", reason)
+    return "httptools"
 
 
 def listening(host: str, port: int) -> socket.socket:
