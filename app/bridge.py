@@ -17,8 +17,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.environ import Environ, environ
-from app.exchange import Application, ClientGone, Exchange, File, Stream
+from app.environ import HALF_CLOSED, Environ, environ
+from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
 from app.threads import BacklogFull, Threads
 
 SHORT = 256 << 10
@@ -48,7 +48,8 @@ def threaded(application: Application, threads: int, backlog: int, *, multiproce
         request = environ(scope, base)
         with suppress(ClientGone):
             request["wsgi.input"] = await _body(request, receive)
-            await _answer(Exchange(application, request, asyncio.get_running_loop()), pool, receive, send)
+            exchange = Exchange(application, request, asyncio.get_running_loop(), lambda: HALF_CLOSED in scope)
+            await _answer(exchange, pool, receive, send)
 
     return call
 
@@ -67,12 +68,16 @@ def http_only(application: ASGIApp) -> ASGIApp:
 
 async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Send) -> None:
     try:
-        is_at_once = pool.submit(exchange.run)
+        is_at_once = pool.submit(exchange.run, exchange.run_late)
     except BacklogFull:
         await _refuse(send)
         return
     try:
-        head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
+        try:
+            head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
+        except Overtaken:
+            await _refuse(send)
+            return
         await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
         if isinstance(head.body, bytes):
             await send({"type": "http.response.body", "body": head.body})

@@ -24,8 +24,9 @@ import httptools
 import uvicorn
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from app.guard import Guarded
 from app.origin.bodies import Body, Sealed
 from app.origin.memo import Answer, Memo
 from app.origin.responder import Responder, Slice
@@ -95,7 +96,7 @@ def lane_of(config: Config) -> Lane:
     return Lane(app.responder, trusted)
 
 
-class FastLane(HttpToolsProtocol):
+class FastLane(Guarded):
     """uvicorn's protocol class, with the static origin before it."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
@@ -112,7 +113,6 @@ class FastLane(HttpToolsProtocol):
         self._sending: Answer | None = None
         self._spans: Spans | None = None
         self._held = b""
-        self._is_last = False
         self._writes_at_once = True
         self._socket: socket.socket | None = None
 
@@ -188,6 +188,7 @@ class FastLane(HttpToolsProtocol):
     def _account(self, head: bytes, answer: Answer) -> None:
         """Do what uvicorn does when a response is complete, but count it."""
         self._answered_at = self._time()
+        self._has_asked = True
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -256,7 +257,7 @@ class FastLane(HttpToolsProtocol):
         if answer is None:
             return
         answer.response.close()
-        self._sending, self._spans, self._held, self._is_free = None, None, b"", True
+        self._sending, self._spans, self._held, self._is_free = None, None, b"", not self.is_last
         if error:
             if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
                 log.error("a body could not be sent to its end: %s", error)
@@ -264,7 +265,7 @@ class FastLane(HttpToolsProtocol):
             return
         self.server_state.total_requests += 1
         self._account(self._head, answer)
-        if self._is_last:
+        if self.is_last:
             self.transport.close()
             return
         if not self._writes_at_once:
@@ -290,11 +291,13 @@ class FastLane(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Close the connection when what is being sent on it is sent."""
-        if self._sending:
-            self._is_last = True
-        else:
-            super().shutdown()
+        """Leave the next answer to the other lane, which says that it is the last one."""
+        self._is_free = False
+        super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self._sending is None:
+            super()._close_if_idle()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection, unless it was used since the timer was set."""
