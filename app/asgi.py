@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import health
 from app.exits import Stop, explained
+from app.health import Readiness
 from app.lifespan import lifespan_of
 from app.middleware import StaticOrigin
 from app.origin.responder import Responder
 from app.origin.tree import Tree, TreeUnusable, load
-from app.project import FORGOTTEN, configured
+from app.project import FORGOTTEN, Project, configured
 from app.settings import Settings
 
 log = logging.getLogger("static_host")
 
-COMPARING = 1.0
+COMPARING = 0.5
 """Seconds that a boot spends at most on comparing the lengths of the tree's files with its index."""
 
 
@@ -37,9 +39,10 @@ class Front(Starlette):
     route here raises Starlette's HTTPException.
     """
 
-    def __init__(self, responder: Responder, **options: Any) -> None:
+    def __init__(self, responder: Responder, readiness: Readiness, **options: Any) -> None:
         super().__init__(**options)
         self.responder = responder
+        self.readiness = readiness
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what answers requests."""
@@ -50,8 +53,8 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
     """Return the front: the static tree first, then health, then Django for everything else.
 
     `comparing` is how many seconds the comparison of the tree's lengths may take. ``app.state.root`` is the release
-    that it serves, ``app.state.summary`` what the start-up lines say of it. Raises Stop: TreeUnusable,
-    ProjectMissing, ProjectBroken.
+    that it serves, ``app.state.static_root`` where the next one will be, ``app.state.summary`` what the start-up lines
+    say of it. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
     if project.seems_forgotten:
@@ -63,19 +66,25 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
     changed = project.lay_over(project.host + prefix, root)
     responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
     django = project.application()
+    project.refuse_missing_databases(settings.ready_database)
+    checks = (settings.health_path, settings.ready_path)
+    readiness = Readiness(settings.ready_database, settings.drain)
     front = Front(
         responder,
-        routes=health.routes,
+        readiness,
+        routes=health.routes(*checks, readiness),
         lifespan=(lambda _: lifespan_of(django)) if project.is_asgi else None,
     )
     front.router.redirect_slashes = False
     front.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
     front.state.root = root
+    front.state.static_root = project.static_root.absolute()
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
         *_left_out(compared, len(tree.index)),
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
         *(f"laid over the project's settings: {line}" for line in changed),
+        *_in_the_way(checks, project, responder),
     ]
     return front
 
@@ -89,6 +98,16 @@ def _current(static_root: Path, memory: int) -> Tree:
         if static_root.resolve() == root:
             raise
         return load(static_root.resolve(), memory)
+
+
+def _in_the_way(checks: tuple[str, ...], project: Project, responder: Responder) -> Iterator[str]:
+    """Tell where the path of a check is somebody else's, too."""
+    for path in checks:
+        route = project.at(path)
+        if responder.owns(path.encode()):
+            yield f"{path} is a static file's: no check is answered there"
+        elif route:
+            yield f"{path} is answered here, not by the project's own {route!r}"
 
 
 def _left_out(compared: int, resources: int) -> list[str]:
@@ -109,10 +128,19 @@ class Booting:
 
     @property
     def responder(self) -> Responder:
-        """Return the static origin of the booted application."""
+        """Return that of the booted application."""
+        return self._booted.responder
+
+    @property
+    def _booted(self) -> Front:
         if self._app is None:
             raise RuntimeError("the lifespan comes before the first connection")
-        return self._app.responder
+        return self._app
+
+    @property
+    def readiness(self) -> Readiness:
+        """Return that of the booted application."""
+        return self._booted.readiness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Boot if that has not happened, then pass the event on."""

@@ -157,7 +157,8 @@ def create_app(settings: Settings, url: str, told: Event) -> Starlette:
             yield state
 
     files = Middleware(Unbuilt, prefix=project.prefix, root_files=settings.static_root_files, media_type=_media_type())
-    return Starlette(routes=[*health.routes, Mount("/", app=django)], middleware=[files], lifespan=announced)
+    checks = health.routes(settings.health_path, settings.ready_path, health.Readiness())
+    return Starlette(routes=[*checks, Mount("/", app=django)], middleware=[files], lifespan=announced)
 
 
 def _waiting() -> Starlette:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,6 +131,28 @@ class Project:
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
             _show_exceptions(settings)
         return application
+
+    def at(self, path: str) -> str | None:
+        """Return the route of the project's own at a path, if that is its and no catch-all's."""
+        from django.urls import Resolver404, resolve
+
+        with explained(self.name):
+            try:
+                route = resolve(path).route
+            except Resolver404:
+                return None
+        plain = route.replace("\\", "").strip("^$/\\Z")
+        return route if plain == path.strip("/") else None
+
+    def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
+        """Raise ProjectMissing where the project has no database of one of these names."""
+        from django.conf import settings
+
+        for alias in aliases:
+            if alias not in settings.DATABASES:
+                known = ", ".join(sorted(settings.DATABASES)) or "none"
+                message = f"DJANGO_READY_DATABASE={alias!r}: {self.name} has no database of this name. It has: {known}."
+                raise ProjectMissing(message)
 
     @property
     def is_asgi(self) -> bool:

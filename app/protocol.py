@@ -86,14 +86,16 @@ class Lane:
         self.trusted = trusted
 
 
+def application_of(config: Config) -> Any:
+    """Return the application of a server, out of what uvicorn puts around it."""
+    app: Any = config.loaded_app
+    return app.app if isinstance(app, ProxyHeadersMiddleware) else app
+
+
 @cache
 def lane_of(config: Config) -> Lane:
     """Return the lane of a server whose application has booted."""
-    app: Any = config.loaded_app
-    trusted = None
-    if isinstance(app, ProxyHeadersMiddleware):
-        app, trusted = app.app, app.trusted_hosts
-    return Lane(app.responder, trusted)
+    return Lane(application_of(config).responder, getattr(config.loaded_app, "trusted_hosts", None))
 
 
 class FastLane(Guarded):

@@ -84,6 +84,12 @@ def url_prefix(value: str | None) -> str | None:
     return value
 
 
+def _path(value: str) -> str:
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("it is not a path below /")
+    return value
+
+
 def _pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -308,6 +314,46 @@ class Settings(BaseSettings):
         shown="127.0.0.1",
     )
 
+    health_path: Annotated[str, AfterValidator(_path)] = _variable(
+        "DJANGO_HEALTH_PATH",
+        "/healthz",
+        "Where it is answered 200 that this process takes requests.",
+        "a path without a query, for example /healthz",
+    )
+    ready_path: Annotated[str, AfterValidator(_path)] = _variable(
+        "DJANGO_READY_PATH",
+        "/readyz",
+        "Where it is answered 200 that requests should be sent here, else 503.",
+        "a path without a query, other than that of DJANGO_HEALTH_PATH, for example /readyz",
+    )
+    ready_database: Listed = _variable(
+        "DJANGO_READY_DATABASE",
+        (),
+        "Databases of the project that have to answer for it to be ready, by their names in `DATABASES`, separated by "
+        "commas.",
+        "names in DATABASES, separated by commas, for example default",
+        shown="",
+    )
+    drain: float = _variable(
+        "DJANGO_DRAIN_SECONDS",
+        0.0,
+        "Seconds after SIGTERM for which requests are taken as before, while `DJANGO_READY_PATH` answers 503: as long "
+        "as a load balancer needs to notice.",
+        "a number of seconds from 0 to 3600",
+        shown="0",
+        ge=0,
+        le=3600,
+    )
+    grace: float = _variable(
+        "DJANGO_GRACE_SECONDS",
+        6.0,
+        "Seconds after that for requests in flight to end. Together they should be less than what the platform waits "
+        "before SIGKILL (Docker 10, Kubernetes and ECS 30).",
+        "a number of seconds from 0 to 3600",
+        shown="6",
+        ge=0,
+        le=3600,
+    )
     access_log: bool = _variable(
         "ACCESS_LOG",
         True,
@@ -321,6 +367,13 @@ class Settings(BaseSettings):
     def _blank_is_unset(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and not value.strip() and info.field_name:
             return cls.model_fields[info.field_name].get_default()
+        return value
+
+    @field_validator("ready_path")
+    @classmethod
+    def _is_another_path(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("health_path"):
+            raise ValueError("it is that of DJANGO_HEALTH_PATH")
         return value
 
     @classmethod
