@@ -21,10 +21,13 @@ from app.exits import Stop, explained
 from app.health import Readiness
 from app.lifespan import lifespan_of
 from app.middleware import StaticOrigin
+from app.observer import Observed, Observer, observer_of
 from app.origin.responder import Responder
 from app.origin.tree import Tree, TreeUnusable, load
 from app.project import FORGOTTEN, Project, configured
+from app.secret import Protected, secret_of
 from app.settings import Settings
+from app.threads import Threads
 
 log = logging.getLogger("static_host")
 
@@ -39,22 +42,39 @@ class Front(Starlette):
     route here raises Starlette's HTTPException.
     """
 
-    def __init__(self, responder: Responder, readiness: Readiness, **options: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        responder: Responder,
+        readiness: Readiness,
+        observer: Observer | None,
+        django: ASGIApp,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.responder = responder
         self.readiness = readiness
+        self.observer = observer
+        self.secret = secret_of(settings)
+        self._open = (settings.health_path, settings.ready_path)
+        self.threads: Threads | None = getattr(django, "threads", None)
+        self.router.redirect_slashes = False
+        self.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what answers requests."""
-        return StaticOrigin(self.router, self.responder)
+        app: ASGIApp = StaticOrigin(self.router, self.responder)
+        if self.secret:
+            app = Protected(app, self.secret, self._open)
+        return Observed(app, self.observer) if self.observer else app
 
 
-def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
+def create_app(settings: Settings, comparing: float = COMPARING, observer: Observer | None = None) -> Front:
     """Return the front: the static tree first, then health, then Django for everything else.
 
-    `comparing` is how many seconds the comparison of the tree's lengths may take. ``app.state.root`` is the release
-    that it serves, ``app.state.static_root`` where the next one will be, ``app.state.summary`` what the start-up lines
-    say of it. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
+    `observer` sees what is answered; `comparing` is how many seconds the comparison of the tree's lengths may take.
+    ``app.state.root`` is the release that it serves, ``app.state.static_root`` where the next one will be,
+    ``app.state.summary`` what the start-up lines say of it. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
     if project.seems_forgotten:
@@ -70,13 +90,14 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
     checks = (settings.health_path, settings.ready_path)
     readiness = Readiness(settings.ready_database, settings.drain)
     front = Front(
+        settings,
         responder,
         readiness,
+        observer,
+        django,
         routes=health.routes(*checks, readiness),
         lifespan=(lambda _: lifespan_of(django)) if project.is_asgi else None,
     )
-    front.router.redirect_slashes = False
-    front.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
     front.state.root = root
     front.state.static_root = project.static_root.absolute()
     front.state.summary = [
@@ -126,27 +147,20 @@ class Booting:
         self._is_worker = is_worker
         self._app: Front | None = None
 
-    @property
-    def responder(self) -> Responder:
-        """Return that of the booted application."""
-        return self._booted.responder
-
-    @property
-    def _booted(self) -> Front:
-        if self._app is None:
-            raise RuntimeError("the lifespan comes before the first connection")
-        return self._app
-
-    @property
-    def readiness(self) -> Readiness:
-        """Return that of the booted application."""
-        return self._booted.readiness
+    def __getattr__(self, name: str) -> Any:
+        """Return what the booted application has."""
+        app = self.__dict__.get("_app")
+        if app is None:
+            raise AttributeError(f"{name}: the lifespan comes before the first connection")
+        return getattr(app, name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Boot if that has not happened, then pass the event on."""
         try:
             if self._app is None:
-                self._app = create_app(Settings.read(), self._comparing)
+                settings = Settings.read()
+                observer = observer_of(settings) if self._is_worker else None
+                self._app = create_app(settings, self._comparing, observer)
                 if not self._is_worker:
                     log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
         except Stop as stop:

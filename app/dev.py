@@ -31,13 +31,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 
 from app import health
+from app.address import listening, url_of
 from app.changes import Changes
 from app.exits import Stop, explained
 from app.lifespan import lifespan_of
 from app.origin.baking import UNCACHEABLE
 from app.project import DJANGO_STORAGE, FORGOTTEN, Project, configured
 from app.project import explained as explaining
-from app.server import LOGGING, listening, url_of
+from app.server import LOGGING
 from app.settings import Settings
 from app.unbuilt import DJANGO_APP, Unbuilt
 

@@ -14,11 +14,15 @@ from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any, cast
 
+from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.environ import HALF_CLOSED
+from app.observer import Observer
 from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
+from app.seen import Seen
 
 HEAD_TIME = 10.0
 """Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
@@ -26,6 +30,12 @@ LINGER = 1.0
 """Seconds that an idle connection stays open when the server is told to stop."""
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 """RFC 9110 §7.2: uri-host [":" port], which may be empty."""
+
+
+def application_of(config: Config) -> Any:
+    """Return the application of a server, out of what uvicorn puts around it."""
+    app: Any = config.loaded_app
+    return app.app if isinstance(app, ProxyHeadersMiddleware) else app
 
 
 class Refused(Exception):
@@ -40,8 +50,9 @@ def is_host(value: bytes) -> bool:
 class Guarded(HttpToolsProtocol):
     """uvicorn's protocol class, which accepts no head that comes too slowly, is too long or names no host."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
+        super().__init__(config, *arguments, **options)
+        self.observer: Observer | None = getattr(application_of(config), "observer", None)
         self._refusal = 400
         self._size = 0
         self._late: TimerHandle | None = None
@@ -124,6 +135,9 @@ class Guarded(HttpToolsProtocol):
         lines = b"".join(b"%s: %s\r\n" % field for field in fields)
         self.transport.write(b"".join((STATUS_LINE[status], lines, b"\r\n", text)))
         self.transport.close()
+        if self.observer:
+            client = f"{self.client[0]}:{self.client[1]}" if self.client else ""
+            self.observer.see(Seen(client, "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open
         """Keep the connection open for the answer to a request that has come whole."""

@@ -19,6 +19,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from app.seen import LANE
+
 log = logging.getLogger("static_host.health")
 
 DATABASE_TIME = 2.0
@@ -92,6 +94,7 @@ class _Check:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
+        scope[LANE] = "health"
         if scope["method"] not in ("GET", "HEAD"):
             headers = {**_UNCACHEABLE, "Allow": "GET, HEAD"}  # RFC 9110 §15.5.6
             response = PlainTextResponse("Method Not Allowed\n", 405, headers)

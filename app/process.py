@@ -13,13 +13,18 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 
 import uvicorn
 
-from app.protocol import application_of
+from app.counts import Counts, Report
+from app.guard import application_of
 
 log = logging.getLogger("static_host")
 
+_TICK = 0.1
+"""Seconds between two ticks of uvicorn's main loop."""
+_LAGS = 20
 _GRACE_THREADS = 1.0
 _ACCEPTING = 0.05
 """Seconds in which connections that the kernel has taken already are taken from it, before it would refuse them."""
@@ -29,6 +34,31 @@ class Server(uvicorn.Server):
     """A server that says when it takes requests, and that ends when it has been told to."""
 
     ready = ""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._lags: deque[float] = deque([0.0], _LAGS)
+        self._ticked = 0.0
+
+    def report(self) -> Report:
+        """Return what there is to tell of this process; from any thread."""
+        app = application_of(self.config)
+        counts = app.observer.counts if app.observer and app.observer.counts is not None else Counts()
+        gauges = {
+            "connections": len(self.server_state.connections),
+            "event_loop_lag_seconds": max(self._lags),
+            "memory_bytes": app.responder.tree.bodies.held,
+            **(app.threads.gauges() if app.threads else {}),
+        }
+        return Report(counts.copy(), gauges)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Note how late the event loop is."""
+        now = time.monotonic()
+        if self._ticked:
+            self._lags.append(max(0.0, now - self._ticked - _TICK))
+        self._ticked = now
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests."""
@@ -51,6 +81,9 @@ class Server(uvicorn.Server):
         """Let the requests in flight end, and the process with them."""
         await asyncio.sleep(_ACCEPTING)
         await super().shutdown(sockets)
+        observer = application_of(self.config).observer
+        if observer and observer.log:
+            observer.log.write()
         # A view that hangs cannot be ended, and the interpreter would wait for its thread.
         last_resort = threading.Timer(_GRACE_THREADS, os._exit, (0,))
         last_resort.daemon = True

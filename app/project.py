@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app.bridge import http_only, threaded
+from app.bridge import Threaded, http_only
 from app.exits import Stop
 from app.settings import Settings, host_of_files, url_prefix
 
@@ -252,7 +252,7 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
     path = settings.WSGI_APPLICATION
     application = import_string(path) if path else get_wsgi_application()
-    return threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
+    return Threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
 
 
 def _asgi(settings: Any) -> ASGIApp:

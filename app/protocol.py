@@ -13,23 +13,26 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
+import time
 from asyncio import Transport
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
-from urllib.parse import quote, unquote
 
 import httptools
 import uvicorn
 from uvicorn.config import Config
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from app.guard import Guarded
+from app.guard import Guarded, application_of
+from app.observer import Observer
 from app.origin.bodies import Body, Sealed
 from app.origin.memo import Answer, Memo
 from app.origin.responder import Responder, Slice
+from app.secret import OriginSecret
+from app.seen import Seen, identifier
+from app.seen import target as target_of
 from app.spans import Spans
 
 log = logging.getLogger("static_host.origin")
@@ -86,12 +89,6 @@ class Lane:
         self.trusted = trusted
 
 
-def application_of(config: Config) -> Any:
-    """Return the application of a server, out of what uvicorn puts around it."""
-    app: Any = config.loaded_app
-    return app.app if isinstance(app, ProxyHeadersMiddleware) else app
-
-
 @cache
 def lane_of(config: Config) -> Lane:
     """Return the lane of a server whose application has booted."""
@@ -109,20 +106,28 @@ class FastLane(Guarded):
         self._body = lane.memo.body
         self._is_one_request = lane.judge.is_one_request
         self._trusted = lane.trusted
+        self._secret: OriginSecret | None = getattr(application_of(config), "secret", None)
         self._time = self.loop.time
         self._is_free = config.limit_concurrency is None and not config.is_ssl
         self._answered_at = 0.0
         self._sending: Answer | None = None
         self._spans: Spans | None = None
         self._held = b""
+        self._began = 0.0
         self._writes_at_once = True
         self._socket: socket.socket | None = None
 
     def data_received(self, data: bytes) -> None:
         """Answer what is the origin's, and hand on the rest."""
+        if self.observer is not None:
+            self._began = time.perf_counter()
         if self._is_free and (self.scope is None or self._is_between_requests()) and not self.flow.write_paused:
             answer = self._find(data)
-            if answer is not None and self._is_one_request(data):
+            if (
+                answer is not None
+                and (self._secret is None or self._secret.is_in_head(data))
+                and self._is_one_request(data)
+            ):
                 body = self._body(answer.digest) if answer.digest else answer.body
                 if body is not None:
                     self._write(data, answer, body)
@@ -161,8 +166,8 @@ class FastLane(Guarded):
             self.transport.write(answer.stamped + body)
         state.total_requests += 1
         self._answered_at = self._time()
-        if self.timeout_keep_alive_task is None or self.access_log:
-            self._account(head, answer)
+        if self.timeout_keep_alive_task is None or self.observer is not None:
+            self._account(head, answer, len(body))
 
     def _write_sealed(self, head: bytes, body: Sealed) -> None:
         """Write a body from its file in memory to the socket, and what the socket does not take to the transport."""
@@ -187,7 +192,7 @@ class FastLane(Guarded):
         defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
         answer.stamped = STATUS_LINE[answer.status] + defaults + answer.block
 
-    def _account(self, head: bytes, answer: Answer) -> None:
+    def _account(self, head: bytes, answer: Answer, size: int) -> None:
         """Do what uvicorn does when a response is complete, but count it."""
         self._answered_at = self._time()
         self._has_asked = True
@@ -195,8 +200,8 @@ class FastLane(Guarded):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        if self.access_log:
-            self._log(head, answer)
+        if self.observer is not None:
+            self._tell(head, answer, size, self.observer)
 
     def _answer_each(self, data: bytes) -> bytes:
         """Answer the requests that the data begins with, in one write; return the data from the first other one on."""
@@ -220,13 +225,15 @@ class FastLane(Guarded):
             output.append(body)
             size += len(body)
             self.server_state.total_requests += 1
-            self._account(head, answer)
+            self._account(head, answer, len(body))
         if output:
             self.transport.write(b"".join(output))
         return data[at:]
 
     def _answer(self, head: bytes) -> Answer | None:
         """Return the answer to a whole head, its body in memory if it is to be, or None when it is not the lane's."""
+        if self._secret is not None and not self._secret.is_in_head(head):
+            return None
         answer = self._memo.respond(head)
         if answer is None:
             return None
@@ -266,7 +273,7 @@ class FastLane(Guarded):
             self.transport.abort()
             return
         self.server_state.total_requests += 1
-        self._account(self._head, answer)
+        self._account(self._head, answer, sum(_length(part) for part in answer.response.body))
         if self.is_last:
             self.transport.close()
             return
@@ -309,28 +316,37 @@ class FastLane(Guarded):
         else:
             super().timeout_keep_alive_handler()
 
-    def _log(self, head: bytes, answer: Answer) -> None:
-        """Write the line of uvicorn's access log."""
+    def _tell(self, head: bytes, answer: Answer, size: int, observer: Observer) -> None:
+        """Tell of an answer: to the counts, and in a line of the access log."""
+        if observer.log is None:
+            if observer.counts is not None:
+                observer.counts.add("fast", answer.status, answer.coding, size)
+            return
+        method, target, fields = _told(head)
         client = self.client
         if client and self._trusted and client[0] in self._trusted:
-            lines = [value for name, value in _lines(head) if name == b"x-forwarded-for"]
-            if lines:
-                forwarded = self._trusted.get_trusted_client_address(b", ".join(lines).decode("latin-1"))
-                client = forwarded if forwarded[0] else client
-        method, target, _ = head.split(b" ", 2)
-        path, mark, query = target.decode().partition("?")
-        shown = f"{quote(unquote(path))}{mark if query else ''}{query}"
-        self.access_logger.info(
-            '%s - "%s %s HTTP/%s" %d',
-            f"{client[0]}:{client[1]}" if client else "",
-            method.decode(),
-            shown,
-            "1.1",
-            answer.status,
+            forwarded = b", ".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")
+            named = self._trusted.get_trusted_client_address(forwarded)
+            client = named if named[0] else client
+        where = f"{client[0]}:{client[1]}" if client else ""
+        seconds = time.perf_counter() - self._began
+        observer.see(
+            Seen(where, method, target, "1.1", answer.status, size, answer.coding, "fast", seconds, identifier(fields))
         )
 
 
-def _lines(head: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for line in head.split(b"\r\n")[1:-2]:
-        name, _, value = line.partition(b":")
-        yield name.lower(), value.strip(b" \t")
+def _length(part: Body | Slice) -> int:
+    return part.length if isinstance(part, Slice) else len(part)
+
+
+_TOLD = re.compile(
+    rb"\r\n(x-forwarded-for|x-request-id|x-amz-cf-id|cf-ray|x-amzn-trace-id):[ \t]*([^\r]*)", re.IGNORECASE
+)
+
+
+def _told(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
+    """Return the method, the target, and the fields that are told of."""
+    method, target, _ = head.split(b" ", 2)
+    path, _, query = target.decode("latin-1").partition("?")
+    fields = [(name.lower(), value.rstrip(b" \t")) for name, value in _TOLD.findall(head)]
+    return method.decode("latin-1"), target_of(path, query), fields

@@ -6,7 +6,6 @@ address. Nothing is retried.
 
 from __future__ import annotations
 
-import errno
 import logging
 import logging.config
 import os
@@ -16,8 +15,12 @@ from typing import Any, Literal
 
 import uvicorn
 
+from app import metrics
+from app.address import listening, url_of
 from app.asgi import create_app
+from app.counts import Counts
 from app.exits import Stop
+from app.observer import observer_of
 from app.process import Server
 from app.protocol import FastLane, unusable
 from app.settings import Settings
@@ -49,16 +52,10 @@ LOGGING: dict[str, Any] = {
 ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
 
 
-class AddressTaken(Stop):
-    """The address cannot be listened on."""
-
-    exit_code = 4
-
-
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
     logging.config.dictConfig(LOGGING)
-    app = create_app(settings)
+    app = create_app(settings, observer=observer_of(settings))
     os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
     for line in app.state.summary:
         log.info("%s", line)
@@ -73,13 +70,14 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio takes parts of a second, too
             lifespan="on",
             ws=WebSocket,
-            access_log=settings.access_log,
+            access_log=False,  # it is ours
+            timeout_keep_alive=settings.keep_alive,
         )
         ready = f"ready on {url_of(listener)}"
         if settings.workers == 1:
-            _serve_alone(config, listener, ready)
+            _serve_alone(settings, config, listener, ready, app.state.root.name)
         else:
-            serve_with_workers(config, listener, ready, app.state.static_root)
+            serve_with_workers(settings, config, listener, ready, app.state.static_root)
     log.info("stopped")
 
 
@@ -91,37 +89,13 @@ def _protocol_class() -> type[FastLane] | Literal["httptools"]:
     return "httptools"
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address. Raises AddressTaken."""
-    place = f"HOST={host} PORT={port}"
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(
-            address[:2],
-            family=family,
-            backlog=2048,
-            dualstack_ipv6=host == "::",
-        )
-    except socket.gaierror as error:
-        raise AddressTaken(f"{place}: {error.strerror}. Set HOST to an address of this machine.") from None
-    except PermissionError:
-        raise AddressTaken(f"{place}: not permitted. Ports below 1024 need a privilege: set PORT=8000.") from None
-    except OSError as error:
-        remedy = (
-            "Stop the program that has it, or set another PORT"
-            if error.errno == errno.EADDRINUSE
-            else "Set another HOST"
-        )
-        raise AddressTaken(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
-
-
 class StartFailed(Stop):
     """The project's lifespan did not start."""
 
     exit_code = 1
 
 
-def _serve_alone(config: uvicorn.Config, listener: socket.socket, ready: str) -> None:
+def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, release: str) -> None:
     server = Server(config)
     server.ready = ready
     # After a graceful stop uvicorn raises the signal again, for the handler that was there before: an end that was
@@ -130,12 +104,7 @@ def _serve_alone(config: uvicorn.Config, listener: socket.socket, ready: str) ->
         signal.signal(number, lambda *_: None)
     signal.signal(signal.SIGHUP, lambda *_: log.warning(ALONE))
     try:
-        server.run(sockets=[listener])
+        with metrics.served(settings, lambda: (Counts(), [server.report()] if server.started else []), lambda: release):
+            server.run(sockets=[listener])
     except SystemExit:  # how uvicorn ends when the lifespan did not start
         raise StartFailed("the project's ASGI application could not start; what it said is above") from None
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the URL of a listening socket."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

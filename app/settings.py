@@ -90,6 +90,13 @@ def _path(value: str) -> str:
     return value
 
 
+def _secrets(value: SecretStr | None) -> SecretStr | None:
+    parts = value.get_secret_value().split(",") if value else []
+    if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
+        raise ValueError("there are more than two, or one is too short, or has a space in it")
+    return value
+
+
 def _pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -362,6 +369,47 @@ class Settings(BaseSettings):
         shown="true",
     )
 
+    origin_secret: Annotated[SecretStr | None, AfterValidator(_secrets)] = _variable(
+        "DJANGO_ORIGIN_SECRET",
+        None,
+        "A secret that the CDN sends with every request; requests without it are answered 403, health checks excepted. "
+        "Two, separated by a comma, are both accepted, while one takes the place of the other.",
+        "one or two texts of 16 or more letters, digits and the like, separated by a comma",
+        shown="none",
+    )
+    origin_secret_header: str = _variable(
+        "DJANGO_ORIGIN_SECRET_HEADER",
+        "X-Origin-Secret",
+        "The header field in which the CDN sends the secret.",
+        "the name of a header field, without an underscore, for example X-Origin-Secret",
+        pattern=r"^[A-Za-z0-9-]+$",
+    )
+    log_format: Literal["text", "json"] = _variable(
+        "LOG_FORMAT",
+        "text",
+        "How the access log is written: `text`, for people, or `json`, one object for each line.",
+        "text or json",
+    )
+    metrics_port: int | None = _variable(
+        "METRICS_PORT",
+        None,
+        "The TCP port, on `HOST`, where Prometheus finds metrics at any path (install `django-static-host[metrics]`). "
+        "Do not publish it.",
+        "a whole number from 1 to 65535, other than PORT",
+        shown="none",
+        ge=1,
+        le=65535,
+    )
+    keep_alive: int = _variable(
+        "DJANGO_KEEP_ALIVE_SECONDS",
+        75,
+        "Seconds for which an idle connection is kept: longer than the CDN or load balancer keeps it, or it may send a "
+        "request on a connection that is just being closed.",
+        "a whole number from 1 to 3600",
+        ge=1,
+        le=3600,
+    )
+
     @field_validator("*", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: object, info: ValidationInfo) -> object:
@@ -374,6 +422,13 @@ class Settings(BaseSettings):
     def _is_another_path(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("health_path"):
             raise ValueError("it is that of DJANGO_HEALTH_PATH")
+        return value
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _is_another_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value and value == info.data.get("port"):
+            raise ValueError("it is that of PORT")
         return value
 
     @classmethod
@@ -397,6 +452,7 @@ def _complaints(error: ValidationError) -> str:
         name = str(problem["loc"][0])
         extra: Any = fields[name].json_schema_extra
         reason = f"{problem['ctx']['error']}. " if problem["type"] == "value_error" else ""
-        lines.append(f"  {name}={str(problem['input'])!r}: {reason}Expected: {extra['expects']}.")
+        value = "…" if "SECRET" in name and "HEADER" not in name else repr(str(problem["input"]))
+        lines.append(f"  {name}={value}: {reason}Expected: {extra['expects']}.")
     count = "this variable is" if len(lines) == 1 else f"these {len(lines)} variables are"
     return "\n".join([f"{count} wrong:", *lines])

@@ -30,6 +30,16 @@ class Threads:
         self._started = 0
         self._unfinished = 0
 
+    def gauges(self) -> dict[str, float]:
+        """Return how many threads there may be and how many work, how much work may wait and how much does."""
+        busy = min(self._unfinished, self._most)
+        return {
+            "threads_limit": self._most,
+            "threads_busy": busy,
+            "requests_waiting_limit": self._backlog,
+            "requests_waiting": self._unfinished - busy,
+        }
+
     def submit(self, work: Callable[[], None], late: Callable[[], None]) -> bool:
         """Have the work done; if it has to wait, `late` in its place. Returns whether a thread has it at once.
 

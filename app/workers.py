@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import signal
 import socket
 import time
@@ -20,9 +21,12 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from app import metrics
+from app.counts import Counts, Report, summed
 from app.exits import Stop
 from app.origin.tree import TreeUnusable, load
 from app.process import Server
+from app.settings import Settings
 
 log = logging.getLogger("static_host")
 
@@ -38,14 +42,33 @@ class WorkerFailed(Stop):
 
 
 class Worker(Process):
-    """A worker process of our own server."""
+    """A worker process of our own server, which tells of itself whenever it is asked whether it is well."""
+
+    report: Report | None = None
+
+    def pong(self) -> None:
+        """Answer, in the worker, whether it takes requests, and what there is to tell."""
+        self.child_conn.recv()
+        is_ready = self.server.started
+        self.child_conn.send((is_ready, self.server.report() if is_ready else None))
+
+    def _healthcheck(self, timeout: float) -> bool | None:
+        try:
+            self.parent_conn.send(b"ping")
+            if self.parent_conn.poll(timeout):
+                is_ready, report = self.parent_conn.recv()
+                self.report = report or self.report
+                return bool(is_ready)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            pass
+        return None
 
     @property
-    def server(self) -> uvicorn.Server:
+    def server(self) -> Server:
         """Return the server, which there is in the process of the worker alone."""
         if self._server is None:
             self._server = Server(self.config)
-        return self._server
+        return cast("Server", self._server)
 
     def retire(self) -> None:
         """Tell the worker to stop because another one has taken its place: no load balancer needs to notice."""
@@ -64,6 +87,7 @@ class Workers(Multiprocess):
         self._announced = False
         self._starting: dict[Process, float] = {}  # until they take requests: when they were started
         self._retired: list[Process] = []
+        self._ended = Counts()
 
     def init_processes(self) -> None:
         """Start all workers."""
@@ -71,7 +95,10 @@ class Workers(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Watch the workers that start, and replace those that have ended."""
-        self._retired = [process for process in self._retired if process.process.is_alive()]
+        for process in [process for process in self._retired if not process.is_alive(_LOOK)]:
+            if not process.process.is_alive():
+                self._retired.remove(process)
+                self._bury(process)
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
@@ -80,8 +107,25 @@ class Workers(Multiprocess):
             elif not process.is_alive(self.config.timeout_worker_healthcheck):
                 process.kill()
                 process.join()
+                self._bury(process)
                 log.warning("worker %s ended (exit %s); another one takes its place", process.pid, process.exitcode)
                 self.processes[place] = self._started()
+
+    def reports(self) -> tuple[Counts, list[Report]]:
+        """Return what all workers counted that have ended, and what the living ones tell; from any thread."""
+        living = [cast("Worker", process).report for process in [*self.processes, *self._retired]]
+        return self._ended, [report for report in living if report]
+
+    @staticmethod
+    def release() -> str:
+        """Return the release that workers serve, or are about to."""
+        return Path(os.environ["DJANGO_STATIC_ROOT"]).name
+
+    def _bury(self, process: Process) -> None:
+        """Keep what a worker counted that has ended."""
+        report = cast("Worker", process).report
+        if report:
+            self._ended = summed([self._ended, report.counts])
 
     def _watch_start(self, process: Process) -> None:
         if process.is_ready(_LOOK):
@@ -153,9 +197,12 @@ class Workers(Multiprocess):
         return process
 
 
-def serve_with_workers(config: uvicorn.Config, listener: socket.socket, ready: str, static_root: Path) -> None:
+def serve_with_workers(
+    settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, static_root: Path
+) -> None:
     """Serve until SIGINT or SIGTERM. Raises WorkerFailed."""
     workers = Workers(config, listener, ready, static_root)
-    workers.run()
+    with metrics.served(settings, workers.reports, workers.release):
+        workers.run()
     if workers.failed:
         raise WorkerFailed(f"a worker process ended, or took over {WORKER_START:.0f} s, before it took a request")

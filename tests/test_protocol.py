@@ -20,7 +20,7 @@ import uvicorn
 from app.origin.responder import Responder
 from app.origin.tree import load
 from app.protocol import FastLane, Judge
-from tests.cases import CASES, CSS, CSS_BR, DIGITS, LARGE, NOT_OURS, Case
+from tests.cases import CASES, CSS, CSS_BR, LARGE, NOT_OURS, Case
 from tests.conftest import LARGE as LARGE_BODY
 from tests.processes import Running, free_port, serving
 
@@ -322,23 +322,3 @@ def test_a_connection_is_closed_when_it_was_idle_for_the_keep_alive_time_and_not
     got, rest = asyncio.run(run())
     assert got.count(b"0123456789") == 4
     assert rest == b""
-
-
-def test_the_access_log_has_a_line_for_each_answer_of_the_lane(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
-        heads = (
-            GET,
-            GET,
-            b"HEAD %s?v=1 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n" % DIGITS.encode(),
-            b"GET /static/caf%C3%A9%20menu.txt HTTP/1.1\r\nHost: a\r\n\r\n",
-        )
-        for head in heads:
-            exchanged(running.port, head)
-        running.wait_for("menu.txt HTTP/1.1")
-        lines = [re.sub(r":\d+ ", " ", line.strip()) for line in running.lines if "HTTP/1.1" in line]
-    assert lines == [
-        "127.0.0.1 GET /static/digits.txt HTTP/1.1 200 OK",
-        "127.0.0.1 GET /static/digits.txt HTTP/1.1 200 OK",
-        "203.0.113.7 HEAD /static/digits.781e5e245d69.txt?v=1 HTTP/1.1 200 OK",
-        "127.0.0.1 GET /static/caf%C3%A9%20menu.txt HTTP/1.1 200 OK",
-    ]

@@ -22,12 +22,13 @@ class Answer:
     `stamped` is the whole head for the second whose `stamp` it bears; both belong to the adapter.
     """
 
-    __slots__ = ("block", "body", "digest", "response", "stamp", "stamped", "status")
+    __slots__ = ("block", "body", "coding", "digest", "response", "stamp", "stamped", "status")
 
     def __init__(self, response: Response) -> None:
         self.response = response
         self.status = response.status
         self.block = b"".join(b"%s: %s\r\n" % field for field in response.headers) + b"\r\n"
+        self.coding = dict(response.headers).get(b"content-encoding", b"").decode()
         self.digest = response.digest
         """Of the body, where it is a whole representation's that the tree may have in memory; else empty."""
         self.body = b"" if response.digest else b"".join(part for part in response.body if isinstance(part, bytes))
