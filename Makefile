@@ -56,7 +56,7 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	.lock-venv/bin/pip install --quiet uv
 	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test" \
 	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench" \
-	    "requirements-projects.txt --group build --group projects"; do \
+	    "requirements-projects.txt --group build --group projects" "tests/real/requirements.txt --group real"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
 	done
