@@ -17,6 +17,7 @@ import time
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
@@ -72,22 +73,27 @@ def serve(settings: Settings) -> None:
     for line in app.state.summary:
         log.info("%s", line)
     with listening(settings.host, settings.port) as listener:
-        config = uvicorn.Config(
-            app if settings.workers == 1 else "app.asgi:worker",
-            workers=settings.workers,
-            http="httptools",
-            log_config=LOGGING,
-            server_header=False,
-            forwarded_allow_ips=list(settings.forwarded_allow_ips),
-            timeout_graceful_shutdown=GRACE,
-            lifespan="on",
-        )
+        config = configuration(app if settings.workers == 1 else "app.asgi:worker", settings)
         ready = f"ready on {url_of(listener)}"
         if settings.workers == 1:
             _serve_alone(config, listener, ready)
         else:
             _serve_with_workers(config, listener, ready)
     log.info("stopped")
+
+
+def configuration(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
+    """Return what uvicorn is told."""
+    return uvicorn.Config(
+        app,
+        workers=settings.workers,
+        http="httptools",
+        log_config=LOGGING,
+        server_header=False,
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        timeout_graceful_shutdown=GRACE,
+        lifespan="on",
+    )
 
 
 def listening(host: str, port: int) -> socket.socket:
