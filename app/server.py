@@ -15,6 +15,7 @@ import socket
 from typing import Any, Literal
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from app import metrics
 from app.address import listening, url_of
@@ -63,25 +64,30 @@ def serve(settings: Settings) -> None:
     for line in app.state.summary:
         log.info("%s", line)
     with listening(settings.host, settings.port) as listener:
-        config = uvicorn.Config(
-            app if settings.workers == 1 else "app.asgi:worker",
-            workers=settings.workers,
-            http=_protocol_class(),
-            log_config=LOGGING,
-            server_header=False,
-            forwarded_allow_ips=list(settings.forwarded_allow_ips),
-            timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio takes parts of a second, too
-            lifespan="on",
-            ws=WebSocket,
-            access_log=False,  # it is ours
-            timeout_keep_alive=settings.keep_alive,
-        )
+        config = configuration(app if settings.workers == 1 else "app.asgi:worker", settings)
         ready = f"ready on {url_of(listener)}"
         if settings.workers == 1:
             _serve_alone(settings, config, listener, ready, app.state.root.name)
         else:
             serve_with_workers(settings, config, listener, ready, app.state.static_root)
     log.info("stopped")
+
+
+def configuration(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
+    """Return what uvicorn is told."""
+    return uvicorn.Config(
+        app,
+        workers=settings.workers,
+        http=_protocol_class(),
+        ws=WebSocket,
+        log_config=LOGGING,
+        access_log=False,  # it is ours
+        server_header=False,
+        forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        timeout_keep_alive=settings.keep_alive,
+        timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio takes parts of a second, too
+        lifespan="on",
+    )
 
 
 def raise_limit() -> None:

@@ -21,9 +21,8 @@ from app.origin import index
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import record, resources
+from static_build import bundles, record, resources
 from static_build.ahead import encoding_ahead
-from static_build.bundles import fingerprinted
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
@@ -180,7 +179,7 @@ class _Build:
             raise BuildFailed(
                 f"the manifest names files that are not there: {', '.join(sorted(lost))}. Rename their sources."
             )
-        hashed = of_django.union(*(fingerprinted(name, data, known) for name, data in collected.bundles.items()))
+        hashed = of_django | bundles.outputs(collected.bundles, known)
         patterns = [re.compile(self.settings.static_immutable_pattern or NOTHING), re.compile(compressed.pattern)]
         made = resources.make(
             self.directory,
