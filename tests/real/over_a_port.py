@@ -34,11 +34,12 @@ from django.test.testcases import LiveServerThread
 from django.utils import timezone, translation
 
 from app import health
+from app.address import listening
 from app.asgi import Front
-from app.bridge import threaded
+from app.bridge import Threaded
 from app.origin.responder import Responder
 from app.origin.tree import load
-from app.server import configuration, listening
+from app.server import configuration
 from app.settings import Settings
 from tests.real.messages import (
     SAFE,
@@ -82,10 +83,11 @@ class Server:
                 connections[alias] = connection
             return application(environ, start_response)
 
-        front = Front(self.responder, routes=health.routes)
-        front.router.redirect_slashes = False
-        front.router.default = threaded(call, threads=4, backlog=100)
-        config = configuration(front, Settings())
+        settings, readiness = Settings(), health.Readiness()
+        routes = health.routes(settings.health_path, settings.ready_path, readiness)
+        django = Threaded(call, threads=4, backlog=100)
+        front = Front(settings, self.responder, readiness, None, django, routes=routes)
+        config = configuration(front, settings)
         config.lifespan = "off"
         self._server = uvicorn.Server(config)
 
