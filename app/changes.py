@@ -70,7 +70,8 @@ class Changes:
 
     def __init__(self, directory: Path) -> None:
         self.pause = PAUSE
-        self._places = Places(folders=frozenset({os.path.realpath(directory)}))
+        self._directory = os.path.realpath(directory)
+        self._places = Places(folders=frozenset({self._directory}))
         self._times = self._places.times()
 
     def watch(self, places: Places, since: int) -> None:
@@ -88,6 +89,11 @@ class Changes:
         before, self._times = self._times, self._places.times()
         self.pause = max(PAUSE, 9 * (time.monotonic() - began))
         return sorted({path for path, _ in before.items() ^ self._times.items()})
+
+    def summary(self, paths: list[str]) -> str:
+        """Return one text for the files, relative to the directory where they lie in it."""
+        first = paths[0].removeprefix(f"{self._directory}/")
+        return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
 
 
 def _walk(top: str, entered: set[str]) -> Iterator[str]:

@@ -125,7 +125,7 @@ def _supervise(start: Start) -> None:
                 start = replace(start, is_told=start.is_told or report.is_loaded)
             new = changes.new()
             if new and not server.deals_with(new):
-                log.info("%s: loading the project again", _shortened(new))
+                log.info("%s: loading the project again", changes.summary(new))
                 start = replace(start, is_first=False)
                 server = _replaced(server, start, restore)
             elif server.exitcode == WRONG and start.is_first:
@@ -144,12 +144,6 @@ def _replaced(server: _Server, start: Start, restore: Callable[[], None]) -> _Se
     server.end()
     restore()
     return _Server(start)
-
-
-def _shortened(paths: list[str]) -> str:
-    here = os.path.realpath(Path.cwd())
-    first = os.path.relpath(paths[0], here) if paths[0].startswith(f"{here}/") else paths[0]
-    return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
 
 
 def _terminal() -> Callable[[], None]:

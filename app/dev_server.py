@@ -20,6 +20,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -80,9 +81,18 @@ def serve(start: Start, pipe: Connection) -> None:
         forwarded_allow_ips=list(trusted),
         lifespan="on",
     )
-    for number in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again: atexit would be left out
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(config).run(sockets=[start.listener])
+    _Server(config).run(sockets=[start.listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that ends in order: whoever cannot wait for it kills it.
+
+    uvicorn's own gives up on the lifespan at a second signal (a terminal sends one, too), and raises the signal again
+    when it has ended, so that what the project registered with atexit is left out.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        self.should_exit = True
 
 
 def _end_with_the_parent() -> None:

@@ -25,7 +25,8 @@ def debug(project: Project, django: Any) -> Finding:
     """Find debug mode."""
     if not django.DEBUG:
         return Finding("ok", "debug", "DEBUG = False")
-    found = "DEBUG = True: whoever meets an error reads the project's code, its settings and the request"
+    value = "True" if django.DEBUG is True else f"{django.DEBUG!r}, a {type(django.DEBUG).__name__} that counts as true"
+    found = f"DEBUG = {value}: whoever meets an error reads the project's code, its settings and the request"
     remedy = "Unset DJANGO_DEBUG" if project.is_bundled else "Set DEBUG = False"
     return Finding("warning", "debug", found, f"{remedy} wherever others than developers can reach the site.")
 

@@ -154,11 +154,11 @@ def configured(settings: Settings) -> Project:
 
         url = getattr(project, "STATIC_URL", None)
         url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
-        root = project.STATIC_ROOT
+        root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
     host, prefix = _split(url)
     return Project(
         name=name,
-        static_root=settings.static_root or Path(root or DEFAULT_ROOT),
+        static_root=settings.static_root or root,
         prefix=settings.static_prefix or prefix,
         host=settings.static_host or host,
         static_url=url,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from app.exits import Stop
-from app.findings import Finding, Level
+from app.findings import Finding, Level, named
 
 log = logging.getLogger("static_host")
 
@@ -51,7 +51,7 @@ def tell_of_migrations() -> None:
     try:
         BaseCommand(stdout=sys.stderr).check_migrations()
     except (Exception, SystemExit) as error:
-        log.warning("whether all migrations are applied could not be found out: %s", one_line(error))
+        log.warning("whether all migrations are applied could not be found out: %s", named(error))
     finally:
         connections.close_all()
 
@@ -76,11 +76,11 @@ def _of_check(check: Callable[..., Any]) -> list[Finding]:
         return [_of_message(message) for message in told]
     except Error as error:
         remedy = "Register it with Tags.database, and it is left out here."
-        return [Finding("warning", "django", f"the check {name} asks a database: {one_line(error)}", remedy)]
+        return [Finding("warning", "django", f"the check {name} asks a database: {named(error)}", remedy)]
     except (Exception, SystemExit) as error:
         print(f"static-host: the check {name} raised an exception:\n\n{traceback.format_exc()}", file=sys.stderr)
         remedy = "Correct it: standard error has the whole traceback."
-        return [Finding("error", "django", f"the check {name} raised {one_line(error)}", remedy)]
+        return [Finding("error", "django", f"the check {name} raised {named(error)}", remedy)]
 
 
 def _of_message(message: Any) -> Finding:
@@ -93,8 +93,3 @@ def _of_message(message: Any) -> Finding:
     if not remedy and message.id and level != "error":
         remedy = f"Do what it says, or name {message.id} in SILENCED_SYSTEM_CHECKS."
     return Finding(level, check, f"{where}{message.msg}", remedy)
-
-
-def one_line(error: BaseException) -> str:
-    """Return the exception as the last line of a traceback names it."""
-    return traceback.format_exception_only(error)[-1].strip()
