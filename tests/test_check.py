@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import django
 import httpx
 import pytest
 
@@ -437,6 +438,22 @@ def test_the_policy_of_django_csp(project: Path, lines: str, directives: str) ->
     assert ("styles" in found) == ("EXCLUDE" in lines)
 
 
+@pytest.mark.skipif(django.VERSION < (6,), reason="Django 5.2 has no policy of its own; tests/test_image.py has 6")
+def test_the_policy_of_django_itself(project: Path) -> None:
+    settings(
+        project,
+        "from django.utils.csp import CSP",
+        "SECURE_CSP = {'default-src': {CSP.SELF}, 'script-src': [CSP.NONCE], 'style-src': True, 'img-src': []}",
+    )
+    assert told(project, "csp", **CDN) == ""  # without its middleware it does nothing
+    settings(project, "MIDDLEWARE = [*MIDDLEWARE, 'django.middleware.csp.ContentSecurityPolicyMiddleware']")
+    assert told(project, "csp", **CDN) == one_line(
+        """warning csp: the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not admit
+        https://cdn.example.com: browsers refuse styles, images from there
+        -> Add https://cdn.example.com to style-src, default-src."""
+    )
+
+
 def test_a_policy_that_cannot_be_asked_is_not_passed_over(project: Path) -> None:
     policies(project, "default-src 'self'")
     edit = (project / "mysite/security.py").read_text().replace("return response", "return response.no_such_thing")
@@ -722,7 +739,9 @@ def test_a_static_root_that_is_no_path(project: Path) -> None:
     settings(project, "STATIC_ROOT = 5")
     code, printed = document(project)
     assert code == 1
-    assert printed["findings"][0]["found"].endswith("TypeError: expected str, bytes or os.PathLike object, not int")
+    assert printed["findings"][0]["found"].startswith(
+        "the Django project mysite.settings raised an exception while it was loaded: TypeError: "
+    )
 
 
 def test_a_project_that_was_forgotten(project: Path) -> None:
