@@ -43,8 +43,10 @@ class Places:
 
     def times(self) -> dict[str, int]:
         """Return when each file there was written, in nanoseconds."""
-        times = {}
+        times: dict[str, int] = {}
         for path in self._paths():
+            if path in times:
+                continue
             try:
                 facts = os.stat(path)  # noqa: PTH116 - three times as fast, for every file
             except (OSError, ValueError):

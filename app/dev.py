@@ -18,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from app.changes import Changes
 from app.dev_server import WRONG, Start, serve
@@ -32,6 +33,8 @@ GRACE = 1
 """Seconds that requests in flight get to end before the process that serves them is replaced: streams never do."""
 ANSWER = 2.0
 """Seconds that the project's receivers of `file_changed` may take before the project is loaded again."""
+MOST = 500
+"""Changes that the project is asked about at once: of more, the pipe might not hold the names."""
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -48,7 +51,7 @@ def dev(settings: Settings) -> None:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     with listening(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
-        _supervise(Start(listener, (settings.host, settings.port)))
+        _Supervisor(Start(listener, (settings.host, settings.port))).run()
     log.info("stopped")
 
 
@@ -56,7 +59,7 @@ class _Server:
     """The process that serves, and what it has told."""
 
     def __init__(self, start: Start) -> None:
-        self.start = start
+        self.stands_in = start.stands_in
         self._reports: list[Report] = []
         self._is_loaded = False
         self._pipe, its = _SPAWN.Pipe()
@@ -85,7 +88,7 @@ class _Server:
 
     def deals_with(self, paths: list[str]) -> bool:
         """Whether the project needs no reload for these changes: Django's receivers say so."""
-        if not self._is_loaded or any(path.endswith("/.env") for path in paths):
+        if not self._is_loaded or len(paths) > MOST or any(path.endswith("/.env") for path in paths):
             return False
         end = time.monotonic() + ANSWER
         with suppress(EOFError, OSError):
@@ -102,7 +105,6 @@ class _Server:
         self._process.join(GRACE)
         self._process.kill()
         self._process.join()
-        self._pipe.close()
 
     def _receive(self) -> bool | None:
         message = self._pipe.recv()
@@ -113,37 +115,50 @@ class _Server:
         return None
 
 
-def _supervise(start: Start) -> None:
-    changes = Changes(Path.cwd())
-    restore = _terminal()
-    server = _Server(start)
-    try:
-        while True:
-            time.sleep(changes.pause)
-            for report in server.reports():
-                changes.watch(report.places, report.since)
-                start = replace(start, is_told=start.is_told or report.is_loaded)
-            new = changes.new()
-            if new and not server.deals_with(new):
-                log.info("%s: loading the project again", changes.summary(new))
-                start = replace(start, is_first=False)
-                server = _replaced(server, start, restore)
-            elif server.exitcode == WRONG and start.is_first:
-                raise SystemExit(WRONG)
-            elif server.exitcode is not None and not server.start.stands_in:
-                log.warning("the server ended (exit %s); it is started again when a file changes", server.exitcode)
-                server = _replaced(server, replace(start, stands_in=True), restore)
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # it is ending, within seconds
-        server.end()
-        restore()
+class _Supervisor:
+    """Who looks for changes, and starts one server after the other."""
 
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self._changes = Changes(Path.cwd())
+        self._restore = _terminal()
+        self._server = _Server(start)
 
-def _replaced(server: _Server, start: Start, restore: Callable[[], None]) -> _Server:
-    server.end()
-    restore()
-    return _Server(start)
+    def run(self) -> NoReturn:
+        """Look for changes until a signal ends it. Raises SystemExit for a mistake that was there from the start."""
+        try:
+            while True:
+                time.sleep(self._changes.pause)
+                self._look()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)  # it is ending, within seconds
+            self._end()
+
+    def _look(self) -> None:
+        self._hear()
+        server, new = self._server, self._changes.new()
+        if new and not server.deals_with(new):
+            log.info("%s: loading the project again", self._changes.summary(new))
+            self._end()
+            self._start = replace(self._start, is_first=False)
+            self._server = _Server(self._start)
+        elif server.exitcode == WRONG and self._start.is_first:
+            raise SystemExit(WRONG)
+        elif server.exitcode is not None and not server.stands_in:
+            log.warning("the server ended (exit %s); it is started again when a file changes", server.exitcode)
+            self._end()
+            self._server = _Server(replace(self._start, stands_in=True))
+
+    def _hear(self) -> None:
+        for report in self._server.reports():
+            self._changes.watch(report.places, report.since)
+            self._start = replace(self._start, is_told=self._start.is_told or report.is_loaded)
+
+    def _end(self) -> None:
+        self._server.end()
+        self._hear()  # its last words
+        self._restore()
 
 
 def _terminal() -> Callable[[], None]:

@@ -25,7 +25,7 @@ from typing import Any
 
 from app.changes import Places
 
-PAUSE = 1.0
+PAUSE = 0.5
 """Seconds between two looks for modules that were loaded meanwhile."""
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _STDLIB = tuple(
@@ -55,10 +55,10 @@ class Watched:
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._since = time.time_ns()
-        self._sending = threading.Lock()
-        self._modules = 0
-        self._failed: frozenset[str] = frozenset()
+        self._raised_at: frozenset[str] = frozenset()
         self._reloader: Any = None
+        self._modules = 0
+        self._sending = threading.Lock()
         threading.Thread(target=self._converse, name="watched", daemon=True).start()
 
     def loaded(self) -> None:
@@ -74,7 +74,7 @@ class Watched:
 
     def failed(self, error: BaseException) -> None:
         """Tell that the project raised this: where it did so is watched, too."""
-        self._failed = frozenset(_raised_at(error))
+        self._raised_at = frozenset(_raised_at(error))
         self._report()
 
     def _converse(self) -> None:
@@ -87,7 +87,7 @@ class Watched:
 
     def _report(self) -> None:
         self._modules = len(sys.modules)
-        places = _of_code([*_loaded(), *self._failed])
+        places = _of_code([*_loaded(), *self._raised_at])
         if self._reloader is not None:
             places |= _of_reloader(self._reloader)
         self._send(Report(places, self._since, is_loaded=self._reloader is not None))

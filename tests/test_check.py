@@ -215,6 +215,20 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
             can forge https -> Let nobody but the proxy reach the port, and let the proxy set or remove this header in
             every request.""",
         ),
+        (
+            "SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS'",
+            {},
+            """error proxy-ssl-header: SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS' is no pair of texts: Django answers every
+            request with 500 -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO',
+            'https').""",
+        ),
+        (
+            "SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https']",
+            {},
+            """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https'] names no header as
+            Django has them: nobody is believed -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set
+            ('HTTP_X_FORWARDED_PROTO', 'https').""",
+        ),
     ],
 )
 def test_proxies(project: Path, lines: str, variables: dict[str, str], expected: str) -> None:
