@@ -63,10 +63,8 @@ class Watched:
 
     def loaded(self) -> None:
         """Tell that the project has been loaded, after its applications have said what else is to be watched."""
-        from django.utils import translation
         from django.utils.autoreload import BaseReloader, autoreload_started
 
-        translation.get_language()  # connects the receivers that look after .mo files
         reloader = BaseReloader()
         autoreload_started.send(sender=reloader)
         self._reloader = reloader

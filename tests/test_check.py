@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -416,6 +417,14 @@ def test_a_content_security_policy(project: Path, host: str) -> None:
     assert told(project, "csp", DJANGO_STATIC_HOST=host) == " ".join(expected)
 
 
+def test_source_maps_are_asked_for_by_no_page(project: Path, build: Build) -> None:
+    (project / "staticfiles").unlink()
+    (project / "mysite/static/a.js.map").write_text("{}")
+    assert build().returncode == 0
+    policies(project, "connect-src 'self'")
+    assert told(project, "csp", **CDN) == ""
+
+
 def test_a_policy_is_compared_with_the_files_that_there_are(project: Path, build: Build) -> None:
     (project / "staticfiles").unlink()
     for name in ("a.woff2", "a.mp4", "a.vtt", "a.webmanifest", "a.json", "a.js.map", "a.wasm", "a.html", "a.pdf"):
@@ -738,12 +747,16 @@ def test_a_package_with_a_name_of_ours(project: Path, name: str) -> None:
     assert (code, printed["findings"][0]) == (2, {"level": "error", "check": "project", "found": found, "remedy": ""})
 
 
-@pytest.mark.parametrize("command", [("check",), ("dev",)])
-def test_a_package_app_that_comes_first_on_the_path(project: Path, tmp_path: Path, command: tuple[str]) -> None:
+@pytest.mark.parametrize("command", ["check", "dev"])
+def test_a_package_app_that_comes_first_on_the_path(project: Path, tmp_path: Path, command: str) -> None:
     (tmp_path / "sources/app").mkdir(parents=True)
     (tmp_path / "sources/app/__init__.py").touch()
-    result = run("static-host", *command, cwd=project, PYTHONPATH=str(tmp_path / "sources"), PORT="0", **SETTINGS)
-    assert result.returncode == 2
+    for name in ("app", "static_build"):  # installed as a wheel is: an editable install is found by other means
+        shutil.copytree(Path(__file__).parent.parent / name, tmp_path / "installed" / name)
+    path = f"{tmp_path}/sources:{tmp_path}/installed:{sysconfig.get_path('purelib')}"
+    script = str(SCRIPTS / "static-host")
+    result = run("python", "-S", script, command, cwd=project, PYTHONPATH=path, PORT="0", **SETTINGS)
+    assert result.returncode == 2, result.stderr
     said = f"{tmp_path}/sources/app has the name of this program's own package `app`: rename it in the project.\n"
     assert said in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
