@@ -54,7 +54,7 @@ image: ## build the container image, and remove the images of this project that 
 lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
-	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test" \
+	for part in "requirements.txt --extra metrics --group build" "requirements-dev.txt --group build --group test" \
 	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench" \
 	    "requirements-projects.txt --group build --group projects"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -20,10 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from app.address import listening
 from app.changes import Changes
 from app.dev_server import WRONG, Start, serve
 from app.exits import Stop
-from app.server import LOGGING, listening
+from app.server import LOGGING
 from app.settings import Settings
 from app.watched import Report
 

@@ -31,12 +31,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import health, system_checks
+from app.address import url_of
 from app.exits import Stop, explained
 from app.lifespan import StartFailed, lifespan_of
 from app.origin.baking import UNCACHEABLE
 from app.project import DJANGO_STORAGE, FORGOTTEN, Project, ProjectBroken, configured
 from app.project import explained as explaining
-from app.server import LOGGING, url_of
+from app.server import LOGGING
 from app.settings import Settings
 from app.unbuilt import DJANGO_APP, Unbuilt
 from app.watched import Watched
@@ -177,7 +178,8 @@ def create_app(settings: Settings, start: Start) -> Starlette:
             yield state
 
     files = Middleware(Unbuilt, prefix=project.prefix, root_files=settings.static_root_files, media_type=_media_type())
-    return Starlette(routes=[*health.routes, Mount("/", app=django)], middleware=[files], lifespan=announced)
+    checks = health.routes(settings.health_path, settings.ready_path, health.Readiness())
+    return Starlette(routes=[*checks, Mount("/", app=django)], middleware=[files], lifespan=announced)
 
 
 def _summary(project: Project, changed: list[str]) -> list[str]:

@@ -15,7 +15,9 @@ import anyio
 import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.origin.bodies import Body
 from app.origin.responder import Responder, Response, Slice
+from app.seen import LANE
 
 log = logging.getLogger("static_host.origin")
 
@@ -41,6 +43,7 @@ class StaticOrigin:
         if response is None:
             await self.app(scope, receive, send)
             return
+        scope[LANE] = "static"
         try:
             await _send(response, receive, send)
         finally:
@@ -59,7 +62,7 @@ class ClientGone(Exception):
 
 async def _send(response: Response, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": list(response.headers)})
-    in_memory = [part for part in response.body if isinstance(part, bytes)]
+    in_memory = [part for part in response.body if not isinstance(part, Slice)]
     if len(in_memory) == len(response.body):
         await send({"type": "http.response.body", "body": b"".join(in_memory)})
     else:
@@ -95,9 +98,9 @@ async def _send_until_gone(response: Response, receive: Receive, send: Send) -> 
             log.error("a body could not be sent to its end: %s", error)  # noqa: TRY400 - the disk's fault, not ours
 
 
-async def _chunks(part: bytes | Slice) -> AsyncIterator[bytes]:
-    if isinstance(part, bytes):
-        yield part
+async def _chunks(part: Body | Slice) -> AsyncIterator[bytes]:
+    if not isinstance(part, Slice):
+        yield part[:]
         return
     offset, end = part.offset, part.offset + part.length
     while offset < end:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app.bridge import http_only, threaded
+from app.bridge import Threaded, http_only
 from app.exits import Stop
 from app.settings import Settings, host_of_files, url_prefix
 
@@ -132,6 +132,28 @@ class Project:
             _show_exceptions(settings)
         return application
 
+    def at(self, path: str) -> str | None:
+        """Return the route of the project's own at a path, if that is its and no catch-all's."""
+        from django.urls import Resolver404, resolve
+
+        with explained(self.name):
+            try:
+                route = resolve(path).route
+            except Resolver404:
+                return None
+        plain = route.replace("\\", "").strip("^$/\\Z")
+        return route if plain == path.strip("/") else None
+
+    def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
+        """Raise ProjectMissing where the project has no database of one of these names."""
+        from django.conf import settings
+
+        for alias in aliases:
+            if alias not in settings.DATABASES:
+                known = ", ".join(sorted(settings.DATABASES)) or "none"
+                message = f"DJANGO_READY_DATABASE={alias!r}: {self.name} has no database of this name. It has: {known}."
+                raise ProjectMissing(message)
+
     @property
     def is_asgi(self) -> bool:
         """Whether Django is called through ASGI (DJANGO_INTERFACE)."""
@@ -231,7 +253,7 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
     path = settings.WSGI_APPLICATION
     application = import_string(path) if path else get_wsgi_application()
-    return threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
+    return Threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
 
 
 def _asgi(settings: Any) -> ASGIApp:

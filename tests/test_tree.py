@@ -80,14 +80,23 @@ def test_a_small_file_in_memory_outlives_the_disk(tree: Path) -> None:
     assert ask(responder, "main.js").status == 503
 
 
-def test_what_is_kept_in_memory_is_bounded(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.origin.tree.MEMORY", 5_000)
-    loaded = load(tree)
-    for name in loaded.index:
-        if name != "large.bin":
-            loaded.body(loaded.index[name].identity)
-    assert 0 < loaded._held <= 5_000
-    assert loaded._held == sum(map(len, loaded._bodies.values()))
+def test_what_is_kept_in_memory_is_bounded(tree: Path) -> None:
+    loaded = load(tree, 5_000)
+    identities = {resource.identity.digest: resource.identity for resource in loaded.index.values()}
+    for representation in identities.values():
+        loaded.body(representation)
+    kept = [body for digest in identities if (body := loaded.bodies.get(digest)) is not None]
+    assert 2_500 < sum(map(len, kept)) <= 5_000
+
+
+def test_a_budget_of_nothing_has_every_file_sent_from_the_disk(tree: Path) -> None:
+    responder = Responder(load(tree, 0), "/static/")
+    response = responder.respond("GET", b"/static/digits.txt", [])
+    assert response is not None
+    (part,) = response.body
+    assert isinstance(part, Slice)
+    assert part.file.read() == b"0123456789"
+    part.file.close()
 
 
 @pytest.mark.parametrize("damage", [overwrite, truncate, link, pipe, directory, Path.unlink])

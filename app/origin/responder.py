@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure
+from app.origin.bodies import Body
 from app.origin.conditional import Span, evaluate
 from app.origin.index import Index, Resource
 from app.origin.negotiation import Weights, preferred, weights
@@ -49,11 +50,15 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, its header fields in order, and the parts of the body. Whoever takes it closes it."""
+    """A status, its header fields in order, and the parts of the body. Whoever takes it closes it.
+
+    `digest` is that of the body, where it is a whole representation's that the tree keeps in memory; else empty.
+    """
 
     status: int
     headers: Headers
-    body: tuple[bytes | Slice, ...] = ()
+    body: tuple[Body | Slice, ...] = ()
+    digest: str = ""
 
     def close(self) -> None:
         """Close the file that the body lies in, if it does."""
@@ -180,7 +185,8 @@ class Responder:
                 source.close()
             return Response(200, chosen.ok)
         if not spans:
-            return Response(200, chosen.ok, (_part(source, (0, chosen.representation.length)),))
+            part = _part(source, (0, chosen.representation.length))
+            return Response(200, chosen.ok, (part,), chosen.representation.digest if body is not None else "")
         if len(spans) == 1:
             return _partial(chosen, source, spans[0])
         return _multipart(chosen, source, spans)
@@ -202,18 +208,18 @@ def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return {name: values[0] if len(values) == 1 else b", ".join(values) for name, values in lines.items()}
 
 
-def _part(source: bytes | io.FileIO, span: Span) -> bytes | Slice:
+def _part(source: Body | io.FileIO, span: Span) -> Body | Slice:
     first, end = span
-    if isinstance(source, bytes):
-        return source if end - first == len(source) else source[first:end]
-    return Slice(source, first, end - first)
+    if isinstance(source, io.FileIO):
+        return Slice(source, first, end - first)
+    return source if end - first == len(source) else source[first:end]
 
 
 def _content_range(chosen: Baked, span: Span) -> bytes:
     return b"bytes %d-%d/%d" % (span[0], span[1] - 1, chosen.representation.length)
 
 
-def _partial(chosen: Baked, source: bytes | io.FileIO, span: Span) -> Response:
+def _partial(chosen: Baked, source: Body | io.FileIO, span: Span) -> Response:
     headers: Headers = (
         (b"content-type", chosen.media_type),
         (b"content-length", b"%d" % (span[1] - span[0])),
@@ -223,10 +229,10 @@ def _partial(chosen: Baked, source: bytes | io.FileIO, span: Span) -> Response:
     return Response(206, headers, (_part(source, span),))
 
 
-def _multipart(chosen: Baked, source: bytes | io.FileIO, spans: list[Span]) -> Response:
+def _multipart(chosen: Baked, source: Body | io.FileIO, spans: list[Span]) -> Response:
     """RFC 9110 §14.6. The boundary is the body's own digest, which no body can contain by chance."""
     boundary = chosen.representation.digest.encode()
-    parts: list[bytes | Slice] = []
+    parts: list[Body | Slice] = []
     for span in spans:
         head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
         parts += [head % (boundary, chosen.media_type, _content_range(chosen, span)), _part(source, span)]

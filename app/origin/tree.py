@@ -14,21 +14,21 @@ import fcntl
 import io
 import os
 import time
-from collections import OrderedDict
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISREG
 from zlib import crc32
 
 from app.exits import Stop
+from app.origin.bodies import Bodies, Body
 from app.origin.index import NAME, Index, IndexDamaged, Representation, digest, loads
 
 IN_MEMORY = 1 << 20
 """Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
 REMEDY = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
 ADOPTED = "If it is as it should be, run `static-host index` on it again."
-MEMORY = 64 << 20
-"""Bytes of bodies that are kept in memory, the most recently used ones."""
+MEMORY = 64_000_000
+"""Bytes of bodies that are kept in memory, unless told otherwise."""
 
 
 class TreeUnusable(Stop):
@@ -53,31 +53,29 @@ class FileChanged(OSError):
 class Tree:
     """One loaded release: its index and access to its bodies."""
 
-    def __init__(self, root: Path, descriptor: int, index: Index) -> None:
+    def __init__(self, root: Path, descriptor: int, index: Index, memory: int = MEMORY) -> None:
         self.root = root
         self.index = index
+        self.bodies = Bodies(memory)
+        self._in_memory = min(memory, IN_MEMORY)
         self._descriptor = descriptor
-        self._bodies: OrderedDict[str, bytes] = OrderedDict()  # by digest: equal bytes are kept once
-        self._held = 0
         self._seen: dict[str, tuple[int, int]] = {}
 
-    def body(self, representation: Representation) -> bytes | None:
+    def body(self, representation: Representation) -> Body | None:
         """Return the whole body, or None when it is too large for memory. Raises OSError, FileChanged included.
 
         The first call for a content reads its file and compares it with its digest; that takes about a millisecond
         for the largest.
         """
-        if representation.length > IN_MEMORY:
+        if representation.length > self._in_memory:
             return None
-        body = self._bodies.get(representation.digest)
+        body = self.bodies.get(representation.digest)
         if body is None:
             with self.open(representation) as file:
-                body = file.readall()
-            if digest(body) != representation.digest:
+                data = file.readall()
+            if digest(data) != representation.digest:
                 raise FileChanged(f"{self.root / representation.file} is not what was built")
-            self._keep(representation.digest, body)
-        else:
-            self._bodies.move_to_end(representation.digest)
+            body = self.bodies.keep(representation.digest, data)
         return body
 
     def open(self, representation: Representation) -> io.FileIO:
@@ -137,7 +135,7 @@ class Tree:
 
     def _check(self, representation: Representation, facts: os.stat_result) -> None:
         same = S_ISREG(facts.st_mode) and facts.st_size == representation.length
-        if same and representation.length > IN_MEMORY:
+        if same and representation.length > self._in_memory:
             identity = (facts.st_ino, facts.st_mtime_ns)
             same = self._seen.setdefault(representation.file, identity) == identity
         if not same:
@@ -147,15 +145,12 @@ class Tree:
         """Let go of the directory, and with it of the lock that keeps the release from being removed."""
         os.close(self._descriptor)
 
-    def _keep(self, digest: str, body: bytes) -> None:
-        self._bodies[digest] = body
-        self._held += len(body)
-        while self._held > MEMORY:
-            self._held -= len(self._bodies.popitem(last=False)[1])
 
+def load(root: Path, memory: int = MEMORY) -> Tree:
+    """Open the tree at `root`, to keep `memory` bytes of its bodies in memory.
 
-def load(root: Path) -> Tree:
-    """Open the tree at `root`. Raises TreeUnusable: missing, not a directory, damaged, no permission."""
+    Raises TreeUnusable: missing, not a directory, damaged, no permission.
+    """
     descriptor = _opened(root)
     try:
         with suppress(OSError):  # a file system without locks serves all the same
@@ -165,7 +160,7 @@ def load(root: Path) -> Tree:
     except TreeUnusable:
         os.close(descriptor)
         raise
-    return Tree(root, descriptor, index)
+    return Tree(root, descriptor, index, memory)
 
 
 def _opened(root: Path) -> int:

@@ -1,0 +1,75 @@
+"""What was answered before, by the bytes of the request that the answer depends on.
+
+Strategy: `Responder.respond` is a pure function of a request head, so an answer is remembered by the request line and
+the lines of the fields that matter, as they were written; a client that asks again in the same words costs two
+dictionary look-ups. Bodies are not remembered here but fetched from the tree, whose budget decides what stays in
+memory. Clients choose the words: answers without a resource, parts of one and long lines are not remembered, and when
+there are too many answers all are forgotten.
+"""
+
+from __future__ import annotations
+
+from app.origin.heads import LONGEST_LINE, fields, parsed
+from app.origin.responder import MISSES, Responder, Response
+
+MOST = 16_384
+"""Answers that are remembered at a time."""
+
+
+class Answer:
+    """A response as it goes out: the block of header lines behind those of the server, and the body.
+
+    `stamped` is the whole head for the second whose `stamp` it bears; both belong to the adapter.
+    """
+
+    __slots__ = ("block", "body", "coding", "digest", "response", "stamp", "stamped", "status")
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self.status = response.status
+        self.block = b"".join(b"%s: %s\r\n" % field for field in response.headers) + b"\r\n"
+        self.coding = dict(response.headers).get(b"content-encoding", b"").decode()
+        self.digest = response.digest
+        """Of the body, where it is a whole representation's that the tree may have in memory; else empty."""
+        self.body = b"" if response.digest else b"".join(part for part in response.body if isinstance(part, bytes))
+        self.stamp: object = None
+        self.stamped = b""
+
+
+class Memo:
+    """The answers of one responder."""
+
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
+        self._kept: dict[bytes, dict[tuple[bytes, ...], Answer]] = {}
+        self._count = 0
+        self._misses = {id(response): Answer(response) for response in MISSES.values()}
+        self.body = responder.tree.bodies.get
+        """Return a body by its digest, or None when it is not in memory."""
+
+    def find(self, head: bytes) -> Answer | None:
+        """Return the answer to a head that was answered before, or None."""
+        of_line = self._kept.get(head[: head.find(b"\r\n")])
+        return of_line.get(tuple(fields(head))) if of_line else None
+
+    def respond(self, head: bytes) -> Answer | None:
+        """Return the answer to a head, or None when it is not plain, or not ours. Whoever takes it closes it."""
+        path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
+        request = parsed(head) if self._responder.owns(path) else None
+        response = self._responder.respond(*request) if request else None
+        if response is None:
+            return None
+        answer = self._misses.get(id(response)) or Answer(response)
+        if response.digest or response.status == 304:
+            self._keep(head, answer)
+        return answer
+
+    def _keep(self, head: bytes, answer: Answer) -> None:
+        line, lines = head[: head.find(b"\r\n")], tuple(fields(head))
+        if max(map(len, (line, *lines))) > LONGEST_LINE:
+            return
+        if self._count >= MOST:
+            self._kept.clear()
+            self._count = 0
+        self._count += 1
+        self._kept.setdefault(line, {})[lines] = answer
