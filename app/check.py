@@ -31,6 +31,8 @@ from app.project import FORGOTTEN, Project, configured
 from app.project import explained as explaining
 from app.settings import Settings, SettingsWrong
 
+ELSEWHERE = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own."
+
 
 def check(as_json: bool = False) -> int:
     """Print what was found, and return the exit code. A traceback goes to standard error."""
@@ -84,7 +86,8 @@ def _examination() -> Iterator[Finding]:
         list(_of_files(damaged.root))  # it names all files, where the boot names one
         raise
     tree, *loaded = app.state.summary
-    yield from (Finding("ok", "project", line) for line in loaded)
+    yield from (Finding("ok", "project", line) for line in loaded if line not in app.state.in_the_way)
+    yield from (Finding("warning", "health", line, ELSEWHERE) for line in app.state.in_the_way)
     yield Finding("ok", "tree", tree)
     with explaining(project.name):
         yield from _of_tree(project, app.state.root)

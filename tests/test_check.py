@@ -762,6 +762,17 @@ def test_a_package_app_that_comes_first_on_the_path(project: Path, tmp_path: Pat
     assert "Traceback" not in result.stderr
 
 
+def test_a_health_check_that_is_in_the_way(project: Path) -> None:
+    assert told(project, "health") == ""
+    assert told(project, "health", "project", DJANGO_HEALTH_PATH="/echo/", DJANGO_READY_PATH="/robots.txt") == one_line(
+        """warning health: /echo/ is answered here, not by the project's own 'echo/'
+        -> Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own.
+        warning health: /robots.txt is a static file's: no check is answered there
+        -> Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own.
+        ok project: Django project mysite.settings in 10 threads"""
+    )
+
+
 def test_a_static_root_that_is_no_path(project: Path) -> None:
     settings(project, "STATIC_ROOT = 5")
     code, printed = document(project)

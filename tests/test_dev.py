@@ -80,6 +80,10 @@ def test_the_start_up_lines_say_what_it_is_for(server: Running) -> None:
     assert "DEBUG is False" not in server.output
 
 
+def test_health_is_answered_as_in_production(client: httpx.Client) -> None:
+    assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
+
+
 def test_a_page_and_its_static_files_need_no_build(client: httpx.Client) -> None:
     assert '<link rel="stylesheet" href="/static/site.css">' in client.get("/").text
     answer = client.get("/static/site.css")
