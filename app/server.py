@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import logging.config
 import os
+import resource
 import signal
 import socket
 from typing import Any, Literal
@@ -49,12 +50,14 @@ LOGGING: dict[str, Any] = {
         "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
     },
 }
+MOST_DESCRIPTORS = 65_536
 ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
     logging.config.dictConfig(LOGGING)
+    raise_limit()
     app = create_app(settings, observer=observer_of(settings))
     os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
     for line in app.state.summary:
@@ -79,6 +82,14 @@ def serve(settings: Settings) -> None:
         else:
             serve_with_workers(settings, config, listener, ready, app.state.static_root)
     log.info("stopped")
+
+
+def raise_limit() -> None:
+    """Let this process and its workers have as many descriptors as they may: each connection takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _protocol_class() -> type[FastLane] | Literal["httptools"]:

@@ -375,7 +375,7 @@ class Settings(BaseSettings):
         "A secret that the CDN sends with every request; requests without it are answered 403, health checks excepted. "
         "Two, separated by a comma, are both accepted, while one takes the place of the other.",
         "one or two texts of 16 or more letters, digits and the like, separated by a comma",
-        shown="none",
+        shown="",
     )
     origin_secret_header: str = _variable(
         "DJANGO_ORIGIN_SECRET_HEADER",
@@ -396,7 +396,7 @@ class Settings(BaseSettings):
         "The TCP port, on `HOST`, where Prometheus finds metrics at any path (install `django-static-host[metrics]`). "
         "Do not publish it.",
         "a whole number from 1 to 65535, other than PORT",
-        shown="none",
+        shown="",
         ge=1,
         le=65535,
     )

@@ -60,7 +60,7 @@ def test_the_access_log_has_a_line_for_each_answer_of_either_lane(plain: Path) -
     assert lines[:3] == [
         f"{digits} one",
         f"{digits} two",
-        f"203.0.113.7:0 GET {CSS} HTTP/1.1 200 {length} br fast Tms a==",
+        f"203.0.113.7 GET {CSS} HTTP/1.1 200 {length} br fast Tms a==",
     ]
     assert f"127.0.0.1 GET {LARGE} HTTP/1.1 206 2000000 - fast Tms -" in lines
     rest = [re.sub(r" 404 \d+ ", " 404 N ", line) for line in lines[3:]]
