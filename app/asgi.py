@@ -74,7 +74,8 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
 
     `observer` sees what is answered; `comparing` is how many seconds the comparison of the tree's lengths may take.
     ``app.state.root`` is the release that it serves, ``app.state.static_root`` where the next one will be,
-    ``app.state.summary`` what the start-up lines say of it. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
+    ``app.state.summary`` what the start-up lines say of it, ``app.state.in_the_way`` those of them that tell of a
+    check's path that is somebody else's. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
     if project.seems_forgotten:
@@ -100,12 +101,13 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
     )
     front.state.root = root
     front.state.static_root = project.static_root.absolute()
+    front.state.in_the_way = list(_in_the_way(checks, project, responder))
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
         *_left_out(compared, len(tree.index)),
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
         *(f"laid over the project's settings: {line}" for line in changed),
-        *_in_the_way(checks, project, responder),
+        *front.state.in_the_way,
     ]
     return front
 

@@ -170,17 +170,17 @@ def configured(settings: Settings) -> Project:
     os.environ["DJANGO_SETTINGS_MODULE"] = name
     if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    _refuse_a_namesake(Path.cwd())
+    _refuse_a_namesake(dict.fromkeys([Path.cwd(), *(Path(folder).absolute() for folder in sys.path)]))
     with explained(name):
         from django.conf import settings as project
 
         url = getattr(project, "STATIC_URL", None)
         url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
-        root = project.STATIC_ROOT
+        root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
     host, prefix = _split(url)
     return Project(
         name=name,
-        static_root=settings.static_root or Path(root or DEFAULT_ROOT),
+        static_root=settings.static_root or root,
         prefix=settings.static_prefix or prefix,
         host=settings.static_host or host,
         static_url=url,
@@ -188,16 +188,17 @@ def configured(settings: Settings) -> Project:
     )
 
 
-def _refuse_a_namesake(directory: Path) -> None:
+def _refuse_a_namesake(folders: Iterable[Path]) -> None:
     """Stop where the project has a top-level module of this package's name: it would be given ours in its place."""
     ours = Path(__file__).parent.parent
-    for name in ("app", "static_build"):
-        module, package = directory / f"{name}.py", directory / name
-        is_theirs = package.is_dir() and package.resolve() != ours / name and any(package.glob("*.py"))
-        if module.exists() or is_theirs:
-            theirs = module if module.exists() else package
-            message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
-            raise ProjectMissing(message)
+    for folder in folders:
+        for name in ("app", "static_build") if folder.name not in ("site-packages", "dist-packages") else ():
+            module, package = folder / f"{name}.py", folder / name
+            is_theirs = package.is_dir() and package.resolve() != ours / name and any(package.glob("*.py"))
+            if module.exists() or is_theirs:
+                theirs = module if module.exists() else package
+                message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
+                raise ProjectMissing(message)
 
 
 def _with_script_name(url: str, script_name: str | None) -> str:
