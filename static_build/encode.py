@@ -1,10 +1,11 @@
 """Bytes → encoded bytes, for each content coding that pays.
 
 Rule: each coding is judged on its own, against the unencoded bytes; what WhiteNoise leaves alone (its list of
-compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. Equal
-bytes give equal encoded bytes: no file names and no times in gzip's header. A large file from which a quick look saves next to
-nothing (video, archives, whatever their names) is left alone too: the look takes a second where brotli takes minutes. Every result can be decoded by browsers:
-a zstd window of at most 8 MB (RFC 9659), brotli without its large-window extension (RFC 7932).
+compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. A large
+file from which a quick look saves next to nothing (video, archives, whatever their names) is left alone too: the look
+takes a moment where brotli takes minutes. Equal bytes give equal encoded bytes: no file names and no times in gzip's
+header. Every result can be decoded by browsers: a zstd window of at most 8 MB (RFC 9659), brotli without its
+large-window extension (RFC 7932).
 
 A script or stylesheet that names its source map at its end differs from its fingerprinted copy only there. Its brotli
 coding is therefore made in two parts: all up to where the fingerprint stands, which both copies share and which is
