@@ -190,11 +190,11 @@ def configured(settings: Settings) -> Project:
 
 def _refuse_a_namesake(folders: Iterable[Path]) -> None:
     """Stop where the project has a top-level module of this package's name: it would be given ours in its place."""
-    ours = Path(__file__).parent.parent
+    ours = Path(__file__).parent.parent  # a link to our own package is our own
     for folder in folders:
         for name in ("app", "static_build") if folder.name not in ("site-packages", "dist-packages") else ():
             module, package = folder / f"{name}.py", folder / name
-            is_theirs = package.is_dir() and package.resolve() != ours / name and any(package.glob("*.py"))
+            is_theirs = package.is_dir() and package.resolve() != (ours / name).resolve() and any(package.glob("*.py"))
             if module.exists() or is_theirs:
                 theirs = module if module.exists() else package
                 message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
