@@ -27,9 +27,9 @@ from app.seen import Seen
 HEAD_TIME = 10.0
 """Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
 LINGER = 1.0
-"""Seconds that an idle connection stays open when the server is told to stop."""
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
-"""RFC 9110 §7.2: uri-host [":" port], which may be empty."""
+"""Seconds that a connection stays open that is idle when the server is told to stop, or whose client was refused."""
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?[ \t]*")
+"""RFC 9110 §7.2: uri-host [":" port], which may be empty; httptools leaves the white space behind it."""
 
 
 def application_of(config: Config) -> Any:
@@ -57,6 +57,7 @@ class Guarded(HttpToolsProtocol):
         self._size = 0
         self._late: TimerHandle | None = None
         self._has_asked = False
+        self._is_refused = False
         self._is_web_socket = False
         self.is_last = False
         """Whether the next answer is the last one of this connection."""
@@ -68,16 +69,28 @@ class Guarded(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Have the data parsed, and see whether a head is still incomplete afterwards."""
+        if self._is_refused:
+            return
+        self._size += len(data)
         super().data_received(data)
         if self._is_web_socket:
             return
         if self._has_part_of_a_head():
-            self._size += len(data)
             if self._size > LONGEST:
                 self._refuse(431)
             elif self._late is None:
                 self._late = self.loop.call_later(HEAD_TIME, self._is_late)
-        elif self._late is not None:
+        elif self._has_asked:
+            self._in_time()
+            if self.timeout_keep_alive_task is None and self.cycle and self.cycle.response_complete:  # an empty line
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+
+    def _in_time(self) -> None:
+        """Note that a head has come whole."""
+        self._has_asked = True
+        if self._late is not None:
             self._late.cancel()
             self._late = None
 
@@ -86,7 +99,7 @@ class Guarded(HttpToolsProtocol):
 
     def _is_late(self) -> None:
         self._late = None
-        if self.transport.is_closing() or not (self._has_part_of_a_head() or not self._has_asked):
+        if self.transport.is_closing() or self._is_refused or not (self._has_part_of_a_head() or not self._has_asked):
             return
         if self._has_part_of_a_head():
             self._refuse(408)
@@ -96,7 +109,6 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Accept the head, or refuse it."""
         self._has_asked = True
-        self._size = 0
         hosts = [value for name, value in self.headers if name == b"host"]
         if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > LONGEST:
             self._refusal = 431
@@ -107,6 +119,11 @@ class Guarded(HttpToolsProtocol):
         super().on_headers_complete()
         if self.is_last and self.cycle:
             self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """Count the bytes of the next head from the next data on: what came with others was not long."""
+        self._size = 0
+        super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """Leave the connection to the protocol class of WebSockets."""
@@ -120,8 +137,11 @@ class Guarded(HttpToolsProtocol):
         self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn says the same of everything
-        """Refuse what was received, and close the connection."""
-        if self.transport.is_closing():
+        """Refuse what was received, and close the connection a moment later.
+
+        Closed at once, it would be reset by what the client still sends, and the answer be lost (RFC 9112 §9.6).
+        """
+        if self.transport.is_closing() or self._is_refused:
             return
         status, self._refusal = self._refusal, 400
         text = f"{HTTPStatus(status).phrase}\n".encode()
@@ -134,13 +154,17 @@ class Guarded(HttpToolsProtocol):
         )
         lines = b"".join(b"%s: %s\r\n" % field for field in fields)
         self.transport.write(b"".join((STATUS_LINE[status], lines, b"\r\n", text)))
-        self.transport.close()
+        self.transport.write_eof()
+        self._is_refused = True
+        self.loop.call_later(LINGER, self.transport.close)
         if self.observer:
             client = f"{self.client[0]}:{self.client[1]}" if self.client else ""
             self.observer.see(Seen(client, "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open
         """Keep the connection open for the answer to a request that has come whole."""
+        if self._is_refused:
+            return None
         cycle = self.pipeline[0][0] if self.pipeline else self.cycle
         if cycle is None or cycle.response_complete or cycle.more_body or self._has_part_of_a_head():
             return None

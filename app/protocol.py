@@ -29,7 +29,7 @@ from app.guard import Guarded, application_of
 from app.observer import Observer
 from app.origin.bodies import Body, Sealed
 from app.origin.memo import Answer, Memo
-from app.origin.responder import Responder, Slice
+from app.origin.responder import Responder
 from app.secret import OriginSecret
 from app.seen import Seen, identifier
 from app.seen import target as target_of
@@ -177,6 +177,7 @@ class FastLane(Guarded):
                 if self._socket is None:
                     connection = self.transport.get_extra_info("socket")
                     self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+                    self._socket.setblocking(False)  # whatever the project's socket.setdefaulttimeout says
                 begun = self._socket.send(head, MORE)
                 if begun == len(head):
                     sent = os.sendfile(self._socket.fileno(), body.descriptor, 0, len(body))
@@ -195,13 +196,13 @@ class FastLane(Guarded):
     def _account(self, head: bytes, answer: Answer, size: int) -> None:
         """Do what uvicorn does when a response is complete, but count it."""
         self._answered_at = self._time()
-        self._has_asked = True
+        if self._late is not None:
+            self._in_time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        if self.observer is not None:
-            self._tell(head, answer, size, self.observer)
+        self._tell(head, answer, size, self.observer)
 
     def _answer_each(self, data: bytes) -> bytes:
         """Answer the requests that the data begins with, in one write; return the data from the first other one on."""
@@ -213,15 +214,17 @@ class FastLane(Guarded):
             answer = self._answer(head) if end >= len(_END) else None
             if answer is None:
                 break
+            body = self._body(answer.digest) if answer.digest else answer.body
+            if body is None:  # there is no room for it: the other lane reads it anew
+                break
             if answer.stamp is not self.server_state.default_headers:
                 self._stamp(answer)
             at = end
             output.append(answer.stamped)
-            if any(isinstance(part, Slice) for part in answer.response.body):
+            if answer.parts:
                 self._held = data[at:]
                 self._begin(b"".join(output), head, answer)
                 return b""
-            body = self._body(answer.digest) or b"" if answer.digest else answer.body
             output.append(body)
             size += len(body)
             self.server_state.total_requests += 1
@@ -238,7 +241,7 @@ class FastLane(Guarded):
         if answer is None:
             return None
         if not self._is_one_request(head):
-            answer.response.close()
+            answer.close()
             return None
         return answer
 
@@ -246,6 +249,7 @@ class FastLane(Guarded):
         """Write what comes before a large body, and have the body sent when the socket has taken it."""
         self._sending, self._is_free = answer, False
         self._head = head
+        self._in_time()
         self._unset_keepalive_if_required()
         self.flow.pause_reading()
         self.transport.set_write_buffer_limits(high=0)
@@ -256,7 +260,7 @@ class FastLane(Guarded):
         if self._sending and not self._spans and not self.transport.get_write_buffer_size():
             connection = self.transport.get_extra_info("socket")
             try:
-                self._spans = Spans(connection, self._sending.response.body, self._sent)
+                self._spans = Spans(connection, self._sending.parts, self._sent)
             except OSError as error:  # no descriptor is left
                 self._sent(error)
 
@@ -265,15 +269,17 @@ class FastLane(Guarded):
         answer, held = self._sending, self._held
         if answer is None:
             return
-        answer.response.close()
+        answer.close()
+        size = self._spans.sent if self._spans else 0
         self._sending, self._spans, self._held, self._is_free = None, None, b"", not self.is_last
         if error:
             if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
                 log.error("a body could not be sent to its end: %s", error)
+            self._tell(self._head, answer, size, self.observer)
             self.transport.abort()
             return
         self.server_state.total_requests += 1
-        self._account(self._head, answer, sum(_length(part) for part in answer.response.body))
+        self._account(self._head, answer, size)
         if self.is_last:
             self.transport.close()
             return
@@ -293,11 +299,21 @@ class FastLane(Guarded):
         if self._spans:
             self._spans.abandon()
         if self._sending:
-            self._sending.response.close()
+            self._sending.close()
+            self._tell(self._head, self._sending, self._spans.sent if self._spans else 0, self.observer)
             self._sending = self._spans = None
+        self._close_socket()
+        super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Let go of the connection: it does not end while somebody has a descriptor of it."""
+        self._close_socket()
+        super().handle_websocket_upgrade()
+
+    def _close_socket(self) -> None:
         if self._socket:
             self._socket.close()
-        super().connection_lost(exc)
+            self._socket = None
 
     def shutdown(self) -> None:
         """Leave the next answer to the other lane, which says that it is the last one."""
@@ -316,8 +332,10 @@ class FastLane(Guarded):
         else:
             super().timeout_keep_alive_handler()
 
-    def _tell(self, head: bytes, answer: Answer, size: int, observer: Observer) -> None:
+    def _tell(self, head: bytes, answer: Answer, size: int, observer: Observer | None) -> None:
         """Tell of an answer: to the counts, and in a line of the access log."""
+        if observer is None:
+            return
         if observer.log is None:
             if observer.counts is not None:
                 observer.counts.add("fast", answer.status, answer.coding, size)
@@ -333,10 +351,6 @@ class FastLane(Guarded):
         observer.see(
             Seen(where, method, target, "1.1", answer.status, size, answer.coding, "fast", seconds, identifier(fields))
         )
-
-
-def _length(part: Body | Slice) -> int:
-    return part.length if isinstance(part, Slice) else len(part)
 
 
 _TOLD = re.compile(

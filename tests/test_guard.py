@@ -89,6 +89,16 @@ def test_a_head_over_the_limit_is_refused(server: Running, path: bytes, in_piece
     assert got == b"HTTP/1.1 431 " + text + REFUSED % (len(text) + 1, text)
 
 
+def test_a_refusal_reaches_a_client_that_is_still_sending(server: Running) -> None:
+    head = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n" % (b"x" * (64 << 10))
+    for cut in (len(head) - 3, len(head) - 1, 65_600):
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            connection.sendall(head[:cut])
+            time.sleep(0.1)
+            connection.sendall(head[cut:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
 def test_a_head_within_the_limit_is_answered(server: Running) -> None:
     for path in (b"/static/digits.txt", b"/healthz"):
         head = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: %s\r\n\r\n" % (path, b"x" * (60 << 10))
