@@ -77,5 +77,5 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
     )
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
         *("run", "test", "check", "projects", "fuzz", "bench-build", "bench-scale", "bench-django"),
-        *("image", "lock", "clean", "help"),
+        *("image", "sbom", "audit", "lock", "clean", "help"),
     ]
