@@ -20,6 +20,7 @@ from tests.conftest import LARGE
 from tests.processes import SCRIPTS, environment, run
 
 
+@pytest.mark.timeout(600)
 def test_a_build_that_is_killed_leaves_a_whole_tree(build: Build, project: Path, tmp_path: Path) -> None:
     """A hundred times, at random moments of a build that has something to change."""
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
