@@ -1,0 +1,66 @@
+"""``make bench``: what serving static files costs, beside nginx and what Django projects use.
+
+Rule: real servers on one core, their clients on another, in turns; figures are medians. One table has all goals, the
+missed ones too; each part has its own tables below it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks import large, small
+from benchmarks.goals import Result, summary
+from benchmarks.load import missing
+from benchmarks.measure import facts, progress, told
+from benchmarks.servers import nginx_version
+from benchmarks.trees import of_three, workshop
+
+PACKAGES = ("django", "uvicorn", "uvloop", "httptools", "starlette", "whitenoise", "gunicorn", "waitress")
+PACKAGES_OF_PEERS = ("servestatic", "blacknoise")
+
+PARTS: dict[str, Callable[[Path, int], Result]] = {
+    "static": lambda work, rounds: small.measured(of_three(work), work, rounds),
+    "large": lambda work, rounds: large.measured(of_three(work), work, rounds),
+}
+
+
+def main() -> None:
+    """Run all parts, or one, and print Markdown."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--only", choices=PARTS)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--json", type=Path, metavar="FILE")
+    chosen = options.parse_args()
+    if reason := missing():
+        print(f"skipped: {reason}")
+        return
+    known = {**facts(*PACKAGES, *PACKAGES_OF_PEERS), "nginx": nginx_version()}
+    began = time.monotonic()
+    results: dict[str, Result] = {}
+    loads = [os.getloadavg()[0]]
+    with workshop() as work:
+        for name in [chosen.only] if chosen.only else PARTS:
+            progress(f"{name}:")
+            results[name] = PARTS[name](work, chosen.rounds)
+            loads.append(os.getloadavg()[0])
+    minutes = (time.monotonic() - began) / 60
+    print(f"Median of {chosen.rounds} rounds in {minutes:.0f} minutes; {told(known)}; load average {_load(loads)}\n")
+    print(summary(goal for result in results.values() for goal in result.goals))
+    for result in results.values():
+        print(f"\n{result.heading}\n\n{result.text}")
+    if chosen.json:
+        figures = {name: result.figures for name, result in results.items()}
+        chosen.json.write_text(json.dumps({"facts": known, "load": loads, **figures}, indent=2) + "\n")
+
+
+def _load(averages: list[float]) -> str:
+    return f"{min(averages):.1f} to {max(averages):.1f}"
+
+
+if __name__ == "__main__":
+    main()
