@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import large, small
+from benchmarks import busy, large, small
 from benchmarks.goals import Result, summary
 from benchmarks.load import missing
 from benchmarks.measure import facts, progress, told
@@ -26,6 +26,7 @@ PACKAGES_OF_PEERS = ("servestatic", "blacknoise")
 PARTS: dict[str, Callable[[Path, int], Result]] = {
     "static": lambda work, rounds: small.measured(of_three(work), work, rounds),
     "large": lambda work, rounds: large.measured(of_three(work), work, rounds),
+    "busy": lambda work, rounds: busy.measured(of_three(work), work, rounds),
 }
 
 
