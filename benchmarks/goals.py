@@ -27,12 +27,13 @@ class Goal:
 
 @dataclass(slots=True)
 class Result:
-    """What one part of the benchmark found: Markdown under its heading, its goals, and its figures for a program."""
+    """What one part found: Markdown under its heading, its goals, its figures for a program, and a chart."""
 
     heading: str
     text: str
     goals: list[Goal]
     figures: dict[str, Any] = field(default_factory=dict)
+    chart: str = ""
 
 
 def ratio(work: str, ours: tuple[float, str], other: tuple[float, str], limit: float, *, least: bool = False) -> Goal:

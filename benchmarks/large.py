@@ -20,7 +20,7 @@ from statistics import median
 from benchmarks.goals import Goal, Result, ratio
 from benchmarks.load import Load, Request, Running, cores, cpu_of_tree, middle, running
 from benchmarks.measure import HERE, environment, megabytes, progress, table
-from benchmarks.memory import watched
+from benchmarks.pss import watched
 from benchmarks.servers import ROWS, Place, installed
 from benchmarks.trees import FILM, Tree
 

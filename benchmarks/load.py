@@ -123,14 +123,13 @@ def cores() -> tuple[int, int]:
 
 
 @contextmanager
-def running(server: Server, work: Path, affinity: set[int], **variables: str) -> Iterator[Running]:
-    """Start a server on these cores, with only these of the variables that a server reads; end it afterwards."""
-    port = free_port()
-    with (work / f"output-{port}").open("wb") as output:
+def spawned(server: Server, port: int, work: Path, affinity: set[int]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server on these cores, with only its own of the variables that a server reads; end it afterwards."""
+    with output_of(port, work).open("wb") as output:
         process = subprocess.Popen(
             server.command(port),
             cwd=work,
-            env=environment(**variables, **server.variables),
+            env=environment(**server.variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -138,8 +137,7 @@ def running(server: Server, work: Path, affinity: set[int], **variables: str) ->
             preexec_fn=lambda: os.sched_setaffinity(0, affinity),
         )
     try:
-        wait_for(port, process, work / f"output-{port}")
-        yield Running(port, process.pid)
+        yield process
     finally:
         process.terminate()
         try:
@@ -147,6 +145,20 @@ def running(server: Server, work: Path, affinity: set[int], **variables: str) ->
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def running(server: Server, work: Path, affinity: set[int]) -> Iterator[Running]:
+    """Start a server, and give it when it listens."""
+    port = free_port()
+    with spawned(server, port, work, affinity) as process:
+        wait_for(port, process, output_of(port, work))
+        yield Running(port, process.pid)
+
+
+def output_of(port: int, work: Path) -> Path:
+    """Return the file that has what a server has said."""
+    return work / f"output-{port}"
 
 
 def wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> Load:

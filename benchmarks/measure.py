@@ -26,7 +26,16 @@ PROJECT = HERE / "project"
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 _READ_BY_A_BUILD = ("DJANGO_", "BENCH_", "PYTHON", "XDG_")
-_READ_BY_A_SERVER = ("HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "ACCESS_LOG", "UVICORN_", "GUNICORN_")
+_READ_BY_A_SERVER = (
+    "HOST",
+    "PORT",
+    "WEB_CONCURRENCY",
+    "FORWARDED_ALLOW_IPS",
+    "LOG_FORMAT",
+    "METRICS_PORT",
+    "UVICORN_",
+    "GUNICORN_",
+)
 _OF_A_BUILD = ("django", "whitenoise", "brotli", "wagtail")
 
 

@@ -100,7 +100,7 @@ def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
         configuration.write_text(filled.replace(*changed))
         return (str(_NGINX), "-c", str(configuration), "-e", str(place.work / f"nginx-{port}.log"))
 
-    return Server(f"nginx {nginx_version()}, brotli_static, open_file_cache, {how}", command)
+    return Server(f"nginx {nginx_version()}, {how}", command)
 
 
 def _on_waitress(place: Place) -> Server:

@@ -12,9 +12,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.chart import chart
 from benchmarks.goals import Goal, Result, less, microseconds, ratio
 from benchmarks.load import Load, Request, Running, cores, middle, running
-from benchmarks.measure import progress, table
+from benchmarks.measure import facts, progress, table
 from benchmarks.servers import CLOUDFRONT, ROWS, Place, installed
 from benchmarks.trees import LARGE, SMALL, Tree
 
@@ -92,7 +93,7 @@ def measured(tree: Tree, work: Path, rounds: int) -> Result:
         bench.round(number)
     text = "\n\n".join(f"{title}:\n\n{_costs(key, bench)}" for key, title in WORKS.items())
     figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items()}
-    return Result(f"Static files, {CONNECTIONS} connections", text, goals(bench.loads), figures)
+    return Result(f"Static files, {CONNECTIONS} connections", text, goals(bench.loads), figures, _drawn(bench))
 
 
 def _costs(work: str, bench: Bench) -> str:
@@ -125,6 +126,18 @@ def costs(loads: Loads, work: str) -> dict[str, float]:
     """Return the CPU time per request of each server, in seconds, the least first."""
     figures = {name: middle(each, "cost") for (key, name), each in loads.items() if key == work and each}
     return dict(sorted(figures.items(), key=lambda item: item[1]))
+
+
+def _drawn(bench: Bench) -> str:
+    """Return the chart of the small file."""
+    named = {ROWS[name](bench.place).title.replace("`", ""): cost for name, cost in costs(bench.loads, "small").items()}
+    known = facts()
+    return chart(
+        "What one static answer costs",
+        f"a 4.2 kB brotli file, {CONNECTIONS} connections, nine header fields as CloudFront sends them",
+        f"{known['CPU']}, one core, Python {known['Python']}, {known['date'][:10]}",
+        named,
+    )
 
 
 def goals(loads: Loads) -> list[Goal]:

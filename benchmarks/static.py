@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import busy, large, small
+from benchmarks import busy, large, memory, small, start, workers
 from benchmarks.goals import Result, summary
 from benchmarks.load import missing
 from benchmarks.measure import facts, progress, told
@@ -27,6 +27,9 @@ PARTS: dict[str, Callable[[Path, int], Result]] = {
     "static": lambda work, rounds: small.measured(of_three(work), work, rounds),
     "large": lambda work, rounds: large.measured(of_three(work), work, rounds),
     "busy": lambda work, rounds: busy.measured(of_three(work), work, rounds),
+    "start": start.measured,
+    "memory": memory.measured,
+    "workers": lambda work, rounds: workers.measured(of_three(work), work, rounds),
 }
 
 
@@ -36,6 +39,7 @@ def main() -> None:
     options.add_argument("--only", choices=PARTS)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--json", type=Path, metavar="FILE")
+    options.add_argument("--chart", type=Path, metavar="FILE", help="write the chart of the small file, as SVG")
     chosen = options.parse_args()
     if reason := missing():
         print(f"skipped: {reason}")
@@ -53,7 +57,10 @@ def main() -> None:
     print(f"Median of {chosen.rounds} rounds in {minutes:.0f} minutes; {told(known)}; load average {_load(loads)}\n")
     print(summary(goal for result in results.values() for goal in result.goals))
     for result in results.values():
-        print(f"\n{result.heading}\n\n{result.text}")
+        print(f"\n### {result.heading}\n\n{result.text}")
+    for result in results.values():
+        if chosen.chart and result.chart:
+            chosen.chart.write_text(result.chart)
     if chosen.json:
         figures = {name: result.figures for name, result in results.items()}
         chosen.json.write_text(json.dumps({"facts": known, "load": loads, **figures}, indent=2) + "\n")

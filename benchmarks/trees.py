@@ -74,6 +74,18 @@ def of_many(work: Path, count: int) -> Tree:
     return _read(work, str(count))
 
 
+def of_images(work: Path, count: int) -> Tree:
+    """Return a tree of images of 500 kB each, made once in this workshop."""
+    sources = work / "sources-images"
+    if not sources.exists():
+        sources.mkdir()
+        random = Random(2)
+        for number in range(count):
+            (sources / f"{number:03}.jpg").write_bytes(random.randbytes(500_000))
+        _built(work, "images", "gzip")
+    return _read(work, "images")
+
+
 def _built(work: Path, name: str, codings: str) -> Tree:
     run(
         "static_build",
