@@ -11,17 +11,28 @@ import json
 import os
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import busy, large, memory, small, start, workers
 from benchmarks.goals import Result, summary
 from benchmarks.load import missing
 from benchmarks.measure import facts, progress, told
-from benchmarks.servers import nginx_version
+from benchmarks.servers import installed, nginx_version
 from benchmarks.trees import of_three, workshop
 
-PACKAGES = ("django", "uvicorn", "uvloop", "httptools", "starlette", "whitenoise", "gunicorn", "waitress")
-PACKAGES_OF_PEERS = ("servestatic", "blacknoise")
+PACKAGES = (
+    "django",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "whitenoise",
+    "gunicorn",
+    "waitress",
+    "servestatic",
+    "blacknoise",
+)
 
 PARTS: dict[str, Callable[[Path, int], Result]] = {
     "static": lambda work, rounds: small.measured(of_three(work), work, rounds),
@@ -44,7 +55,7 @@ def main() -> None:
     if reason := missing():
         print(f"skipped: {reason}")
         return
-    known = {**facts(*PACKAGES, *PACKAGES_OF_PEERS), "nginx": nginx_version()}
+    known = {**facts(*filter(find_spec, PACKAGES)), **({"nginx": nginx_version()} if installed(["nginx"]) else {})}
     began = time.monotonic()
     results: dict[str, Result] = {}
     loads = [os.getloadavg()[0]]
