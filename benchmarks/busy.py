@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from math import isinf
 from pathlib import Path
 
 from benchmarks.goals import Goal, Result, milliseconds, ratio
@@ -93,8 +94,9 @@ def _latencies(loads: Loads, place: Place) -> str:
 
 
 def _figures(loads: Sequence[Load]) -> tuple[str, ...]:
-    latencies = (f"{middle(loads, figure) * 1e3:,.2f} ms" for figure in ("p50", "p99"))
-    return (f"{middle(loads, 'rate'):,.0f}", *latencies)
+    latencies = (middle(loads, figure) for figure in ("p50", "p99"))
+    shown = ("no answer" if isinf(latency) else milliseconds(latency)[1] for latency in latencies)
+    return (f"{middle(loads, 'rate'):,.0f}", *shown)
 
 
 def _ratio(pairs: Sequence[tuple[Load, Load]]) -> float:

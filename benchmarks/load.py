@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import shutil
 import signal
@@ -29,11 +30,15 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A row: the command that listens on a port, and the variables that it reads."""
+    """A row: the command that listens on a port, the variables that it reads, and what it says when it is ready.
+
+    One that says nothing is ready when it listens.
+    """
 
     title: str
     command: Callable[[int], tuple[str, ...]]
     variables: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ class Load:
     @property
     def cost(self) -> float:
         """CPU time for one request."""
-        return self.cpu / self.requests
+        return self.cpu / self.requests if self.requests else math.inf
 
     @property
     def cost_of_a_gigabyte(self) -> float:
@@ -152,7 +157,7 @@ def running(server: Server, work: Path, affinity: set[int]) -> Iterator[Running]
     """Start a server, and give it when it listens."""
     port = free_port()
     with spawned(server, port, work, affinity) as process:
-        wait_for(port, process, output_of(port, work))
+        wait_for(server, port, process, output_of(port, work))
         yield Running(port, process.pid)
 
 
@@ -188,6 +193,8 @@ def counted(url: str, request: Request, output: str) -> Load:
     refused, failed = figures.pop("refused"), figures.pop("failed")
     if failed or refused != (figures["requests"] if request.status >= 400 else 0):
         raise SystemExit(f"{url}: not every request was answered by {request.status}:\n{output}")
+    if not figures["requests"]:
+        figures |= {"p50": math.inf, "p99": math.inf}
     return Load(**figures)
 
 
@@ -225,8 +232,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
-    """Wait until the process listens. Exits if it does not."""
+def wait_for(server: Server, port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+    """Wait until the process listens, and has said that it is ready. Exits if it does not."""
     deadline = time.monotonic() + _START
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -234,7 +241,9 @@ def wait_for(port: int, process: subprocess.Popen[bytes], output: Path) -> None:
         except ConnectionRefusedError:
             time.sleep(0.01)
         else:
-            return
+            if server.ready in output.read_text():
+                return
+            time.sleep(0.05)
     raise SystemExit(f"{process.args!r} does not listen:\n{output.read_text()}")
 
 

@@ -79,6 +79,7 @@ def _ours(place: Place) -> Server:
             "DJANGO_THREADS": str(place.threads),
             "WEB_CONCURRENCY": str(place.workers),
         },
+        "ready on",
     )
 
 

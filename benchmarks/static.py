@@ -10,7 +10,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -55,30 +55,32 @@ def main() -> None:
     if reason := missing():
         print(f"skipped: {reason}")
         return
-    known = {**facts(*filter(find_spec, PACKAGES)), **({"nginx": nginx_version()} if installed(["nginx"]) else {})}
     began = time.monotonic()
     results: dict[str, Result] = {}
-    loads = [os.getloadavg()[0]]
-    with workshop() as work:
-        for name in [chosen.only] if chosen.only else PARTS:
-            progress(f"{name}:")
-            results[name] = PARTS[name](work, chosen.rounds)
-            loads.append(os.getloadavg()[0])
-    minutes = (time.monotonic() - began) / 60
-    print(f"Median of {chosen.rounds} rounds in {minutes:.0f} minutes; {told(known)}; load average {_load(loads)}\n")
-    print(summary(goal for result in results.values() for goal in result.goals))
-    for result in results.values():
-        print(f"\n### {result.heading}\n\n{result.text}")
-    for result in results.values():
+    loads: dict[str, float] = {}
+    try:
+        with workshop() as work:
+            for name in [chosen.only] if chosen.only else PARTS:
+                progress(f"{name}:")
+                results[name] = PARTS[name](work, chosen.rounds)
+                loads[name] = os.getloadavg()[2]
+    finally:  # what was measured before something failed is told, too
+        if results:
+            minutes = round((time.monotonic() - began) / 60)
+            _report(results, loads, f"Median of {chosen.rounds} rounds, {minutes} minutes", chosen)
+
+
+def _report(results: Mapping[str, Result], loads: Mapping[str, float], how: str, chosen: argparse.Namespace) -> None:
+    """Print the goals, then the tables of each part; write the files that are wanted."""
+    known = {**facts(*filter(find_spec, PACKAGES)), **({"nginx": nginx_version()} if installed(["nginx"]) else {})}
+    print(f"{how}; {told(known)}\n\n{summary(goal for result in results.values() for goal in result.goals)}")
+    for name, result in results.items():
+        print(f"\n### {result.heading}\n\nLoad average of 15 minutes at the end: {loads[name]:.1f}\n\n{result.text}")
         if chosen.chart and result.chart:
             chosen.chart.write_text(result.chart)
     if chosen.json:
         figures = {name: result.figures for name, result in results.items()}
         chosen.json.write_text(json.dumps({"facts": known, "load": loads, **figures}, indent=2) + "\n")
-
-
-def _load(averages: list[float]) -> str:
-    return f"{min(averages):.1f} to {max(averages):.1f}"
 
 
 if __name__ == "__main__":
