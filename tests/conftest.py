@@ -1,7 +1,8 @@
-"""Fixtures: a project as a user has it, its tree made by the real pipeline, its server on a real port."""
+"""Fixtures: a project as a user has it, its tree made by the real pipeline, its server on a real port; the image."""
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.builds import Build
+from tests.containers import ROOT, lacking, make_image, named
 from tests.processes import Running, run, serving
 
 PROJECTS = Path(__file__).parent / "projects"
@@ -77,3 +79,21 @@ def build(project: Path, cache: Path) -> Build:
         return run("static-host", "build", cwd=project, **{**fixed, **variables})
 
     return call
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """Docker with a compose tool: required in CI, elsewhere the tests are skipped without it."""
+    reason = lacking()
+    if reason and os.environ.get("CI"):
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def image(engine: None) -> Iterator[str]:
+    """The image, made by ``make image`` under a name of this run."""
+    with named() as name:
+        make_image(ROOT, name)
+        yield name

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import re
 import secrets
 import shutil
-import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.processes import environment, free_port, run
+from tests.containers import (
+    HARDENED,
+    ROOT,
+    call,
+    compose_tool,
+    exit_code,
+    image_of,
+    inspected,
+    logs,
+    make_image,
+    named,
+    published,
+    running,
+    stopped_in,
+    wait_for,
+)
+from tests.processes import free_port, run
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
-ROOT = Path(__file__).parent.parent
 TEMPLATE = "app/site/templates/site/inspector.html"
-HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--publish", "127.0.0.1::8000")
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -39,33 +47,11 @@ class Site:
 
     def compose(self, *arguments: str, **variables: str) -> str:
         own = {"IMAGE": self.image, "PORT": str(self.port)}
-        return call(*_compose(), "--project-name", self.project, *arguments, variables={**own, **variables})
+        return call(*compose_tool(), "--project-name", self.project, *arguments, variables={**own, **variables})
 
     @property
     def container(self) -> str:
         return self.compose("ps", "--quiet", "web").strip()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def engine() -> None:
-    """Docker with a compose tool: required in CI, elsewhere the tests are skipped without it."""
-    reason = None
-    if not shutil.which("docker") or _exit_code("docker", "version") != 0:
-        reason = "there is no Docker engine"
-    elif not _compose():
-        reason = "there is neither docker-compose nor `docker compose`"
-    if reason and os.environ.get("CI"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def image() -> Iterator[str]:
-    """The image, made by ``make image`` under a name of this run."""
-    with named() as name:
-        make_image(ROOT, name)
-        yield name
 
 
 @pytest.fixture(scope="session")
@@ -86,13 +72,7 @@ def project(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     directory = tmp_path_factory.mktemp("project")
     assert run("django-admin", "startproject", "mysite", str(directory), cwd=directory).returncode == 0
     (directory / "requirements.txt").write_text("dj-database-url==3.1.2\n")
-    (dockerfile,) = re.findall(
-        r"^```dockerfile\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-    assert dockerfile.startswith("FROM django-static-host\n")
-    (directory / "Dockerfile").write_text(dockerfile.replace("FROM django-static-host\n", f"FROM {image}\n"))
-    with named() as name:
-        call("docker", "build", "--tag", name, str(directory))
+    with image_of(directory, image) as name:
         yield name
 
 
@@ -164,8 +144,8 @@ def test_the_health_check_asks_the_server(site: Site) -> None:
     assert (status, headers["cache-control"], body) == (200, "private, no-store, max-age=0", b"ok\n")
     kind, *command = inspected(container)["Config"]["Healthcheck"]["Test"]
     assert kind == "CMD"
-    assert _exit_code("docker", "exec", container, *command) == 0
-    assert _exit_code("docker", "exec", "--env", "PORT=1", container, *command) == 1
+    assert exit_code("docker", "exec", container, *command) == 0
+    assert exit_code("docker", "exec", "--env", "PORT=1", container, *command) == 1
     wait_for(lambda: _health(container) == "healthy", lambda: json.dumps(inspected(container)["State"]))
 
 
@@ -247,7 +227,7 @@ def test_an_edited_template_installs_nothing_anew_and_its_image_replaces_the_old
         try:
             (tmp_path / TEMPLATE).write_bytes(template)
             make_image(tmp_path, name)
-            assert _exit_code("docker", "image", "inspect", edited["Id"]) == 1, "the replaced image is left behind"
+            assert exit_code("docker", "image", "inspect", edited["Id"]) == 1, "the replaced image is left behind"
             assert inspected(child)["RepoTags"] == [], "an image that was built on ours is not ours to remove"
         finally:
             call("docker", "image", "rm", "--force", child)
@@ -287,73 +267,6 @@ print(json.dumps([
     ]
 
 
-def call(*command: str, stdin: str = "", cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
-    """Run a command that must succeed; returns its standard output."""
-    done = subprocess.run(
-        command,
-        input=stdin,
-        cwd=cwd,
-        env=_environment(variables or {}),
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def make_image(directory: Path, name: str) -> str:
-    """Run ``make image`` there; returns everything that it printed."""
-    return call("sh", "-c", 'exec make image IMAGE="$1" 2>&1', "sh", name, cwd=directory)
-
-
-@contextmanager
-def named() -> Iterator[str]:
-    """Give a name for an image, which is removed in the end."""
-    name = f"static-host-test-{secrets.token_hex(4)}"
-    try:
-        yield name
-    finally:
-        _exit_code("docker", "image", "rm", "--force", name)
-
-
-@contextmanager
-def running(image: str, *options: str) -> Iterator[str]:
-    """Start a container and give its id; it is removed in the end."""
-    container = call("docker", "run", "--detach", *options, image).strip()
-    try:
-        yield container
-    finally:
-        call("docker", "rm", "--force", "--volumes", container)
-
-
-def inspected(name: str) -> Any:
-    return json.loads(call("docker", "inspect", name))[0]
-
-
-def logs(container: str) -> str:
-    return call("sh", "-c", 'exec docker logs "$1" 2>&1', "sh", container)
-
-
-def published(container: str) -> int:
-    return int(inspected(container)["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"])
-
-
-def stopped_in(container: str) -> float:
-    """Stop the container as an orchestrator does; returns the seconds that it took."""
-    began = time.monotonic()
-    call("docker", "stop", "--time", "10", container)
-    return time.monotonic() - began
-
-
-def wait_for(true: Callable[[], bool], explanation: Callable[[], str], seconds: float = 40) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, explanation()
-        time.sleep(0.2)
-
-
 def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
     """Ask the published port; header names come back in lower case, the body as it was sent."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -363,22 +276,6 @@ def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], b
         return response.status, {name.lower(): value for name, value in response.getheaders()}, response.read()
     finally:
         connection.close()
-
-
-@cache
-def _compose() -> tuple[str, ...]:
-    if shutil.which("docker-compose"):
-        return ("docker-compose",)
-    return ("docker", "compose") if _exit_code("docker", "compose", "version") == 0 else ()
-
-
-def _exit_code(*command: str) -> int:
-    return subprocess.run(command, env=_environment({}), capture_output=True, timeout=60, check=False).returncode
-
-
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    buildkit = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "BUILDKIT_PROGRESS": "plain"}
-    return environment({**buildkit, **variables})
 
 
 def _health(container: str) -> str:
