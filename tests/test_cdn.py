@@ -8,6 +8,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import brotli
 import httpx
@@ -15,7 +16,7 @@ import pytest
 
 from tests.builds import decompress_zstd
 from tests.containers import call, compose_tool, wait_for
-from tests.processes import free_port
+from tests.processes import free_port, run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
@@ -131,6 +132,16 @@ def test_what_django_says_and_how_it_is_are_not_kept(laptop: Laptop, path: str) 
     for _ in range(2):
         status, headers, _ = laptop.ask(path)
         assert (status, headers["x-cache-status"]) == (200, "MISS")
+
+
+def test_verify_finds_it_in_order(laptop: Laptop, tmp_path: Path) -> None:
+    result = run("static-host", "verify", "--json", f"http://127.0.0.1:{laptop.cdn_port}/", cwd=tmp_path)
+    printed = json.loads(result.stdout)
+    assert (result.returncode, printed["below"]) == (0, [f"{laptop.url}/static/"])
+    assert [finding for finding in printed["findings"] if finding["level"] in ("error", "warning")] == []
+    assert {file["cdn"] for file in printed["files"]} == {"nginx"}
+    assert {file["asked"]["browser"]["again"]["cache"] for file in printed["files"]} == {"hit"}
+    assert len(printed["files"]) == 8
 
 
 def test_static_files_are_served_while_the_app_is_stopped(laptop: Laptop) -> None:

@@ -62,13 +62,9 @@ def _closed(examination: Examination) -> Iterator[Flaw]:
         statuses = ", ".join(sorted({str(answer.status) for answer in closed}))
         text = (
             f"an answer ({statuses}) has no Access-Control-Allow-Origin that lets the page in: browsers refuse "
-            f"{_plural(examination.reference.kind)} from another host"
+            "modules, fonts, and whatever carries crossorigin, from another host"
         )
         yield Flaw("error", "cors", text)
-
-
-def _plural(kind: str) -> str:
-    return "files with crossorigin" if kind in ("other", "media") else f"{kind}s"
 
 
 def _ranges(examination: Examination) -> Iterator[Flaw]:

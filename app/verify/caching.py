@@ -94,7 +94,7 @@ def of_absence(absence: Absence) -> Iterator[Flaw]:
         yield Flaw("error", "not-found", text)
     elif last.may_be_kept or (not {"no-store", "private", "no-cache"} & set(last.directives) and last.max_age is None):
         text = f"a 404 has {_shown(last)}, which lets caches keep it; the origin says private, no-store, max-age=0"
-        yield Flaw("warning", "not-found", text)
+        yield Flaw("warning", "not-found", text, cure="cache-control")
 
 
 def of_page(page: Page) -> Iterator[Flaw]:

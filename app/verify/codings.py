@@ -43,9 +43,10 @@ def _is_asked(answer: Answer, asked: str) -> bool:
 def _unasked(examination: Examination) -> Iterator[Flaw]:
     for asked, answer in examination.answers:
         if not _is_asked(answer, asked):
+            wanted = "no coding" if asked == "identity" else f"{ASKED[asked]} alone"
             text = (
-                f"who asks for {ASKED[asked]} alone gets {answer.coding}, which it may not be able to read: the cache "
-                "keeps one answer for all, whatever Vary says"
+                f"who asks for {wanted} gets {answer.coding}, which it may not be able to read: the cache keeps one "
+                "answer for all, whatever Vary says"
             )
             yield Flaw("error", "coding", text)
             return
@@ -80,7 +81,7 @@ def _lost(examination: Examination) -> Iterator[Flaw]:
 def _re_encoded(examination: Examination) -> Iterator[Flaw]:
     ways = {asked: way(answer, asked) for asked, answer in examination.first.items()}
     if ways["browser"] == "re-encoded":
-        text = f"{examination.usual.coding} for browsers was made on the way, with less effort than the build's"
+        text = f"{examination.usual.coding} for browsers was made on the way, in a hurry, and not by the build"
         yield Flaw("warning", "re-encoded", text)
     others = [asked for asked in ("br", "gzip", "zstd") if ways[asked] == "re-encoded"]
     if others and ways["browser"] != "re-encoded":

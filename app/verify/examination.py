@@ -199,10 +199,12 @@ def _ask_in_codings(client: Client, examination: Examination) -> None:
 
 def _gains(answers: dict[str, Answer]) -> bool:
     """Whether an answer has a coding, or the plain bytes would gain from one."""
+    if _COMPRESSED.match(answers["browser"].media_type):
+        return False
     if any(answer.coding != "identity" for answer in answers.values()):
         return True
     plain = answers["identity"].plain
-    if not plain or _COMPRESSED.match(answers["identity"].media_type):
+    if not plain:
         return False
     smaller = len(zlib.compress(plain))
     return smaller < _GAIN * len(plain) and len(plain) - smaller >= _LEAST

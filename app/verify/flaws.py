@@ -14,8 +14,12 @@ from app.findings import Level
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """`check` is a name that does not change; `text` says what was seen, and what comes of it."""
+    """`check` is a name that does not change; `text` says what was seen, and what comes of it.
+
+    `cure` is the check whose remedy helps; "" for its own.
+    """
 
     level: Level
     check: str
     text: str
+    cure: str = ""

@@ -148,7 +148,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
     },
     "https": {"": "Verify the address that visitors use, with https://."},
     "unreachable": {"": "Give the address at which visitors reach the site, from here."},
-    "page-status": {"": "Name a page that can be had without logging in."},
+    "page-status": {"": "Name a page that anybody can have, without logging in."},
     "references": {"": "Name a page that uses static files, or the prefix below which they lie: --below URL."},
     "dictionary": {
         "": "Let the cache obey Vary: Available-Dictionary, or take `dcz` and `dcb` out of Accept-Encoding before it."

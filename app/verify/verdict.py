@@ -83,7 +83,7 @@ def _of_page(seen: Verified) -> Iterator[Finding]:
             "error", "page", f"{page.url} names no static files: nothing can be verified", remedy("references", "")
         )
     for flaw in caching.of_page(page):
-        yield Finding(flaw.level, flaw.check, f"{page.url}: {flaw.text}", remedy(flaw.check, name))
+        yield Finding(flaw.level, flaw.check, f"{page.url}: {flaw.text}", remedy(flaw.cure or flaw.check, name))
     parts = urlsplit(page.url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         found = f"{page.url} comes over HTTP: browsers ask for br and zstd over HTTPS only"
@@ -116,7 +116,7 @@ def _of_files(seen: Verified) -> Iterator[Finding]:
     for (flaw, name), urls in together.items():
         level = "error" if _is_all(flaw, urls, seen) else flaw.level
         found = f"{_listed(shown(url, seen.page.url) for url in urls)}: {flaw.text}"
-        yield Finding(level, flaw.check, found, "" if level == "info" else remedy(flaw.check, name))
+        yield Finding(level, flaw.check, found, "" if level == "info" else remedy(flaw.cure or flaw.check, name))
 
 
 def _is_all(flaw: Flaw, urls: Sequence[str], seen: Verified) -> bool:
@@ -130,7 +130,7 @@ def _of_absences(seen: Verified) -> Iterator[Finding]:
         name = network(absence.answers[0]) if absence.answers else ""
         for flaw in caching.of_absence(absence):
             found = f"{shown(absence.url, seen.page.url)}: {flaw.text}"
-            yield Finding(flaw.level, flaw.check, found, remedy(flaw.check, name))
+            yield Finding(flaw.level, flaw.check, found, remedy(flaw.cure or flaw.check, name))
 
 
 def _there(seen: Verified) -> list[Examination]:
