@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from app.verify.answer import Answer
-from app.verify.examination import Examination
+from app.verify.examination import ASKED, Examination
 from app.verify.flaws import Flaw
 from app.verify.scope import origin_of
 
@@ -25,6 +25,7 @@ SHARED_DICTIONARY = ("dcb", "dcz")
 
 def flaws(examination: Examination) -> Iterator[Flaw]:
     """Judge one file."""
+    yield from _refused(examination)
     yield from _typed(examination)
     yield from _closed(examination)
     yield from _ranges(examination)
@@ -45,6 +46,15 @@ def of_failure(examination: Examination) -> Iterator[Flaw]:
         yield Flaw("error", "mixed-content", "it comes over HTTP, and the page over HTTPS: browsers refuse it")
 
 
+def _refused(examination: Examination) -> Iterator[Flaw]:
+    for answers in (examination.first, examination.again):
+        for asked, answer in answers.items():
+            if answer.status != 200:
+                text = f"it is answered {answer.status} to who asks with Accept-Encoding: {ASKED[asked]}"
+                yield Flaw("error", "file", text)
+                return
+
+
 def _typed(examination: Examination) -> Iterator[Flaw]:
     kind, found = examination.reference.kind, examination.usual.media_type
     if kind in TYPES and not TYPES[kind].fullmatch(found):
@@ -52,12 +62,12 @@ def _typed(examination: Examination) -> Iterator[Flaw]:
 
 
 def _closed(examination: Examination) -> Iterator[Flaw]:
+    """Find answers to requests with Origin that do not let it in; those without it need not."""
     if not examination.is_elsewhere or not examination.reference.cors:
         return
-    others = [answer for answer in (examination.revalidated, examination.part) if answer is not None]
-    answers = [*(answer for _, answer in examination.answers), *others]
+    asked = (*examination.again.values(), examination.revalidated, examination.part)
     origin = origin_of(examination.page)
-    closed = [answer for answer in answers if not answer.is_open_to(origin)]
+    closed = [answer for answer in asked if answer is not None and not answer.is_open_to(origin)]
     if closed:
         statuses = ", ".join(sorted({str(answer.status) for answer in closed}))
         text = (

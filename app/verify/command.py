@@ -18,7 +18,7 @@ from app.exits import Stop
 from app.findings import Finding, is_ok, table
 from app.verify import report
 from app.verify.client import Client, Unreachable
-from app.verify.examination import absences, examined, page_at
+from app.verify.inquiry import absences, examined, page_at
 from app.verify.remedies import remedy
 from app.verify.scope import Scope, origin_of
 from app.verify.verdict import Verified, findings

@@ -1,11 +1,13 @@
 """How it is told: the table of files, and the document.
 
 Rule: a cell is one word, and the words are those of the findings, so that a column is read at a glance and a finding
-is found again in it. A name that does not fit loses its middle, never its end.
+is found again in it. Where a terminal is too narrow, columns in which all files agree become one line, and names lose
+their middle, never their end.
 """
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 from app.findings import Finding, document, table
@@ -14,12 +16,15 @@ from app.verify.answer import Answer
 from app.verify.examination import ASKED, Examination
 from app.verify.verdict import Verified, network, shown
 
-COLUMNS = ("file", "status", "browser", "br", "zstd", "gzip", "cache", "cache-control", "vary", "etag", "cors")
-MORE = ("range", "304", "dictionary", "http")
+COLUMNS = (
+    *("file", "browser", "status", "br", "zstd", "gzip", "cache", "cache-control"),
+    *("vary", "etag", "cors", "range", "304", "dictionary", "http"),
+)
 LEAST = 24
 """Characters of a file's name that are shown, however narrow the terminal is."""
 
 _WAYS = {"as built": "built", "none": "-"}
+_KEPT = ("file", "browser")
 _GAP = "  "
 
 
@@ -60,18 +65,18 @@ def _row(each: Examination, page: str) -> list[str]:
     name = shown(each.url, page)
     if each.failure or not each.is_there:
         status = str(each.usual.status) if "browser" in each.first else "none"
-        return [name, status, *[""] * (len(COLUMNS) + len(MORE) - 2)]
+        return [name, "", status, *[""] * (len(COLUMNS) - 3)]
     usual = each.usual
     return [
         name,
-        str(usual.status),
         f"{usual.coding} {len(usual.body):,}" if usual.whole else usual.coding,
+        str(usual.status),
         *(_way(each, asked) for asked in ("br", "zstd", "gzip")),
         caching.seen(each) or "?",
         _lifetime(usual),
         "yes" if "accept-encoding" in usual.varies_by else "-" if not each.gains else "no",
         usual.strength,
-        usual.headers.get("access-control-allow-origin", "no"),
+        each.again["browser"].headers.get("access-control-allow-origin", "no"),
         "-" if each.part is None else "yes" if each.part.status == 206 else "no",
         "-" if each.revalidated is None else "yes" if each.revalidated.status == 304 else "no",
         _dictionary(each),
@@ -101,12 +106,25 @@ def _dictionary(each: Examination) -> str:
 def _aligned(rows: list[list[str]], width: int | None) -> str:
     if not rows:
         return ""
-    lines = [[*COLUMNS, *MORE], *rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    lines, agreed = [list(COLUMNS), *rows], []
+    widths = _widths(lines)
+    if width and _room(widths, width) < min(widths[0], LEAST):
+        same = [place for place in range(len(_KEPT), len(lines[0])) if len({line[place] for line in rows}) == 1]
+        agreed = wrap("all: " + ", ".join(f"{lines[0][place]} {rows[0][place]}" for place in same), width)
+        lines = [[cell for place, cell in enumerate(line) if place not in same] for line in lines]
+        widths = _widths(lines)
     if width:
-        others = sum(widths[1:]) + len(_GAP) * (len(widths) - 1)
-        widths[0] = min(widths[0], max(width - others, LEAST))
-    return "\n".join(_line(line, widths) for line in lines)
+        widths[0] = min(widths[0], max(_room(widths, width), LEAST))
+    return "\n".join([*(_line(line, widths) for line in lines), *agreed])
+
+
+def _widths(lines: list[list[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def _room(widths: list[int], width: int) -> int:
+    """Return the characters that a terminal has for the first column."""
+    return width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)
 
 
 def _line(cells: list[str], widths: list[int]) -> str:
@@ -148,6 +166,7 @@ def _fact(answer: Answer, asked: str = "") -> dict[str, Any]:
         "http": answer.version,
         "coding": answer.coding,
         "bytes": len(answer.body),
+        "whole": answer.whole,
         **({"way": codings.way(answer, asked)} if asked else {}),
         "cache": cdn.state(answer),
         "headers": {name: answer.headers[name] for name in fields if name in answer.headers},
