@@ -41,7 +41,7 @@ RUN --mount=type=cache,target=/var/cache/static-host,uid=10001,gid=10001 static-
 
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", \
-    "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=2); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+    "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=2); c.request('GET', os.environ.get('DJANGO_HEALTH_PATH') or '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["static-host", "serve"]
 
 # `make image` prunes by title. What is built on this image inherits labels, so it is given another title there and is

@@ -28,7 +28,7 @@ check: .venv/test ## lint, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
-projects: .venv-projects/run tests/real/vite/node_modules/.installed ## run real projects: Wagtail, Django's admin, Channels, django-compressor, Vite
+projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/node_modules/.installed ## run real projects (Wagtail, Django's admin, Channels, django-compressor, Vite) and Django's own tests
 	$(PROJECTS_BIN)/pytest tests/real $(PYTEST)
 
 fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for FUZZ_SECONDS (60)
@@ -54,9 +54,9 @@ image: ## build the container image, and remove the images of this project that 
 lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
-	for part in "requirements.txt --group build" "requirements-dev.txt --group build --group test" \
+	for part in "requirements.txt --extra metrics --group build" "requirements-dev.txt --group build --group test" \
 	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench" \
-	    "requirements-projects.txt --group build --group projects"; do \
+	    "requirements-projects.txt --group build --group projects" "tests/real/requirements.txt --group real"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
 	done
@@ -103,6 +103,16 @@ benchmarks/node_modules/.installed: benchmarks/package.json benchmarks/package-l
 	@$(PYTHON) -m venv .venv-projects
 	@$(PROJECTS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation -r requirements-projects.txt
 	@$(PROJECTS_BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Django's tests are not in its wheel. The lock file has the hash of its source archive, too.
+.venv-projects/django/.unpacked: .venv-projects/run
+	@echo "Downloading the locked Django's own tests into .venv-projects/django"
+	@rm -rf $(@D) && mkdir $(@D)
+	@sed -n '/^django==/,/[^\\]$$/p' requirements-projects.txt >$(@D)/requirements.txt
+	@$(PROJECTS_BIN)/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
+	    --no-binary django --dest $(@D) -r $(@D)/requirements.txt
+	@tar -xzf $(@D)/django-*.tar.gz -C $(@D) --strip-components=1
 	@touch $@
 
 tests/real/vite/node_modules/.installed: tests/real/vite/package.json tests/real/vite/package-lock.json tests/real/vite/.npmrc

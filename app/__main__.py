@@ -97,11 +97,13 @@ def dev() -> None:
 
     Static files come straight from the project's finders, by their own names, at the URLs that `serve` gives them, and
     are revalidated by browsers at every use. A static host (DJANGO_STATIC_HOST, or one in STATIC_URL) is not used.
-    Python files and .env below the working directory are watched; templates and static files need no reload. A project
-    that cannot be loaded is told of, and tried again at the next change. Debug pages are shown if the project's DEBUG
-    is True.
+    Python files and .env below the working directory are watched, code that was loaded from elsewhere (site-packages
+    are left out), and what the project's applications add to Django's autoreloader; templates, translations and static
+    files need no reload. System checks are run as by runserver. A project that cannot be loaded, or whose checks find
+    errors, is told of, and tried again at the next change. Debug pages are shown if the project's DEBUG is True.
 
-    `static-host serve --help` lists all variables; WEB_CONCURRENCY and those of the build have no effect here.
+    `static-host serve --help` lists all variables; WEB_CONCURRENCY and those of the build and of operation have no
+    effect here.
     """
     with reported(), suppress(KeyboardInterrupt):
         from app.dev import dev as run
@@ -132,9 +134,9 @@ def check(as_json: bool) -> None:
             check      what was looked at, a name that does not change: settings,
                        project, tree, manifest, static-url, static-prefix,
                        static-root, debug, allowed-hosts, ssl-redirect,
-                       proxy-ssl-header, forwarded-allow-ips, csp, whitenoise,
-                       cache-middleware, django; django.security.W004 and so
-                       on are Django's own
+                       proxy-ssl-header, forwarded-allow-ips, health, csp,
+                       whitenoise, cache-middleware, django;
+                       django.security.W004 and so on are Django's own
             found      what was found, with its value
             remedy     what to do; empty if nothing is, or if found says it
     """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import health
 from app.exits import Stop, explained
+from app.health import Readiness
 from app.lifespan import lifespan_of
 from app.middleware import StaticOrigin
+from app.observer import Observed, Observer, observer_of
 from app.origin.responder import Responder
 from app.origin.tree import Tree, TreeUnusable, load
-from app.project import FORGOTTEN, configured
+from app.project import FORGOTTEN, Project, configured
+from app.secret import Protected, secret_of
 from app.settings import Settings
+from app.threads import Threads
 
 log = logging.getLogger("static_host")
 
-COMPARING = 1.0
+COMPARING = 0.5
 """Seconds that a boot spends at most on comparing the lengths of the tree's files with its index."""
 
 
@@ -37,21 +42,40 @@ class Front(Starlette):
     route here raises Starlette's HTTPException.
     """
 
-    def __init__(self, responder: Responder, **options: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        responder: Responder,
+        readiness: Readiness,
+        observer: Observer | None,
+        django: ASGIApp,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
         self.responder = responder
+        self.readiness = readiness
+        self.observer = observer
+        self.secret = secret_of(settings)
+        self._open = (settings.health_path, settings.ready_path)
+        self.threads: Threads | None = getattr(django, "threads", None)
+        self.router.redirect_slashes = False
+        self.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what answers requests."""
-        return StaticOrigin(self.router, self.responder)
+        app: ASGIApp = StaticOrigin(self.router, self.responder)
+        if self.secret:
+            app = Protected(app, self.secret, self._open)
+        return Observed(app, self.observer) if self.observer else app
 
 
-def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
+def create_app(settings: Settings, comparing: float = COMPARING, observer: Observer | None = None) -> Front:
     """Return the front: the static tree first, then health, then Django for everything else.
 
-    `comparing` is how many seconds the comparison of the tree's lengths may take. ``app.state.root`` is the release
-    that it serves, ``app.state.summary`` what the start-up lines say of it. Raises Stop: TreeUnusable,
-    ProjectMissing, ProjectBroken.
+    `observer` sees what is answered; `comparing` is how many seconds the comparison of the tree's lengths may take.
+    ``app.state.root`` is the release that it serves, ``app.state.static_root`` where the next one will be,
+    ``app.state.summary`` what the start-up lines say of it, ``app.state.in_the_way`` those of them that tell of a
+    check's path that is somebody else's. Raises Stop: TreeUnusable, ProjectMissing, ProjectBroken.
     """
     project = configured(settings)
     if project.seems_forgotten:
@@ -63,19 +87,27 @@ def create_app(settings: Settings, comparing: float = COMPARING) -> Front:
     changed = project.lay_over(project.host + prefix, root)
     responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
     django = project.application()
+    project.refuse_missing_databases(settings.ready_database)
+    checks = (settings.health_path, settings.ready_path)
+    readiness = Readiness(settings.ready_database, settings.drain)
     front = Front(
+        settings,
         responder,
-        routes=health.routes,
+        readiness,
+        observer,
+        django,
+        routes=health.routes(*checks, readiness),
         lifespan=(lambda _: lifespan_of(django)) if project.is_asgi else None,
     )
-    front.router.redirect_slashes = False
-    front.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
     front.state.root = root
+    front.state.static_root = project.static_root.absolute()
+    front.state.in_the_way = list(_in_the_way(checks, project, responder))
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
         *_left_out(compared, len(tree.index)),
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
         *(f"laid over the project's settings: {line}" for line in changed),
+        *front.state.in_the_way,
     ]
     return front
 
@@ -89,6 +121,16 @@ def _current(static_root: Path, memory: int) -> Tree:
         if static_root.resolve() == root:
             raise
         return load(static_root.resolve(), memory)
+
+
+def _in_the_way(checks: tuple[str, ...], project: Project, responder: Responder) -> Iterator[str]:
+    """Tell where the path of a check is somebody else's, too."""
+    for path in checks:
+        route = project.at(path)
+        if responder.owns(path.encode()):
+            yield f"{path} is a static file's: no check is answered there"
+        elif route:
+            yield f"{path} is answered here, not by the project's own {route!r}"
 
 
 def _left_out(compared: int, resources: int) -> list[str]:
@@ -107,18 +149,20 @@ class Booting:
         self._is_worker = is_worker
         self._app: Front | None = None
 
-    @property
-    def responder(self) -> Responder:
-        """Return the static origin of the booted application."""
-        if self._app is None:
-            raise RuntimeError("the lifespan comes before the first connection")
-        return self._app.responder
+    def __getattr__(self, name: str) -> Any:
+        """Return what the booted application has."""
+        app = self.__dict__.get("_app")
+        if app is None:
+            raise AttributeError(f"{name}: the lifespan comes before the first connection")
+        return getattr(app, name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Boot if that has not happened, then pass the event on."""
         try:
             if self._app is None:
-                self._app = create_app(Settings.read(), self._comparing)
+                settings = Settings.read()
+                observer = observer_of(settings) if self._is_worker else None
+                self._app = create_app(settings, self._comparing, observer)
                 if not self._is_worker:
                     log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
         except Stop as stop:

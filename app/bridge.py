@@ -17,8 +17,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.environ import Environ, environ
-from app.exchange import Application, ClientGone, Exchange, File, Stream
+from app.environ import HALF_CLOSED, Environ, environ
+from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
 from app.threads import BacklogFull, Threads
 
 SHORT = 256 << 10
@@ -27,30 +27,34 @@ _IN_MEMORY = 1 << 20
 BUSY = b"The server is busy. Try again in a moment.\n"
 
 
-def threaded(application: Application, threads: int, backlog: int, *, multiprocess: bool = False) -> ASGIApp:
-    """Return a WSGI application as an ASGI one that runs in at most `threads` threads, and `backlog` requests wait.
+class Threaded:
+    """A WSGI application as an ASGI one that runs in at most `threads` threads, while `backlog` requests wait.
 
     `multiprocess` is whether there are other processes like this one (PEP 3333).
     """
-    base: Environ = {
-        "wsgi.version": (1, 0),
-        "wsgi.multithread": threads > 1,
-        "wsgi.multiprocess": multiprocess,
-        "wsgi.run_once": False,
-        "wsgi.file_wrapper": File,
-    }
-    pool = Threads(threads, backlog)
 
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, application: Application, threads: int, backlog: int, *, multiprocess: bool = False) -> None:
+        self.threads = Threads(threads, backlog)
+        self._application = application
+        self._base: Environ = {
+            "wsgi.version": (1, 0),
+            "wsgi.multithread": threads > 1,
+            "wsgi.multiprocess": multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": File,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; refuse a WebSocket."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
-        request = environ(scope, base)
+        request = environ(scope, self._base)
         with suppress(ClientGone):
             request["wsgi.input"] = await _body(request, receive)
-            await _answer(Exchange(application, request, asyncio.get_running_loop()), pool, receive, send)
-
-    return call
+            loop = asyncio.get_running_loop()
+            exchange = Exchange(self._application, request, loop, lambda: HALF_CLOSED in scope)
+            await _answer(exchange, self.threads, receive, send)
 
 
 def http_only(application: ASGIApp) -> ASGIApp:
@@ -67,12 +71,16 @@ def http_only(application: ASGIApp) -> ASGIApp:
 
 async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Send) -> None:
     try:
-        is_at_once = pool.submit(exchange.run)
+        is_at_once = pool.submit(exchange.run, exchange.run_late)
     except BacklogFull:
         await _refuse(send)
         return
     try:
-        head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
+        try:
+            head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
+        except Overtaken:
+            await _refuse(send)
+            return
         await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
         if isinstance(head.body, bytes):
             await send({"type": "http.response.body", "body": head.body})

@@ -16,6 +16,9 @@ from starlette.types import Scope
 
 Environ = dict[str, Any]
 
+HALF_CLOSED = "static_host.half_closed"
+"""In the scope of a request whose client has closed its side: it may wait for the answer, or be gone altogether."""
+
 
 def environ(scope: Scope, base: Environ) -> Environ:
     """Return the environ of a request, without its body; `base` is what all requests have in common."""

@@ -28,6 +28,10 @@ class ClientGone(Exception):
     """The client closed the connection."""
 
 
+class Overtaken(Exception):
+    """The client may have gone while its request waited for a thread; the call has not been made."""
+
+
 class Head(NamedTuple):
     """Status and header fields of a response, and its body: whole, or as a stream."""
 
@@ -110,9 +114,19 @@ class Stream:
 
 
 class Exchange:
-    """One call of a WSGI application. `head` is done when the response begins."""
+    """One call of a WSGI application. `head` is done when the response begins.
 
-    def __init__(self, application: Application, environ: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    `may_have_gone` tells, when a call had to wait for a thread, whether its client may have gone meanwhile.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        environ: dict[str, Any],
+        loop: asyncio.AbstractEventLoop,
+        may_have_gone: Callable[[], bool],
+    ) -> None:
+        self._may_have_gone = may_have_gone
         self.head: asyncio.Future[Head] = loop.create_future()
         self._stream: Stream | None = None
         self._application = application
@@ -128,6 +142,13 @@ class Exchange:
         """Call the application, in a thread, unless the client has gone while it waited for one."""
         if not self._is_abandoned:
             Context().run(self._respond)
+
+    def run_late(self) -> None:
+        """Call the application, in a thread, unless nobody may want the response any more."""
+        if self._may_have_gone():
+            self._fail(Overtaken())
+        else:
+            self.run()
 
     def abandon(self) -> None:
         """Say, in the event loop, that nobody waits for the response, or for the rest of it."""

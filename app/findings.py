@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from textwrap import wrap
+from traceback import format_exception_only
 from typing import Any, Literal
 
 Level = Literal["error", "warning", "info", "ok"]
@@ -40,6 +41,11 @@ def is_ok(findings: Iterable[Finding]) -> bool:
 def document(findings: list[Finding]) -> dict[str, Any]:
     """Return what `check --json` prints."""
     return {"ok": is_ok(findings), "findings": [asdict(finding) for finding in in_order(findings)]}
+
+
+def named(error: BaseException) -> str:
+    """Return an exception as the last line of a traceback names it."""
+    return format_exception_only(error)[-1].strip()
 
 
 def table(findings: list[Finding], width: int | None = None) -> str:

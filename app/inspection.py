@@ -6,6 +6,7 @@ remarked on. The functions change nothing: those over Django's settings are for 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -25,7 +26,8 @@ def debug(project: Project, django: Any) -> Finding:
     """Find debug mode."""
     if not django.DEBUG:
         return Finding("ok", "debug", "DEBUG = False")
-    found = "DEBUG = True: whoever meets an error reads the project's code, its settings and the request"
+    value = "True" if django.DEBUG is True else f"{django.DEBUG!r}, a {type(django.DEBUG).__name__} that counts as true"
+    found = f"DEBUG = {value}: whoever meets an error reads the project's code, its settings and the request"
     remedy = "Unset DJANGO_DEBUG" if project.is_bundled else "Set DEBUG = False"
     return Finding("warning", "debug", found, f"{remedy} wherever others than developers can reach the site.")
 
@@ -56,7 +58,7 @@ def proxy(django: Any, ours: Settings) -> Iterator[Finding]:
     header = django.SECURE_PROXY_SSL_HEADER
     trusted = ours.forwarded_allow_ips
     if header:
-        yield _header_believed(tuple(header), ours)
+        yield _header_refused(header) or _header_believed(tuple(header), ours)
     if trusted == ("*",):
         found = (
             "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of everyone who reaches "
@@ -66,6 +68,18 @@ def proxy(django: Any, ours: Settings) -> Iterator[Finding]:
         yield Finding("info" if _only_from_here(ours) else "warning", "forwarded-allow-ips", found, remedy)
     elif not header:
         yield from _proxies_believed(django, trusted)
+
+
+def _header_refused(header: Any) -> Finding | None:
+    """Find a header that Django cannot look for, or never finds (its names are those of WSGI: PEP 3333)."""
+    remedy = "Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO', 'https')."
+    if not isinstance(header, tuple | list) or len(header) != 2:
+        found = f"SECURE_PROXY_SSL_HEADER = {header!r} is no pair of texts: Django answers every request with 500"
+        return Finding("error", "proxy-ssl-header", found, remedy)
+    if not re.fullmatch(r"HTTP_[A-Z0-9_]+", str(header[0])):
+        found = f"SECURE_PROXY_SSL_HEADER = {header!r} names no header as Django has them: nobody is believed"
+        return Finding("warning", "proxy-ssl-header", found, remedy)
+    return None
 
 
 def _header_believed(header: tuple[str, ...], ours: Settings) -> Finding:

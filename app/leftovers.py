@@ -60,6 +60,29 @@ def whitenoise(django: Any) -> Iterator[Finding]:
             yield Finding("warning", "whitenoise", f"WHITENOISE_{name} has no effect here", replacement)
 
 
+def walkers(django: Any, *, is_asgi: bool) -> Iterator[Finding]:
+    """Find what serves static files inside Django all the same, and walks the tree at every start for it.
+
+    Those are middleware made from WhiteNoise's or ServeStatic's, and a WSGI application that one of them wraps. For the
+    time after ours are laid over the settings: WhiteNoise's own middleware has been taken out.
+    """
+    from django.utils.module_loading import import_string
+
+    for name in django.MIDDLEWARE:
+        if name != WHITENOISE and any(map(_serves_files, getattr(import_string(name), "__mro__", ()))):
+            found = f"MIDDLEWARE has {name}, which walks the tree at every start and is never asked for a file"
+            yield Finding("warning", "whitenoise", found, "Remove it.")
+    path = None if is_asgi else django.WSGI_APPLICATION
+    wrapper = type(import_string(path)) if path else object
+    if any(map(_serves_files, wrapper.__mro__)):
+        found = f"{path} is wrapped by {wrapper.__name__}, which walks its files at every start, for nothing"
+        yield Finding("warning", "whitenoise", found, "Let it be what get_wsgi_application() returns.")
+
+
+def _serves_files(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("whitenoise", "servestatic", "dj_static")
+
+
 def caching(django: Any) -> Iterator[Finding]:
     """Find middleware that is feared for what it does to the caching of static files."""
     names = [name for name in django.MIDDLEWARE if "cach" in str(name).rpartition(".")[2].lower()]

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.origin.bodies import Body
 from app.origin.responder import Responder, Response, Slice
+from app.seen import LANE
 
 log = logging.getLogger("static_host.origin")
 
@@ -42,6 +43,7 @@ class StaticOrigin:
         if response is None:
             await self.app(scope, receive, send)
             return
+        scope[LANE] = "static"
         try:
             await _send(response, receive, send)
         finally:

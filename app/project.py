@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app.bridge import http_only, threaded
+from app.bridge import Threaded, http_only
 from app.exits import Stop
 from app.settings import Settings, host_of_files, url_prefix
 
@@ -132,6 +132,28 @@ class Project:
             _show_exceptions(settings)
         return application
 
+    def at(self, path: str) -> str | None:
+        """Return the route of the project's own at a path, if that is its and no catch-all's."""
+        from django.urls import Resolver404, resolve
+
+        with explained(self.name):
+            try:
+                route = resolve(path).route
+            except Resolver404:
+                return None
+        plain = route.replace("\\", "").strip("^$/\\Z")
+        return route if plain == path.strip("/") else None
+
+    def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
+        """Raise ProjectMissing where the project has no database of one of these names."""
+        from django.conf import settings
+
+        for alias in aliases:
+            if alias not in settings.DATABASES:
+                known = ", ".join(sorted(settings.DATABASES)) or "none"
+                message = f"DJANGO_READY_DATABASE={alias!r}: {self.name} has no database of this name. It has: {known}."
+                raise ProjectMissing(message)
+
     @property
     def is_asgi(self) -> bool:
         """Whether Django is called through ASGI (DJANGO_INTERFACE)."""
@@ -148,17 +170,17 @@ def configured(settings: Settings) -> Project:
     os.environ["DJANGO_SETTINGS_MODULE"] = name
     if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    _refuse_a_namesake(Path.cwd())
+    _refuse_a_namesake(dict.fromkeys([Path.cwd(), *(Path(folder).absolute() for folder in sys.path)]))
     with explained(name):
         from django.conf import settings as project
 
         url = getattr(project, "STATIC_URL", None)
         url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
-        root = project.STATIC_ROOT
+        root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
     host, prefix = _split(url)
     return Project(
         name=name,
-        static_root=settings.static_root or Path(root or DEFAULT_ROOT),
+        static_root=settings.static_root or root,
         prefix=settings.static_prefix or prefix,
         host=settings.static_host or host,
         static_url=url,
@@ -166,16 +188,17 @@ def configured(settings: Settings) -> Project:
     )
 
 
-def _refuse_a_namesake(directory: Path) -> None:
+def _refuse_a_namesake(folders: Iterable[Path]) -> None:
     """Stop where the project has a top-level module of this package's name: it would be given ours in its place."""
-    ours = Path(__file__).parent.parent
-    for name in ("app", "static_build"):
-        module, package = directory / f"{name}.py", directory / name
-        is_theirs = package.is_dir() and package.resolve() != ours / name and any(package.glob("*.py"))
-        if module.exists() or is_theirs:
-            theirs = module if module.exists() else package
-            message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
-            raise ProjectMissing(message)
+    ours = Path(__file__).parent.parent  # a link to our own package is our own
+    for folder in folders:
+        for name in ("app", "static_build") if folder.name not in ("site-packages", "dist-packages") else ():
+            module, package = folder / f"{name}.py", folder / name
+            is_theirs = package.is_dir() and package.resolve() != (ours / name).resolve() and any(package.glob("*.py"))
+            if module.exists() or is_theirs:
+                theirs = module if module.exists() else package
+                message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
+                raise ProjectMissing(message)
 
 
 def _with_script_name(url: str, script_name: str | None) -> str:
@@ -230,7 +253,7 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
     path = settings.WSGI_APPLICATION
     application = import_string(path) if path else get_wsgi_application()
-    return threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
+    return Threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
 
 
 def _asgi(settings: Any) -> ASGIApp:

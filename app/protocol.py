@@ -13,22 +13,26 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
+import time
 from asyncio import Transport
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
-from urllib.parse import quote, unquote
 
 import httptools
 import uvicorn
 from uvicorn.config import Config
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from app.guard import Guarded, application_of
+from app.observer import Observer
 from app.origin.bodies import Body, Sealed
 from app.origin.memo import Answer, Memo
-from app.origin.responder import Responder, Slice
+from app.origin.responder import Responder
+from app.secret import OriginSecret
+from app.seen import Seen, identifier
+from app.seen import target as target_of
 from app.spans import Spans
 
 log = logging.getLogger("static_host.origin")
@@ -88,14 +92,10 @@ class Lane:
 @cache
 def lane_of(config: Config) -> Lane:
     """Return the lane of a server whose application has booted."""
-    app: Any = config.loaded_app
-    trusted = None
-    if isinstance(app, ProxyHeadersMiddleware):
-        app, trusted = app.app, app.trusted_hosts
-    return Lane(app.responder, trusted)
+    return Lane(application_of(config).responder, getattr(config.loaded_app, "trusted_hosts", None))
 
 
-class FastLane(HttpToolsProtocol):
+class FastLane(Guarded):
     """uvicorn's protocol class, with the static origin before it."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
@@ -106,21 +106,28 @@ class FastLane(HttpToolsProtocol):
         self._body = lane.memo.body
         self._is_one_request = lane.judge.is_one_request
         self._trusted = lane.trusted
+        self._secret: OriginSecret | None = getattr(application_of(config), "secret", None)
         self._time = self.loop.time
         self._is_free = config.limit_concurrency is None and not config.is_ssl
         self._answered_at = 0.0
         self._sending: Answer | None = None
         self._spans: Spans | None = None
         self._held = b""
-        self._is_last = False
+        self._began = 0.0
         self._writes_at_once = True
         self._socket: socket.socket | None = None
 
     def data_received(self, data: bytes) -> None:
         """Answer what is the origin's, and hand on the rest."""
+        if self.observer is not None:
+            self._began = time.perf_counter()
         if self._is_free and (self.scope is None or self._is_between_requests()) and not self.flow.write_paused:
             answer = self._find(data)
-            if answer is not None and self._is_one_request(data):
+            if (
+                answer is not None
+                and (self._secret is None or self._secret.is_in_head(data))
+                and self._is_one_request(data)
+            ):
                 body = self._body(answer.digest) if answer.digest else answer.body
                 if body is not None:
                     self._write(data, answer, body)
@@ -159,8 +166,8 @@ class FastLane(HttpToolsProtocol):
             self.transport.write(answer.stamped + body)
         state.total_requests += 1
         self._answered_at = self._time()
-        if self.timeout_keep_alive_task is None or self.access_log:
-            self._account(head, answer)
+        if self.timeout_keep_alive_task is None or self.observer is not None:
+            self._account(head, answer, len(body))
 
     def _write_sealed(self, head: bytes, body: Sealed) -> None:
         """Write a body from its file in memory to the socket, and what the socket does not take to the transport."""
@@ -170,6 +177,7 @@ class FastLane(HttpToolsProtocol):
                 if self._socket is None:
                     connection = self.transport.get_extra_info("socket")
                     self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+                    self._socket.setblocking(False)  # whatever the project's socket.setdefaulttimeout says
                 begun = self._socket.send(head, MORE)
                 if begun == len(head):
                     sent = os.sendfile(self._socket.fileno(), body.descriptor, 0, len(body))
@@ -185,15 +193,16 @@ class FastLane(HttpToolsProtocol):
         defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
         answer.stamped = STATUS_LINE[answer.status] + defaults + answer.block
 
-    def _account(self, head: bytes, answer: Answer) -> None:
+    def _account(self, head: bytes, answer: Answer, size: int) -> None:
         """Do what uvicorn does when a response is complete, but count it."""
         self._answered_at = self._time()
+        if self._late is not None:
+            self._in_time()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        if self.access_log:
-            self._log(head, answer)
+        self._tell(head, answer, size, self.observer)
 
     def _answer_each(self, data: bytes) -> bytes:
         """Answer the requests that the data begins with, in one write; return the data from the first other one on."""
@@ -205,30 +214,34 @@ class FastLane(HttpToolsProtocol):
             answer = self._answer(head) if end >= len(_END) else None
             if answer is None:
                 break
+            body = self._body(answer.digest) if answer.digest else answer.body
+            if body is None:  # there is no room for it: the other lane reads it anew
+                break
             if answer.stamp is not self.server_state.default_headers:
                 self._stamp(answer)
             at = end
             output.append(answer.stamped)
-            if any(isinstance(part, Slice) for part in answer.response.body):
+            if answer.parts:
                 self._held = data[at:]
                 self._begin(b"".join(output), head, answer)
                 return b""
-            body = self._body(answer.digest) or b"" if answer.digest else answer.body
             output.append(body)
             size += len(body)
             self.server_state.total_requests += 1
-            self._account(head, answer)
+            self._account(head, answer, len(body))
         if output:
             self.transport.write(b"".join(output))
         return data[at:]
 
     def _answer(self, head: bytes) -> Answer | None:
         """Return the answer to a whole head, its body in memory if it is to be, or None when it is not the lane's."""
+        if self._secret is not None and not self._secret.is_in_head(head):
+            return None
         answer = self._memo.respond(head)
         if answer is None:
             return None
         if not self._is_one_request(head):
-            answer.response.close()
+            answer.close()
             return None
         return answer
 
@@ -236,6 +249,7 @@ class FastLane(HttpToolsProtocol):
         """Write what comes before a large body, and have the body sent when the socket has taken it."""
         self._sending, self._is_free = answer, False
         self._head = head
+        self._in_time()
         self._unset_keepalive_if_required()
         self.flow.pause_reading()
         self.transport.set_write_buffer_limits(high=0)
@@ -246,7 +260,7 @@ class FastLane(HttpToolsProtocol):
         if self._sending and not self._spans and not self.transport.get_write_buffer_size():
             connection = self.transport.get_extra_info("socket")
             try:
-                self._spans = Spans(connection, self._sending.response.body, self._sent)
+                self._spans = Spans(connection, self._sending.parts, self._sent)
             except OSError as error:  # no descriptor is left
                 self._sent(error)
 
@@ -255,16 +269,18 @@ class FastLane(HttpToolsProtocol):
         answer, held = self._sending, self._held
         if answer is None:
             return
-        answer.response.close()
-        self._sending, self._spans, self._held, self._is_free = None, None, b"", True
+        answer.close()
+        size = self._spans.sent if self._spans else 0
+        self._sending, self._spans, self._held, self._is_free = None, None, b"", not self.is_last
         if error:
             if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
                 log.error("a body could not be sent to its end: %s", error)
+            self._tell(self._head, answer, size, self.observer)
             self.transport.abort()
             return
         self.server_state.total_requests += 1
-        self._account(self._head, answer)
-        if self._is_last:
+        self._account(self._head, answer, size)
+        if self.is_last:
             self.transport.close()
             return
         if not self._writes_at_once:
@@ -283,18 +299,30 @@ class FastLane(HttpToolsProtocol):
         if self._spans:
             self._spans.abandon()
         if self._sending:
-            self._sending.response.close()
+            self._sending.close()
+            self._tell(self._head, self._sending, self._spans.sent if self._spans else 0, self.observer)
             self._sending = self._spans = None
-        if self._socket:
-            self._socket.close()
+        self._close_socket()
         super().connection_lost(exc)
 
+    def handle_websocket_upgrade(self) -> None:
+        """Let go of the connection: it does not end while somebody has a descriptor of it."""
+        self._close_socket()
+        super().handle_websocket_upgrade()
+
+    def _close_socket(self) -> None:
+        if self._socket:
+            self._socket.close()
+            self._socket = None
+
     def shutdown(self) -> None:
-        """Close the connection when what is being sent on it is sent."""
-        if self._sending:
-            self._is_last = True
-        else:
-            super().shutdown()
+        """Leave the next answer to the other lane, which says that it is the last one."""
+        self._is_free = False
+        super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self._sending is None:
+            super()._close_if_idle()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the connection, unless it was used since the timer was set."""
@@ -304,28 +332,35 @@ class FastLane(HttpToolsProtocol):
         else:
             super().timeout_keep_alive_handler()
 
-    def _log(self, head: bytes, answer: Answer) -> None:
-        """Write the line of uvicorn's access log."""
+    def _tell(self, head: bytes, answer: Answer, size: int, observer: Observer | None) -> None:
+        """Tell of an answer: to the counts, and in a line of the access log."""
+        if observer is None:
+            return
+        if observer.log is None:
+            if observer.counts is not None:
+                observer.counts.add("fast", answer.status, answer.coding, size)
+            return
+        method, target, fields = _told(head)
         client = self.client
         if client and self._trusted and client[0] in self._trusted:
-            lines = [value for name, value in _lines(head) if name == b"x-forwarded-for"]
-            if lines:
-                forwarded = self._trusted.get_trusted_client_address(b", ".join(lines).decode("latin-1"))
-                client = forwarded if forwarded[0] else client
-        method, target, _ = head.split(b" ", 2)
-        path, mark, query = target.decode().partition("?")
-        shown = f"{quote(unquote(path))}{mark if query else ''}{query}"
-        self.access_logger.info(
-            '%s - "%s %s HTTP/%s" %d',
-            f"{client[0]}:{client[1]}" if client else "",
-            method.decode(),
-            shown,
-            "1.1",
-            answer.status,
+            forwarded = b", ".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")
+            named = self._trusted.get_trusted_client_address(forwarded)
+            client = named if named[0] else client
+        where = f"{client[0]}:{client[1]}" if client else ""
+        seconds = time.perf_counter() - self._began
+        observer.see(
+            Seen(where, method, target, "1.1", answer.status, size, answer.coding, "fast", seconds, identifier(fields))
         )
 
 
-def _lines(head: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for line in head.split(b"\r\n")[1:-2]:
-        name, _, value = line.partition(b":")
-        yield name.lower(), value.strip(b" \t")
+_TOLD = re.compile(
+    rb"\r\n(x-forwarded-for|x-request-id|x-amz-cf-id|cf-ray|x-amzn-trace-id):[ \t]*([^\r]*)", re.IGNORECASE
+)
+
+
+def _told(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
+    """Return the method, the target, and the fields that are told of."""
+    method, target, _ = head.split(b" ", 2)
+    path, _, query = target.decode("latin-1").partition("?")
+    fields = [(name.lower(), value.rstrip(b" \t")) for name, value in _TOLD.findall(head)]
+    return method.decode("latin-1"), target_of(path, query), fields

@@ -84,6 +84,19 @@ def url_prefix(value: str | None) -> str | None:
     return value
 
 
+def _path(value: str) -> str:
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("it is not a path below /")
+    return value
+
+
+def _secrets(value: SecretStr | None) -> SecretStr | None:
+    parts = value.get_secret_value().split(",") if value else []
+    if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
+        raise ValueError("there are more than two, or one is too short, or has a space in it")
+    return value
+
+
 def _pattern(value: str) -> str:
     try:
         re.compile(value)
@@ -308,6 +321,46 @@ class Settings(BaseSettings):
         shown="127.0.0.1",
     )
 
+    health_path: Annotated[str, AfterValidator(_path)] = _variable(
+        "DJANGO_HEALTH_PATH",
+        "/healthz",
+        "Where it is answered 200 that this process takes requests.",
+        "a path without a query, for example /healthz",
+    )
+    ready_path: Annotated[str, AfterValidator(_path)] = _variable(
+        "DJANGO_READY_PATH",
+        "/readyz",
+        "Where it is answered 200 that requests should be sent here, else 503.",
+        "a path without a query, other than that of DJANGO_HEALTH_PATH, for example /readyz",
+    )
+    ready_database: Listed = _variable(
+        "DJANGO_READY_DATABASE",
+        (),
+        "Databases of the project that have to answer for it to be ready, by their names in `DATABASES`, separated by "
+        "commas.",
+        "names in DATABASES, separated by commas, for example default",
+        shown="",
+    )
+    drain: float = _variable(
+        "DJANGO_DRAIN_SECONDS",
+        0.0,
+        "Seconds after SIGTERM for which requests are taken as before, while `DJANGO_READY_PATH` answers 503: as long "
+        "as a load balancer needs to notice.",
+        "a number of seconds from 0 to 3600",
+        shown="0",
+        ge=0,
+        le=3600,
+    )
+    grace: float = _variable(
+        "DJANGO_GRACE_SECONDS",
+        6.0,
+        "Seconds after that for requests in flight to end. Together they should be less than what the platform waits "
+        "before SIGKILL (Docker 10, Kubernetes and ECS 30).",
+        "a number of seconds from 0 to 3600",
+        shown="6",
+        ge=0,
+        le=3600,
+    )
     access_log: bool = _variable(
         "ACCESS_LOG",
         True,
@@ -316,11 +369,66 @@ class Settings(BaseSettings):
         shown="true",
     )
 
+    origin_secret: Annotated[SecretStr | None, AfterValidator(_secrets)] = _variable(
+        "DJANGO_ORIGIN_SECRET",
+        None,
+        "A secret that the CDN sends with every request; requests without it are answered 403, health checks excepted. "
+        "Two, separated by a comma, are both accepted, while one takes the place of the other.",
+        "one or two texts of 16 or more letters, digits and the like, separated by a comma",
+        shown="",
+    )
+    origin_secret_header: str = _variable(
+        "DJANGO_ORIGIN_SECRET_HEADER",
+        "X-Origin-Secret",
+        "The header field in which the CDN sends the secret.",
+        "the name of a header field, without an underscore, for example X-Origin-Secret",
+        pattern=r"^[A-Za-z0-9-]+$",
+    )
+    log_format: Literal["text", "json"] = _variable(
+        "LOG_FORMAT",
+        "text",
+        "How the access log is written: `text`, for people, or `json`, one object for each line.",
+        "text or json",
+    )
+    metrics_port: int | None = _variable(
+        "METRICS_PORT",
+        None,
+        "The TCP port, on `HOST`, where Prometheus finds metrics at any path (install `django-static-host[metrics]`). "
+        "Do not publish it.",
+        "a whole number from 1 to 65535, other than PORT",
+        shown="",
+        ge=1,
+        le=65535,
+    )
+    keep_alive: int = _variable(
+        "DJANGO_KEEP_ALIVE_SECONDS",
+        75,
+        "Seconds for which an idle connection is kept: longer than the CDN or load balancer keeps it, or it may send a "
+        "request on a connection that is just being closed.",
+        "a whole number from 1 to 3600",
+        ge=1,
+        le=3600,
+    )
+
     @field_validator("*", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and not value.strip() and info.field_name:
             return cls.model_fields[info.field_name].get_default()
+        return value
+
+    @field_validator("ready_path")
+    @classmethod
+    def _is_another_path(cls, value: str, info: ValidationInfo) -> str:
+        if value == info.data.get("health_path"):
+            raise ValueError("it is that of DJANGO_HEALTH_PATH")
+        return value
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _is_another_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value and value == info.data.get("port"):
+            raise ValueError("it is that of PORT")
         return value
 
     @classmethod
@@ -344,6 +452,7 @@ def _complaints(error: ValidationError) -> str:
         name = str(problem["loc"][0])
         extra: Any = fields[name].json_schema_extra
         reason = f"{problem['ctx']['error']}. " if problem["type"] == "value_error" else ""
-        lines.append(f"  {name}={str(problem['input'])!r}: {reason}Expected: {extra['expects']}.")
+        value = "…" if "SECRET" in name and "HEADER" not in name else repr(str(problem["input"]))
+        lines.append(f"  {name}={value}: {reason}Expected: {extra['expects']}.")
     count = "this variable is" if len(lines) == 1 else f"these {len(lines)} variables are"
     return "\n".join([f"{count} wrong:", *lines])

@@ -39,6 +39,8 @@ class Spans:
         self._loop = asyncio.get_running_loop()
         self._parts = deque(part for part in parts if isinstance(part, Slice) or part)
         self._at = 0
+        self.sent = 0
+        """Bytes that the socket has taken."""
         self._over = over
         self._out = os.dup(connection.fileno())
         self._has_moved = True
@@ -89,6 +91,7 @@ class Spans:
                 raise FileShorter(f"the file ended {length - self._at} bytes early")
         self._has_moved = True
         self._at += sent
+        self.sent += sent
         if self._at == length:
             self._parts.popleft()
             self._at = 0

@@ -30,8 +30,21 @@ class Threads:
         self._started = 0
         self._unfinished = 0
 
-    def submit(self, work: Callable[[], None]) -> bool:
-        """Have the work done. Returns whether a thread has it at once, or it has to wait. Raises BacklogFull."""
+    def gauges(self) -> dict[str, float]:
+        """Return how many threads there may be and how many work, how much work may wait and how much does."""
+        busy = min(self._unfinished, self._most)
+        return {
+            "threads_limit": self._most,
+            "threads_busy": busy,
+            "requests_waiting_limit": self._backlog,
+            "requests_waiting": self._unfinished - busy,
+        }
+
+    def submit(self, work: Callable[[], None], late: Callable[[], None]) -> bool:
+        """Have the work done; if it has to wait, `late` in its place. Returns whether a thread has it at once.
+
+        Raises BacklogFull.
+        """
         with self._lock:
             if self._unfinished >= self._most + self._backlog:
                 raise BacklogFull
@@ -39,7 +52,7 @@ class Threads:
             is_at_once = self._unfinished <= self._most
             another = is_at_once and self._unfinished > self._started
             self._started += another
-        self._work.put(work)
+        self._work.put(work if is_at_once else late)
         if another:
             Thread(target=self._run, name=f"django-{self._started}", daemon=True).start()
         return is_at_once

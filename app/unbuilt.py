@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from stat import S_ISREG
 
 import anyio
@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.origin.baking import OPEN_TO_ALL, PREFLIGHT, UNCACHEABLE
+from app.origin.conditional import ranges
 
 DJANGO_APP = "django.contrib.staticfiles"
 
@@ -47,6 +48,7 @@ class Found(StaticFiles):
         self, full_path: os.PathLike[str] | str, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         """Return the answer of a file that there is."""
+        scope["headers"] = list(_with_usable_range(scope, stat_result.st_size))
         response = super().file_response(full_path, stat_result, scope, status_code)
         if isinstance(response, FileResponse):
             response.headers["content-type"] = self._media_type(str(full_path))
@@ -86,8 +88,11 @@ class Unbuilt:
         name = path.removeprefix("/")
         if not (name in self._root or name.startswith(self._folders)) or not _is_plain(name):
             return None
+        return name if await self._exists(name) else None  # Django may well have a view of that path
+
+    async def _exists(self, name: str) -> bool:
         _, facts = await anyio.to_thread.run_sync(self._found.lookup_path, name)
-        return name if facts and S_ISREG(facts.st_mode) else None  # Django may well have a view of that path
+        return facts is not None and S_ISREG(facts.st_mode)
 
     async def _answer(self, name: str, scope: Scope) -> Response:
         if scope["method"] == "OPTIONS":
@@ -95,13 +100,32 @@ class Unbuilt:
             answer.raw_headers.extend(PREFLIGHT)
             return answer
         try:
-            answer = await self._found.get_response(name, scope)
+            answer = await self._file(name, scope)
             answer.headers["cache-control"] = "no-cache"
         except HTTPException as error:
             answer = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
             answer.headers["cache-control"] = UNCACHEABLE.decode()
         answer.raw_headers.extend(OPEN_TO_ALL)
         return answer
+
+    async def _file(self, name: str, scope: Scope) -> Response:
+        """Return the answer of a file. Raises HTTPException."""
+        if scope["method"] in ("GET", "HEAD"):
+            return await self._found.get_response(name, scope)
+        if await self._exists(name):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD, OPTIONS"})
+        raise HTTPException(404)
+
+
+def _with_usable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes]]:
+    """Give the request's header fields; a Range that is to be ignored (RFC 9110 §14.2) is left out."""
+    fields = [value for name, value in scope["headers"] if name == b"range"]
+    status, spans = ranges(fields[0], length) if len(fields) == 1 and scope["method"] == "GET" else (200, [])
+    yield from ((name, value) for name, value in scope["headers"] if name != b"range")
+    if status == 206:
+        yield b"range", b"bytes=" + b",".join(b"%d-%d" % (first, after - 1) for first, after in spans)
+    elif status == 416:
+        yield b"range", fields[0]
 
 
 def _is_plain(name: str) -> bool:

@@ -4,6 +4,10 @@ Rule: a name is immutable only if a manifest lists it as the output of something
 name but ends in a hash: both, because bundlers can be told to leave the hash out, and a hash-shaped name alone proves
 nothing. A wrong guess would cost a year of a stale file, so whatever is not understood is left out.
 
+Such a file keeps its name and its bytes. Bundles refer to each other by these names, in ways that only the bundler and
+the browser understand; by a second name a module would be another module, and be run twice. The bundler's hash speaks
+for the bytes that it wrote, so nothing in them is rewritten either, references to names without a hash included.
+
 Understood: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins
 (``manifest.json``, ``asset-manifest.json``, ``assets-manifest.json``: logical name → file) and esbuild's metafile
 (``meta.json``, ``metafile.json``).
@@ -13,16 +17,38 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from static_build.sources import Source
 
 NAMES = frozenset({"manifest.json", "asset-manifest.json", "assets-manifest.json", "meta.json", "metafile.json"})
 """File names of manifests; most files of these names are something else, and then give nothing."""
+BUNDLED = "bundled"
+"""The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
 
 _HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
 Output = tuple[str | None, str]
 """The name of what was bundled, where the manifest tells it, and the file that came of it."""
+
+
+def manifests(found: Iterable[Source]) -> dict[str, bytes]:
+    """Return the manifests that the finders know, by name; Vite's is hidden, so collectstatic passes over it.
+
+    Raises OSError, and BuildFailed for what is neither a file nor a link to one.
+    """
+    data: dict[str, bytes] = {}
+    for source in found:
+        if source.name not in data and source.name.rpartition("/")[2] in NAMES and source.exists:
+            data[source.name] = source.read()
+    return data
+
+
+def outputs(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
+    """Return those of `names` that one of the manifests lists as hashed outputs."""
+    return set().union(*(fingerprinted(manifest, data, names) for manifest, data in manifests.items()))
 
 
 def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:

@@ -40,6 +40,7 @@ class BuildStorage(StaticHostStorage, FingerprintStorage):
     """
 
     files: Files
+    bundles: dict[str, bytes]
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:  # noqa: ARG002 - Django's
         """Write a collected file."""
@@ -53,6 +54,10 @@ class BuildStorage(StaticHostStorage, FingerprintStorage):
     def copy(self, name: str, hashed: str) -> None:
         """Give a collected file its fingerprinted name, too."""
         self.files.link(hashed, name)
+
+    def manifests(self) -> dict[str, bytes]:
+        """Return the bundlers' manifests, which the build has read."""
+        return self.bundles
 
     def report(self) -> None:
         """Leave the report to the build, which adds what it finds in templates."""
@@ -95,8 +100,10 @@ def collect(
     through.
     """
     storage: Any = storages["staticfiles"]
+    manifests = bundles.manifests(found)
     if isinstance(storage, BuildStorage):
         storage.files = files if uses(BuildStorage) else Files(directory, None, files.mode)
+        storage.bundles = manifests
     try:
         _call(ignored)
     except CommandError as error:
@@ -115,7 +122,7 @@ def collect(
     _collect_root_files(directory, settings.static_root_files, found)
     dangling = tuple(getattr(storage, "dangling", ()))
     check_references(dangling, storage.hashed_files, settings)
-    return Collected(str(storage.manifest_name), _bundles(found), dangling)
+    return Collected(str(storage.manifest_name), manifests, dangling)
 
 
 def check_references(dangling: Iterable[Reference], known: Collection[str], settings: Settings) -> None:
@@ -153,15 +160,6 @@ def dangling_links(found: Iterable[Source]) -> list[str]:
         names = ", ".join(both)
         raise BuildFailed(f"{names}: one static folder has it, another has a symbolic link of that name to nothing.")
     return [glob.escape(path) for path in sorted(dangling)]
-
-
-def _bundles(found: Iterable[Source]) -> dict[str, bytes]:
-    """Return the bundlers' manifests that the finders know; Vite's is hidden, so collectstatic passes over it."""
-    manifests: dict[str, bytes] = {}
-    for source in found:
-        if source.name not in manifests and source.name.rpartition("/")[2] in bundles.NAMES and source.exists:
-            manifests[source.name] = source.read()
-    return manifests
 
 
 def _collect_root_files(directory: Path, root_files: tuple[str, ...], found: Iterable[Source]) -> None:

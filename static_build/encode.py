@@ -1,9 +1,11 @@
 """Bytes → encoded bytes, for each content coding that pays.
 
 Rule: each coding is judged on its own, against the unencoded bytes; what WhiteNoise leaves alone (its list of
-compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. Equal
-bytes give equal encoded bytes: no file names and no times in gzip's header. Every result can be decoded by browsers:
-a zstd window of at most 8 MB (RFC 9659), brotli without its large-window extension (RFC 7932).
+compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. A large
+file from which a quick look saves next to nothing (video, archives, whatever their names) is left alone too: the look
+takes a moment where brotli takes minutes. Equal bytes give equal encoded bytes: no file names and no times in gzip's
+header. Every result can be decoded by browsers: a zstd window of at most 8 MB (RFC 9659), brotli without its
+large-window extension (RFC 7932).
 
 A script or stylesheet that names its source map at its end differs from its fingerprinted copy only there. Its brotli
 coding is therefore made in two parts: all up to where the fingerprint stands, which both copies share and which is
@@ -35,6 +37,14 @@ HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
 
 _ZSTD: dict[int, int] = {zstd.CompressionParameter.compression_level: 22, zstd.CompressionParameter.window_log: 23}
 _DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+_LARGE = 1 << 20
+_QUICK: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 1,
+    zstd.CompressionParameter.window_log: 23,
+    zstd.CompressionParameter.enable_long_distance_matching: 1,
+}
+_HOPELESS = 0.99
+"""What a quick look leaves of a large file, at least, if nothing saves 5 % of it."""
 _SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*(?:\*/)?\s*)\Z")
 _END = 512
 """Bytes at a file's end in which the name of its source map is looked for."""
@@ -65,11 +75,13 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         self._encoders = {coding: encode for coding, encode, _ in used.values()}
         self.chosen = tuple(self._encoders)
         """The content codings that it makes."""
-        self.recipe = "3:" + ",".join(f"{name}-{version}" for name, (_, _, version) in used.items())
+        self.recipe = "4:" + ",".join(f"{name}-{version}" for name, (_, _, version) in used.items())
         """What a cache must know: other encoders, or other versions of them, make other bytes."""
 
     def encoded(self, data: bytes) -> dict[str, bytes]:
         """Return the encoded bytes of each coding that saves at least 5 %, and more than its headers cost."""
+        if len(data) >= _LARGE and len(zstd.compress(data, options=_QUICK)) > _HOPELESS * len(data):
+            return {}
         candidates = {coding: encode(data) for coding, encode in self._encoders.items()}
         return {
             coding: result

@@ -21,6 +21,7 @@ from whitenoise.media_types import MediaTypes
 
 from app.origin.index import SUFFIXES, Index, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
+from static_build.bundles import BUNDLED
 from static_build.cache import Cache
 from static_build.encode import Encoder, after_the_fingerprint, decoded
 from static_build.files import Files
@@ -110,9 +111,12 @@ def names(root: Path, shown: Callable[[str], bool]) -> list[str]:
 
 
 def fingerprinted(manifest: bytes) -> frozenset[str]:
-    """Return the names that Django's manifest gives to a file in place of its own."""
-    paths: dict[str, str] = json.loads(manifest)["paths"]
-    return frozenset(hashed for name, hashed in paths.items() if hashed != name)
+    """Return the names that Django's manifest gives to a file in place of its own, and those that a bundler gave."""
+    document = json.loads(manifest)
+    paths: dict[str, str] = document["paths"]
+    bundled = document.get(BUNDLED)
+    own = (name for name in (bundled if isinstance(bundled, list) else ()) if isinstance(name, str))
+    return frozenset(hashed for name, hashed in paths.items() if hashed != name).union(own)
 
 
 def make(

@@ -3,7 +3,7 @@
 Rule: a fingerprint is Django's (the first 12 hexadecimal digits of the MD5 of the file's final bytes), what is a
 reference is what Django's patterns say, and every file is processed once: files that it refers to come before it.
 Files that refer to each other in a circle have no order; their fingerprints are made of all their contents together,
-so that a change of any one changes the names of all.
+so that a change of any one changes the names of all. What a bundler has fingerprinted is left as it is.
 
 Django's own storage works in passes until nothing changes, gives up on circles, and looks names up in lists; its time
 grows with the square of the number of files. For trees without circles the result here is the same.
@@ -11,6 +11,7 @@ grows with the square of the number of files. For trees without circles the resu
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 import re
@@ -30,8 +31,10 @@ from django.core.management import CommandError
 
 from app.exits import Stop
 from app.settings import Settings
+from static_build import bundles
 from static_build.graph import components
 from static_build.references import Reference, is_quoted, report
+from static_build.sources import sources
 
 _SPECIFIER = re.compile(r"""(?:from|import)\s*\(?\s*['"][./]""")
 Entry = tuple[Any, ...]
@@ -71,6 +74,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         super().__init__(*args, **kwargs)
         self.dangling: list[Reference] = []
         self._given: set[str] = set()
+        self._bundled: list[str] = []
         self._imports = {entry[0] for entry in self._js_module_import_aggregation_patterns[1]}
 
     def post_process(
@@ -83,8 +87,10 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         if dry_run:
             return
         self.hashed_files, self.dangling, self._given = {}, [], set()
+        self._bundled = sorted(bundles.outputs(self.manifests(), set(paths)))
+        self.hashed_files.update({self._key(name): name for name in self._bundled})
         references = {}
-        for name in sorted(paths):
+        for name in sorted(set(paths).difference(self._bundled)):
             found = self._references(name)
             if found:
                 references[name] = found
@@ -93,10 +99,29 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         edges = {name: sorted(found.targets & references.keys()) for name, found in references.items()}
         for members in components(edges):
             self._finish(members, references, in_a_circle=len(members) > 1 or members[0] in edges[members[0]])
+        for name in self._bundled:
+            self._check(name)
         self.hashed_files = dict(sorted(self.hashed_files.items()))
         self.report()
         self.save_manifest()
         yield from ((name, hashed, True) for name, hashed in self.hashed_files.items())
+
+    def manifests(self) -> dict[str, bytes]:
+        """Return the bundlers' manifests, by name. Raises CommandError."""
+        try:
+            return bundles.manifests(sources())
+        except Stop as stop:
+            raise CommandError(str(stop)) from None
+
+    def save_manifest(self) -> None:
+        """Write Django's manifest, with a list of what a bundler has fingerprinted, where there is any."""
+        super().save_manifest()
+        storage: Any = self.manifest_storage
+        if self._bundled:
+            with storage.open(self.manifest_name) as file:
+                document = {**json.load(file), bundles.BUNDLED: self._bundled}
+            storage.delete(self.manifest_name)
+            storage._save(self.manifest_name, ContentFile(json.dumps(document).encode()))
 
     def report(self) -> None:
         """Warn of the references that lead nowhere. Raises CommandError where they are errors."""
@@ -200,6 +225,12 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def _final(self, name: str, references: Mapping[str, _References]) -> bytes:
         text = _text(self._read(name))
         return _bytes(self._rewritten(name, text, self.hashed_files, references[name].entries))
+
+    def _check(self, name: str) -> None:
+        """Note the references of a file that keeps its content where they lead nowhere."""
+        found = self._references(name)
+        if found:
+            self._rewritten(name, _text(self._read(name)), self.hashed_files, found.entries)
 
     def _fingerprint_as_it_is(self, name: str) -> None:
         with self.open(name) as file:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from app.origin.index import loads
 from static_build.bundles import fingerprinted
+from tests.builds import manifest, settings
 from tests.conftest import copied
 from tests.processes import run
 
@@ -37,9 +39,12 @@ HASHED = {
     "assets/foo-5UjPuW-k.css",
 }
 
+ENTRY = 'import "./shared-B7PI925R.js";\nimport "/static/part.js";\nimport(`./later-Bx5qHnPY.js`);\n'
+"""Imports of the bundle's own names, of a file that no bundler knows, and one that Django's patterns do not see."""
 
-def judged(manifest: str, document: object, *names: str) -> set[str]:
-    return fingerprinted(manifest, json.dumps(document).encode(), set(names))
+
+def judged(path: str, document: object, *names: str) -> set[str]:
+    return fingerprinted(path, json.dumps(document).encode(), set(names))
 
 
 def test_vite_s_outputs_are_found_beside_its_hidden_folder() -> None:
@@ -98,22 +103,94 @@ def test_other_files_of_these_names_give_nothing(data: bytes) -> None:
     assert fingerprinted("manifest.json", data, {"icon-BRBmoGS9.png", "assets/foo-BRBmoGS9.js"}) == set()
 
 
-def test_a_vite_build_s_own_names_are_immutable_in_the_tree(tmp_path: Path, cache: Path) -> None:
+@pytest.fixture
+def bundled(tmp_path: Path) -> Path:
+    """The project "plain", with what Vite made in one of its static folders."""
     project = copied("plain", tmp_path)
     dist = project / "mysite/static/dist"
     for name in HASHED:
         (dist / name).parent.mkdir(parents=True, exist_ok=True)
         (dist / name).write_text("")
-    (dist / "assets/foo-BRBmoGS9.js").write_text('import "./shared-B7PI925R.js";')
+    (dist / "assets/foo-BRBmoGS9.js").write_text(ENTRY)
     (dist / "assets/unlisted-BRBmoGS9.js").write_text("")
     (dist / ".vite").mkdir()
     (dist / ".vite/manifest.json").write_text(json.dumps(VITE))
-    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
-    result = run("static-host", "build", cwd=project, **variables)
+    return project
+
+
+def built(project: Path, cache: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    fixed = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    return run("static-host", "build", cwd=project, **fixed, **variables)
+
+
+def test_a_vite_build_s_own_names_are_immutable_in_the_tree(bundled: Path, cache: Path) -> None:
+    result = built(bundled, cache)
     assert result.returncode == 0, result.stderr
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = loads((bundled / "staticfiles/static-host.index").read_bytes())
     assert {name for name in index if name.startswith("dist/") and index[name].immutable and name.count(".") == 1} == {
         f"dist/{name}" for name in HASHED
     }
     assert "dist/.vite/manifest.json" not in index
     assert not index["dist/assets/unlisted-BRBmoGS9.js"].immutable
+
+
+def test_a_bundler_s_names_and_bytes_are_kept(bundled: Path, cache: Path) -> None:
+    (bundled / "mysite/static/page.js").write_text('import "./dist/assets/foo-BRBmoGS9.js";\n')
+    assert built(bundled, cache).returncode == 0
+    tree = bundled / "staticfiles"
+    paths = manifest(bundled)
+    assert {name: paths[f"dist/{name}"] for name in HASHED} == {name: f"dist/{name}" for name in HASHED}
+    assert {path.name for path in (tree / "dist/assets").glob("foo-*.js")} == {"foo-BRBmoGS9.js"}
+    assert (tree / "dist/assets/foo-BRBmoGS9.js").read_text() == ENTRY
+    assert (tree / paths["page.js"]).read_text() == 'import"./dist/assets/foo-BRBmoGS9.js";\n'  # Django's spacing
+    assert paths["dist/assets/unlisted-BRBmoGS9.js"] == "dist/assets/unlisted-BRBmoGS9.d41d8cd98f00.js"
+
+
+def test_what_a_bundle_refers_to_may_change_and_its_bytes_do_not(bundled: Path, cache: Path) -> None:
+    built(bundled, cache)
+    before, tree = manifest(bundled), bundled / "staticfiles"
+    (bundled / "mysite/static/part.js").write_text("export const part = 2;\n")
+    built(bundled, cache)
+    assert manifest(bundled)["part.js"] != before["part.js"]
+    assert (tree / "dist/assets/foo-BRBmoGS9.js").read_text() == ENTRY
+    index = loads((tree / "static-host.index").read_bytes())
+    assert not index["part.js"].immutable, "the bundle asks for it by this name"
+
+
+def test_a_reference_of_a_bundle_s_that_leads_nowhere_is_an_error(bundled: Path, cache: Path) -> None:
+    path = bundled / "mysite/static/dist/assets/foo-BRBmoGS9.js"
+    path.write_text('code();\nimport "./shared-B7PI925X.js";\n')
+    result = built(bundled, cache)
+    assert result.returncode == 5
+    assert (
+        "dist/assets/foo-BRBmoGS9.js, line 2: ./shared-B7PI925X.js does not exist. Did you mean shared-B7PI925R.js?"
+        in result.stderr
+    )
+
+
+def test_collectstatic_with_our_storage_keeps_them_too_and_an_index_knows_them(bundled: Path, cache: Path) -> None:
+    settings(bundled, "STORAGES = {'staticfiles': {'BACKEND': 'static_build.storage.FingerprintStorage'}}")
+    settings(bundled, "STATIC_ROOT = BASE_DIR / 'own'")
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(bundled)}
+    for _ in range(2):
+        result = run("django-admin", "collectstatic", "--no-input", cwd=bundled, **variables)
+        assert result.returncode == 0, result.stderr
+    own = json.loads((bundled / "own/staticfiles.json").read_text())
+    assert own["bundled"] == sorted(f"dist/{name}" for name in HASHED)
+    assert built(bundled, cache, DJANGO_STATIC_ROOT="staticfiles").returncode == 0
+    assert own["paths"] == manifest(bundled)
+    assert not (bundled / "own/dist/.vite").exists()
+    assert run("static-host", "index", "own", cwd=bundled, **variables).returncode == 0
+    index = loads((bundled / "own/static-host.index").read_bytes())
+    assert {name for name in HASHED if index[f"dist/{name}"].immutable} == HASHED
+    assert not index["dist/assets/unlisted-BRBmoGS9.js"].immutable
+
+
+def test_a_hash_that_does_not_change_with_the_bytes_is_said_once(bundled: Path, cache: Path) -> None:
+    assert "other bytes" not in built(bundled, cache).stderr
+    (bundled / "mysite/static/dist/assets/foo-BRBmoGS9.js").write_text("other();\n")
+    (bundled / "mysite/static/part.js").write_text("other();\n")
+    warned = built(bundled, cache)
+    assert (warned.returncode, warned.stderr.count("other bytes")) == (0, 1)
+    assert "dist/assets/foo-BRBmoGS9.js is immutable and has other bytes than in the release before" in warned.stderr
+    assert "other bytes" not in built(bundled, cache).stderr

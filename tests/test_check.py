@@ -6,15 +6,17 @@ import json
 import os
 import shutil
 import subprocess
+import sysconfig
 from pathlib import Path
 from typing import Any
 
+import django
 import httpx
 import pytest
 
 from app.findings import Finding, table
 from app.origin.index import NAME, dumps, loads
-from tests.builds import settings
+from tests.builds import Build, settings
 from tests.conftest import copied
 from tests.processes import SCRIPTS, environment, run, serving
 
@@ -138,6 +140,14 @@ def test_debug_and_hosts(project: Path, lines: str, expected: str) -> None:
     assert check(project).returncode == expected.startswith("error")
 
 
+def test_a_text_that_counts_as_true(project: Path) -> None:
+    settings(project, "DEBUG = 'False'")
+    assert told(project, "debug") == one_line(
+        """warning debug: DEBUG = 'False', a str that counts as true: whoever meets an error reads the project's code,
+        its settings and the request -> Set DEBUG = False wherever others than developers can reach the site."""
+    )
+
+
 def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
     (project / "var").mkdir()
     (project / "var/static").symlink_to(project / "staticfiles")
@@ -205,6 +215,20 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
             everyone who reaches HOST=::1, whatever FORWARDED_ALLOW_IPS says; a client that does so without the proxy
             can forge https -> Let nobody but the proxy reach the port, and let the proxy set or remove this header in
             every request.""",
+        ),
+        (
+            "SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS'",
+            {},
+            """error proxy-ssl-header: SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS' is no pair of texts: Django answers every
+            request with 500 -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO',
+            'https').""",
+        ),
+        (
+            "SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https']",
+            {},
+            """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https'] names no header as
+            Django has them: nobody is believed -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set
+            ('HTTP_X_FORWARDED_PROTO', 'https').""",
         ),
     ],
 )
@@ -311,38 +335,160 @@ def test_static_urls(project: Path, line: str, variables: dict[str, str], expect
     assert check(project, **variables).returncode == 0
 
 
+def policies(project: Path, *texts: str) -> None:
+    """Give the project middleware of its own that send these policies: csp_0, csp_1 and so on."""
+    (project / "mysite/security.py").write_text(
+        "from django.core.exceptions import MiddlewareNotUsed\n"
+        "def middleware(text):\n"
+        "    def made(get_response):\n"
+        "        def call(request):\n"
+        "            response = get_response(request)\n"
+        "            response['Content-Security-Policy'] = text\n"
+        "            return response\n"
+        "        return call\n"
+        "    return made\n" + "".join(f"csp_{n} = middleware({text!r})\n" for n, text in enumerate(texts))
+    )
+    names = [f"mysite.security.csp_{n}" for n in range(len(texts))]
+    settings(project, f"MIDDLEWARE = [*MIDDLEWARE, *{names!r}]")
+
+
+ALL = "scripts, styles, images"
+REFUSALS: dict[str, list[tuple[str, str, str]]] = {
+    "": [("default-src 'none'", "", "")],
+    "cdn.example.com": [
+        ("", "", ""),
+        ("frame-ancestors 'none'", "", ""),
+        ("default-src 'self'", ALL, "default-src"),
+        ("DEFAULT-SRC 'none' ; img-src * ;; img-src 'none'", "scripts, styles", "default-src"),
+        ("script-src 'self'; style-src", "scripts, styles", "script-src, style-src"),
+        ("script-src 'none'; script-src-elem cdn.example.com", "", ""),
+        ("default-src *, img-src 'self'", "images", "img-src"),
+        ("default-src https:", "", ""),
+        ("default-src data: blob:", ALL, "default-src"),
+        ("default-src CDN.Example.com", "", ""),
+        ("default-src *.example.com", "", ""),
+        ("default-src *.cdn.example.com", ALL, "default-src"),
+        ("default-src cdn.example.com/static/", "", ""),
+        ("default-src cdn.example.com/assets/", ALL, "default-src"),
+        ("default-src cdn.example.com/static", ALL, "default-src"),
+        ("script-src 'nonce-x'; style-src 'NONCE-x'; img-src 'nonce-x'", "images", "img-src"),
+        ("script-src 'strict-dynamic' 'sha256-x'; style-src 'sha256-x'", "styles", "style-src"),
+    ],
+    "https://cdn.example.com": [
+        ("default-src http:", "", ""),
+        ("default-src http://cdn.example.com", "", ""),
+        ("default-src http://cdn.example.com:80", "", ""),
+        ("default-src cdn.example.com:443", "", ""),
+        ("default-src cdn.example.com:8443", ALL, "default-src"),
+    ],
+    "http://cdn.example.com": [
+        ("default-src https:", ALL, "default-src"),
+        ("default-src https://cdn.example.com", ALL, "default-src"),
+        ("default-src http://cdn.example.com", "", ""),
+    ],
+    "badexample.com": [("default-src *.example.com", ALL, "default-src")],
+    "https://cdn.example.com:8443": [
+        ("default-src cdn.example.com", ALL, "default-src"),
+        ("default-src cdn.example.com:*", "", ""),
+        ("default-src https://*:8443", "", ""),
+        ("default-src cdn.example.com:80", ALL, "default-src"),
+    ],
+    "https://cdn.example.com/v1": [
+        ("default-src cdn.example.com/v%31/", "", ""),
+        ("default-src cdn.example.com/v1/static/site.css", ALL, "default-src"),
+    ],
+    "http://localhost:9000": [  # pages may come from there: it is one of ALLOWED_HOSTS
+        ("default-src 'self'", "", ""),
+        ("default-src 'none'", ALL, "default-src"),
+    ],
+}
+
+
+@pytest.mark.parametrize("host", REFUSALS)
+def test_a_content_security_policy(project: Path, host: str) -> None:
+    policies(project, *(text for text, _, _ in REFUSALS[host]))
+    own = host.removesuffix("/v1")
+    expected = [
+        f"warning csp: the policy of mysite.security.csp_{number} does not admit {own}: browsers refuse {refused} from "
+        f"there -> Add {own} to {directives}."
+        for number, (_, refused, directives) in enumerate(REFUSALS[host])
+        if refused
+    ]
+    assert told(project, "csp", DJANGO_STATIC_HOST=host) == " ".join(expected)
+
+
+def test_source_maps_are_asked_for_by_no_page(project: Path, build: Build) -> None:
+    (project / "staticfiles").unlink()
+    (project / "mysite/static/a.js.map").write_text("{}")
+    assert build().returncode == 0
+    policies(project, "connect-src 'self'")
+    assert told(project, "csp", **CDN) == ""
+
+
+def test_a_policy_is_compared_with_the_files_that_there_are(project: Path, build: Build) -> None:
+    (project / "staticfiles").unlink()
+    for name in ("a.woff2", "a.mp4", "a.vtt", "a.webmanifest", "a.json", "a.js.map", "a.wasm", "a.html", "a.pdf"):
+        (project / "mysite/static" / name).write_bytes(b"{}")
+    assert build(DJANGO_STATIC_MISSING_REFERENCES="warn").returncode == 0
+    policies(project, "font-src 'self'; media-src 'self'; manifest-src 'self'; connect-src 'self'; child-src 'self'")
+    assert told(project, "csp", **CDN) == one_line(
+        """warning csp: the policy of mysite.security.csp_0 does not admit https://cdn.example.com: browsers refuse
+        fonts, audio and video, manifests from there
+        -> Add https://cdn.example.com to font-src, media-src, manifest-src.
+        info csp: the policy of mysite.security.csp_0 does not admit https://cdn.example.com: browsers refuse what
+        scripts fetch, frames from there
+        -> Add https://cdn.example.com to connect-src, child-src, if pages need them."""
+    )
+
+
 @pytest.mark.parametrize(
-    ("lines", "name", "refused"),
+    ("lines", "directives"),
     [
-        ("SECURE_CSP = {'default-src': [\"'self'\"]}", "SECURE_CSP", "scripts, styles, images, fonts"),
-        ("SECURE_CSP = {'script-src': {\"'self'\"}, 'img-src': '*'}", "SECURE_CSP", "scripts"),
-        (
-            "SECURE_CSP = {'default-src': \"'none'\", 'style-src': ['https:'], 'font-src': ['*.example.com']}",
-            "SECURE_CSP",
-            "scripts, images",
-        ),
-        ("SECURE_CSP = {'default-src': [\"'self'\", 'cdn.example.com']}", "", ""),
-        ("SECURE_CSP = {'default-src': [\"'self'\", 'https://cdn.example.com/static/']}", "", ""),
-        ("SECURE_CSP = {'script-src': [\"'self'\", '<CSP_NONCE_SENTINEL>'], 'style-src': None, 'img-src': []}", "", ""),
-        ("SECURE_CSP = {}\nSECURE_CSP_REPORT_ONLY = {'default-src': [\"'self'\"]}", "", ""),
-        (
-            "CONTENT_SECURITY_POLICY = {'DIRECTIVES': {'default-src': ['*'], 'style-src': [\"'self'\"]}}",
-            "CONTENT_SECURITY_POLICY",
-            "styles",
-        ),
-        ("CONTENT_SECURITY_POLICY = {'DIRECTIVES': {'default-src': ['cdn.example.com']}}", "", ""),
-        ("CSP_SCRIPT_SRC = ['cdn.example.com']", "CSP_*_SRC", "styles, images, fonts"),
-        ("CSP_DEFAULT_SRC = '*'\nCSP_SCRIPT_SRC_ELEM = \"'self'\"", "CSP_*_SRC", "scripts"),
-        ("CSP_DEFAULT_SRC = ('*',)\nCSP_SCRIPT_SRC = (\"'self'\",)\nCSP_INCLUDE_NONCE_IN = ['script-src']", "", ""),
-        ("CSP_DEFAULT_SRC = (\"'self'\",)\nCSP_REPORT_ONLY = True", "", ""),
+        ("CONTENT_SECURITY_POLICY = {'DIRECTIVES': {'img-src': ['*'], 'style-src': [NONCE]}}", "default-src"),
+        ("CONTENT_SECURITY_POLICY = {'EXCLUDE_URL_PREFIXES': ['/x/']}", "default-src"),  # 'self' is its default
+        ("CONTENT_SECURITY_POLICY = {'DIRECTIVES': {'default-src': [SELF, 'cdn.example.com']}}", ""),
+        ("CONTENT_SECURITY_POLICY_REPORT_ONLY = {'DIRECTIVES': {'default-src': [SELF]}}", ""),
+        ("", ""),
     ],
 )
-def test_a_content_security_policy(project: Path, lines: str, name: str, refused: str) -> None:
-    settings(project, lines)
-    expected = f"""warning csp: {name} does not name https://cdn.example.com: browsers that obey it refuse {refused}
-    from there -> Add https://cdn.example.com to the sources of these."""
-    assert told(project, "csp", **CDN) == (one_line(expected) if name else "")
-    assert told(project, "csp") == ""
+def test_the_policy_of_django_csp(project: Path, lines: str, directives: str) -> None:
+    settings(project, "from csp.constants import NONCE, SELF", lines)
+    assert told(project, "csp", **CDN) == ""  # without its middleware they do nothing
+    settings(project, "INSTALLED_APPS += ['csp']", "MIDDLEWARE = [*MIDDLEWARE, 'csp.middleware.CSPMiddleware']")
+    found = told(project, "csp", **CDN)
+    assert (f"-> Add https://cdn.example.com to {directives}." in found) == bool(directives)
+    assert bool(found) == bool(directives)
+    assert ("styles" in found) == ("EXCLUDE" in lines)
+
+
+@pytest.mark.skipif(django.VERSION < (6,), reason="Django 5.2 has no policy of its own; tests/test_image.py has 6")
+def test_the_policy_of_django_itself(project: Path) -> None:
+    settings(
+        project,
+        "from django.utils.csp import CSP",
+        "SECURE_CSP = {'default-src': {CSP.SELF}, 'script-src': [CSP.NONCE], 'style-src': True, 'img-src': []}",
+    )
+    assert told(project, "csp", **CDN) == ""  # without its middleware it does nothing
+    settings(project, "MIDDLEWARE = [*MIDDLEWARE, 'django.middleware.csp.ContentSecurityPolicyMiddleware']")
+    assert told(project, "csp", **CDN) == one_line(
+        """warning csp: the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not admit
+        https://cdn.example.com: browsers refuse styles, images from there
+        -> Add https://cdn.example.com to style-src, default-src."""
+    )
+
+
+def test_a_policy_that_cannot_be_asked_is_not_passed_over(project: Path) -> None:
+    policies(project, "default-src 'self'")
+    edit = (project / "mysite/security.py").read_text().replace("return response", "return response.no_such_thing")
+    (project / "mysite/security.py").write_text(edit)
+    assert told(project, "csp", **CDN) == one_line(
+        """info csp: what mysite.security.csp_0 sends could not be asked: AttributeError: 'HttpResponse' object has no
+        attribute 'no_such_thing'"""
+    )
+    (project / "mysite/security.py").write_text(
+        edit.replace("    def call", "    raise MiddlewareNotUsed\n        def call")
+    )
+    assert told(project, "csp", **CDN) == ""
 
 
 def test_whitenoise_s_settings_are_named_one_by_one(project: Path) -> None:
@@ -367,6 +513,25 @@ def test_whitenoise_s_settings_are_named_one_by_one(project: Path) -> None:
 
 def test_a_project_without_whitenoise(project: Path) -> None:
     assert told(project, "whitenoise") == ""
+
+
+def test_what_is_made_from_whitenoise_and_what_it_wraps(project: Path) -> None:
+    (project / "mysite/own.py").write_text(
+        "from django.core.wsgi import get_wsgi_application\n"
+        "from whitenoise import WhiteNoise\n"
+        "from whitenoise.middleware import WhiteNoiseMiddleware\n"
+        "class Own(WhiteNoiseMiddleware): pass\n"
+        "application = WhiteNoise(get_wsgi_application())\n"
+    )
+    settings(project, "MIDDLEWARE = ['mysite.own.Own', *MIDDLEWARE]", "WSGI_APPLICATION = 'mysite.own.application'")
+    assert told(project, "whitenoise") == one_line(
+        """warning whitenoise: MIDDLEWARE has mysite.own.Own, which walks the tree at every start and is never asked for
+        a file -> Remove it.
+        warning whitenoise: mysite.own.application is wrapped by WhiteNoise, which walks its files at every start, for
+        nothing -> Let it be what get_wsgi_application() returns."""
+    )
+    assert "of Django's manifest are in the tree" in told(project, "manifest")  # though it asks for other names
+    assert "is wrapped" not in told(project, "whitenoise", DJANGO_INTERFACE="asgi")
 
 
 def test_whitenoise_that_stays_for_a_root_of_its_own(project: Path) -> None:
@@ -460,6 +625,52 @@ def test_django_s_checks_are_run_with_those_for_deployment_and_without_those_of_
     assert code == 0
 
 
+def test_a_check_that_raises_takes_no_other_with_it(project: Path) -> None:
+    settings(
+        project,
+        "from django.core.checks import Error, register",
+        "from django.utils.translation import gettext_lazy",
+        "@register",
+        "def leaves(**_): raise SystemExit('gone')",
+        "@register",
+        "def text(**_): return ['text']",
+        "@register",
+        "def lazy(**_): return [Error(gettext_lazy('lazy'), gettext_lazy('hint'), id='shop.E001')]",
+    )
+    code, printed = document(project)
+    assert code == 1
+    assert told_by([finding for finding in printed["findings"] if finding["level"] == "error"]) == one_line(
+        """error django: the check mysite.settings.leaves raised SystemExit: gone
+        -> Correct it: standard error has the whole traceback.
+        error django: the check mysite.settings.text raised AttributeError: 'str' object has no attribute 'is_silenced'
+        -> Correct it: standard error has the whole traceback.
+        error django.shop.E001: lazy -> hint"""
+    )
+    assert "django.security.W009" in [finding["check"] for finding in printed["findings"]]
+    assert printed["findings"][-1]["found"].endswith("decode to their sources")
+    assert check(project).stderr.count("Traceback (most recent call last):") == 2
+
+
+def test_a_check_that_asks_a_database_without_the_tag(project: Path) -> None:
+    database = "{'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'no/such/folder/db'}}"
+    settings(
+        project,
+        f"DATABASES = {database}",
+        "from django.core.checks import register",
+        "@register",
+        "def prices(**_):",
+        "    from django.db import connection",
+        "    connection.ensure_connection()",
+    )
+    assert told(project, "django") == one_line(
+        """warning django: the check mysite.settings.prices asks a database: django.db.utils.OperationalError: unable to
+        open database file -> Register it with Tags.database, and it is left out here.
+        ok django: Django's system checks find no error"""
+    )
+    result = check(project)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_an_error_of_django_s_checks(project: Path) -> None:
     settings(project, "STATICFILES_DIRS = 'not a list'")
     result = check(project)
@@ -487,7 +698,8 @@ def test_variables_that_are_wrong(project: Path) -> None:
 
 
 def test_a_project_that_raises(project: Path) -> None:
-    settings(project, "print('not for the document')", "raise RuntimeError('no weather today')")
+    settings(project, "import os", "os.system('echo not for the document')", "print('neither')")
+    settings(project, "raise RuntimeError('no weather today')")
     result = check(project, "--json")
     assert result.returncode == 1
     assert told_by(json.loads(result.stdout)["findings"]) == one_line(
@@ -495,7 +707,9 @@ def test_a_project_that_raises(project: Path) -> None:
         weather today -> Correct the project: standard error has the whole traceback.
         ok settings: all environment variables are understood"""
     )
-    assert result.stderr.startswith("not for the document\nstatic-host: the Django project mysite.settings raised")
+    assert result.stderr.startswith(
+        "not for the document\nneither\nstatic-host: the Django project mysite.settings raised"
+    )
     assert result.stderr.splitlines()[-1] == "RuntimeError: no weather today"
     printed = check(project)
     assert (printed.returncode, printed.stderr.splitlines()[-1]) == (1, "RuntimeError: no weather today")
@@ -533,6 +747,41 @@ def test_a_package_with_a_name_of_ours(project: Path, name: str) -> None:
     assert (code, printed["findings"][0]) == (2, {"level": "error", "check": "project", "found": found, "remedy": ""})
 
 
+@pytest.mark.parametrize("command", ["check", "dev"])
+def test_a_package_app_that_comes_first_on_the_path(project: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "sources/app").mkdir(parents=True)
+    (tmp_path / "sources/app/__init__.py").touch()
+    for name in ("app", "static_build"):  # installed as a wheel is: an editable install is found by other means
+        shutil.copytree(Path(__file__).parent.parent / name, tmp_path / "installed" / name)
+    path = f"{tmp_path}/sources:{tmp_path}/installed:{sysconfig.get_path('purelib')}"
+    script = str(SCRIPTS / "static-host")
+    result = run("python", "-S", script, command, cwd=project, PYTHONPATH=path, PORT="0", **SETTINGS)
+    assert result.returncode == 2, result.stderr
+    said = f"{tmp_path}/sources/app has the name of this program's own package `app`: rename it in the project.\n"
+    assert said in result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_health_check_that_is_in_the_way(project: Path) -> None:
+    assert told(project, "health") == ""
+    assert told(project, "health", "project", DJANGO_HEALTH_PATH="/echo/", DJANGO_READY_PATH="/robots.txt") == one_line(
+        """warning health: /echo/ is answered here, not by the project's own 'echo/'
+        -> Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own.
+        warning health: /robots.txt is a static file's: no check is answered there
+        -> Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own.
+        ok project: Django project mysite.settings in 10 threads"""
+    )
+
+
+def test_a_static_root_that_is_no_path(project: Path) -> None:
+    settings(project, "STATIC_ROOT = 5")
+    code, printed = document(project)
+    assert code == 1
+    assert printed["findings"][0]["found"].startswith(
+        "the Django project mysite.settings raised an exception while it was loaded: TypeError: "
+    )
+
+
 def test_a_project_that_was_forgotten(project: Path) -> None:
     (project / "var").mkdir()
     (project / "var/static").symlink_to(project / "staticfiles")
@@ -542,6 +791,7 @@ def test_a_project_that_was_forgotten(project: Path) -> None:
     bundled site -> Set DJANGO_SETTINGS_MODULE."""
     assert bundled == "ok project: Django project app.site.settings in 10 threads"
     assert told(project, "project", DJANGO_SETTINGS_MODULE="") == f"{one_line(forgotten)} {bundled}"
+    assert check(project, DJANGO_SETTINGS_MODULE="").stderr == ""  # it says so once
 
 
 def test_a_tree_that_is_missing(project: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import pty
+import shutil
 import signal
 import socket
+import struct
+import subprocess
+import termios
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from threading import Thread
 from urllib.parse import quote
 
 import httpx
@@ -16,11 +22,11 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from app.changes import Changes
+from app.changes import Changes, Places
 from app.origin.index import loads
 from tests.builds import Build, own_storage, settings
 from tests.conftest import copied
-from tests.processes import Running, free_port, run, serving
+from tests.processes import SCRIPTS, Running, environment, free_port, run, serving
 
 READY = r"ready on (http://[^\s,]+), development: "
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
@@ -72,6 +78,10 @@ def test_the_start_up_lines_say_what_it_is_for(server: Running) -> None:
     assert f"static-host: ready on {server.url}, development: " in server.output
     assert "for development only" in server.output
     assert "DEBUG is False" not in server.output
+
+
+def test_health_is_answered_as_in_production(client: httpx.Client) -> None:
+    assert [client.get(path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
 
 
 def test_a_page_and_its_static_files_need_no_build(client: httpx.Client) -> None:
@@ -153,7 +163,15 @@ def test_heads_ranges_and_methods(client: httpx.Client) -> None:
     assert (head.status_code, head.headers["content-length"], head.content) == (200, "10", b"")
     part = client.get("/static/digits.txt", headers={"range": "bytes=2-4"})
     assert (part.status_code, part.text, part.headers["content-range"]) == (206, "234", "bytes 2-4/10")
-    assert client.post("/static/digits.txt").status_code == 405
+    assert client.head("/static/digits.txt", headers={"range": "bytes=2-4"}).headers["content-length"] == "10"
+    apart = client.get("/static/digits.txt", headers={"range": "bytes=0-1,20-"})
+    assert (apart.status_code, apart.text) == (206, "01")
+    assert client.get("/static/digits.txt", headers={"range": "bytes=10-"}).status_code == 416
+    for ignored in ("bytes=4-2", "lines=1-2", "bytes=x"):
+        assert client.get("/static/digits.txt", headers={"range": ignored}).text == "0123456789"
+    refused = client.post("/static/digits.txt")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
+    assert client.put("/static/nothing.txt").status_code == 404
     preflight = client.options("/static/site.css")
     assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (204, "GET, HEAD, OPTIONS")
 
@@ -258,6 +276,7 @@ def test_a_broken_project_is_printed_whole_and_waited_for(project: Path) -> None
         assert "static files as the project's finders find them" in running.output
         edit(project / "mysite/settings.py", "DEBUG = False", "import os; os._exit(2)")
         running.wait_for("the server ended (exit 2); it is started again when a file changes")
+        eventually(f"{url}/", 503, "cannot be loaded")  # nobody is left waiting
         edit(project / "mysite/settings.py", "import os; os._exit(2)", "DEBUG = True")
         assert "DEBUG = True" in eventually(f"{url}/nothing/", 404, "Using the URLconf").text
         assert running.stop() == 0
@@ -280,7 +299,7 @@ def test_an_operator_s_mistake_has_its_exit_code(
     assert "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_exit_code_0(project: Path, number: signal.Signals) -> None:
     edit(project / "mysite/urls.py", "def fail(", "def hang(request):\n    import time; time.sleep(60)\n\ndef fail(")
     edit(project / "mysite/urls.py", 'path("", page)', 'path("", page), path("hang/", hang)')
@@ -404,6 +423,271 @@ def test_the_bundled_site_says_how_debug_is_turned_on(tmp_path: Path) -> None:
         assert "Using the URLconf" in httpx.get(f"{running.url}/nothing").text
 
 
+def test_code_outside_the_working_directory_is_loaded_again(project: Path, tmp_path: Path) -> None:
+    package = tmp_path / "libraries/shared"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from .")  # from the start
+    edit(project / "mysite/urls.py", "from django.urls", "import shared\nfrom django.urls")
+    edit(project / "mysite/urls.py", '"this view always fails"', "shared.WORDS")
+    settings(project, "DEBUG = True")
+    with serving(
+        *("static-host", "dev"),
+        cwd=project,
+        ready="loaded again when a file changes",
+        PORT=(port := str(free_port())),
+        PYTHONPATH=str(tmp_path / "libraries"),
+        **SETTINGS,
+    ) as running:
+        url = f"http://127.0.0.1:{port}"
+        (package / "__init__.py").write_text("from .words import WORDS\n")
+        running.wait_for("ModuleNotFoundError: No module named 'shared.words'")
+        (package / "words.py").write_text("WORDS = 'the first words'\n")
+        eventually(f"{url}/fail/", 500, "the first words")
+        (package / "words.py").write_text("WORDS = 'the second words'\n")
+        eventually(f"{url}/fail/", 500, "the second words")
+        assert f"static-host: {package}/words.py: loading the project again\n" in running.output
+
+
+def test_a_package_that_is_a_link_is_loaded_again(project: Path, tmp_path: Path) -> None:
+    (project / "mysite").rename(tmp_path / "elsewhere")
+    (project / "mysite").symlink_to(tmp_path / "elsewhere")
+    with developing(project) as running:
+        (tmp_path / "elsewhere/unheard_of.py").touch()
+        running.wait_for(f"static-host: {tmp_path}/elsewhere/unheard_of.py: loading the project again\n")
+
+
+def test_what_the_project_registered_with_atexit_is_run_before_it_is_loaded_again(project: Path) -> None:
+    edit(project / "mysite/urls.py", "def fail(", "import atexit\natexit.register(print, 'at exit')\n\ndef fail(")
+    with developing(project) as running:
+        (project / "mysite/new.py").touch()
+        running.wait_for("at exit\n")
+
+
+RECEIVERS = """
+from pathlib import Path
+from django.dispatch import receiver
+from django.utils.autoreload import autoreload_started, file_changed, trigger_reload
+
+@receiver(autoreload_started)
+def started(sender, **_):
+    sender.watch_dir(Path("notes"), "**/*.txt")
+    sender.watch_dir(Path("notes"), "*.toml")
+    sender.extra_files.add(Path("single.ini"))
+
+@receiver(file_changed)
+def changed(sender, file_path, **_):
+    print("told of", file_path.name)
+    if file_path.stem == "raises":
+        raise RuntimeError("no")
+    if file_path.stem == "asks":
+        trigger_reload(file_path)
+    return file_path.stem == "handled"
+"""
+
+
+def test_django_s_autoreload_signals_are_sent(project: Path) -> None:
+    (project / "notes/deep").mkdir(parents=True)
+    (project / "mysite/receivers.py").write_text(RECEIVERS)
+    edit(project / "mysite/urls.py", "from django.urls", "from . import receivers\nfrom django.urls")
+    with developing(project) as running:
+        (project / "notes/deep/handled.toml").touch()  # not at that depth
+        for name in ("notes/deep/handled.txt", "notes/handled.toml"):
+            (project / name).touch()
+            running.wait_for(f"told of {Path(name).name}\n")
+        assert "loading the project again" not in running.output
+        assert running.output.count("told of") == 2
+        for name in ("notes/other.txt", "notes/deep/raises.txt", "notes/asks.txt", "single.ini", "mysite/new.py"):
+            (project / name).touch()
+            running.wait_for(f"static-host: {name}: loading the project again\n")
+            assert f"told of {Path(name).name}\n" in running.output
+            is_ready_again(running)
+
+
+def is_ready_again(running: Running) -> None:
+    """Wait until the project that is being loaded is served."""
+    deadline = time.monotonic() + 30
+    while running.output.count("loading the project again") >= running.output.count("ready on"):
+        assert time.monotonic() < deadline, running.output
+        time.sleep(0.02)
+
+
+def translated(word: str) -> bytes:
+    """Return a catalogue as msgfmt compiles it: "house" → the word."""
+    pairs = [("", "Content-Type: text/plain; charset=UTF-8\n"), ("house", word)]
+    texts = [text.encode() for text in (*(key for key, _ in pairs), *(value for _, value in pairs))]
+    start = 28 + 8 * len(texts)
+    starts = [start + sum(len(text) + 1 for text in texts[:number]) for number in range(len(texts))]
+    table = b"".join(struct.pack("<2I", len(text), at) for text, at in zip(texts, starts, strict=True))
+    head = struct.pack("<7I", 0x950412DE, 0, len(pairs), 28, 28 + 8 * len(pairs), 0, 0)
+    return head + table + b"".join(text + b"\0" for text in texts)
+
+
+def test_translations_are_read_again_without_a_reload(project: Path) -> None:
+    catalogue = project / "locale/de/LC_MESSAGES/django.mo"
+    catalogue.parent.mkdir(parents=True)
+    catalogue.write_bytes(translated("Haus"))
+    settings(project, "USE_I18N, LANGUAGE_CODE = True, 'de'", "LOCALE_PATHS = [BASE_DIR / 'locale']")
+    (project / "mysite/templates/page.html").write_text("{% load i18n %}{% translate 'house' %}")
+    with developing(project) as running:
+        assert httpx.get(f"{running.url}/").text == "Haus"
+        catalogue.write_bytes(translated("Hausboot"))
+        eventually(f"{running.url}/", 200, "Hausboot")
+        assert "loading the project again" not in running.output
+
+
+def test_django_browser_reload_is_told_of_static_files_and_templates(project: Path) -> None:
+    settings(project, "DEBUG = True", "INSTALLED_APPS += ['django_browser_reload']")
+    edit(project / "mysite/urls.py", "import path", "import include, path")
+    edit(
+        project / "mysite/urls.py",
+        "urlpatterns = [",
+        "urlpatterns = [path('b/', include('django_browser_reload.urls')), ",
+    )
+    with developing(project) as running:
+        for name in ("static/site.css", "templates/page.html"):
+            with httpx.stream("GET", f"{running.url}/b/events/", headers={"accept": "text/event-stream"}) as events:
+                lines = (line for line in events.iter_lines() if line)
+                assert '"type": "ping"' in next(lines)
+                (project / "mysite" / name).write_text("edited")
+                assert any('"type": "reload"' in line for line in lines)
+        assert "loading the project again" not in running.output
+
+
+def test_jinja_s_templates_are_read_again_without_debug(project: Path) -> None:
+    (project / "mysite/jinja").mkdir()
+    (project / "mysite/jinja/page.html").write_text("first")
+    backend = "django.template.backends.jinja2.Jinja2"
+    settings(project, f"TEMPLATES = [{{'BACKEND': '{backend}', 'DIRS': [BASE_DIR / 'mysite/jinja']}}]")
+    with developing(project) as running:
+        assert httpx.get(f"{running.url}/").text == "first"
+        (project / "mysite/jinja/page.html").write_text("second")
+        assert httpx.get(f"{running.url}/").text == "second"
+
+
+def test_an_env_file_in_a_directory_of_templates_is_loaded_all_the_same(project: Path) -> None:
+    settings(project, "TEMPLATES[0]['DIRS'] = [BASE_DIR, *TEMPLATES[0]['DIRS']]")
+    with developing(project) as running:
+        (project / ".env").write_text("DJANGO_STATIC_PREFIX=/other/\nHOST=::1\n")
+        eventually(f"{running.url}/other/digits.txt", 200, "0123456789")
+        assert "static-host: .env: loading the project again\n" in running.output
+        running.wait_for("HOST and PORT have changed; they count when `static-host dev` is started again\n")
+
+
+CHECKS = """
+from django.core.checks import Error, Warning, register
+
+@register
+def shelf(**_): return [Warning("the shelf is dusty", id="shop.W001"), *FURTHER]
+"""
+
+
+def test_system_checks_are_run_as_by_runserver(project: Path) -> None:
+    settings(project, CHECKS, "FURTHER = []")
+    with developing(project) as running:
+        assert "WARNINGS:\n?: (shop.W001) the shelf is dusty\n" in running.output
+        edit(project / "mysite/settings.py", "FURTHER = []", "FURTHER = [Error('the shelf fell', id='shop.E001')]")
+        eventually(f"{running.url}/", 503, "cannot be loaded")
+        assert "static-host: Django's system checks find errors in mysite.settings:\n" in running.output
+        assert "ERRORS:\n?: (shop.E001) the shelf fell\n" in running.output
+        edit(project / "mysite/settings.py", "[Error('the shelf fell', id='shop.E001')]", "None")
+        eventually(f"{running.url}/echo/", 200, "GET /echo/ 0")
+        running.wait_for("static-host: one of Django's system checks raised an exception, and the others were not run:")
+        assert "TypeError: " in running.output
+
+
+def test_a_source_folder_with_the_static_root_s_name_is_no_error(project: Path) -> None:
+    (project / "mysite/static").rename(project / "staticfiles")
+    settings(project, "STATICFILES_DIRS = [BASE_DIR / 'staticfiles']")
+    with developing(project) as running:
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("'db.sqlite3'", "You have 3 unapplied migration(s). Your project may not work properly until you apply the"),
+        ("'no/such/folder/db'", "whether all migrations are applied could not be found out: django.db.utils.Operation"),
+    ],
+)
+def test_migrations_that_are_not_applied_are_told_of(project: Path, name: str, told: str) -> None:
+    settings(project, "INSTALLED_APPS += ['django.contrib.contenttypes', 'django.contrib.sessions']")
+    settings(project, f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': {name}}}}}")
+    with developing(project) as running:
+        running.wait_for(told)
+        assert httpx.get(f"{running.url}/echo/").status_code == 200
+
+
+def test_a_project_whose_lifespan_does_not_start_is_answered_for(project: Path) -> None:
+    (project / "mysite/asgi.py").write_text(
+        "from django.core.asgi import get_asgi_application\n"
+        "django = get_asgi_application()\n"
+        "async def application(scope, receive, send):\n"
+        "    if scope['type'] == 'lifespan':\n"
+        "        await receive()\n"
+        "        raise RuntimeError('no broker')\n"
+        "    await django(scope, receive, send)\n"
+    )
+    settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
+    with developing(project) as running:
+        assert "static-host: the ASGI application of mysite.settings could not start\n" in running.output
+        assert "RuntimeError: no broker\n" in running.output
+        assert httpx.get(f"{running.url}/").status_code == 503
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+        edit(project / "mysite/asgi.py", "await receive()\n        raise RuntimeError('no broker')", "return")
+        eventually(f"{running.url}/echo/", 200, "GET /echo/ 0")
+
+
+def test_the_terminal_has_its_echo_again_after_a_debugger_was_ended(project: Path) -> None:
+    mine, its = pty.openpty()
+    edit(project / "mysite/urls.py", 'raise RuntimeError("this view always fails")', "breakpoint()")
+    process = subprocess.Popen(
+        [SCRIPTS / "static-host", "dev"],
+        cwd=project,
+        env=environment({**SETTINGS, "PORT": (port := str(free_port()))}),
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        preexec_fn=lambda: os.login_tty(its),
+    )
+    os.close(its)
+    try:
+        until(mine, b"ready on")
+        asked = Thread(target=asks_in_vain, args=(f"http://127.0.0.1:{port}/fail/",))
+        asked.start()
+        until(mine, b"(Pdb) ")
+        assert not termios.tcgetattr(mine)[3] & termios.ECHO  # the debugger edits its own line
+        (project / "mysite/new.py").touch()
+        until(mine, b"ready on")
+        assert termios.tcgetattr(mine)[3] & termios.ECHO
+        asked.join(20)
+        os.write(mine, b"\x03")
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(mine)
+
+
+def asks_in_vain(url: str) -> None:
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url, timeout=60)
+
+
+def until(terminal: int, text: bytes) -> None:
+    """Read from a terminal until the text comes."""
+    read = b""
+    while text not in read:
+        read += os.read(terminal, 1000)
+
+
+def test_a_working_directory_that_is_removed_ends_it(project: Path) -> None:
+    with developing(project) as running:
+        shutil.rmtree(project)
+        assert running.process.wait(20) == 2
+        running.wait_for("static-host: the working directory has been removed: start `static-host dev` again.\n")
+        assert "Traceback" not in running.output
+
+
 def test_changes_are_new_gone_and_edited_sources_alone(tmp_path: Path) -> None:
     for folder in ("site", "node_modules/x", ".venv", "env", "tree/x", "deep/er", "__pycache__"):
         (tmp_path / folder).mkdir(parents=True)
@@ -413,6 +697,10 @@ def test_changes_are_new_gone_and_edited_sources_alone(tmp_path: Path) -> None:
     (tmp_path / "site/gone.py").touch()
     (tmp_path / "site/edited.py").touch()
     changes = Changes(tmp_path)
+
+    def new() -> list[str]:
+        return [path.removeprefix(f"{tmp_path}/") for path in changes.new()]
+
     assert changes.new() == []
     for name in ("node_modules/x/a.py", ".venv/a.py", "env/a.py", "tree/x/a.py", "__pycache__/a.py", "site/a.css"):
         (tmp_path / name).touch()
@@ -421,5 +709,30 @@ def test_changes_are_new_gone_and_edited_sources_alone(tmp_path: Path) -> None:
     os.utime(tmp_path / "site/edited.py", (1, 1))  # older than before: what a version control system brings back
     for name in (".env", "deep/er/new.py"):
         (tmp_path / name).touch()
-    assert changes.new() == [".env", "deep/er/new.py", "site/edited.py", "site/gone.py"]
+    assert new() == [".env", "deep/er/new.py", "site/edited.py", "site/gone.py"]
     assert changes.new() == []
+
+
+def test_places_that_are_told_later(tmp_path: Path) -> None:
+    for folder in ("here", "shared", "here/.hidden/more", "notes/a", "notes/node_modules"):
+        (tmp_path / folder).mkdir(parents=True)
+    long_ago = ("shared/old.py", "single.so", "here/.hidden/more/__init__.py", "notes/b.txt")
+    for name in long_ago:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (1000, 1000))
+    changes = Changes(tmp_path / "here")
+    places = Places(
+        frozenset({f"{tmp_path}/single.so", f"{tmp_path}/gone", "nu\0l"}),
+        frozenset({f"{tmp_path}/shared", f"{tmp_path}/here/.hidden/more", f"{tmp_path}/nothing"}),
+        frozenset({(f"{tmp_path}/notes", "**/*.txt"), (f"{tmp_path}/notes", "a/*.md"), (f"{tmp_path}/notes", "/no")}),
+    )
+    (tmp_path / "shared/new.py").touch()  # while the project was being loaded
+    changes.watch(places, since=2000 * 10**9)
+    assert changes.new() == [f"{tmp_path}/shared/new.py"]
+    for name in ("notes/a/c.txt", "notes/node_modules/d.txt", "notes/a/e.md", "notes/f.md", *long_ago):
+        (tmp_path / name).touch()
+    told = {*long_ago, "notes/a/c.txt", "notes/a/e.md"}
+    assert changes.new() == sorted(f"{tmp_path}/{name}" for name in told)
+    changes.watch(Places(), since=0)  # what was told before is not forgotten
+    (tmp_path / "single.so").unlink()
+    assert changes.new() == [f"{tmp_path}/single.so"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import brotli
 import pytest
 
 from app.origin.index import loads
+from static_build.encode import Encoder
 from tests.builds import Build, decompress_zstd, manifest
 
 
@@ -98,3 +100,17 @@ def test_a_file_that_names_its_source_map_shares_its_beginning_with_its_copy(bui
         assert brotli.decompress(encoded) == (folder / name).read_bytes()
         assert brotli.decompress(copy) == (tree / hashed).read_bytes()
         assert mapped.encode() in (tree / hashed).read_bytes()
+
+
+def test_a_large_file_that_nothing_makes_smaller_is_not_encoded_at_all() -> None:
+    def never(data: bytes) -> bytes:
+        raise AssertionError("minutes of brotli, for nothing")
+
+    encoder = Encoder(["br"])
+    encoder._encoders = {"br": never}
+    assert encoder.encoded(random.Random(1).randbytes(2_000_000)) == {}
+
+
+def test_a_large_file_that_repeats_itself_is_encoded_however_random_it_looks() -> None:
+    once = random.Random(1).randbytes(1_000_000)
+    assert len(Encoder(["zstd"]).encoded(once + once)["zstd"]) < 1_010_000

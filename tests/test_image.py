@@ -254,6 +254,32 @@ def test_a_new_project_is_an_image_on_ours(project: str) -> None:
         assert get(port, "/static/inspector/inspector.css")[0] == 404, "the tree is still the bundled site's"
 
 
+def test_a_project_is_checked_in_its_image(project: str) -> None:
+    module = """
+from django.utils.csp import CSP
+from mysite.settings import *
+
+ALLOWED_HOSTS = ["example.com"]
+MIDDLEWARE = [*MIDDLEWARE, "django.middleware.csp.ContentSecurityPolicyMiddleware"]
+SECURE_CSP = {"default-src": [CSP.SELF], "script-src": [CSP.SELF, CSP.NONCE], "img-src": []}
+"""
+    printed = call(
+        *("docker", "run", "--rm", "--interactive", "--env", "DJANGO_STATIC_HOST=https://cdn.example.com"),
+        *("--env", "PYTHONPATH=/tmp", "--env", "DJANGO_SETTINGS_MODULE=checked", project),
+        *("sh", "-c", "cat > /tmp/checked.py && exec static-host check --json"),
+        stdin=module,
+    )
+    findings = {finding["check"]: finding for finding in json.loads(printed)["findings"]}
+    assert findings["csp"] == {
+        "level": "warning",
+        "check": "csp",
+        "found": "the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not admit "
+        "https://cdn.example.com: browsers refuse styles, images from there",
+        "remedy": "Add https://cdn.example.com to default-src.",
+    }
+    assert findings["django"]["found"] == "Django's system checks find no error"
+
+
 def test_a_projects_image_keeps_our_promises(project: str) -> None:
     config = inspected(project)["Config"]
     assert config["User"] == "10001"

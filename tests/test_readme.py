@@ -56,6 +56,10 @@ def test_every_dependency_has_its_reason() -> None:
     import tomllib
 
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-    names = {re.split(r"[^a-z0-9.-]", dependency)[0].replace(".", "-") for dependency in project["dependencies"]}
+    needed = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[^a-z0-9.-]", dependency)[0].replace(".", "-") for dependency in needed}
     section = README.partition("## Dependencies")[2].partition("## ")[0]
     assert set(re.findall(r"^\| ([a-z0-9-]+) \| [^|]+ \|$", section, re.MULTILINE)) - {"package"} == names

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
-from tests.processes import run
+from tests.processes import SCRIPTS, run, serving
 
 WATCH = """
 import hashlib, json, os, sys
@@ -56,3 +57,18 @@ def test_start_up_reads_one_index(plain: Path) -> None:
     assert [event for event in events if event[0] == "hash" and str(event[1]).startswith("app.")] == []
     walked = {path for event, path in events if event in ("os.listdir", "os.scandir")}
     assert not any(path.startswith(str(plain)) and "static" in path for path in walked), walked
+
+
+def test_a_server_may_have_as_many_descriptors_as_the_hard_limit_allows(plain: Path) -> None:
+    command = (
+        "python",
+        "-c",
+        f"{LIMITED}; os.execv(sys.argv[1], [sys.argv[1], 'serve'])",
+        str(SCRIPTS / "static-host"),
+    )
+    with serving(*command, cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        limits = Path(f"/proc/{running.process.pid}/limits").read_text()
+    assert re.search(r"^Max open files +900 +900 ", limits, re.MULTILINE)
+
+
+LIMITED = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (100, 900))"

@@ -52,7 +52,8 @@ class Bodies:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self._kept: OrderedDict[str, Body] = OrderedDict()
-        self._held = 0
+        self.held = 0
+        """Bytes that are kept."""
         self._sealed = _most_sealed()
 
     def get(self, digest: str) -> Body | None:
@@ -66,14 +67,14 @@ class Bodies:
         """Keep a body, and forget others for it if need be. Returns it as it is kept."""
         body = self._sealed_or_not(data)
         self._kept[digest] = body
-        self._held += len(body)
-        while self._held > self.budget:
+        self.held += len(body)
+        while self.held > self.budget:
             self._forget()
         return body
 
     def _forget(self) -> None:
         _, body = self._kept.popitem(last=False)
-        self._held -= len(body)
+        self.held -= len(body)
         self._sealed += isinstance(body, Sealed)
 
     def _sealed_or_not(self, data: bytes) -> Body:

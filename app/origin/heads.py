@@ -2,13 +2,16 @@
 
 Rule: an HTTP parser judges the head, and decides where it ends; this only finds lines in what the parser accepts, in
 which a line ends with CRLF and is never folded (RFC 9112 §2.2, §5.2). What is not plain is not read: a request with a
-body, or that expects, upgrades or closes; a target that is not a path in ASCII; a head without exactly one Host.
+body, or that expects, upgrades or closes; a target that is not a path in ASCII; a head without exactly one Host that
+is a host name or an address; a head that is long.
 """
 
 from __future__ import annotations
 
 import re
 
+LONGEST = 64 << 10
+"""Bytes of a head that is accepted at all."""
 LONGEST_LINE = 256
 """Bytes of a request line or a field's line that an answer may be remembered by."""
 
@@ -32,13 +35,14 @@ fields = re.compile(
 pattern that ignores case takes twice as long."""
 
 _LINE = re.compile(rb"(GET|HEAD) (/(?!/)[!-\"$->@-~]*)(?:\?[!-\"$-~]*)? HTTP/1\.1\r\n")
+_HOST = re.compile(rb"[ \t]*(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]+)?[ \t]*")
 _KEEPS = re.compile(rb"[ \t]*keep-alive[ \t]*", re.IGNORECASE)
 
 
 def parsed(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]]] | None:
     """Return method, raw path and fields (names in lower case, values stripped), or None when it is not plain."""
     line = _LINE.match(head)
-    if line is None:
+    if line is None or len(head) > LONGEST:
         return None
     hosts = 0
     found: list[tuple[bytes, bytes]] = []
@@ -46,7 +50,7 @@ def parsed(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]]] | None:
         name, _, value = each.partition(b":")
         name = name.lower()
         if name == b"host":
-            hosts += 1
+            hosts += 1 if _HOST.fullmatch(value) else 2
         elif name in (b"connection", b"proxy-connection"):
             if not _KEEPS.fullmatch(value):
                 return None

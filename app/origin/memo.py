@@ -3,17 +3,20 @@
 Strategy: `Responder.respond` is a pure function of a request head, so an answer is remembered by the request line and
 the lines of the fields that matter, as they were written; a client that asks again in the same words costs two
 dictionary look-ups. Bodies are not remembered here but fetched from the tree, whose budget decides what stays in
-memory. Clients choose the words: answers without a resource, parts of one and long lines are not remembered, and when
-there are too many answers all are forgotten.
+memory. Clients choose the words: answers without a resource, parts of one, long lines and many lines are not
+remembered, and when there are too many answers all are forgotten.
 """
 
 from __future__ import annotations
 
+from app.origin.bodies import Body
 from app.origin.heads import LONGEST_LINE, fields, parsed
-from app.origin.responder import MISSES, Responder, Response
+from app.origin.responder import MISSES, Responder, Response, Slice
 
 MOST = 16_384
 """Answers that are remembered at a time."""
+MOST_LINES = 8
+"""Lines of fields that an answer may be remembered by."""
 
 
 class Answer:
@@ -22,17 +25,26 @@ class Answer:
     `stamped` is the whole head for the second whose `stamp` it bears; both belong to the adapter.
     """
 
-    __slots__ = ("block", "body", "digest", "response", "stamp", "stamped", "status")
+    __slots__ = ("block", "body", "coding", "digest", "parts", "stamp", "stamped", "status")
 
     def __init__(self, response: Response) -> None:
-        self.response = response
         self.status = response.status
         self.block = b"".join(b"%s: %s\r\n" % field for field in response.headers) + b"\r\n"
+        self.coding = dict(response.headers).get(b"content-encoding", b"").decode()
         self.digest = response.digest
         """Of the body, where it is a whole representation's that the tree may have in memory; else empty."""
-        self.body = b"" if response.digest else b"".join(part for part in response.body if isinstance(part, bytes))
+        in_memory = [part for part in response.body if not isinstance(part, Slice)]
+        self.parts: tuple[Body | Slice, ...] = response.body if len(in_memory) < len(response.body) else ()
+        """Of the body, where spans of an open file are among them; whoever sends them closes it."""
+        self.body = b"" if self.digest or self.parts else b"".join(in_memory)
         self.stamp: object = None
         self.stamped = b""
+
+    def close(self) -> None:
+        """Close the file that the body lies in, if it does."""
+        for part in self.parts:
+            if isinstance(part, Slice):
+                part.file.close()
 
 
 class Memo:
@@ -65,7 +77,7 @@ class Memo:
 
     def _keep(self, head: bytes, answer: Answer) -> None:
         line, lines = head[: head.find(b"\r\n")], tuple(fields(head))
-        if max(map(len, (line, *lines))) > LONGEST_LINE:
+        if max(map(len, (line, *lines))) > LONGEST_LINE or len(lines) > MOST_LINES or lines in self._kept.get(line, ()):
             return
         if self._count >= MOST:
             self._kept.clear()

@@ -1,7 +1,7 @@
 """The page check: a page, and every static file that it names, as a browser that takes br gets them.
 
 Rule: every URL below the static URL in the page's markup answers 200 and immutable, and a text of some length comes
-as br. What the server writes meanwhile holds no error.
+as br.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import urldefrag, urljoin
 
 import httpx
 from playwright.sync_api import Browser, Page
-
-from tests.processes import Running, run, serving
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 TEXT = re.compile(r"text/|application/(javascript|json|manifest\+json)|image/svg\+xml")
@@ -67,25 +64,6 @@ def check_file(client: httpx.Client, address: str) -> list[str]:
     if coding != "br" and TEXT.match(answer.headers["content-type"]) and len(answer.content) >= SHORT:
         wrong.append(f"{answer.headers['content-type']}, {len(answer.content)} bytes, content-encoding: {coding}")
     return wrong
-
-
-@contextmanager
-def served(project: Path, cache: Path, **variables: str) -> Iterator[tuple[Running, httpx.Client]]:
-    """Build and serve a project as a user does; in the end its server must stop cleanly, with no error in its log."""
-    built = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **variables)
-    assert built.returncode == 0, built.stdout + built.stderr
-    checked = run("static-host", "check", cwd=project, **variables)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
-    with serving(cwd=project, **variables) as running:
-        with httpx.Client(base_url=running.url, timeout=20) as client:
-            yield running, client
-        assert running.stop() == 0, running.output
-    assert errors(running.output) == []
-
-
-def errors(log: str) -> list[str]:
-    """Return the lines of a log that tell of an error."""
-    return [line for line in log.splitlines() if re.search(r"Traceback|rror", line)]
 
 
 @contextmanager

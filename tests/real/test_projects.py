@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.conftest import copied
 from tests.processes import run
-from tests.real.pages import check_page, served, watched
+from tests.real.hosts import Host, Hosting
+from tests.real.pages import check_page, watched
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PERSON = {
     "DJANGO_SUPERUSER_USERNAME": "ada",
@@ -24,9 +28,17 @@ LOCAL = "SECRET_KEY = 'made by a test, and nowhere else in use: 0123456789'\nALL
 """What Wagtail's template wants in settings/local.py, a file that it reads but does not make."""
 
 
-def succeed(*command: str, cwd: Path, **variables: str) -> None:
-    done = run(*command, cwd=cwd, **variables)
+def start(*command: str, cwd: Path) -> Path:
+    """Run the command that makes a new project called mysite; returns its directory."""
+    done = run(*command, "mysite", cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
+    return cwd / "mysite"
+
+
+def fill(host: Host) -> None:
+    """Make the project's database, with a person who may log in to the admin."""
+    host.manage("migrate", "--verbosity", "0")
+    host.manage("createsuperuser", "--noinput", **PERSON)
 
 
 def log_in(client: httpx.Client, admin: str) -> httpx.Response:
@@ -45,60 +57,69 @@ def log_in(client: httpx.Client, admin: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("part", ["dev", "production"])
-def test_wagtail(tmp_path: Path, cache: Path, browser: Browser, part: str) -> None:
-    succeed("wagtail", "start", "mysite", cwd=tmp_path)
-    project = tmp_path / "mysite"
+def test_wagtail(tmp_path: Path, hosted: Hosting, browser: Browser, part: str) -> None:
+    project = start("wagtail", "start", cwd=tmp_path)
     if part == "production":
         (project / "mysite/settings/local.py").write_text(LOCAL)
-    variables = {"DJANGO_SETTINGS_MODULE": f"mysite.settings.{part}"}
-    succeed("python", "manage.py", "migrate", cwd=project, **variables)
-    succeed("python", "manage.py", "createsuperuser", "--noinput", cwd=project, **variables, **PERSON)
-    with served(project, cache, **variables) as (running, client):
-        page = check_page(client, "/", least=3)
-        assert "Welcome to your new Wagtail site!" in page.text
-        assert re.search(r'href="/static/css/mysite\.[0-9a-f]{12}\.css"', page.text)
-        check_page(client, "/admin/login/", least=5)
-        check_page(client, "/django-admin/login/", least=3)
-        log_in(client, "/django-admin/")
-        check_page(client, "/admin/", least=10)
-        check_page(client, "/admin/pages/3/edit/", least=15)
-        with watched(browser) as window:
-            window.goto(f"{running.url}/admin/login/?next=/admin/pages/3/edit/")
-            window.fill("input[name=username]", PERSON["DJANGO_SUPERUSER_USERNAME"])
-            window.fill("input[name=password]", PERSON["DJANGO_SUPERUSER_PASSWORD"])
-            window.click("button[type=submit]")
-            window.locator("input#id_title").wait_for()
-            window.wait_for_load_state("networkidle")
-            assert window.input_value("input#id_title") == "Home"
+    with hosted(project, f"mysite.settings.{part}") as host:
+        fill(host)
+        with host.served() as (url, client):
+            page = check_page(client, "/", least=3)
+            assert "Welcome to your new Wagtail site!" in page.text
+            assert re.search(r'href="/static/css/mysite\.[0-9a-f]{12}\.css"', page.text)
+            check_page(client, "/admin/login/", least=5)
+            check_page(client, "/django-admin/login/", least=3)
+            log_in(client, "/django-admin/")
+            check_page(client, "/admin/", least=10)
+            check_page(client, "/admin/pages/3/edit/", least=15)
+            with watched(browser) as window:
+                window.goto(f"{url}/admin/login/?next=/admin/pages/3/edit/")
+                window.fill("input[name=username]", PERSON["DJANGO_SUPERUSER_USERNAME"])
+                window.fill("input[name=password]", PERSON["DJANGO_SUPERUSER_PASSWORD"])
+                window.click("button[type=submit]")
+                window.locator("input#id_title").wait_for()
+                window.wait_for_load_state("networkidle")
+                assert window.input_value("input#id_title") == "Home"
 
 
-def test_django_s_admin(tmp_path: Path, cache: Path, browser: Browser) -> None:
-    succeed("django-admin", "startproject", "mysite", cwd=tmp_path)
-    project = tmp_path / "mysite"
-    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
-    succeed("python", "manage.py", "migrate", cwd=project)
-    succeed("python", "manage.py", "createsuperuser", "--noinput", cwd=project, **PERSON)
-    with served(project, cache, **variables) as (running, client):
-        check_page(client, "/admin/login/", least=3)
-        assert "Site administration" in log_in(client, "/admin/").text
-        page = check_page(client, "/admin/auth/user/", least=8)
-        assert "ada@localhost" in page.text
-        check_page(client, "/admin/auth/user/1/change/", least=8)
-        with watched(browser) as window:
-            window.goto(f"{running.url}/admin/login/?next=/admin/auth/user/1/change/")
-            window.fill("#id_username", PERSON["DJANGO_SUPERUSER_USERNAME"])
-            window.fill("#id_password", PERSON["DJANGO_SUPERUSER_PASSWORD"])
-            window.click("[type=submit]")
-            window.locator(".selector-chosen").first.wait_for()  # made by the admin's own JavaScript
-            window.wait_for_load_state("networkidle")
+def test_django_s_admin(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
+    with hosted(start("django-admin", "startproject", cwd=tmp_path), "mysite.settings") as host:
+        fill(host)
+        with host.served() as (url, client):
+            check_page(client, "/admin/login/", least=3)
+            assert "Site administration" in log_in(client, "/admin/").text
+            page = check_page(client, "/admin/auth/user/", least=8)
+            assert "ada@localhost" in page.text
+            check_page(client, "/admin/auth/user/1/change/", least=8)
+            with watched(browser) as window:
+                window.goto(f"{url}/admin/login/?next=/admin/auth/user/1/change/")
+                window.fill("#id_username", PERSON["DJANGO_SUPERUSER_USERNAME"])
+                window.fill("#id_password", PERSON["DJANGO_SUPERUSER_PASSWORD"])
+                window.click("[type=submit]")
+                window.locator(".selector-chosen").first.wait_for()  # made by the admin's own JavaScript
+                window.wait_for_load_state("networkidle")
 
 
-def test_channels(tmp_path: Path, cache: Path) -> None:
-    with served(copied("chat", tmp_path), cache, DJANGO_SETTINGS_MODULE="chat.settings") as (_, client):
+def entered(url: str) -> ClientConnection:
+    """Enter the chat's room."""
+    return connect(f"{url.replace('http', 'ws')}/ws/room/", origin=Origin(url))
+
+
+def test_channels(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
+    with hosted(copied("chat", tmp_path), "chat.settings") as host, host.served() as (url, client):
         check_page(client, "/", least=2)
+        with entered(url) as one, entered(url) as other:
+            one.send(json.dumps({"text": "hello"}))
+            assert [json.loads(each.recv(10)) for each in (one, other)] == [{"text": "hello"}] * 2
+            other.send(json.dumps({"text": "hello to you"}))
+            assert [json.loads(each.recv(10)) for each in (one, other)] == [{"text": "hello to you"}] * 2
+            with watched(browser) as window:
+                window.goto(f"{url}/")
+                window.get_by_text("hello from the browser").wait_for()
+            assert [json.loads(each.recv(10)) for each in (one, other)] == [{"text": "hello from the browser"}] * 2
 
 
-def test_django_compressor(tmp_path: Path, cache: Path) -> None:
-    with served(copied("compressed", tmp_path), cache, DJANGO_SETTINGS_MODULE="shop.settings") as (_, client):
+def test_django_compressor(tmp_path: Path, hosted: Hosting) -> None:
+    with hosted(copied("compressed", tmp_path), "shop.settings") as host, host.served() as (_, client):
         page = check_page(client, "/", least=2)
         assert len(re.findall(r"/static/CACHE/(?:css|js)/output\.[0-9a-f]{12}\.", page.text)) == 2

@@ -1,0 +1,194 @@
+"""What a connection must keep to before anybody is asked for an answer, as a protocol class of uvicorn's.
+
+Rule: a head comes whole within `HEAD_TIME` (else 408), and within `LONGEST` bytes (else 431); it has exactly one Host,
+and one that can be a host (else 400, RFC 9112 §3.2); what else httptools refuses is a 400 too. A client that has sent
+its request whole and closed its side of the connection still gets the answer. When the server is told to stop, a
+connection that is in use is closed with its next answer, which says so (RFC 9112 §9.6), and an idle one after a moment:
+closed at once, it could be met by a request that is already on its way.
+"""
+
+from __future__ import annotations
+
+import re
+from asyncio import TimerHandle, Transport
+from http import HTTPStatus
+from typing import Any, cast
+
+from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.environ import HALF_CLOSED
+from app.observer import Observer
+from app.origin.baking import UNCACHEABLE
+from app.origin.heads import LONGEST
+from app.seen import Seen
+
+HEAD_TIME = 10.0
+"""Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
+LINGER = 1.0
+"""Seconds that a connection stays open that is idle when the server is told to stop, or whose client was refused."""
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?[ \t]*")
+"""RFC 9110 §7.2: uri-host [":" port], which may be empty; httptools leaves the white space behind it."""
+
+
+def application_of(config: Config) -> Any:
+    """Return the application of a server, out of what uvicorn puts around it."""
+    app: Any = config.loaded_app
+    return app.app if isinstance(app, ProxyHeadersMiddleware) else app
+
+
+class Refused(Exception):
+    """A head that is not accepted; raised in the parser's callbacks."""
+
+
+def is_host(value: bytes) -> bool:
+    """Whether it can be the value of a Host field."""
+    return _HOST.fullmatch(value) is not None
+
+
+class Guarded(HttpToolsProtocol):
+    """uvicorn's protocol class, which accepts no head that comes too slowly, is too long or names no host."""
+
+    def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
+        super().__init__(config, *arguments, **options)
+        self.observer: Observer | None = getattr(application_of(config), "observer", None)
+        self._refusal = 400
+        self._size = 0
+        self._late: TimerHandle | None = None
+        self._has_asked = False
+        self._is_refused = False
+        self._is_web_socket = False
+        self.is_last = False
+        """Whether the next answer is the last one of this connection."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Wait for the first head, but not for ever."""
+        super().connection_made(transport)
+        self._late = self.loop.call_later(HEAD_TIME, self._is_late)
+
+    def data_received(self, data: bytes) -> None:
+        """Have the data parsed, and see whether a head is still incomplete afterwards."""
+        if self._is_refused:
+            return
+        self._size += len(data)
+        super().data_received(data)
+        if self._is_web_socket:
+            return
+        if self._has_part_of_a_head():
+            if self._size > LONGEST:
+                self._refuse(431)
+            elif self._late is None:
+                self._late = self.loop.call_later(HEAD_TIME, self._is_late)
+        elif self._has_asked:
+            self._in_time()
+            if self.timeout_keep_alive_task is None and self.cycle and self.cycle.response_complete:  # an empty line
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+
+    def _in_time(self) -> None:
+        """Note that a head has come whole."""
+        self._has_asked = True
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _has_part_of_a_head(self) -> bool:
+        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
+
+    def _is_late(self) -> None:
+        self._late = None
+        if self.transport.is_closing() or self._is_refused or not (self._has_part_of_a_head() or not self._has_asked):
+            return
+        if self._has_part_of_a_head():
+            self._refuse(408)
+        else:
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Accept the head, or refuse it."""
+        self._has_asked = True
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > LONGEST:
+            self._refusal = 431
+            raise Refused("the head is too long")
+        needed = 1 if self.parser.get_http_version() == "1.1" else 0
+        if not needed <= len(hosts) <= 1 or not all(map(is_host, hosts)):
+            raise Refused("not exactly one valid Host")
+        super().on_headers_complete()
+        if self.is_last and self.cycle:
+            self.cycle.keep_alive = False
+
+    def on_message_complete(self) -> None:
+        """Count the bytes of the next head from the next data on: what came with others was not long."""
+        self._size = 0
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the protocol class of WebSockets."""
+        self._is_web_socket = True
+        if self._late is not None:
+            self._late.cancel()
+        super().handle_websocket_upgrade()
+
+    def _refuse(self, status: int) -> None:
+        self._refusal = status
+        self.send_400_response("")
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn says the same of everything
+        """Refuse what was received, and close the connection a moment later.
+
+        Closed at once, it would be reset by what the client still sends, and the answer be lost (RFC 9112 §9.6).
+        """
+        if self.transport.is_closing() or self._is_refused:
+            return
+        status, self._refusal = self._refusal, 400
+        text = f"{HTTPStatus(status).phrase}\n".encode()
+        fields = (
+            *self.server_state.default_headers,
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(text)),
+            (b"cache-control", UNCACHEABLE),
+            (b"connection", b"close"),
+        )
+        lines = b"".join(b"%s: %s\r\n" % field for field in fields)
+        self.transport.write(b"".join((STATUS_LINE[status], lines, b"\r\n", text)))
+        self.transport.write_eof()
+        self._is_refused = True
+        self.loop.call_later(LINGER, self.transport.close)
+        if self.observer:
+            client = f"{self.client[0]}:{self.client[1]}" if self.client else ""
+            self.observer.see(Seen(client, "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open
+        """Keep the connection open for the answer to a request that has come whole."""
+        if self._is_refused:
+            return None
+        cycle = self.pipeline[0][0] if self.pipeline else self.cycle
+        if cycle is None or cycle.response_complete or cycle.more_body or self._has_part_of_a_head():
+            return None
+        cycle.keep_alive = False
+        cast("dict[str, Any]", cycle.scope)[HALF_CLOSED] = True
+        self.is_last = True
+        return True
+
+    def shutdown(self) -> None:
+        """Close the connection with its next answer, or after a moment without a request."""
+        self.is_last = True
+        for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.keep_alive = cycle.keep_alive and bool(self.pipeline) and cycle is not self.pipeline[0][0]
+        self.loop.call_later(LINGER, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)

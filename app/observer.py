@@ -1,0 +1,96 @@
+"""Who sees what is answered, and tells of it: the access log and the counts; and the ASGI layer that sees for them.
+
+Rule: where nothing is to be told, nothing is looked at: the layer is not there, and the fast lane asks for nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.access import AccessLog
+from app.counts import Counts
+from app.seen import LANE, Seen, identifier, path_of, target
+from app.settings import Settings
+
+
+class Observer:
+    """Tells the access log and the counts, each where there is one."""
+
+    def __init__(self, log: AccessLog | None, counts: Counts | None) -> None:
+        self.log = log
+        self.counts = counts
+
+    def see(self, seen: Seen) -> None:
+        """Tell of an answer."""
+        if self.counts is not None:
+            self.counts.add(seen.lane, seen.status, seen.coding, seen.size)
+            if seen.lane == "django":
+                self.counts.add_time(seen.seconds)
+        if self.log is not None:
+            self.log.add(seen)
+
+
+def observer_of(settings: Settings) -> Observer | None:
+    """Return who sees what is answered, or None where nothing is to be told."""
+    log = AccessLog(settings.log_format) if settings.access_log else None
+    counts = Counts() if settings.metrics_port else None
+    return Observer(log, counts) if log or counts is not None else None
+
+
+class Observed:
+    """ASGI middleware that sees every request that the fast lane has not answered.
+
+    A request that no proxy has named gets an identifier here, which Django finds in ``X-Request-ID``.
+    """
+
+    def __init__(self, app: ASGIApp, observer: Observer) -> None:
+        self.app = app
+        self._see = observer.see
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and tell of its answer when that is over, whole or not."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        name = identifier(scope["headers"])
+        if not name:
+            name = secrets.token_hex(8)
+            scope["headers"] = [*scope["headers"], (b"x-request-id", name.encode())]
+        status, size, coding = 500, 0, ""  # an exception that reaches the server is answered 500
+
+        async def seen_send(message: Message) -> None:
+            nonlocal status, size, coding
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                coding = next((v.decode("latin-1") for n, v in message["headers"] if n == b"content-encoding"), "")
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen_send)
+        finally:
+            seconds = time.perf_counter() - began
+            self._see(_seen(scope, status, size, coding, seconds, name))
+
+
+def _seen(scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str) -> Seen:
+    client = scope.get("client")
+    return Seen(
+        f"{client[0]}:{client[1]}" if client else "",
+        scope["method"],
+        target(path_of(scope), scope["query_string"].decode("latin-1")),
+        scope["http_version"],
+        status,
+        0 if scope["method"] == "HEAD" else size,
+        coding,
+        scope.get(LANE, "django"),
+        seconds,
+        name,
+    )

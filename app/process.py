@@ -1,0 +1,90 @@
+"""One process that serves: from its first request to its end.
+
+Rule: a server that is told to stop says first that it is no longer ready, and takes requests for as long as load
+balancers need to notice; then requests in flight end, within the grace time, and so does the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
+
+import uvicorn
+
+from app.counts import Counts, Report
+from app.guard import application_of
+
+log = logging.getLogger("static_host")
+
+_TICK = 0.1
+"""Seconds between two ticks of uvicorn's main loop."""
+_LAGS = 20
+_GRACE_THREADS = 1.0
+_ACCEPTING = 0.05
+"""Seconds in which connections that the kernel has taken already are taken from it, before it would refuse them."""
+
+
+class Server(uvicorn.Server):
+    """A server that says when it takes requests, and that ends when it has been told to."""
+
+    ready = ""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._lags: deque[float] = deque([0.0], _LAGS)
+        self._ticked = 0.0
+
+    def report(self) -> Report:
+        """Return what there is to tell of this process; from any thread."""
+        app = application_of(self.config)
+        counts = app.observer.counts if app.observer and app.observer.counts is not None else Counts()
+        gauges = {
+            "connections": len(self.server_state.connections),
+            "event_loop_lag_seconds": max(self._lags),
+            "memory_bytes": app.responder.tree.bodies.held,
+            **(app.threads.gauges() if app.threads else {}),
+        }
+        return Report(counts.copy(), gauges)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Note how late the event loop is."""
+        now = time.monotonic()
+        if self._ticked:
+            self._lags.append(max(0.0, now - self._ticked - _TICK))
+        self._ticked = now
+        return await super().on_tick(counter)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take requests."""
+        await super().startup(sockets)
+        if self.started and self.ready:
+            log.info(self.ready)
+
+    async def main_loop(self) -> None:
+        """Serve until told to stop; then say so to load balancers, and go on for as long as they may need."""
+        await super().main_loop()
+        readiness = application_of(self.config).readiness
+        readiness.is_ending = True
+        if signal.SIGTERM in self._captured_signals:  # after Ctrl-C, somebody waits
+            end = time.monotonic() + readiness.drain
+            while time.monotonic() < end and not self.force_exit:
+                await self.on_tick(0)
+                await asyncio.sleep(0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the requests in flight end, and the process with them."""
+        await asyncio.sleep(_ACCEPTING)
+        await super().shutdown(sockets)
+        observer = application_of(self.config).observer
+        if observer and observer.log:
+            observer.log.write()
+        # A view that hangs cannot be ended, and the interpreter would wait for its thread.
+        last_resort = threading.Timer(_GRACE_THREADS, os._exit, (0,))
+        last_resort.daemon = True
+        last_resort.start()

@@ -1,0 +1,63 @@
+"""What was answered, as it is told of: one `Seen` for each request, of whichever lane.
+
+Rule: nothing of a request is told but its target, the client's address and its identifier. In a query, the values of
+parameters that by their name hold a secret are masked; header fields, cookies and bodies are never told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+Fields = Iterable[tuple[bytes, bytes]]
+
+IDENTIFIERS = (b"x-request-id", b"x-amz-cf-id", b"cf-ray", b"x-amzn-trace-id")
+"""Fields in which a proxy names a request; the first of them that there is counts."""
+
+_SECRET = re.compile(
+    r"((?:^|&)[^=&]*(?:passw|secret|token|key|sig|auth|session|credential|code)[^=&]*=)[^&]*", re.IGNORECASE
+)
+_MASKED = r"\1***"
+_IDENTIFIER = re.compile(rb"[A-Za-z0-9._=+/:;@-]{1,128}")
+
+
+LANE = "static_host.lane"
+"""In a scope: who answers, where it is not Django: "static" or "health"."""
+
+
+class Seen(NamedTuple):
+    """One request and its answer.
+
+    `size` is that of the body in bytes, `seconds` are from the head to the last byte handed over, `lane` is who
+    answered: fast, static (the middleware), django, health or refused; `identifier` is how a proxy named the request.
+    """
+
+    client: str
+    method: str
+    target: str
+    version: str
+    status: int
+    size: int
+    coding: str
+    lane: str
+    seconds: float
+    identifier: str
+
+
+def target(path: str, query: str) -> str:
+    """Return the target of a request, as it may be told; `path` is percent-encoded."""
+    return f"{path}?{_SECRET.sub(_MASKED, query)}" if query else path
+
+
+def path_of(scope: Any) -> str:
+    """Return the path of an ASGI scope, percent-encoded as it came."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.decode("latin-1") if raw else quote(scope["path"])
+
+
+def identifier(fields: Fields) -> str:
+    """Return how a proxy names the request, or nothing; `fields` have names in lower case."""
+    found = {name: value for name, value in fields if name in IDENTIFIERS and _IDENTIFIER.fullmatch(value)}
+    return next((found[name].decode() for name in IDENTIFIERS if name in found), "")

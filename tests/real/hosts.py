@@ -1,0 +1,134 @@
+"""Two ways to host a project, each as its user would: in a process, and in a container of the project's image.
+
+Rule: both build the tree, run `check`, and give the same two things: management commands, and a server. When the
+server is no longer needed it is stopped as an operator or an orchestrator stops it; it must end cleanly, and its log
+must hold no error. The project stays as it is; in a container its database has another place, on a volume, because
+nothing else can be written there.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+from tests import containers
+from tests.containers import HARDENED, call, image_of, inspected, logs, published, running, stopped_in, wait_for
+from tests.processes import run, serving
+
+DATA = "/var/lib/static-host/data"
+"""The one directory of the image that the container's user may write to, where a volume is mounted on it."""
+ELSEWHERE = """from {settings} import *
+
+DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "{data}/db.sqlite3"}}}}
+"""
+REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+Served = tuple[str, httpx.Client]
+"""The server's URL, and a client whose paths are relative to it."""
+
+
+class Host(Protocol):
+    """A project that is built and checked."""
+
+    def manage(self, *arguments: str, **variables: str) -> None:
+        """Run a management command, which must succeed."""
+
+    def served(self) -> AbstractContextManager[Served]:
+        """Serve the project."""
+
+
+Hosting = Callable[[Path, str], AbstractContextManager[Host]]
+"""Takes the project's directory and its settings module."""
+
+
+@dataclass(frozen=True)
+class Process:
+    """A project that is served by ``static-host serve``."""
+
+    project: Path
+    settings: str
+
+    def run(self, *command: str, **variables: str) -> None:
+        done = run(*command, cwd=self.project, DJANGO_SETTINGS_MODULE=self.settings, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def manage(self, *arguments: str, **variables: str) -> None:
+        self.run("python", "manage.py", *arguments, **variables)
+
+    @contextmanager
+    def served(self) -> Iterator[Served]:
+        with serving(cwd=self.project, DJANGO_SETTINGS_MODULE=self.settings) as server:
+            with client(server.url) as opened:
+                yield server.url, opened
+            assert server.stop() == 0, server.output
+        assert errors(server.output) == []
+
+
+@dataclass(frozen=True)
+class Container:
+    """A project whose image is made; `volume` is the name of the one that its data is on."""
+
+    image: str
+    volume: str
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return (*HARDENED, "--volume", f"{self.volume}:{DATA}")
+
+    def run(self, *command: str, **variables: str) -> None:
+        environment = [part for item in variables.items() for part in ("--env", "=".join(item))]
+        call("docker", "run", "--rm", *self.options, *environment, self.image, *command)
+
+    def manage(self, *arguments: str, **variables: str) -> None:
+        self.run("python", "manage.py", *arguments, **variables)
+
+    @contextmanager
+    def served(self) -> Iterator[Served]:
+        with running(self.image, *self.options) as container:
+            wait_for(lambda: "ready on" in logs(container), lambda: logs(container), seconds=120)
+            url = f"http://127.0.0.1:{published(container)}"
+            with client(url) as opened:
+                yield url, opened
+            stopped_in(container)
+            assert inspected(container)["State"]["ExitCode"] == 0, logs(container)  # one that had to be killed has 137
+            assert errors(logs(container)) == []
+
+
+@contextmanager
+def in_a_process(cache: Path, project: Path, settings: str) -> Iterator[Host]:
+    host = Process(project, settings)
+    host.run("static-host", "build", DJANGO_STATIC_CACHE=str(cache))
+    host.run("static-host", "check")
+    yield host
+
+
+@contextmanager
+def in_a_container(base: str, project: Path, settings: str) -> Iterator[Host]:
+    """Make the project's image on the image `base`, by the README's Dockerfile."""
+    package = settings.partition(".")[0]
+    (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
+    shutil.copy(REQUIREMENTS, project)
+    volume = f"static-host-test-{secrets.token_hex(4)}"
+    with image_of(project, base, f"{package}.elsewhere") as image:
+        host = Container(image, volume)
+        try:
+            host.run("static-host", "check")
+            yield host
+        finally:
+            containers.exit_code("docker", "volume", "rm", "--force", volume)
+
+
+def client(url: str) -> httpx.Client:
+    return httpx.Client(base_url=url, timeout=20)
+
+
+def errors(log: str) -> list[str]:
+    """Return the lines of a log that tell of an error."""
+    return [line for line in log.splitlines() if re.search(r"Traceback|rror", line)]

@@ -1,0 +1,245 @@
+"""What a connection must keep to: heads in time and within bounds, one Host; and answers until the end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from app import guard
+from app.guard import Guarded
+from app.origin.responder import Responder
+from app.origin.tree import load
+from app.protocol import FastLane
+from tests.cases import LARGE
+from tests.conftest import LARGE as LARGE_BODY
+from tests.processes import Running, serving
+
+HEAD = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\n"
+REFUSED = (
+    b"\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+    b"cache-control: private, no-store, max-age=0\r\nconnection: close\r\n\r\n%s\n"
+)
+
+
+def answer(port: int, data: bytes, *, half_closed: bool = False) -> bytes:
+    """Send bytes, and return everything that comes back until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(data)
+        if half_closed:
+            connection.shutdown(socket.SHUT_WR)
+        return re.sub(rb"\r\ndate: [^\r]*", b"", b"".join(iter(lambda: connection.recv(1 << 16), b"")))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        b"Host: a\r\nHost: a\r\n",
+        b"Host: a\r\nhost: b\r\n",
+        b"Host: a b\r\n",
+        b"Host: a/b\r\n",
+        b"Host: a,b\r\nHost: \r\n",
+    ],
+)
+@pytest.mark.parametrize("path", [b"/static/digits.txt", b"/", b"/healthz"])
+def test_a_head_has_exactly_one_host_that_can_be_one(server: Running, path: bytes, fields: bytes) -> None:
+    got = answer(server.port, b"GET %s HTTP/1.1\r\n%s\r\n" % (path, fields))
+    assert got == b"HTTP/1.1 400 Bad Request" + REFUSED % (12, b"Bad Request")
+
+
+@pytest.mark.parametrize("host", [b"localhost:8000", b"127.0.0.1", b"[::1]:80", b"a_b.example", b"xn--caf-dma.example"])
+def test_hosts_as_they_come(server: Running, host: bytes) -> None:
+    got = answer(server.port, b"GET /static/digits.txt HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host)
+    assert got.startswith(b"HTTP/1.1 200 ")
+
+
+def test_http_1_0_needs_no_host(server: Running) -> None:
+    assert answer(server.port, b"GET /static/digits.txt HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\n0123456789")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 3\r\nContent-Length: 4\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        b"Content-Length: -3\r\n",
+        b"Content-Length : 3\r\n",
+    ],
+)
+def test_lengths_that_contradict_each_other_are_refused(server: Running, fields: bytes) -> None:
+    got = answer(server.port, b"POST /echo/ HTTP/1.1\r\nHost: localhost\r\n%s\r\nabc" % fields)
+    assert got == b"HTTP/1.1 400 Bad Request" + REFUSED % (12, b"Bad Request")
+
+
+@pytest.mark.parametrize("in_pieces", [True, False])
+@pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
+def test_a_head_over_the_limit_is_refused(server: Running, path: bytes, in_pieces: bool) -> None:
+    head = b"GET %s HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n" % (path, b"x" * (64 << 10))
+    got = answer(server.port, head if in_pieces else head + b"\r\n")
+    text = b"Request Header Fields Too Large"
+    assert got == b"HTTP/1.1 431 " + text + REFUSED % (len(text) + 1, text)
+
+
+def test_a_refusal_reaches_a_client_that_is_still_sending(server: Running) -> None:
+    head = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n" % (b"x" * (64 << 10))
+    for cut in (len(head) - 3, len(head) - 1, 65_600):
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            connection.sendall(head[:cut])
+            time.sleep(0.1)
+            connection.sendall(head[cut:])
+            assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_head_within_the_limit_is_answered(server: Running) -> None:
+    for path in (b"/static/digits.txt", b"/healthz"):
+        head = b"GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: %s\r\n\r\n" % (path, b"x" * (60 << 10))
+        assert answer(server.port, head).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", [b"/static/digits.txt", b"/healthz", b"/echo/", LARGE.encode()])
+def test_a_client_that_has_closed_its_side_gets_its_answer(server: Running, path: bytes) -> None:
+    got = answer(server.port, b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path, half_closed=True)
+    bodies = {b"/static/digits.txt": b"0123456789", b"/healthz": b"ok\n", b"/echo/": b"GET /echo/ 0"}
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(bodies.get(path, LARGE_BODY))
+
+
+def test_pipelined_requests_of_a_client_that_has_closed_its_side_are_all_answered(server: Running) -> None:
+    page = b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    got = answer(server.port, page * 3 + HEAD + b"\r\n" + page, half_closed=True)
+    assert len(re.findall(rb"GET /echo/ 0", got)) == 4
+    assert got.count(b"0123456789") == 1
+    assert got.endswith(b"GET /echo/ 0")
+
+
+def test_half_a_request_of_a_client_that_has_closed_its_side_is_not_answered(server: Running) -> None:
+    assert answer(server.port, HEAD, half_closed=True) == b""
+    assert (
+        answer(
+            server.port, b"POST /echo/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc", half_closed=True
+        )
+        == b""
+    )
+
+
+async def talk(kind: type[Guarded], app: Any, script: Callable[..., Any]) -> Any:
+    """Run a script on a connection to a server of this protocol class."""
+    config = uvicorn.Config(app, http=kind, log_config=None, proxy_headers=False)
+    config.load()
+    state = uvicorn.Server(config).server_state
+    server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    try:
+        async with asyncio.timeout(10):
+            return await script(reader, writer, state)
+    finally:
+        writer.close()
+        server.close()
+
+
+class App:
+    """An application of one responder, in which everything else is answered slowly."""
+
+    def __init__(self, plain: Path) -> None:
+        self.responder = Responder(load(plain / "staticfiles"), "/static/")
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(0.3)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+        await send({"type": "http.response.body", "body": b"slow"})
+
+
+@pytest.mark.parametrize("before", [b"", HEAD + b"\r\n"])
+def test_a_head_that_comes_too_slowly_is_refused(plain: Path, monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
+    monkeypatch.setattr(guard, "HEAD_TIME", 0.3)
+
+    async def slowly(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(before)
+        for byte in HEAD:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.03)
+            if reader.at_eof() or reader._buffer.find(b"408") >= 0:
+                break
+        return bytes(await reader.read())
+
+    got = asyncio.run(talk(FastLane, App(plain), slowly))
+    assert got.endswith(b"HTTP/1.1 408 Request Timeout" + REFUSED % (16, b"Request Timeout"))
+    assert got.startswith(b"HTTP/1.1 200 " if before else b"HTTP/1.1 408 ")
+
+
+def test_a_connection_on_which_nothing_comes_is_closed(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_TIME", 0.3)
+
+    async def silent(reader: Any, writer: Any, _: Any) -> bytes:
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(FastLane, App(plain), silent)) == b""
+
+
+def test_the_time_for_a_head_is_not_the_time_for_an_answer(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_TIME", 0.1)
+
+    async def patient(reader: Any, writer: Any, _: Any) -> bytes:
+        got = b""
+        for data, end in (
+            (HEAD + b"\r\n", b"789"),
+            (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"slow"),
+            (HEAD + b"\r\n", b"789"),
+        ):
+            writer.write(data)
+            got += await reader.readuntil(end)
+            await asyncio.sleep(0.3)
+        return got
+
+    got = asyncio.run(talk(FastLane, App(plain), patient))
+    assert (got.count(b"0123456789"), got.count(b"slow")) == (2, 1)
+
+
+@pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
+def test_at_the_end_a_connection_is_closed_with_its_next_answer_which_says_so(plain: Path, path: bytes) -> None:
+    async def used(reader: Any, writer: Any, state: Any) -> bytes:
+        writer.write(HEAD + b"\r\n")
+        first = await reader.readuntil(b"0123456789")
+        assert b"connection: close" not in first
+        for connection in list(state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0.2)
+        writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
+        return bytes(await reader.read())
+
+    got = asyncio.run(talk(FastLane, App(plain), used))
+    assert b"\r\nconnection: close\r\n" in got
+    assert got.endswith((b"0123456789", b"slow"))
+
+
+def test_at_the_end_an_idle_connection_is_closed_after_a_moment(plain: Path) -> None:
+    async def idle(reader: Any, writer: Any, state: Any) -> bytes:
+        await asyncio.sleep(0.1)
+        for connection in list(state.connections):
+            connection.shutdown()
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(FastLane, App(plain), idle)) == b""
+
+
+def test_slow_heads_on_many_connections_hold_up_nobody(plain: Path) -> None:
+    with serving(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", ACCESS_LOG="false") as running:
+        slow = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(400)]
+        try:
+            for byte in HEAD[:20]:
+                for connection in slow:
+                    connection.sendall(bytes([byte]))
+                assert answer(running.port, HEAD + b"Connection: close\r\n\r\n").endswith(b"0123456789")
+                time.sleep(0.05)
+        finally:
+            for connection in slow:
+                connection.close()
