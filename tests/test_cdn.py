@@ -144,6 +144,14 @@ def test_verify_finds_it_in_order(laptop: Laptop, tmp_path: Path) -> None:
     assert len(printed["files"]) == 8
 
 
+def test_the_image_does_without_the_libraries_of_verify_and_says_so(image: str) -> None:
+    script = "static-host verify http://localhost:8000/ 2>&1; echo $?"
+    message, code = call("docker", "run", "--rm", image, "sh", "-c", script).splitlines()
+    assert message.startswith("static-host: verify needs httpx, h2, zstandard, which the server does not, so it comes")
+    assert message.endswith("from which you verify: pip install 'django-static-host[verify]'")
+    assert code == "2"
+
+
 def test_static_files_are_served_while_the_app_is_stopped(laptop: Laptop) -> None:
     path = laptop.named(r"inspector/inspector\.[0-9a-f]{12}\.css")
     kept = laptop.ask(path, accept_encoding="br")[2]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from app.verify.references import of_page, of_stylesheet
+from app.verify.examination import Examination
+from app.verify.references import Reference, of_page, of_stylesheet
 from app.verify.scope import Scope, is_fingerprinted, left_out, origin_of
+from app.verify.verdict import flaws_of
 
 BASE = "https://example.com/shop/page"
 CDN = "https://cdn.example.com"
@@ -139,3 +141,16 @@ def test_where_no_name_tells_the_pages_host_is_in_scope() -> None:
 )
 def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
     assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "checks"),
+    [
+        ("https://example.com/", "http://cdn.example.com/a.css", ["file", "mixed-content"]),
+        ("https://example.com/", "https://cdn.example.com/a.css", ["file"]),
+        ("http://example.com/", "http://cdn.example.com/a.css", ["file"]),
+    ],
+)
+def test_a_page_over_https_cannot_use_files_over_http(page: str, file: str, checks: list[str]) -> None:
+    examination = Examination(Reference(file, "style"), page, failure="ConnectTimeout")
+    assert [flaw.check for flaw in flaws_of(examination)] == checks
