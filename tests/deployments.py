@@ -51,7 +51,10 @@ def as_built(path: str, body: bytes, asked: Mapping[str, str]) -> Answer:
 
 
 Change = Callable[[str, Mapping[str, str], int, Answer], Answer]
-"""Path, request's fields, how often the same was asked for before, the origin's answer → the answer."""
+"""Path, request's fields, how often the same was asked for before, the origin's answer → the answer.
+
+With status 0 the connection is closed without one.
+"""
 
 
 @dataclass
@@ -98,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
         status, headers, body = own.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
         with _LOCK:
             own.under_way -= 1  # before the client knows that it may ask again
+        if not status:
+            self.close_connection = True
+            return
         self.send_response_only(status)
         for name, value in {"content-length": str(len(body)), **headers}.items():
             if status != 304 or name != "content-length":

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import struct
 import subprocess
-import termios
 from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import suppress
@@ -16,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import brotli
 import pytest
 
 from tests.deployments import CSS, ENCODERS, Answer, Change, Deployment, deployed
@@ -99,12 +97,10 @@ def for_404(status: int = 404, **fields: str) -> Change:
 def on_a_terminal(width: int, *command: str, cwd: Path) -> list[str]:
     """Run a program on a terminal of that width; return the lines of its standard output."""
     reader, writer = os.openpty()
-    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     process = subprocess.Popen(
         [SCRIPTS / command[0], *command[1:]],
         cwd=cwd,
-        env=environment({}),
-        stdin=writer,
+        env=environment({"COLUMNS": str(width)}),
         stdout=writer,
         stderr=subprocess.DEVNULL,
     )
@@ -162,6 +158,8 @@ def test_of_two_cdns_that_passed_an_answer_on_both_are_named(tmp_path: Path) -> 
         ("", only_gzip, "warning compression", 0, "Let the CDN pass Accept-Encoding on"),
         ("Cloudflare", with_fields(cache_control="max-age=99"), "error cache-control", 1, "Respect Existing Headers"),
         ("CloudFront", with_fields(cache_control="no-store"), "error cache-control", 1, "response headers policy"),
+        ("Fastly", with_fields(cache_control="immutable, max-age=9"), "error cache-control", 1, "Surrogate-Control"),
+        ("", with_fields(cache_control="max-age=31536000"), "error cache-control", 1, "remove what sets another one"),
         ("Cloudflare", with_fields(cf_cache_status="DYNAMIC"), "warning cache", 0, "Eligible for cache"),
         ("Fastly", with_fields(x_cache="MISS, MISS"), "warning cache", 0, "returns pass"),
         ("Varnish", with_fields(x_varnish="7"), "warning cache", 0, "unset req.http.Cookie"),
@@ -189,6 +187,36 @@ def test_what_is_wrong_comes_with_the_cdns_own_remedy(
     assert expected in [finding[0] for finding in findings], findings
     assert [finding for finding in findings if finding[0] == expected and remedy in finding[2]], findings
     assert exit_code == code, findings
+
+
+def test_bytes_that_were_changed_under_a_strong_entity_tag(tmp_path: Path) -> None:
+    def change(path: str, asked: Mapping[str, str], before: int, answer: Answer) -> Answer:
+        status, headers, body = answer
+        hasty = brotli.compress(CSS, quality=1)
+        return status, headers, hasty if status == 200 and headers.get("content-encoding") == "br" else body
+
+    code, printed = verified(Deployment(PAGE, {NAME: CSS}, change), tmp_path)
+    lying, hasty = told(printed, "error", "warning")
+    assert (code, lying[0], hasty[0]) == (1, "error etag", "warning re-encoded")
+    assert lying[1].startswith(f"{NAME}: the entity tag is not that of the bytes: they were changed on the way")
+    assert hasty[1].startswith(f"{NAME}: br for browsers was made on the way")
+
+
+def test_a_second_machine_of_a_cdn_may_not_have_the_file_yet(tmp_path: Path) -> None:
+    def change(path: str, asked: Mapping[str, str], before: int, answer: Answer) -> Answer:
+        return answer[0], {**answer[1], "cf-cache-status": "HIT" if before > 1 else "MISS"}, answer[2]
+
+    code, printed = verified(Deployment(PAGE, {NAME: CSS}, change), tmp_path)
+    assert (code, told(printed, "error", "warning")) == (0, [])
+    assert printed["files"][0]["asked"]["browser"]["again"]["cache"] == "hit"
+
+
+def test_a_connection_that_is_closed_unanswered_is_tried_again(tmp_path: Path) -> None:
+    def change(path: str, asked: Mapping[str, str], before: int, answer: Answer) -> Answer:
+        return answer if before else (0, {}, b"")
+
+    code, printed = verified(Deployment(PAGE, {NAME: CSS}, change), tmp_path)
+    assert (code, told(printed, "error", "warning")) == (0, [])
 
 
 def test_no_more_than_four_requests_are_under_way(tmp_path: Path) -> None:
