@@ -6,11 +6,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 BENCH_BIN := .venv-bench/bin
 PROJECTS_BIN := .venv-projects/bin
+SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
 .PHONY: run test check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory bench-workers bench-django bench-build \
-    bench-scale image lock clean help
+    bench-scale image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -78,6 +79,13 @@ image: ## build the container image, and remove the images of this project that 
 	docker build --tag $(IMAGE) .
 	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
 
+# A lock file does not say which package asks for which: the list is flat, and of that cyclonedx-py warns.
+sbom: .venv-sbom/run ## write sbom.json: a CycloneDX bill of materials of the locked dependencies, the same bytes each time
+	@PYTHONWARNINGS=ignore::UserWarning $(SBOM_BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json requirements.txt
+
+audit: .venv-sbom/run ## ask for known vulnerabilities of the locked dependencies; skipped where no service answers
+	@$(SBOM_BIN)/python tests/audit.py
+
 lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
@@ -87,9 +95,11 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	        --no-annotate --no-header --output-file $$part pyproject.toml || exit 1; \
 	done
+	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --output-file requirements-sbom.txt --group sbom
 
 clean: ## remove everything that these targets made
-	rm -rf .venv .venv-bench .venv-projects .lock-venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
+	rm -rf .venv .venv-bench .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
 	    benchmarks/node_modules benchmarks/work-* tests/real/vite/node_modules
 
 help: ## list all targets
@@ -123,6 +133,12 @@ $(DATA)/site.sqlite3: .venv/run
 benchmarks/node_modules/.installed: benchmarks/package.json benchmarks/package-lock.json benchmarks/.npmrc
 	@echo "Installing the locked npm packages for the benchmarks into benchmarks/node_modules"
 	@cd benchmarks && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venv-sbom/run: requirements-sbom.txt
+	@echo "Installing the locked tools for sbom and audit into .venv-sbom"
+	@$(PYTHON) -m venv .venv-sbom
+	@$(SBOM_BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-sbom.txt
 	@touch $@
 
 .venv-projects/run: requirements-projects.txt pyproject.toml

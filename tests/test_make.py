@@ -79,5 +79,5 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
         *("run", "test", "check", "projects", "fuzz"),
         *("bench", "bench-static", "bench-large", "bench-busy", "bench-start", "bench-memory", "bench-workers"),
         *("bench-django", "bench-build", "bench-scale"),
-        *("image", "lock", "clean", "help"),
+        *("image", "sbom", "audit", "lock", "clean", "help"),
     ]
