@@ -10,7 +10,8 @@ SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test check projects fuzz bench-build bench-scale bench-django image sbom audit lock clean help
+.PHONY: run test check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory bench-workers bench-django bench-build \
+    bench-scale image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -36,6 +37,36 @@ fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for 
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
 	PYTHONPATH=. $(BIN)/python tests/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
 
+define serving
+@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
+@$(BENCH_BIN)/python -m benchmarks.static $(1) $(BENCH)
+endef
+
+bench: .venv-bench/run ## measure serving against nginx, WhiteNoise and others: all of the next six, in 20 minutes (BENCH=--help)
+	$(call serving,--chart docs/benchmark.svg)
+
+bench-static: .venv-bench/run ## measure what a static answer costs
+	$(call serving,--only static)
+
+bench-large: .venv-bench/run ## measure a file of 100 MB, for fast clients and for slow ones
+	$(call serving,--only large)
+
+bench-busy: .venv-bench/run ## measure static files while Django is busy
+	$(call serving,--only busy)
+
+bench-start: .venv-bench/run ## measure the time from the start to the first static answer, up to 100,000 files
+	$(call serving,--only start)
+
+bench-memory: .venv-bench/run ## measure the memory of a worker
+	$(call serving,--only memory)
+
+bench-workers: .venv-bench/run ## measure what a second worker adds
+	$(call serving,--only workers)
+
+bench-django: .venv-bench/run ## measure what a request to Django costs, against four other servers (BENCH=--help)
+	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
+	@$(BENCH_BIN)/python -m benchmarks.django $(BENCH)
+
 bench-build: .venv-bench/run benchmarks/node_modules/.installed ## measure the build against WhiteNoise's, in minutes (BENCH=--help)
 	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
 	@$(BENCH_BIN)/python -m benchmarks.build $(BENCH)
@@ -43,10 +74,6 @@ bench-build: .venv-bench/run benchmarks/node_modules/.installed ## measure the b
 bench-scale: .venv-bench/run ## measure the build of 1,000 and of 10,000 files (BENCH=--all: of 100,000)
 	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
 	@$(BENCH_BIN)/python -m benchmarks.scale $(BENCH)
-
-bench-django: .venv-bench/run ## measure what a request to Django costs, against four other servers (BENCH=--help)
-	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
-	@$(BENCH_BIN)/python -m benchmarks.django $(BENCH)
 
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .

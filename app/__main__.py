@@ -44,7 +44,7 @@ def main() -> None:
     \b
     Exit codes:
         0  done; for serve and dev: stopped by SIGINT or SIGTERM
-        1  the Django project raised an exception, or check found an error
+        1  the Django project raised an exception, or check or verify found an error
         2  a setting, an option or a command is wrong
         3  the static tree is missing, damaged or unreadable
         4  the address cannot be listened on
@@ -143,6 +143,57 @@ def check(as_json: bool) -> None:
     from app.check import check as run
 
     raise SystemExit(run(as_json))
+
+
+@main.command(short_help="Examine a live deployment through its CDN.")
+@click.argument("url")
+@click.option("--most", default=50, type=click.IntRange(min=1), show_default=True, help="Examine at most N files.")
+@click.option("--below", multiple=True, metavar="URL", help="Static files lie below URL. May be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the tables.")
+def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
+    """Ask a page at URL for its static files, through whatever CDN there is, and examine the answers.
+
+    The files are those that the page and its stylesheets name below the prefixes in which a name has a fingerprint;
+    --below names them in place of that. Each is asked for as browsers do, and in each coding alone, and all of it a
+    second time; then in part, and with the entity tag that a browser has. A name that does not exist is asked for too.
+    What scripts load is not followed. No more than 4 requests are under way at a time.
+
+    Prints a table of the files, then a table of findings, each with its remedy for the CDN that was recognised
+    (CloudFront, Cloudflare, Fastly, Varnish, nginx). Exits with 1 if there is an error. It needs an extra:
+    pip install 'django-static-host[verify]'.
+
+    \b
+    The columns of the first table:
+        browser        what browsers get: coding and bytes
+        br zstd gzip   this coding alone: built (the origin's bytes), re-encoded (by
+                       the CDN), sent (nothing tells), lost, unasked (another one
+                       came), - (not asked for: nothing to gain)
+        cache          first answer, second answer: hit, miss, bypass; ? if nothing tells
+        cache-control  immutable, or seconds
+        vary           whether Accept-Encoding is in Vary
+        etag           strong, weak, none
+        cors           Access-Control-Allow-Origin
+        range, 304     whether a part, and a revalidation, are answered as such
+        dictionary     offered: as compression dictionary (RFC 9842)
+
+    \b
+    --json prints an object, and nothing else:
+        ok             whether there is no error
+        page           url, status
+        below          the prefixes below which static files lie
+        hosts          for each host cdn, http and alt_svc
+        files          for each file what was asked, and what came
+        not_found      the answers for names that do not exist
+        not_examined   URLs of the page that were left out
+        findings       as those of check --json
+    """
+    with reported():
+        from app.verify.extra import needed
+
+        needed()
+        from app.verify.command import verify as run
+
+        raise SystemExit(run(url, most, below, as_json))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,16 @@ PROJECT = HERE / "project"
 
 _UNIT = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
 _READ_BY_A_BUILD = ("DJANGO_", "BENCH_", "PYTHON", "XDG_")
+_READ_BY_A_SERVER = (
+    "HOST",
+    "PORT",
+    "WEB_CONCURRENCY",
+    "FORWARDED_ALLOW_IPS",
+    "LOG_FORMAT",
+    "METRICS_PORT",
+    "UVICORN_",
+    "GUNICORN_",
+)
 _OF_A_BUILD = ("django", "whitenoise", "brotli", "wagtail")
 
 
@@ -62,7 +72,11 @@ def run(*command: str, **variables: str) -> Run:
 
 def environment(**variables: str) -> dict[str, str]:
     """Return this process's environment, with only these of the variables that a build or a server reads."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(_READ_BY_A_BUILD)}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith((*_READ_BY_A_BUILD, *_READ_BY_A_SERVER))
+    }
     return {**clean, **variables}
 
 

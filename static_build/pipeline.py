@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_IMODE
 
@@ -28,7 +28,7 @@ from static_build.collect import STORAGE, BuildStorage, Collected, check_referen
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
 from static_build.encode import Encoder
 from static_build.files import Files, file_mode
-from static_build.releases import BuildFailed, current, staging, swap, whole
+from static_build.releases import BuildFailed, current, reused, staging, swap, whole
 from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
 
@@ -36,6 +36,10 @@ log = logging.getLogger("static_host.build")
 
 _OF_THE_TREE = {"static_root_files", "static_immutable_pattern", "static_missing_references"}
 """Settings that a tree depends on, beside the encoder's and the project's."""
+REUSED = (
+    "{name} is immutable and has other bytes than in the release before: a browser that has those keeps them for a "
+    "year. Give it another name."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +131,12 @@ class _Build:
         self.files.write(index.NAME, _index(self.project, made, manifest, others))
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
+        stale = [REUSED.format(name=name) for name in reused(self.before, made.resources)]
         changed = swap(self.directory, self.root, self._is_intact)
         if inputs and inputs == self._inputs(sources()):  # nothing was changed meanwhile
             release = Path(os.path.realpath(self.root)).name
             record.write(self.directory.parent, record.Record(inputs, release, collected.dangling, made.warnings))
-        return made, changed
+        return replace(made, warnings=(*made.warnings, *stale)), changed
 
     def _others(self, compressed: Compressed) -> list[str]:
         """Return the names of files that the tree needs and that are no resources, Django's manifest aside."""

@@ -20,7 +20,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -28,6 +28,7 @@ from pathlib import Path
 
 from app.exits import Stop
 from app.origin import index
+from app.origin.index import Resource
 from app.origin.tree import TreeUnusable, load
 from static_build.files import umask
 
@@ -61,6 +62,18 @@ def staging(root: Path) -> Iterator[Path]:
 def current(root: Path) -> Path | None:
     """Return the directory of the release at `root`; None if there is no tree."""
     return Path(os.path.realpath(root)) if (root / index.NAME).exists() else None  # resolve() raises for a loop
+
+
+def reused(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
+    """Return the immutable names that have other bytes in the release `before`, where they were immutable too."""
+    if before is None:
+        return []
+    with suppress(OSError, index.IndexDamaged):
+        old = index.loads((before / index.NAME).read_bytes())
+        both = {name: old[name] for name, new in resources.items() if new.immutable and name in old}
+        changed = {name for name, was in both.items() if was.identity.digest != resources[name].identity.digest}
+        return sorted(name for name in changed if both[name].immutable)
+    return []
 
 
 def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool:

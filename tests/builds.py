@@ -42,6 +42,10 @@ def own_storage(project: Path) -> None:
     settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
 
 
+def compress_zstd(data: bytes) -> bytes:
+    return zstd.compress(data)
+
+
 def decompress_zstd(data: bytes) -> bytes:
     """Decode with a window of 8 MB, as browsers do (RFC 9659)."""
     return zstd.decompress(data, options={zstd.DecompressionParameter.window_log_max: 23})

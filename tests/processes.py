@@ -35,7 +35,7 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
         env=environment(variables),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

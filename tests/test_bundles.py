@@ -184,3 +184,13 @@ def test_collectstatic_with_our_storage_keeps_them_too_and_an_index_knows_them(b
     index = loads((bundled / "own/static-host.index").read_bytes())
     assert {name for name in HASHED if index[f"dist/{name}"].immutable} == HASHED
     assert not index["dist/assets/unlisted-BRBmoGS9.js"].immutable
+
+
+def test_a_hash_that_does_not_change_with_the_bytes_is_said_once(bundled: Path, cache: Path) -> None:
+    assert "other bytes" not in built(bundled, cache).stderr
+    (bundled / "mysite/static/dist/assets/foo-BRBmoGS9.js").write_text("other();\n")
+    (bundled / "mysite/static/part.js").write_text("other();\n")
+    warned = built(bundled, cache)
+    assert (warned.returncode, warned.stderr.count("other bytes")) == (0, 1)
+    assert "dist/assets/foo-BRBmoGS9.js is immutable and has other bytes than in the release before" in warned.stderr
+    assert "other bytes" not in built(bundled, cache).stderr

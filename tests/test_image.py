@@ -90,6 +90,12 @@ def test_compose_serves_the_inspector_and_its_files(site: Site) -> None:
     assert headers["content-length"] == str(len(body))
 
 
+def test_compose_runs_no_cdn_unless_it_is_asked_to(site: Site) -> None:
+    label = f"label=com.docker.compose.project={site.project}"
+    names = call("docker", "ps", "--all", "--filter", label, "--format", '{{.Label "com.docker.compose.service"}}')
+    assert sorted(names.split()) == ["migrate", "web"]
+
+
 def test_compose_migrates_the_database_first(site: Site) -> None:
     site.compose("exec", "-T", "web", "django-admin", "migrate", "--check", "--settings=app.site.settings")
 

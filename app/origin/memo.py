@@ -3,8 +3,9 @@
 Strategy: `Responder.respond` is a pure function of a request head, so an answer is remembered by the request line and
 the lines of the fields that matter, as they were written; a client that asks again in the same words costs two
 dictionary look-ups. Bodies are not remembered here but fetched from the tree, whose budget decides what stays in
-memory. Clients choose the words: answers without a resource, parts of one, long lines and many lines are not
-remembered, and when there are too many answers all are forgotten.
+memory. Clients choose the words: parts of a resource, long lines and many lines are not remembered, and when there are
+too many answers all are forgotten; names that are not there have a room of their own, so that who tries many drives out
+nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from app.origin.responder import MISSES, Responder, Response, Slice
 
 MOST = 16_384
 """Answers that are remembered at a time."""
+MOST_MISSES = 1_024
+"""Answers to names that are not there, of which there is no end, that are remembered at a time."""
 MOST_LINES = 8
 """Lines of fields that an answer may be remembered by."""
 
@@ -52,15 +55,17 @@ class Memo:
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
-        self._kept: dict[bytes, dict[tuple[bytes, ...], Answer]] = {}
-        self._count = 0
+        self._kept = _Remembered(MOST)
+        self._missed = _Remembered(MOST_MISSES)
+        self._by_line, self._misses_by_line = self._kept.by_line, self._missed.by_line
         self._misses = {id(response): Answer(response) for response in MISSES.values()}
         self.body = responder.tree.bodies.get
         """Return a body by its digest, or None when it is not in memory."""
 
     def find(self, head: bytes) -> Answer | None:
         """Return the answer to a head that was answered before, or None."""
-        of_line = self._kept.get(head[: head.find(b"\r\n")])
+        line = head[: head.find(b"\r\n")]
+        of_line = self._by_line.get(line) or self._misses_by_line.get(line)
         return of_line.get(tuple(fields(head))) if of_line else None
 
     def respond(self, head: bytes) -> Answer | None:
@@ -70,17 +75,32 @@ class Memo:
         response = self._responder.respond(*request) if request else None
         if response is None:
             return None
-        answer = self._misses.get(id(response)) or Answer(response)
-        if response.digest or response.status == 304:
-            self._keep(head, answer)
+        miss = self._misses.get(id(response))
+        answer = miss or Answer(response)
+        if miss:
+            self._missed.keep(head, miss)
+        elif response.digest or response.status == 304:
+            self._kept.keep(head, answer)
         return answer
 
-    def _keep(self, head: bytes, answer: Answer) -> None:
+
+class _Remembered:
+    """At most so many answers, by request line and by the lines of fields."""
+
+    def __init__(self, most: int) -> None:
+        self.by_line: dict[bytes, dict[tuple[bytes, ...], Answer]] = {}
+        self._most = most
+        self._count = 0
+
+    def keep(self, head: bytes, answer: Answer) -> None:
+        """Remember an answer, unless it would have to be by too many words."""
         line, lines = head[: head.find(b"\r\n")], tuple(fields(head))
-        if max(map(len, (line, *lines))) > LONGEST_LINE or len(lines) > MOST_LINES or lines in self._kept.get(line, ()):
+        if max(map(len, (line, *lines))) > LONGEST_LINE or len(lines) > MOST_LINES:
             return
-        if self._count >= MOST:
-            self._kept.clear()
+        if lines in self.by_line.get(line, ()):
+            return
+        if self._count >= self._most:
+            self.by_line.clear()
             self._count = 0
         self._count += 1
-        self._kept.setdefault(line, {})[lines] = answer
+        self.by_line.setdefault(line, {})[lines] = answer

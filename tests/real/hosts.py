@@ -92,7 +92,7 @@ class Container:
     @contextmanager
     def served(self) -> Iterator[Served]:
         with running(self.image, *self.options) as container:
-            wait_for(lambda: "ready on" in logs(container), lambda: logs(container))
+            wait_for(lambda: "ready on" in logs(container), lambda: logs(container), seconds=120)
             url = f"http://127.0.0.1:{published(container)}"
             with client(url) as opened:
                 yield url, opened

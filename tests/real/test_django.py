@@ -18,7 +18,7 @@ import pytest
 
 from tests.processes import environment, run
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1600)
 
 RUNTESTS = Path(sys.prefix) / "django/tests/runtests.py"
 PARTS = [
@@ -62,7 +62,7 @@ def test_django_s_own_suite(tmp_path: Path) -> None:
         env=environment({"TMPDIR": str(tmp_path)}),
         capture_output=True,
         text=True,
-        timeout=800,
+        timeout=1500,
         check=False,
     )
     output = done.stdout + done.stderr

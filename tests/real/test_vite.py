@@ -46,7 +46,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (project / "node_modules").symlink_to(SOURCE / "node_modules")
     command = ["npm", "run", "build"]
     variables = environment({})
-    built = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, timeout=60, check=False)
+    built = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return project
 

@@ -1,0 +1,98 @@
+"""One answer as it came over the wire, and what its header fields say (RFC 9110, RFC 9111).
+
+Rule: the body is the bytes that were sent, in the coding that they were sent in; fields are read as a cache reads them,
+and what is not of the grammar counts as absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.origin.index import digest
+
+_OURS = re.compile(r'"[A-Za-z0-9_-]{24}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, header fields by their names in lower case, and the body as it was sent.
+
+    `whole` is false where the body was too large to be read to its end. `plain` is the body without its coding, or None
+    if there is none that could be decoded. `version` is "HTTP/1.1" or "HTTP/2".
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    whole: bool = True
+    plain: bytes | None = None
+    version: str = "HTTP/1.1"
+
+    @property
+    def coding(self) -> str:
+        """The content coding (§8.4); "identity" where none is named."""
+        return self.headers.get("content-encoding", "").strip().lower() or "identity"
+
+    @property
+    def media_type(self) -> str:
+        """The media type without its parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def etag(self) -> str:
+        """The entity tag (§8.8.3), or ""."""
+        return self.headers.get("etag", "").strip()
+
+    @property
+    def strength(self) -> str:
+        """Whether the entity tag is "strong" or "weak"; "none" where there is none."""
+        return "weak" if self.etag.startswith("W/") else "strong" if self.etag.startswith('"') else "none"
+
+    @property
+    def is_as_built(self) -> bool | None:
+        """Whether these are the bytes that the origin's entity tag is the digest of; None where nothing tells.
+
+        A weak tag is what a proxy makes of a strong one when it has changed the bytes (§8.8.1).
+        """
+        if self.strength == "weak":
+            return False
+        if not self.whole or not _OURS.fullmatch(self.etag):
+            return None
+        return self.etag == f'"{digest(self.body)}"'
+
+    @property
+    def directives(self) -> dict[str, str]:
+        """The directives of Cache-Control (RFC 9111 §5.2), names in lower case."""
+        parts = (part.partition("=") for part in self.headers.get("cache-control", "").split(","))
+        return {name.strip().lower(): value.strip().strip('"') for name, _, value in parts if name.strip()}
+
+    @property
+    def max_age(self) -> int | None:
+        """Seconds for which a browser may reuse the answer, or None."""
+        value = self.directives.get("max-age", "")
+        return int(value) if re.fullmatch(r"[0-9]{1,12}", value) else None
+
+    @property
+    def may_be_kept(self) -> bool:
+        """Whether Cache-Control lets a shared cache keep the answer and use it at once (RFC 9111 §3)."""
+        own = self.directives
+        if {"no-store", "private", "no-cache"} & set(own):
+            return False
+        return own.get("s-maxage", own.get("max-age", "")).strip("0") != ""
+
+    @property
+    def varies_by(self) -> frozenset[str]:
+        """The names in Vary (§12.5.5), in lower case."""
+        return frozenset(name.strip().lower() for name in self.headers.get("vary", "").split(",") if name.strip())
+
+    @property
+    def age(self) -> int:
+        """Seconds since the answer left the origin, as far as Age tells; 0 without it."""
+        value = self.headers.get("age", "").strip()
+        return int(value) if re.fullmatch(r"[0-9]{1,12}", value) else 0
+
+    def is_open_to(self, origin: str) -> bool:
+        """Whether pages of that origin may read the answer (Fetch, "CORS check", without credentials)."""
+        return self.headers.get("access-control-allow-origin", "").strip() in ("*", origin)

@@ -1,0 +1,81 @@
+"""The HTTP client: it asks in exactly the codings that it is told, and gives the bytes as they came.
+
+Rule: nothing is decoded on the way, no cookie is kept, no redirect is followed, and no more connections are open than
+requests may be under way at once. A request whose connection broke is sent once more, because a server may close an
+idle connection while it is written to; what breaks twice is told.
+"""
+
+from __future__ import annotations
+
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from app.verify.answer import Answer
+
+AT_ONCE = 4
+"""How many requests may be under way at the same time."""
+MOST = 8 << 20
+"""Bytes of a body that are read; of a longer one only the head is judged."""
+CODINGS = {"identity", "gzip", "br", "zstd", "deflate"}
+
+_SECONDS = 20.0
+_AGENT = "Mozilla/5.0 (compatible; static-host-verify)"
+
+
+class Unreachable(Exception):
+    """There was no answer; the message says why."""
+
+
+class Client:
+    """Connections to the deployment, to be used by at most `AT_ONCE` threads."""
+
+    def __init__(self) -> None:
+        self._http = httpx.Client(
+            http2=True,
+            timeout=_SECONDS,
+            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
+            headers={"user-agent": _AGENT},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        )
+        del self._http.headers["accept-encoding"]  # a request has one only if it says so
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._http.close()
+
+    def ask(self, url: str, **fields: str) -> Answer:
+        """Return the answer to a GET with these fields (an underscore in a name is a hyphen). Raises Unreachable."""
+        headers = {name.replace("_", "-"): value for name, value in fields.items()}
+        try:
+            try:
+                return self._asked(url, headers)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                return self._asked(url, headers)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Unreachable(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+
+    def _asked(self, url: str, headers: dict[str, str]) -> Answer:
+        with self._http.stream("GET", url, headers=headers) as response:
+            body = bytearray()
+            for part in response.iter_raw():
+                body += part
+                if len(body) > MOST:
+                    break
+            whole, fields = len(body) <= MOST, dict(response.headers)
+            plain = _decoded(fields, bytes(body)) if whole and response.status_code == 200 else None
+            return Answer(response.status_code, fields, bytes(body), whole, plain, response.http_version)
+
+
+def _decoded(fields: dict[str, str], body: bytes) -> bytes | None:
+    coding = fields.get("content-encoding", "identity")
+    if not {name.strip().lower() for name in coding.split(",")} <= CODINGS:
+        return None
+    try:
+        return httpx.Response(200, headers={"content-encoding": coding}, content=body).content
+    except httpx.DecodingError:
+        return None

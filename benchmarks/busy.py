@@ -1,0 +1,113 @@
+"""``make bench-busy``: static files while Django is busy: 64 clients hold views that sleep, four have views compute.
+
+Rule: a few clients ask for the stylesheet without a pause, and their 99th percentile is taken twice from one server, at
+rest and with the views; each server is started anew in every round. With ten threads the views wait for each other; as
+many threads as clients keep all of them going at once, which is the hardest for those that share the process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from math import isinf
+from pathlib import Path
+
+from benchmarks.goals import Goal, Result, milliseconds, ratio
+from benchmarks.load import Load, Request, Running, cores, middle, running, start_wrk
+from benchmarks.measure import progress, table
+from benchmarks.servers import CLOUDFRONT, ROWS, THREADS, Place, installed
+from benchmarks.trees import SMALL, Tree
+
+ASKING = 8
+"""Clients of the stylesheet."""
+SLOW, BUSY = 64, 4
+SECONDS = 4
+LIMIT = 3.0
+SETTINGS = (
+    *(("ours", THREADS), ("ours", SLOW + BUSY)),
+    *(("gunicorn", THREADS), ("gunicorn", SLOW + BUSY)),
+    *(("waitress", THREADS), ("uvicorn", THREADS)),
+)
+"""Servers and their threads."""
+
+Loads = dict[tuple[str, int], list[tuple[Load, Load]]]
+
+
+def measured(tree: Tree, work: Path, rounds: int) -> Result:
+    """Run the rounds."""
+    loads: Loads = defaultdict(list)
+    names = installed(dict.fromkeys(name for name, _ in SETTINGS))
+    settings = [(name, threads) for name, threads in SETTINGS if name in names]
+    for number in range(rounds):
+        for name, threads in settings if number % 2 == 0 else settings[::-1]:
+            rest, busy = _pair(name, Place(tree, work, threads=threads))
+            loads[name, threads].append((rest, busy))
+            progress(f"{name:8} {threads:3} threads: p99 {rest.p99 * 1e3:8.2f} ms, then {busy.p99 * 1e3:10.2f} ms")
+    figures = {
+        f"{name} {threads}": [[asdict(load) for load in pair] for pair in pairs]
+        for (name, threads), pairs in loads.items()
+    }
+    heading = f"Static files while Django is busy, {ASKING} connections"
+    return Result(heading, _latencies(loads, Place(tree, work)), _goals(loads), figures)
+
+
+def _pair(name: str, place: Place) -> tuple[Load, Load]:
+    """Return the load of a server at rest, and of the same one while its views are asked for."""
+    core, core_of_wrk = cores()
+    request = Request(place.tree.path(SMALL), CLOUDFRONT)
+    with running(ROWS[name](place), place.work, {core}) as server:
+        server.load(request, 1, ASKING, core_of_wrk)
+        rest = server.load(request, SECONDS, ASKING, core_of_wrk)
+        with _views(server):
+            return rest, server.load(request, SECONDS, ASKING, core_of_wrk)
+
+
+@contextmanager
+def _views(server: Running) -> Iterator[None]:
+    """Have the views asked for, from a second before to the end."""
+    url = f"http://127.0.0.1:{server.port}"
+    clients = [
+        start_wrk(f"{url}{path}", Request(path), SECONDS + 30, count, cores()[1])
+        for path, count in (("/slow", SLOW), ("/busy", BUSY))
+    ]
+    try:
+        time.sleep(1)
+        yield
+    finally:
+        for client in clients:
+            client.kill()
+            client.communicate()
+
+
+def _latencies(loads: Loads, place: Place) -> str:
+    head = ("server", "requests/s at rest", "p50", "p99", "and with busy views", "p50", "p99", "p99 to p99")
+    rows = []
+    for (name, threads), pairs in loads.items():
+        title = ROWS[name](replace(place, threads=threads)).title
+        title = title if f"{threads} threads" in title or name == "uvicorn" else f"{title}, {threads} threads"
+        rest, busy = ([pair[place] for pair in pairs] for place in (0, 1))
+        rows.append((title, *_figures(rest), *_figures(busy), f"{_ratio(pairs):,.1f}"))
+    return table(head, rows)
+
+
+def _figures(loads: Sequence[Load]) -> tuple[str, ...]:
+    latencies = (middle(loads, figure) for figure in ("p50", "p99"))
+    shown = ("no answer" if isinf(latency) else milliseconds(latency)[1] for latency in latencies)
+    return (f"{middle(loads, 'rate'):,.0f}", *shown)
+
+
+def _ratio(pairs: Sequence[tuple[Load, Load]]) -> float:
+    return middle([busy for _, busy in pairs], "p99") / middle([rest for rest, _ in pairs], "p99")
+
+
+def _goals(loads: Loads) -> list[Goal]:
+    found = []
+    for (name, threads), pairs in loads.items():
+        if name == "ours":
+            rest, busy = (middle([pair[place] for pair in pairs], "p99") for place in (0, 1))
+            title = f"static p99 while Django is busy, {threads} threads"
+            found.append(ratio(title, milliseconds(busy), (rest, f"at rest {milliseconds(rest)[1]}"), LIMIT))
+    return found

@@ -1,0 +1,147 @@
+"""``make bench-large``: a film of 100 MB, for eight clients that take all they can get, and for 200 that are slow.
+
+Rule: throughput, CPU time per gigabyte, and how far the server's memory (PSS) grows meanwhile. What the slow ones get
+in all is bounded by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from benchmarks.goals import Goal, Result, ratio
+from benchmarks.load import Load, Request, Running, cores, cpu_of_tree, middle, running
+from benchmarks.measure import HERE, environment, megabytes, progress, table
+from benchmarks.pss import watched
+from benchmarks.servers import ROWS, Place, installed
+from benchmarks.trees import FILM, Tree
+
+NAMES = ("nginx", "ours", "gunicorn", "waitress", "starlette")
+CLOSELY = ("nginx", "ours")
+GROWTH = 32e6
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How many clients take the film for so many seconds, and the bytes per second of each, 0 for all they can get."""
+
+    title: str
+    clients: int
+    rate: int
+    seconds: int
+
+
+WORKS = {
+    "fast": Work("100 MB, 8 clients", 8, 0, 3),
+    "slow": Work("100 MB, 200 clients that take 200 kB/s each", 200, 200_000, 6),
+}
+
+
+class Bench:
+    """The rounds so far."""
+
+    def __init__(self, tree: Tree, work: Path, names: Sequence[str]) -> None:
+        self.loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
+        self.growths: dict[tuple[str, str], list[int]] = defaultdict(list)
+        self.place = Place(tree, work)
+        self._names = names
+        self._request = Request(tree.path(FILM), ("Host: 127.0.0.1",))
+
+    def round(self, number: int) -> None:
+        """Start all servers; the two that are compared closely have two turns of each work, the others one."""
+        core, _ = cores()
+        closely = [name for name in CLOSELY if name in self._names]
+        order = closely if number % 2 == 0 else closely[::-1]
+        with ExitStack() as stack:
+            servers = {
+                name: stack.enter_context(running(ROWS[name](self.place), self.place.work, {core}))
+                for name in self._names
+            }
+            for server in servers.values():
+                server.ask(self._request)
+            for work in WORKS:
+                for name in (*order, *order[::-1], *(name for name in self._names if name not in CLOSELY)):
+                    self._measure(work, name, servers[name])
+
+    def _measure(self, work: str, name: str, server: Running) -> None:
+        before = cpu_of_tree(server.pid)
+        with watched(server.pid) as growth:
+            taken = self._taken(WORKS[work], server)
+        took = replace(taken, cpu=cpu_of_tree(server.pid) - before)
+        self.loads[work, name].append(took)
+        self.growths[work, name].append(growth.size)
+        rate = f"{megabytes(took.throughput)}/s, {took.cost_of_a_gigabyte * 1e3:7,.0f} ms/GB"
+        progress(f"{work} {name:10} {rate}, {megabytes(growth.size)} more")
+
+    def _taken(self, work: Work, server: Running) -> Load:
+        figures = (server.port, self._request.path, work.clients, work.rate, work.seconds)
+        output = subprocess.run(
+            [sys.executable, "-m", "benchmarks.takers", *map(str, figures)],
+            cwd=HERE.parent,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            check=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, {cores()[1]}),
+        ).stdout
+        return Load(**json.loads(output))
+
+
+def measured(tree: Tree, work: Path, rounds: int) -> Result:
+    """Run the rounds."""
+    bench = Bench(tree, work, installed(NAMES))
+    for number in range(rounds):
+        bench.round(number)
+    text = "\n\n".join(f"{work.title}:\n\n{_costs(key, bench)}" for key, work in WORKS.items())
+    figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items()}
+    growths = {f"{key} {name} growth": sizes for (key, name), sizes in bench.growths.items()}
+    return Result("A large file", text, _goals(bench), figures | growths)
+
+
+def _costs(work: str, bench: Bench) -> str:
+    head = ("server", "throughput", "CPU per GB", "lowest to highest", "memory's growth")
+    return table(head, [_line(work, name, bench) for name in NAMES if bench.loads[work, name]])
+
+
+def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
+    loads = bench.loads[work, name]
+    costs = sorted(load.cost_of_a_gigabyte * 1e3 for load in loads)
+    return (
+        ROWS[name](bench.place).title,
+        f"{megabytes(middle(loads, 'throughput'))}/s",
+        f"{middle(loads, 'cost_of_a_gigabyte') * 1e3:,.0f} ms",
+        f"{costs[0]:,.0f} to {costs[-1]:,.0f}",
+        megabytes(median(bench.growths[work, name])),
+    )
+
+
+def _goals(bench: Bench) -> list[Goal]:
+    found = []
+    for key, work in WORKS.items():
+        title = work.title
+        ours, its = bench.loads[key, "ours"], bench.loads[key, "nginx"]
+        if its:
+            found += [
+                ratio(f"{title}: throughput", _rate("", ours), _rate("nginx ", its), 1.0, least=True),
+                ratio(f"{title}: CPU per GB", _gigabyte("", ours), _gigabyte("nginx ", its), 2.0),
+            ]
+        growth = max(bench.growths[key, "ours"])
+        found.append(Goal(f"{title}: memory", megabytes(growth), "", "", f"< {megabytes(GROWTH)}", growth < GROWTH))
+    return found
+
+
+def _rate(name: str, loads: Sequence[Load]) -> tuple[float, str]:
+    rate = middle(loads, "throughput")
+    return rate, f"{name}{megabytes(rate)}/s"
+
+
+def _gigabyte(name: str, loads: Sequence[Load]) -> tuple[float, str]:
+    cost = middle(loads, "cost_of_a_gigabyte")
+    return cost, f"{name}{cost * 1e3:,.0f} ms"

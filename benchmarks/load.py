@@ -1,0 +1,268 @@
+"""A server on one core and its load on another: real processes, `wrk`, and the CPU time that a request takes.
+
+Rule: the figure is CPU time per request, user and system, of the server's whole process tree: on a machine that does
+other things it is disturbed less than requests per second. Servers that are compared take turns.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import math
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measure import HERE, environment
+
+_START = 60.0
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A row: the command that listens on a port, the variables that it reads, and what it says when it is ready.
+
+    One that says nothing is ready when it listens.
+    """
+
+    title: str
+    command: Callable[[int], tuple[str, ...]]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    ready: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks for again and again; `status` is that of the answer."""
+
+    path: str
+    fields: tuple[str, ...] = ()
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was answered once; `size` is the body's, in bytes."""
+
+    status: int
+    fields: Mapping[str, str]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What clients counted, and the CPU time of the server meanwhile; times in seconds, `size` in bytes received."""
+
+    seconds: float
+    requests: float
+    size: float
+    p50: float
+    p99: float
+    cpu: float = 0.0
+
+    @property
+    def cost(self) -> float:
+        """CPU time for one request."""
+        return self.cpu / self.requests if self.requests else math.inf
+
+    @property
+    def cost_of_a_gigabyte(self) -> float:
+        """CPU time for 10⁹ bytes."""
+        return self.cpu / self.size * 1e9
+
+    @property
+    def rate(self) -> float:
+        """Requests per second."""
+        return self.requests / self.seconds
+
+    @property
+    def throughput(self) -> float:
+        """Bytes per second."""
+        return self.size / self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that takes requests."""
+
+    port: int
+    pid: int
+
+    def ask(self, request: Request) -> Answer:
+        """Ask once, on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.putrequest("GET", request.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in (each.split(": ", 1) for each in (request.fields or ("Host: 127.0.0.1",))):
+                connection.putheader(name, value)
+            connection.endheaders()
+            response = connection.getresponse()
+            size = 0
+            while chunk := response.read(1 << 20):
+                size += len(chunk)
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, size)
+        finally:
+            connection.close()
+
+    def load(self, request: Request, seconds: int, connections: int, core: int) -> Load:
+        """Ask by `wrk`, which has the core; every answer must have the status."""
+        before = cpu_of_tree(self.pid)
+        load = wrk(f"http://127.0.0.1:{self.port}{request.path}", request, seconds, connections, core)
+        return replace(load, cpu=cpu_of_tree(self.pid) - before)
+
+
+def cores() -> tuple[int, int]:
+    """Return the server's core, and its clients'."""
+    first, second = sorted(os.sched_getaffinity(0))[:2]
+    return first, second
+
+
+@contextmanager
+def spawned(server: Server, port: int, work: Path, affinity: set[int]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a server on these cores, with only its own of the variables that a server reads; end it afterwards."""
+    with output_of(port, work).open("wb") as output:
+        process = subprocess.Popen(
+            server.command(port),
+            cwd=work,
+            env=environment(**server.variables),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, affinity),
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@contextmanager
+def running(server: Server, work: Path, affinity: set[int]) -> Iterator[Running]:
+    """Start a server, and give it when it listens."""
+    port = free_port()
+    with spawned(server, port, work, affinity) as process:
+        wait_for(server, port, process, output_of(port, work))
+        yield Running(port, process.pid)
+
+
+def output_of(port: int, work: Path) -> Path:
+    """Return the file that has what a server has said."""
+    return work / f"output-{port}"
+
+
+def wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> Load:
+    """Return what `wrk` counted, one thread of it on this core. Exits when an answer has another status."""
+    process = start_wrk(url, request, seconds, connections, core)
+    return counted(url, request, process.communicate()[0])
+
+
+def start_wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> subprocess.Popen[str]:
+    """Start `wrk` on its core."""
+    command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--timeout=30s"]
+    return subprocess.Popen(
+        [*command, f"--script={HERE / 'load.lua'}", url, "--", *request.fields],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: os.sched_setaffinity(0, {core}),
+    )
+
+
+def counted(url: str, request: Request, output: str) -> Load:
+    """Return what `wrk` has printed."""
+    try:
+        figures: dict[str, float] = json.loads(output.strip().rpartition("\n")[2])
+    except ValueError:
+        raise SystemExit(f"wrk said something unexpected:\n{output}") from None
+    refused, failed = figures.pop("refused"), figures.pop("failed")
+    if failed or refused != (figures["requests"] if request.status >= 400 else 0):
+        raise SystemExit(f"{url}: not every request was answered by {request.status}:\n{output}")
+    if not figures["requests"]:
+        figures |= {"p50": math.inf, "p99": math.inf}
+    return Load(**figures)
+
+
+def cpu_of_tree(root: int) -> float:
+    """Return the seconds of CPU time that the process and everything below it have taken; proc(5), `stat`."""
+    return sum(ticks for _, ticks in _tree(root)) / _TICK
+
+
+def pids_of_tree(root: int) -> list[int]:
+    """Return the process and everything below it, in ascending order."""
+    return sorted(pid for pid, _ in _tree(root))
+
+
+def _tree(root: int) -> list[tuple[int, int]]:
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                continue
+            pid = int(entry.name)
+            parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+
+    def is_below(pid: int) -> bool:
+        return pid == root or (pid in parents and is_below(parents[pid]))
+
+    return [(pid, count) for pid, count in ticks.items() if is_below(pid)]
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_for(server: Server, port: int, process: subprocess.Popen[bytes], output: Path) -> None:
+    """Wait until the process listens, and has said that it is ready. Exits if it does not."""
+    deadline = time.monotonic() + _START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+        else:
+            if server.ready in output.read_text():
+                return
+            time.sleep(0.05)
+    raise SystemExit(f"{process.args!r} does not listen:\n{output.read_text()}")
+
+
+def middle(loads: Sequence[Load], figure: str) -> float:
+    """Return the median of one figure, a field or a property of `Load`."""
+    return float(median(getattr(load, figure) for load in loads))
+
+
+def verdict(ratio: float, target: float | None) -> tuple[str, str, str]:
+    """Return a ratio, what it may be at most, and whether it is, as cells of a table."""
+    if target is None:
+        return (f"{ratio:.3f}", "", "")
+    return (f"{ratio:.3f}", f"{target:g}", "yes" if ratio <= target else "no")
+
+
+def missing() -> str:
+    """Return why this machine cannot run the benchmark, or nothing."""
+    if sys.platform != "linux":
+        return "CPU time comes from /proc, and the cores are Linux's to give: Linux only"
+    if shutil.which("wrk") is None:
+        return "wrk is not installed (apt-get install wrk)"
+    return "" if len(os.sched_getaffinity(0)) > 1 else "one core for the server and one for wrk are needed"

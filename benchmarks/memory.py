@@ -1,0 +1,135 @@
+"""``make bench-memory``: what a worker weighs with ten files and with ten thousand, before and after all are asked for.
+
+Rule: every file is asked for once of every worker. Files in memory (memfd_create(2)), in which this project keeps
+longer bodies, are added: PSS has their mapped pages alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from benchmarks.goals import Goal, Result
+from benchmarks.load import Request, Running, cores, pids_of_tree, running
+from benchmarks.measure import megabytes, progress, table
+from benchmarks.pss import memory_files_of, pss_of, sockets_of
+from benchmarks.servers import ROWS, Place, installed
+from benchmarks.trees import of_images, of_many
+
+FEW, MANY, IMAGES = 10, 10_000, 150
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A server, and how many files and workers it has, with which budget for bodies in memory."""
+
+    title: str
+    name: str
+    files: int
+    budget: str = "64MB"
+    workers: int = 1
+
+
+FEWEST = Row("this project, 10 files", "ours", FEW)
+ROWS_OF_MEMORY = (
+    FEWEST,
+    Row("this project, 10,000 files", "ours", MANY),
+    Row("this project, 10,000 files, 4 MB for bodies", "ours", MANY, "4MB"),
+    Row("this project, 10,000 files, each of two workers", "ours", MANY, workers=2),
+    Row("this project, 150 images of 500 kB, 8 MB for bodies", "ours", IMAGES, "8MB"),
+    Row("WhiteNoise on gunicorn, 10 files", "gunicorn", FEW),
+    Row("WhiteNoise on gunicorn, 10,000 files", "gunicorn", MANY),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """PSS of a worker in bytes, when it takes requests and at the end."""
+
+    first: int
+    last: int
+
+
+def measured(work: Path, rounds: int) -> Result:
+    """Weigh the workers, each in processes of its own."""
+    names = installed(("ours", "gunicorn"))
+    weights: dict[Row, list[Weight]] = defaultdict(list)
+    for _ in range(rounds):
+        for row in ROWS_OF_MEMORY:
+            if row.name in names:
+                weights[row].append(_weighed(row, work))
+                progress(f"{row.title}: {megabytes(weights[row][-1].first)}, then {megabytes(weights[row][-1].last)}")
+    figures = {row.title: [asdict(weight) for weight in each] for row, each in weights.items()}
+    return Result("Memory of a worker (PSS)", _table(weights), _goals(weights), figures)
+
+
+def _weighed(row: Row, work: Path) -> Weight:
+    """Return what a worker weighs before and after every file has been asked for, of every worker."""
+    tree = of_images(work, IMAGES) if row.files == IMAGES else of_many(work, row.files)
+    place = Place(tree, work, workers=row.workers)
+    server = ROWS[row.name](place)
+    server = replace(server, variables={**server.variables, "DJANGO_STATIC_MEMORY": row.budget})
+    with running(server, work, set(cores())) as started:
+        workers = _workers(started, place.tree.path(min(place.tree.names)), row.workers)
+        first = max(map(_weight, workers))
+        for connection in workers.values():
+            for name in place.tree.names:
+                connection.request("GET", place.tree.path(name), headers={"Accept-Encoding": "gzip"})
+                connection.getresponse().read()
+        return Weight(first, max(map(_weight, workers)))
+
+
+def _weight(pid: int) -> int:
+    return pss_of(pid) + memory_files_of(pid)
+
+
+def _workers(server: Running, path: str, count: int) -> dict[int, http.client.HTTPConnection]:
+    """Return a connection to each worker by its process: the one that has a socket more after a request."""
+    found: dict[int, http.client.HTTPConnection] = {}
+    server.ask(Request(path))
+    while len(found) < count:
+        time.sleep(0.05)  # until connections that are over have been closed
+        below = [pid for pid in pids_of_tree(server.pid) if pid != server.pid] or [server.pid]
+        before = {pid: sockets_of(pid) for pid in below}
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        connection.request("GET", path)
+        connection.getresponse().read()
+        for pid, sockets in before.items():
+            if sockets_of(pid) > sockets:
+                found.setdefault(pid, connection)
+    return found
+
+
+def _table(weights: Mapping[Row, Sequence[Weight]]) -> str:
+    head = ("worker", "when it takes requests", "after all files were asked for", "more")
+    return table(head, [(row.title, *map(megabytes, _middle(each))) for row, each in weights.items()])
+
+
+def _middle(weights: Sequence[Weight]) -> tuple[float, float, float]:
+    first, last = median(weight.first for weight in weights), median(weight.last for weight in weights)
+    return first, last, last - first
+
+
+def _goals(weights: Mapping[Row, Sequence[Weight]]) -> list[Goal]:
+    few = _middle(weights[FEWEST])[1]
+    found = []
+    for row, each in weights.items():
+        if row.name == "ours" and row is not FEWEST:
+            last, limit = _middle(each)[1], 1.2 * few + int(row.budget.removesuffix("MB")) * 1e6
+            title = f"memory of a worker: {row.title.removeprefix('this project, ')}"
+            found.append(
+                Goal(
+                    title,
+                    megabytes(last),
+                    f"with {FEW} files {megabytes(few)}",
+                    "",
+                    f"≤ {megabytes(limit)}",
+                    last <= limit,
+                )
+            )
+    return found

@@ -1,0 +1,26 @@
+"""Views that hold a thread, asleep or busy."""
+
+from __future__ import annotations
+
+import time
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+
+def slow(_request: HttpRequest) -> HttpResponse:
+    """Sleep for half a second, as a view does that waits for a database."""
+    time.sleep(0.5)
+    return HttpResponse("slept", content_type="text/plain")
+
+
+def busy(_request: HttpRequest) -> HttpResponse:
+    """Compute for a tenth of a second of CPU time of this thread."""
+    end = time.thread_time() + 0.1
+    number = 0
+    while time.thread_time() < end:
+        number = sum(range(1000), number)
+    return HttpResponse(str(number), content_type="text/plain")
+
+
+urlpatterns = [path("slow", slow), path("busy", busy)]

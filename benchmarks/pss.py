@@ -1,0 +1,85 @@
+"""Memory of processes as PSS, the proportional set size.
+
+That is what a process has to itself, and its share of what it has in common with others (proc_pid_smaps(5),
+`smaps_rollup`).
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchmarks.load import pids_of_tree
+
+_EVERY = 0.1
+
+
+def pss_of(pid: int) -> int:
+    """Return the proportional set size of a process in bytes, 0 when it has ended."""
+    try:
+        found = re.search(r"^Pss:\s+(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return int(found[1]) * 1024 if found else 0
+
+
+def memory_files_of(pid: int) -> int:
+    """Return the bytes of the files in memory that a process holds (memfd_create(2)); few of their pages are mapped."""
+    sizes: dict[int, int] = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            if str(entry.readlink()).startswith("/memfd:"):
+                facts = entry.stat()
+                sizes[facts.st_ino] = facts.st_blocks * 512
+    return sum(sizes.values())
+
+
+def sockets_of(pid: int) -> int:
+    """Return how many sockets a process has open."""
+    count = 0
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            count += str(entry.readlink()).startswith("socket:")
+    return count
+
+
+class Growth:
+    """The highest memory of a server that was seen, beyond what it had at first; in bytes."""
+
+    def __init__(self, pid: int) -> None:
+        self._pids = pids_of_tree(pid)
+        self.first = self.highest = self._now()
+
+    def look(self) -> None:
+        """Look again."""
+        self.highest = max(self.highest, self._now())
+
+    @property
+    def size(self) -> int:
+        """The growth."""
+        return self.highest - self.first
+
+    def _now(self) -> int:
+        return sum(map(pss_of, self._pids))
+
+
+@contextmanager
+def watched(pid: int) -> Iterator[Growth]:
+    """Watch the memory of a server and what it has started, ten times a second."""
+    growth, over = Growth(pid), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_EVERY):
+            growth.look()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield growth
+    finally:
+        over.set()
+        watcher.join()
+        growth.look()

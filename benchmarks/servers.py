@@ -1,0 +1,177 @@
+"""The servers of ``make bench``, each with one tree: this project, nginx, and those that projects use in their place.
+
+Rule: each is set up as its own documentation says for production, with one worker and no access log; where threads
+run Django, there are ten. A server that is not installed is left out, and the reason is told.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.load import Server
+from benchmarks.measure import HERE, progress
+from benchmarks.trees import Tree
+
+CLOUDFRONT = (
+    "Host: d111111abcdef8.cloudfront.net",
+    "User-Agent: Amazon CloudFront",
+    "X-Amz-Cf-Id: MFTMIHhcSTCqfIkVkGYHg9gqvaRZkT0Xq1Yvq1GdrVvLqRrPlYkZZg==",
+    "Connection: Keep-Alive",
+    "Via: 2.0 3af9b5d2c1fd0b2b5a0b1a2b3c4d5e6f.cloudfront.net (CloudFront)",
+    "X-Forwarded-For: 203.0.113.7",
+    "Accept-Encoding: br,gzip",
+    "CloudFront-Forwarded-Proto: https",
+    "X-Amzn-Trace-Id: Root=1-67891233-abcdef012345678912345678",
+)
+"""The nine header fields with which CloudFront asks an origin."""
+THREADS = 10
+
+
+_PROJECT = "benchmarks.project_static"
+_WSGI = "benchmarks.project_django.wsgi:application"
+_ASGI = "benchmarks.project_django.asgi:application"
+_WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+_SERVESTATIC = "servestatic.middleware.ServeStaticMiddleware"
+_NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+_BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What every server is given. `site` for the bundled Django project in place of a bare one."""
+
+    tree: Tree
+    work: Path
+    threads: int = THREADS
+    workers: int = 1
+    site: bool = False
+
+    def variables(self, middleware: str = "") -> dict[str, str]:
+        """Return what the benchmark's project reads; it has its static files served by the middleware."""
+        return {
+            "BENCH_ROOT": str(self.tree.root),
+            "BENCH_SERVED_BY": middleware,
+            "DJANGO_SETTINGS_MODULE": f"{_PROJECT}.settings_site" if self.site else f"{_PROJECT}.settings",
+            "DJANGO_SITE_DATA": str(self.work / "site"),
+            "PYTHONPATH": str(HERE.parent),
+        }
+
+
+def _ours(place: Place) -> Server:
+    program = str(Path(sys.executable).parent / "static-host")
+    return Server(
+        "this project, `static-host serve`",
+        lambda port: ("env", f"PORT={port}", program, "serve"),
+        {
+            **place.variables(),
+            **({"DJANGO_SETTINGS_MODULE": "app.site.settings"} if place.site else {}),
+            "ACCESS_LOG": "false",
+            "DJANGO_STATIC_ROOT": str(place.tree.root),
+            "DJANGO_THREADS": str(place.threads),
+            "WEB_CONCURRENCY": str(place.workers),
+        },
+        "ready on",
+    )
+
+
+def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
+    def command(port: int) -> tuple[str, ...]:
+        configuration = place.work / f"nginx-{port}.conf"
+        filled = (
+            (HERE / "nginx.conf")
+            .read_text()
+            .format(
+                module=_BROTLI,
+                user="user root;" if os.getuid() == 0 else "",  # the directory of the benchmark is its owner's alone
+                workers=place.workers,
+                work=place.work,
+                root=place.tree.root,
+                port=port,
+            )
+        )
+        configuration.write_text(filled.replace(*changed))
+        return (str(_NGINX), "-c", str(configuration), "-e", str(place.work / f"nginx-{port}.log"))
+
+    return Server(f"nginx {nginx_version()}, {how}", command)
+
+
+def _on_waitress(place: Place) -> Server:
+    return Server(
+        f"WhiteNoise in Django on waitress, {place.threads} threads",
+        lambda port: _module("waitress", f"--threads={place.threads}", f"--listen=127.0.0.1:{port}", _WSGI),
+        place.variables(_WHITENOISE),
+    )
+
+
+def _on_gunicorn(place: Place) -> Server:
+    return Server(
+        f"WhiteNoise in Django on gunicorn, {place.threads} threads",
+        lambda port: _module(
+            *("gunicorn", "--worker-class", "gthread", "--threads", str(place.threads)),
+            *("--workers", str(place.workers), "--bind", f"127.0.0.1:{port}", _WSGI),
+        ),
+        place.variables(_WHITENOISE),
+    )
+
+
+def _on_uvicorn(title: str, app: str, middleware: str, place: Place) -> Server:
+    return Server(
+        title,
+        lambda port: _module(
+            *("uvicorn", app, "--http", "httptools", "--no-access-log", "--lifespan", "off", "--port", str(port)),
+        ),
+        place.variables(middleware),
+    )
+
+
+def _module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+ROWS: dict[str, Callable[[Place], Server]] = {
+    "ours": _ours,
+    "nginx": partial(_nginx, "sendfile", ("", "")),
+    "nginx-read": partial(_nginx, "sendfile off", ("sendfile on", "sendfile off")),
+    "waitress": _on_waitress,
+    "gunicorn": _on_gunicorn,
+    "blacknoise": partial(_on_uvicorn, "blacknoise on uvicorn", f"{_PROJECT}.blacknoise_app:app", ""),
+    "starlette": partial(_on_uvicorn, "Starlette's StaticFiles on uvicorn", f"{_PROJECT}.starlette_app:app", ""),
+    "servestatic": partial(_on_uvicorn, "ServeStatic in Django on uvicorn", _ASGI, _SERVESTATIC),
+    "uvicorn": partial(_on_uvicorn, "WhiteNoise in Django on uvicorn", _ASGI, _WHITENOISE),
+}
+"""Waitress, gunicorn and uvicorn stand for WhiteNoise in Django on them."""
+
+
+def installed(names: Iterable[str]) -> list[str]:
+    """Return the servers that this machine has; tell why each of the others is left out."""
+    found = []
+    for name in names:
+        if reason := _why_not(name):
+            progress(f"{name} is skipped: {reason}")
+        else:
+            found.append(name)
+    return found
+
+
+def _why_not(name: str) -> str:
+    if name.startswith("nginx"):
+        if _NGINX is None:
+            return "nginx is not installed (apt-get install nginx libnginx-mod-http-brotli-static)"
+        return "" if _BROTLI.exists() else f"{_BROTLI} is missing (apt-get install libnginx-mod-http-brotli-static)"
+    return "" if name == "ours" or find_spec(name) else f"{name} is not installed (it is in requirements-bench.txt)"
+
+
+@cache
+def nginx_version() -> str:
+    """Return nginx's version, as it tells it."""
+    told = subprocess.run([str(_NGINX), "-v"], capture_output=True, text=True, check=True).stderr
+    return re.sub(r".*nginx/", "", told).split()[0]

@@ -1,0 +1,164 @@
+"""``make bench-static``: what an answer costs: a small file and a larger one, a revalidation, a name that is not there.
+
+Rule: this project and nginx take turns, second by second, in three loads each of every round; the others have one. All
+servers of a round are started anew and stand side by side, so a figure does not depend on one process's luck.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from benchmarks.chart import chart
+from benchmarks.goals import Goal, Result, less, microseconds, ratio
+from benchmarks.load import Load, Request, Running, cores, middle, running
+from benchmarks.measure import facts, progress, table
+from benchmarks.servers import CLOUDFRONT, ROWS, Place, installed
+from benchmarks.trees import LARGE, SMALL, Tree
+
+CONNECTIONS = 64
+CLOSELY = ("nginx", "ours", "nginx-read")
+TURNS = 3
+"""Loads in each round of those that are compared closely."""
+WORKS = {
+    "small": "a stylesheet of 22 kB, 4.2 kB as br",
+    "revalidation": "the same, which the client has: 304",
+    "missing": "a name that is not there: 404",
+    "large": "a script of 368 kB, 95 kB as br",
+}
+
+Loads = dict[tuple[str, str], list[Load]]
+
+
+class Bench:
+    """The rounds so far."""
+
+    def __init__(self, tree: Tree, work: Path, names: Sequence[str]) -> None:
+        self.loads: Loads = defaultdict(list)
+        self.other: dict[tuple[str, str], str] = {}
+        self.place = Place(tree, work)
+        self._names = names
+
+    def round(self, number: int) -> None:
+        """Start all servers, and give each its loads of every work."""
+        core, _ = cores()
+        with ExitStack() as stack:
+            all_running = {
+                name: stack.enter_context(running(ROWS[name](self.place), self.place.work, {core}))
+                for name in self._names
+            }
+            for work in WORKS:
+                self._turns(work, all_running, number)
+
+    def _turns(self, work: str, servers: dict[str, Running], number: int) -> None:
+        core = cores()[1]
+        requests = {name: self._request(work, server) for name, server in servers.items()}
+        ready = [name for name in self._names if self._is_answered(work, name, servers[name], requests[name])]
+        for name in ready:
+            servers[name].load(requests[name], 1, CONNECTIONS, core)
+        closely = [name for name in CLOSELY if name in ready]
+        turns = [closely if (turn + number) % 2 == 0 else closely[::-1] for turn in range(TURNS)]
+        for name in (*(name for turn in turns for name in turn), *(name for name in ready if name not in CLOSELY)):
+            load = servers[name].load(requests[name], 2 if name in CLOSELY else 1, CONNECTIONS, core)
+            self.loads[work, name].append(load)
+            progress(f"{work:>12} {name:12} {load.cost * 1e6:8.1f} µs, {load.rate:8,.0f} requests/s")
+
+    def _request(self, work: str, server: Running) -> Request:
+        tree = self.place.tree
+        if work == "missing":
+            return Request("/static/css/nothing.0123456789ab.css", CLOUDFRONT, 404)
+        request = Request(tree.path(LARGE if work == "large" else SMALL), CLOUDFRONT)
+        if work != "revalidation":
+            return request
+        tag = server.ask(request).fields["etag"]
+        return replace(request, fields=(*CLOUDFRONT, f"If-None-Match: {tag}"), status=304)
+
+    def _is_answered(self, work: str, name: str, server: Running, request: Request) -> bool:
+        """Whether the server answers with the status, the first time and the second; note what it does instead."""
+        answer = [server.ask(request) for _ in range(2)][1]
+        if answer.status != request.status:
+            self.other[work, name] = f"answers {answer.status}"
+        elif not answer.fields.get("content-encoding") and work in ("small", "large"):
+            self.other[work, name] = f"no coding: {answer.size / 1e3:,.0f} kB"
+        return answer.status == request.status
+
+
+def measured(tree: Tree, work: Path, rounds: int) -> Result:
+    """Run the rounds."""
+    bench = Bench(tree, work, installed(name for name in ROWS))
+    for number in range(rounds):
+        bench.round(number)
+    text = "\n\n".join(f"{title}:\n\n{_costs(key, bench)}" for key, title in WORKS.items())
+    figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items()}
+    return Result(f"Static files, {CONNECTIONS} connections", text, goals(bench.loads), figures, _drawn(bench))
+
+
+def _costs(work: str, bench: Bench) -> str:
+    head = ("server", "CPU per request", "lowest to highest", "requests/s", "p50", "p99", "ours to it", "")
+    names = [name for name in ROWS if (work, name) in bench.loads or (work, name) in bench.other]
+    names.sort(key=lambda name: middle(bench.loads[work, name], "cost") if bench.loads[work, name] else float("inf"))
+    return table(head, [_line(work, name, bench) for name in names])
+
+
+def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
+    loads, ours = bench.loads[work, name], bench.loads[work, "ours"]
+    title, note = ROWS[name](bench.place).title, bench.other.get((work, name), "")
+    if not loads:
+        return (title, *[""] * 6, note)
+    costs = sorted(load.cost * 1e6 for load in loads)
+    cost = middle(loads, "cost")
+    return (
+        title,
+        f"{cost * 1e6:,.1f} µs",
+        f"{costs[0]:,.1f} to {costs[-1]:,.1f}",
+        f"{middle(loads, 'rate'):,.0f}",
+        f"{middle(loads, 'p50') * 1e3:.2f} ms",
+        f"{middle(loads, 'p99') * 1e3:.2f} ms",
+        "" if name == "ours" or not ours else f"{middle(ours, 'cost') / cost:.3f}",
+        note,
+    )
+
+
+def costs(loads: Loads, work: str) -> dict[str, float]:
+    """Return the CPU time per request of each server, in seconds, the least first."""
+    figures = {name: middle(each, "cost") for (key, name), each in loads.items() if key == work and each}
+    return dict(sorted(figures.items(), key=lambda item: item[1]))
+
+
+def _drawn(bench: Bench) -> str:
+    """Return the chart of the small file."""
+    named = {ROWS[name](bench.place).title.replace("`", ""): cost for name, cost in costs(bench.loads, "small").items()}
+    known = facts()
+    return chart(
+        "What one static answer costs",
+        f"a 4.2 kB brotli file, {CONNECTIONS} connections, nine header fields as CloudFront sends them",
+        f"{known['CPU']}, one core, Python {known['Python']}, {known['date'][:10]}",
+        named,
+    )
+
+
+def goals(loads: Loads) -> list[Goal]:
+    """Return what was promised of the CPU time per request."""
+    limits = {"small": 1.0, "revalidation": 1.0, "missing": 1.0, "large": 1.1}
+    found = []
+    for work, title in WORKS.items():
+        its = costs(loads, work)
+        if "ours" not in its:
+            continue
+        ours = microseconds(its["ours"])
+        if "nginx" in its:
+            found.append(ratio(title, ours, _named("nginx", its["nginx"]), limits[work]))
+        if work == "small":
+            found += [
+                less(title, ours, _named(f"WhiteNoise on {name}", its[name]), limit)
+                for name, limit in (("uvicorn", 50), ("waitress", 8))
+                if name in its
+            ]
+    return found
+
+
+def _named(name: str, cost: float) -> tuple[float, str]:
+    return cost, f"{name} {microseconds(cost)[1]}"

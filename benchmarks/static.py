@@ -1,0 +1,87 @@
+"""``make bench``: what serving static files costs, beside nginx and what Django projects use.
+
+Rule: real servers on one core, their clients on another, in turns; figures are medians. One table has all goals, the
+missed ones too; each part has its own tables below it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks import busy, large, memory, small, start, workers
+from benchmarks.goals import Result, summary
+from benchmarks.load import missing
+from benchmarks.measure import facts, progress, told
+from benchmarks.servers import installed, nginx_version
+from benchmarks.trees import of_three, workshop
+
+PACKAGES = (
+    "django",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "starlette",
+    "whitenoise",
+    "gunicorn",
+    "waitress",
+    "servestatic",
+    "blacknoise",
+)
+
+PARTS: dict[str, Callable[[Path, int], Result]] = {
+    "static": lambda work, rounds: small.measured(of_three(work), work, rounds),
+    "large": lambda work, rounds: large.measured(of_three(work), work, rounds),
+    "busy": lambda work, rounds: busy.measured(of_three(work), work, rounds),
+    "start": start.measured,
+    "memory": memory.measured,
+    "workers": lambda work, rounds: workers.measured(of_three(work), work, rounds),
+}
+
+
+def main() -> None:
+    """Run all parts, or one, and print Markdown."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--only", choices=PARTS)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--json", type=Path, metavar="FILE")
+    options.add_argument("--chart", type=Path, metavar="FILE", help="write the chart of the small file, as SVG")
+    chosen = options.parse_args()
+    if reason := missing():
+        print(f"skipped: {reason}")
+        return
+    began = time.monotonic()
+    results: dict[str, Result] = {}
+    loads: dict[str, float] = {}
+    try:
+        with workshop() as work:
+            for name in [chosen.only] if chosen.only else PARTS:
+                progress(f"{name}:")
+                results[name] = PARTS[name](work, chosen.rounds)
+                loads[name] = os.getloadavg()[2]
+    finally:  # what was measured before something failed is told, too
+        if results:
+            minutes = round((time.monotonic() - began) / 60)
+            _report(results, loads, f"Median of {chosen.rounds} rounds, {minutes} minutes", chosen)
+
+
+def _report(results: Mapping[str, Result], loads: Mapping[str, float], how: str, chosen: argparse.Namespace) -> None:
+    """Print the goals, then the tables of each part; write the files that are wanted."""
+    known = {**facts(*filter(find_spec, PACKAGES)), **({"nginx": nginx_version()} if installed(["nginx"]) else {})}
+    print(f"{how}; {told(known)}\n\n{summary(goal for result in results.values() for goal in result.goals)}")
+    for name, result in results.items():
+        print(f"\n### {result.heading}\n\nLoad average of 15 minutes at the end: {loads[name]:.1f}\n\n{result.text}")
+        if chosen.chart and result.chart:
+            chosen.chart.write_text(result.chart)
+    if chosen.json:
+        figures = {name: result.figures for name, result in results.items()}
+        chosen.json.write_text(json.dumps({"facts": known, "load": loads, **figures}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

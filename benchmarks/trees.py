@@ -1,0 +1,104 @@
+"""Static trees, made by the build, for every server of ``make bench`` alike.
+
+The files that are asked for nobody here wrote: a stylesheet of Django's admin and a script of Wagtail's; and a film of
+random bytes, which no coding makes smaller. Trees of many files are generated (`generated.py`), and have gzip siblings
+alone: br would take minutes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+from benchmarks.generated import generate
+from benchmarks.measure import HERE, run
+
+SMALL, LARGE, FILM = "base.css", "vendor.js", "film.mp4"
+FILM_SIZE = 100_000_000
+
+_COPIED = {
+    SMALL: ("django.contrib.admin", "static/admin/css/base.css"),
+    LARGE: ("wagtail.admin", "static/wagtailadmin/js/vendor.js"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A built tree; `names` are the fingerprinted names by their own."""
+
+    root: Path
+    names: Mapping[str, str]
+
+    def path(self, name: str) -> str:
+        """Return the URL path of a file."""
+        return f"/static/{self.names[name]}"
+
+
+@contextmanager
+def workshop() -> Iterator[Path]:
+    """Give a directory for trees, which is removed afterwards."""
+    with TemporaryDirectory(prefix="work-", dir=HERE) as work:
+        yield Path(work)
+
+
+def of_three(work: Path) -> Tree:
+    """Return the tree of the three files, made once in this workshop."""
+    if (work / "tree-three").exists():
+        return _read(work, "three")
+    sources = work / "sources-three"
+    sources.mkdir()
+    for name, (package, path) in _COPIED.items():
+        spec = find_spec(package)
+        assert spec
+        assert spec.origin
+        shutil.copy(Path(spec.origin).parent / path, sources / name)
+    random = Random(1)
+    with (sources / FILM).open("wb") as film:
+        for _ in range(FILM_SIZE // 1_000_000):
+            film.write(random.randbytes(1_000_000))
+    return _built(work, "three", "br,gzip")
+
+
+def of_many(work: Path, count: int) -> Tree:
+    """Return a tree of generated files, made once in this workshop."""
+    if not (work / f"tree-{count}").exists():
+        generate(work / f"sources-{count}", count)
+        _built(work, str(count), "gzip")
+    return _read(work, str(count))
+
+
+def of_images(work: Path, count: int) -> Tree:
+    """Return a tree of images of 500 kB each, made once in this workshop."""
+    sources = work / "sources-images"
+    if not sources.exists():
+        sources.mkdir()
+        random = Random(2)
+        for number in range(count):
+            (sources / f"{number:03}.jpg").write_bytes(random.randbytes(500_000))
+        _built(work, "images", "gzip")
+    return _read(work, "images")
+
+
+def _built(work: Path, name: str, codings: str) -> Tree:
+    run(
+        "static_build",
+        DJANGO_SETTINGS_MODULE="scale_settings",
+        DJANGO_STATIC_ROOT=str(work / f"tree-{name}"),
+        DJANGO_STATIC_CACHE=str(work / f"cache-{name}"),
+        DJANGO_STATIC_CODINGS=codings,
+        DJANGO_STATIC_MISSING_REFERENCES="warn",
+        BENCH_SOURCES=str(work / f"sources-{name}"),
+    )
+    return _read(work, name)
+
+
+def _read(work: Path, name: str) -> Tree:
+    root = (work / f"tree-{name}").resolve()
+    return Tree(root, json.loads((root / "staticfiles.json").read_text())["paths"])
