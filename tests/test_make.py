@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import re
 import select
 import shutil
 import subprocess
@@ -81,3 +83,20 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
         *("bench-django", "bench-build", "bench-scale"),
         *("image", "sbom", "audit", "lock", "clean", "help"),
     ]
+
+
+def test_make_sbom_names_every_locked_package_in_the_same_bytes_each_time(checkout: Path) -> None:
+    def made() -> bytes:
+        command = ["make", "sbom", f"PYTHON={sys.executable}"]
+        subprocess.run(command, cwd=checkout, env=environment({}), capture_output=True, check=True)
+        return (checkout / "sbom.json").read_bytes()
+
+    first = made()
+    (checkout / "sbom.json").unlink()
+    assert made() == first
+    bill = json.loads(first)
+    locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (checkout / "requirements.txt").read_text(), re.MULTILINE)
+    assert len(locked) > 20
+    assert {part["purl"] for part in bill["components"]} == {f"pkg:pypi/{name}@{version}" for name, version in locked}
+    assert bill["metadata"]["component"]["name"] == "django-static-host"
+    assert "timestamp" not in bill["metadata"]
