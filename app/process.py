@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections import deque
@@ -22,6 +23,11 @@ from app.guard import application_of
 
 log = logging.getLogger("static_host")
 
+SWITCH = 0.001
+"""Seconds for which a thread that computes keeps the interpreter to itself while others wait for it.
+
+Python's 0.005 would make the event loop wait that long for each of the project's threads that compute.
+"""
 _TICK = 0.1
 """Seconds between two ticks of uvicorn's main loop."""
 _LAGS = 20
@@ -62,6 +68,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests."""
+        sys.setswitchinterval(SWITCH)
         await super().startup(sockets)
         if self.started and self.ready:
             log.info(self.ready)
