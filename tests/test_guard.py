@@ -83,7 +83,9 @@ def test_lengths_that_contradict_each_other_are_refused(server: Running, fields:
 @pytest.mark.parametrize("in_pieces", [True, False])
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
 def test_a_head_over_the_limit_is_refused(server: Running, path: bytes, in_pieces: bool) -> None:
-    head = b"GET %s HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n" % (path, b"x" * (64 << 10))
+    plain = b"GET %s HTTP/1.1\r\nHost: localhost\r\n" % path
+    answer(server.port, plain + b"\r\n", half_closed=True)  # what is remembered of the same words changes nothing
+    head = plain + b"X: %s\r\n" % (b"x" * (64 << 10))
     got = answer(server.port, head if in_pieces else head + b"\r\n")
     text = b"Request Header Fields Too Large"
     assert got == b"HTTP/1.1 431 " + text + REFUSED % (len(text) + 1, text)

@@ -11,7 +11,7 @@ nothing else.
 from __future__ import annotations
 
 from app.origin.bodies import Body
-from app.origin.heads import LONGEST_LINE, fields, parsed
+from app.origin.heads import LONGEST, LONGEST_LINE, fields, parsed
 from app.origin.responder import MISSES, Responder, Response, Slice
 
 MOST = 16_384
@@ -66,7 +66,7 @@ class Memo:
         """Return the answer to a head that was answered before, or None."""
         line = head[: head.find(b"\r\n")]
         of_line = self._by_line.get(line) or self._misses_by_line.get(line)
-        return of_line.get(tuple(fields(head))) if of_line else None
+        return of_line.get(tuple(fields(head))) if of_line and len(head) <= LONGEST else None
 
     def respond(self, head: bytes) -> Answer | None:
         """Return the answer to a head, or None when it is not plain, or not ours. Whoever takes it closes it."""
