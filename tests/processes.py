@@ -81,6 +81,7 @@ def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> I
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # so that its children can be ended with it
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever nohup has set for the tests
     )
     running = Running(process, [])
     reader = Thread(target=_read, args=(running,), daemon=True)
