@@ -28,6 +28,9 @@ HEAD_TIME = 10.0
 """Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
 LINGER = 1.0
 """Seconds that a connection stays open that is idle when the server is told to stop, or whose client was refused."""
+HALF_CLOSED_TIME = 30.0
+"""Seconds within which the answer is made for a client that has closed its side: it may be gone altogether."""
+
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?[ \t]*")
 """RFC 9110 §7.2: uri-host [":" port], which may be empty; httptools leaves the white space behind it."""
 
@@ -171,6 +174,7 @@ class Guarded(HttpToolsProtocol):
         cycle.keep_alive = False
         cast("dict[str, Any]", cycle.scope)[HALF_CLOSED] = True
         self.is_last = True
+        self.loop.call_later(HALF_CLOSED_TIME, self.transport.close)
         return True
 
     def shutdown(self) -> None:

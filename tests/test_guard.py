@@ -233,6 +233,31 @@ def test_at_the_end_an_idle_connection_is_closed_after_a_moment(plain: Path) -> 
     assert asyncio.run(talk(FastLane, App(plain), idle)) == b""
 
 
+class Waiting(App):
+    """An application that answers when there is something to tell, which never happens."""
+
+    told = ""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        self.told = (await receive())["type"]
+
+
+def test_a_client_that_may_have_gone_is_not_waited_for_without_end(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "HALF_CLOSED_TIME", 0.3)
+    app = Waiting(plain)
+
+    async def leaves(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        writer.write_eof()
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(FastLane, app, leaves)) == b""
+    assert app.told == "http.disconnect"
+
+
 def test_slow_heads_on_many_connections_hold_up_nobody(plain: Path) -> None:
     with serving(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", ACCESS_LOG="false") as running:
         slow = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(400)]
