@@ -116,9 +116,9 @@ def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.so
     server = Server(config)
     server.ready = ready
     # After a graceful stop uvicorn raises the signal again, for the handler that was there before: an end that was
-    # asked for is exit code 0.
+    # asked for is exit code 0. One that comes before uvicorn has handlers of its own is not lost either.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     signal.signal(signal.SIGHUP, lambda *_: log.warning(ALONE))
     try:
         with metrics.served(settings, lambda: (Counts(), [server.report()] if server.started else []), lambda: release):
