@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import AccessLog
 from app.counts import Counts
-from app.seen import LANE, Seen, identifier, path_of, target
+from app.seen import LANE, Seen, address, identifier, path_of, target
 from app.settings import Settings
 
 
@@ -81,9 +81,8 @@ class Observed:
 
 
 def _seen(scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str) -> Seen:
-    client = scope.get("client")
     return Seen(
-        f"{client[0]}:{client[1]}" if client else "",
+        address(scope.get("client")),
         scope["method"],
         target(path_of(scope), scope["query_string"].decode("latin-1")),
         scope["http_version"],

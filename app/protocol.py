@@ -31,7 +31,7 @@ from app.origin.bodies import Body, Sealed
 from app.origin.memo import Answer, Memo
 from app.origin.responder import Responder
 from app.secret import OriginSecret
-from app.seen import Seen, identifier
+from app.seen import Seen, address, identifier
 from app.seen import target as target_of
 from app.spans import Spans
 
@@ -346,10 +346,20 @@ class FastLane(Guarded):
             forwarded = b", ".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")
             named = self._trusted.get_trusted_client_address(forwarded)
             client = named if named[0] else client
-        where = f"{client[0]}:{client[1]}" if client else ""
         seconds = time.perf_counter() - self._began
         observer.see(
-            Seen(where, method, target, "1.1", answer.status, size, answer.coding, "fast", seconds, identifier(fields))
+            Seen(
+                address(client),
+                method,
+                target,
+                "1.1",
+                answer.status,
+                size,
+                answer.coding,
+                "fast",
+                seconds,
+                identifier(fields),
+            )
         )
 
 

@@ -21,6 +21,7 @@ _SECRET = re.compile(
 )
 _MASKED = r"\1***"
 _IDENTIFIER = re.compile(rb"[A-Za-z0-9._=+/:;@-]{1,128}")
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
 
 
 LANE = "static_host.lane"
@@ -44,6 +45,14 @@ class Seen(NamedTuple):
     lane: str
     seconds: float
     identifier: str
+
+
+def address(client: tuple[str, int] | None) -> str:
+    """Return a client's address and port, as they may be told, or nothing; a proxy may name it by any characters."""
+    if not client:
+        return ""
+    host, port = client
+    return f"{host if _HOST.fullmatch(host) else quote(host)}:{port}"
 
 
 def target(path: str, query: str) -> str:

@@ -73,6 +73,19 @@ def test_the_access_log_has_a_line_for_each_answer_of_either_lane(plain: Path) -
     assert "127.0.0.1 - - HTTP/1.1 400 12 - refused Tms -" in rest
 
 
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+def test_what_a_proxy_calls_its_client_cannot_forge_a_line(plain: Path, more: bytes) -> None:
+    head = b"GET /static/digits.txt HTTP/1.1\r\nHost: a\r\n%sX-Forwarded-For: %s\r\n\r\n"
+    with serving(cwd=plain, **SETTINGS) as running:
+        sent(running.port, head % (more, b"2001:db8::1"))
+        sent(running.port, head % (more, b"::1 GET / HTTP/1.1 200\x9b31m"))
+        lines = logged(running, "31m")
+    told = "HTTP/1.1 200 10 - static" if more else "HTTP/1.1 200 10 - fast"
+    names = [line.partition(" GET /static/digits.txt ")[0] for line in lines]
+    assert names == ["2001:db8::1:0", "%3A%3A1%20GET%20/%20HTTP/1.1%20200%C2%9B31m:0"]
+    assert all(told in line for line in lines)
+
+
 def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
     with serving(cwd=plain, LOG_FORMAT="json", **SETTINGS) as running:
         sent(
