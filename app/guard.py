@@ -1,35 +1,41 @@
 """What a connection must keep to before anybody is asked for an answer, as a protocol class of uvicorn's.
 
 Rule: a head comes whole within `HEAD_TIME` (else 408), and within `LONGEST` bytes (else 431); it has exactly one Host,
-and one that can be a host (else 400, RFC 9112 §3.2); what else httptools refuses is a 400 too. A client that has sent
-its request whole and closed its side of the connection still gets the answer. When the server is told to stop, a
-connection that is in use is closed with its next answer, which says so (RFC 9112 §9.6), and an idle one after a moment:
-closed at once, it could be met by a request that is already on its way.
+and one that can be a host (else 400, RFC 9112 §3.2); what else httptools refuses is a 400 too. Requests that wait
+behind others are not read without end, and a client that takes nothing for `STALLED` seconds is given up. A client that
+has sent its request whole and closed its side of the connection still gets the answer. When the server is told to stop,
+a connection that is in use is closed with its next answer, which says so (RFC 9112 §9.6), and an idle one after a
+moment: closed at once, it could be met by a request that is already on its way.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from asyncio import TimerHandle, Transport
+from collections.abc import Collection
 from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.environ import HALF_CLOSED
 from app.observer import Observer
 from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
-from app.seen import Seen
+from app.seen import Seen, address
 
 HEAD_TIME = 10.0
 """Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
+STALLED = 60.0
+"""Seconds without any progress after which a client that takes nothing of its answer is given up."""
 LINGER = 1.0
 """Seconds that a connection stays open that is idle when the server is told to stop, or whose client was refused."""
 HALF_CLOSED_TIME = 30.0
-"""Seconds within which the answer is made for a client that has closed its side: it may be gone altogether."""
+"""Seconds within which the answer begins for a client that has closed its side: it may be gone altogether."""
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?[ \t]*")
 """RFC 9110 §7.2: uri-host [":" port], which may be empty; httptools leaves the white space behind it."""
@@ -50,6 +56,19 @@ def is_host(value: bytes) -> bool:
     return _HOST.fullmatch(value) is not None
 
 
+class Flow(FlowControl):
+    """uvicorn's flow control, which reads on only when no request waits for its turn: those that wait take memory."""
+
+    def __init__(self, transport: Transport, waiting: Collection[Any]) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        """Read on, unless requests wait behind the one that is answered."""
+        if not self._waiting:
+            super().resume_reading()
+
+
 class Guarded(HttpToolsProtocol):
     """uvicorn's protocol class, which accepts no head that comes too slowly, is too long or names no host."""
 
@@ -62,12 +81,15 @@ class Guarded(HttpToolsProtocol):
         self._has_asked = False
         self._is_refused = False
         self._is_web_socket = False
+        self._running: RequestResponseCycle | None = None
+        self._stall: TimerHandle | None = None
         self.is_last = False
         """Whether the next answer is the last one of this connection."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for the first head, but not for ever."""
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
         self._late = self.loop.call_later(HEAD_TIME, self._is_late)
 
     def data_received(self, data: bytes) -> None:
@@ -85,8 +107,8 @@ class Guarded(HttpToolsProtocol):
                 self._late = self.loop.call_later(HEAD_TIME, self._is_late)
         elif self._has_asked:
             self._in_time()
-            if self.timeout_keep_alive_task is None and self.cycle and self.cycle.response_complete:  # an empty line
-                self.timeout_keep_alive_task = self.loop.call_later(
+            if self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
+                self.timeout_keep_alive_task = self.loop.call_later(  # it was an empty line: nobody is asked anything
                     self.timeout_keep_alive, self.timeout_keep_alive_handler
                 )
 
@@ -123,6 +145,10 @@ class Guarded(HttpToolsProtocol):
         if self.is_last and self.cycle:
             self.cycle.keep_alive = False
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_message_complete(self) -> None:
         """Count the bytes of the next head from the next data on: what came with others was not long."""
         self._size = 0
@@ -146,6 +172,9 @@ class Guarded(HttpToolsProtocol):
         """
         if self.transport.is_closing() or self._is_refused:
             return
+        if self._give_up():  # what is written now would be taken for the rest of that answer
+            self.transport.close()
+            return
         status, self._refusal = self._refusal, 400
         text = f"{HTTPStatus(status).phrase}\n".encode()
         fields = (
@@ -161,8 +190,20 @@ class Guarded(HttpToolsProtocol):
         self._is_refused = True
         self.loop.call_later(LINGER, self.transport.close)
         if self.observer:
-            client = f"{self.client[0]}:{self.client[1]}" if self.client else ""
-            self.observer.see(Seen(client, "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
+            self.observer.see(Seen(address(self.client), "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
+
+    def _give_up(self) -> bool:
+        """Tell the request that is being answered that nobody takes the answer; return whether a part of it is sent.
+
+        uvicorn tells the one that came last, which may still wait for its turn.
+        """
+        cycle = self._running
+        if cycle is None or cycle.response_complete:
+            return False
+        cycle.disconnected = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        return cycle.response_started
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open
         """Keep the connection open for the answer to a request that has come whole."""
@@ -174,8 +215,12 @@ class Guarded(HttpToolsProtocol):
         cycle.keep_alive = False
         cast("dict[str, Any]", cycle.scope)[HALF_CLOSED] = True
         self.is_last = True
-        self.loop.call_later(HALF_CLOSED_TIME, self.transport.close)
+        self.loop.call_later(HALF_CLOSED_TIME, self._close_unanswered)
         return True
+
+    def _close_unanswered(self) -> None:
+        if self._running is None or not self._running.response_started:
+            self.transport.close()
 
     def shutdown(self) -> None:
         """Close the connection with its next answer, or after a moment without a request."""
@@ -191,8 +236,30 @@ class Guarded(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
+    def pause_writing(self) -> None:
+        """Wait for the client to take what there is for it, but not for ever."""
+        super().pause_writing()
+        self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection when the client has taken what there is for it."""
+        super().timeout_keep_alive_handler()
+        self._watch()
+
+    def _watch(self, left: float = math.inf) -> None:
+        """Give the client up if it has taken nothing since `left` bytes were left."""
+        if self._stall is not None:
+            self._stall.cancel()
+        unsent = self.transport.get_write_buffer_size() if self.flow.write_paused or self.transport.is_closing() else 0
+        if unsent >= left:
+            self.transport.abort()
+        elif unsent:
+            self._stall = self.loop.call_later(STALLED, self._watch, unsent)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        if self._late is not None:
-            self._late.cancel()
+        for timer in (self._late, self._stall):
+            if timer is not None:
+                timer.cancel()
+        self._give_up()
         super().connection_lost(exc)

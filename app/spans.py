@@ -15,13 +15,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from app.guard import STALLED
 from app.origin.bodies import Body
 from app.origin.responder import Slice
 
 CHUNK = 1 << 20
 """Bytes that one client is sent before the others have their turn."""
-STALLED = 60.0
-"""Seconds without any progress after which a client is given up."""
 
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 

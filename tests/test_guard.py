@@ -55,7 +55,9 @@ def test_a_head_has_exactly_one_host_that_can_be_one(server: Running, path: byte
     assert got == b"HTTP/1.1 400 Bad Request" + REFUSED % (12, b"Bad Request")
 
 
-@pytest.mark.parametrize("host", [b"localhost:8000", b"127.0.0.1", b"[::1]:80", b"a_b.example", b"xn--caf-dma.example"])
+@pytest.mark.parametrize(
+    "host", [b"localhost:8000", b"localhost \t", b"127.0.0.1", b"[::1]:80", b"a_b.example", b"xn--caf-dma.example"]
+)
 def test_hosts_as_they_come(server: Running, host: bytes) -> None:
     got = answer(server.port, b"GET /static/digits.txt HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % host)
     assert got.startswith(b"HTTP/1.1 200 ")
@@ -133,9 +135,9 @@ def test_half_a_request_of_a_client_that_has_closed_its_side_is_not_answered(ser
     )
 
 
-async def talk(kind: type[Guarded], app: Any, script: Callable[..., Any]) -> Any:
+async def talk(kind: type[Guarded], app: Any, script: Callable[..., Any], **options: Any) -> Any:
     """Run a script on a connection to a server of this protocol class."""
-    config = uvicorn.Config(app, http=kind, log_config=None, proxy_headers=False)
+    config = uvicorn.Config(app, http=kind, log_config=None, proxy_headers=False, **options)
     config.load()
     state = uvicorn.Server(config).server_state
     server = await asyncio.get_running_loop().create_server(lambda: kind(config, state, {}), "127.0.0.1", 0)
@@ -206,6 +208,169 @@ def test_the_time_for_a_head_is_not_the_time_for_an_answer(plain: Path, monkeypa
     assert (got.count(b"0123456789"), got.count(b"slow")) == (2, 1)
 
 
+def test_a_head_has_its_time_from_its_first_byte_on(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_TIME", 0.6)
+
+    async def in_two_pieces(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(HEAD + b"\r\n")
+        await reader.readuntil(b"789")
+        await asyncio.sleep(0.4)
+        writer.write(HEAD)
+        await asyncio.sleep(0.4)
+        writer.write(b"\r\n")
+        return bytes(await reader.readuntil(b"slow"))
+
+    assert asyncio.run(talk(FastLane, App(plain), in_two_pieces)).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_large_file_may_take_longer_than_a_head(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "HEAD_TIME", 0.1)
+
+    async def slowly(reader: Any, writer: Any, state: Any) -> bytes:
+        await asyncio.sleep(0.02)
+        for connection in state.connections:  # what the system takes for a client that reads nothing
+            connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+        writer.transport.pause_reading()
+        writer.write(b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n" % LARGE.encode())
+        await asyncio.sleep(0.4)
+        writer.transport.resume_reading()
+        await reader.readuntil(b"\r\n\r\n")
+        return bytes(await reader.readexactly(len(LARGE_BODY)))
+
+    assert asyncio.run(talk(FastLane, App(plain), slowly)) == LARGE_BODY
+
+
+PAGE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Quick(App):
+    """An application that answers at once."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+        await send({"type": "http.response.body", "body": b"quick"})
+
+
+def test_the_length_of_a_head_is_not_that_of_what_came_before_it(plain: Path) -> None:
+    async def cut(reader: Any, _: Any, state: Any) -> bytes:
+        await asyncio.sleep(0.05)
+        connection = next(iter(state.connections))
+        connection.data_received(PAGE * 3000 + PAGE[:20])
+        connection.data_received(PAGE[20:-2] + b"Connection: close\r\n\r\n")
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(Guarded, Quick(plain), cut)).count(b"quick") == 3001
+
+
+@pytest.mark.parametrize(("data", "end"), [(HEAD + b"\r\n", b"789"), (PAGE, b"slow")])
+def test_an_empty_line_does_not_keep_a_connection_open(plain: Path, data: bytes, end: bytes) -> None:
+    async def with_a_line(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(data)
+        await reader.readuntil(end)
+        writer.write(b"\r\n")
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(FastLane, App(plain), with_a_line, timeout_keep_alive=1)) == b""
+
+
+class Begun(App):
+    """An application that begins its answer if it is to, and then waits until the client has gone."""
+
+    def __init__(self, plain: Path, *, begins: bool = True) -> None:
+        super().__init__(plain)
+        self.begins = begins
+        self.told: list[str] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        if self.begins:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
+            await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        self.told.append((await receive())["type"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+def test_a_refusal_is_not_written_into_an_answer_that_has_begun(plain: Path) -> None:
+    app = Begun(plain)
+
+    async def spoilt(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(PAGE)
+        got = await reader.readuntil(b"begun")
+        writer.write(b"\0\r\n\r\n")
+        return bytes(got + await reader.read())
+
+    assert asyncio.run(talk(FastLane, app, spoilt)).endswith(b"\r\n\r\nbegun")
+    assert app.told == ["http.disconnect"]
+
+
+@pytest.mark.parametrize("expect", [b"", b"Content-Length: 9\r\nExpect: 100-continue\r\n"])
+def test_whoever_was_asked_before_a_refusal_is_told_that_nobody_waits(
+    plain: Path, caplog: pytest.LogCaptureFixture, expect: bytes
+) -> None:
+    app = Begun(plain, begins=False)
+
+    async def spoilt(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(
+            b"GET / HTTP/1.1\r\nHost: a\r\n%s\r\n" % expect + (b"123456789" if expect else b"") + b"\0\r\n\r\n"
+        )
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(FastLane, app, spoilt)).startswith(b"HTTP/1.1 400 ")
+    assert app.told == ["http.disconnect"]
+    assert "Exception" not in caplog.text
+
+
+def test_whoever_answers_is_told_that_the_client_has_gone_though_requests_wait_behind(plain: Path) -> None:
+    app = Begun(plain)
+
+    async def gone(reader: Any, writer: Any, state: Any) -> None:
+        writer.write(PAGE)
+        await reader.readuntil(b"begun")
+        writer.write(PAGE)
+        await asyncio.sleep(0.1)
+        next(iter(state.connections)).transport.abort()
+        await asyncio.sleep(0.1)
+
+    asyncio.run(talk(FastLane, app, gone))
+    assert app.told == ["http.disconnect"]
+
+
+def test_requests_that_wait_behind_others_are_not_read_without_end(plain: Path) -> None:
+    class Asking(App):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await super().__call__(scope, receive, send)
+
+    async def waiting(_: Any, writer: Any, state: Any) -> int:
+        writer.write(PAGE * 500_000)
+        await asyncio.sleep(1)
+        found = sum(len(connection.pipeline) for connection in state.connections)
+        writer.transport.abort()
+        return found
+
+    assert 0 < asyncio.run(talk(Guarded, Asking(plain), waiting)) < 20_000
+
+
+def test_a_client_that_takes_nothing_of_its_answer_is_given_up(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "STALLED", 0.2)
+
+    class Large(App):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"50000000")]})
+            await send({"type": "http.response.body", "body": bytes(50_000_000)})
+
+    async def stalled(_: Any, writer: Any, state: Any) -> None:
+        writer.transport.pause_reading()
+        writer.write(PAGE)
+        await asyncio.sleep(0.1)
+        connection = next(iter(state.connections))
+        lost = asyncio.Event()
+        monkeypatch.setattr(connection, "connection_lost", lambda _: lost.set())
+        await lost.wait()
+
+    asyncio.run(talk(Guarded, Large(plain), stalled))
+
+
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
 def test_at_the_end_a_connection_is_closed_with_its_next_answer_which_says_so(plain: Path, path: bytes) -> None:
     async def used(reader: Any, writer: Any, state: Any) -> bytes:
@@ -231,6 +396,27 @@ def test_at_the_end_an_idle_connection_is_closed_after_a_moment(plain: Path) -> 
         return bytes(await reader.read())
 
     assert asyncio.run(talk(FastLane, App(plain), idle)) == b""
+
+
+def test_an_answer_that_has_begun_for_a_client_that_has_closed_its_side_may_take_its_time(
+    plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "HALF_CLOSED_TIME", 0.2)
+
+    class Streaming(App):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8")]})
+            for _ in range(8):
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+                await asyncio.sleep(0.1)
+            await send({"type": "http.response.body"})
+
+    async def patient(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(PAGE)
+        writer.write_eof()
+        return bytes(await reader.read())
+
+    assert asyncio.run(talk(FastLane, Streaming(plain), patient)).endswith(b"\r\n\r\nxxxxxxxx")
 
 
 class Waiting(App):
