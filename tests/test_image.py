@@ -155,6 +155,26 @@ def test_the_health_check_asks_the_server(site: Site) -> None:
     wait_for(lambda: _health(container) == "healthy", lambda: json.dumps(inspected(container)["State"]))
 
 
+def test_it_runs_and_is_checked_where_no_shell_can_be_run(image: str) -> None:
+    config = inspected(image)["Config"]
+    assert (config["Entrypoint"], config["Cmd"]) == (None, ["static-host", "serve"])
+    kind, *command = config["Healthcheck"]["Test"]
+    assert kind == "CMD"
+    no_shell = [f"--volume=/dev/null:/usr/bin/{shell}:ro" for shell in ("bash", "dash")]
+    with running(image, *HARDENED, *no_shell) as container:
+        wait_for(lambda: "ready on http://0.0.0.0:8000" in logs(container), lambda: logs(container))
+        assert exit_code("docker", "exec", container, "sh", "-c", "true") == 126
+        assert exit_code("docker", "exec", container, *command) == 0
+        assert get(published(container), "/healthz")[0] == 200
+        assert stopped_in(container) < 10
+        assert inspected(container)["State"]["ExitCode"] == 0
+
+
+def test_another_command_takes_the_servers_place_without_a_shell(image: str) -> None:
+    printed = call("docker", "run", "--rm", "--entrypoint", "static-host", image, "check", "--json")
+    assert json.loads(printed)["findings"]
+
+
 def test_the_image_holds_no_compiler_no_cache_and_no_tests(image: str) -> None:
     script = """
 import importlib.util, json, os, pathlib, shutil
