@@ -6,12 +6,15 @@ import json
 import re
 import shutil
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry, generate_latest
 
 from app.counts import Counts, Report
@@ -245,7 +248,7 @@ def test_the_container_is_the_images_user_and_writes_only_to_tmp() -> None:
 def test_cloudfront_keeps_no_error_and_every_coding_apart() -> None:
     config = resource("Distribution")["DistributionConfig"]
     errors = {each["ErrorCode"]: each["ErrorCachingMinTTL"] for each in config["CustomErrorResponses"]}
-    assert errors == dict.fromkeys((403, 404, 500, 502, 503, 504), 0)
+    assert errors == dict.fromkeys((400, 403, 404, 405, 414, 500, 501, 502, 503, 504), 0)
     assert not any("ResponsePagePath" in each for each in config["CustomErrorResponses"])
     policy = resource("StaticCache")["CachePolicyConfig"]
     key = policy["ParametersInCacheKeyAndForwardedToOrigin"]
@@ -302,5 +305,38 @@ def test_every_gauge_is_on_the_dashboard() -> None:
 
 
 def test_no_two_panels_lie_on_each_other() -> None:
-    places = [tuple(panel["gridPos"].values()) for panel in json.loads(DASHBOARD.read_text())["panels"]]
-    assert len(set(places)) == len(places)
+    cells: list[tuple[int, int]] = []
+    for panel in json.loads(DASHBOARD.read_text())["panels"]:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24  # Grafana's columns
+        cells += product(range(at["x"], at["x"] + at["w"]), range(at["y"], at["y"] + at["h"]))
+    assert len(set(cells)) == len(cells)
+
+
+def unknown(written: Any, read: Any, place: str = "") -> list[str]:
+    """Return the places of what was written and is not, or not as it was, in what Grafana's types have read."""
+    if isinstance(written, dict) and isinstance(read, dict):
+        pairs = {f"{place}/{key}": (value, read.get(key)) for key, value in written.items()}
+    elif isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
+        pairs = {f"{place}/{number}": pair for number, pair in enumerate(zip(written, read, strict=True))}
+    else:
+        return [] if written == read else [place]
+    return [found for at, (one, other) in pairs.items() for found in unknown(one, other, at)]
+
+
+def as_grafana_reads(board: Any) -> Any:
+    """Return the dashboard after a way through the types that Grafana's schema was made into."""
+    return json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+
+
+def test_grafana_knows_every_field_of_the_dashboard() -> None:
+    board = json.loads(DASHBOARD.read_text())
+    assert unknown(board, as_grafana_reads(board)) == []
+
+
+def test_a_misspelt_field_of_the_dashboard_would_be_found() -> None:
+    board = json.loads(DASHBOARD.read_text())
+    board["panels"][0]["fieldConfig"]["defaults"]["units"] = "reqps"
+    board["templating"]["list"][1]["querry"] = ""
+    found = unknown(board, as_grafana_reads(board))
+    assert found == ["/templating/list/1/querry", "/panels/0/fieldConfig/defaults/units"]
