@@ -256,11 +256,10 @@ def test_a_worker_that_is_killed_is_replaced_with_the_same_release_and_a_line_in
     with serving(cwd=project, WEB_CONCURRENCY="2", **variables) as running:
         (project / "mysite/static/digits.txt").write_text("another release")
         assert run("static-host", "build", cwd=project, **variables).returncode == 0
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+        workers = running.workers
         assert len(workers) == 2
         for pid in workers:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         running.wait_for("another one takes its place")
         time.sleep(3)
         assert {httpx.get(f"{running.url}/static/digits.txt").text for _ in range(6)} == {"0123456789"}
