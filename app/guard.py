@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from asyncio import TimerHandle, Transport
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.environ import HALF_CLOSED
+from app.environ import GONE, HALF_CLOSED
 from app.observer import Observer
 from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
@@ -203,6 +203,9 @@ class Guarded(HttpToolsProtocol):
         cycle.disconnected = True
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
+        gone = cycle.scope.get(GONE)
+        if gone:
+            cast("Callable[[], None]", gone)()
         return cycle.response_started
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open
