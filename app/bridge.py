@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.environ import GONE, HALF_CLOSED, Environ, environ
 from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
-from app.seen import path_of
 from app.threads import BacklogFull, Threads
 
 log = logging.getLogger("static_host.bridge")
@@ -63,7 +63,7 @@ class Threaded:
             try:
                 request["wsgi.input"] = await _body(request, receive)
             except NoRoom as error:
-                what = f"{scope['method']} {path_of(scope)}"
+                what = f"{scope['method']} {quote(scope['path'], errors='replace')}"
                 log.error("%s: its body is not kept: %s", what, error.__cause__)  # noqa: TRY400 - no fault of ours
                 await _refuse(send, 413, NO_ROOM)
                 return
