@@ -2,29 +2,38 @@
 
 Rule: one request takes one thread from start to end, and only when its body is there, as far as it is short: a client
 that sends slowly does not hold a thread. A longer body is read by the view, as it arrives; one without a length is
-kept in a file first, because WSGI has to know it. Beyond the backlog requests are answered 503 with Retry-After
-(RFC 9110 §15.6.4).
+kept in a file first, because WSGI has to know it, and answered 413 when there is no room for it (RFC 9110 §15.5.14).
+Beyond the backlog requests are answered 503 with Retry-After (§15.6.4).
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
+from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.environ import HALF_CLOSED, Environ, environ
+from app.environ import GONE, HALF_CLOSED, Environ, environ
 from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
 from app.threads import BacklogFull, Threads
+
+log = logging.getLogger("static_host.bridge")
 
 SHORT = 256 << 10
 """Bytes of a body that are read before a thread is asked for."""
 _IN_MEMORY = 1 << 20
 BUSY = b"The server is busy. Try again in a moment.\n"
+NO_ROOM = b"There is no room for a body of this size without a Content-Length.\n"
+
+
+class NoRoom(Exception):
+    """The directory of temporary files has no room for a body."""
 
 
 class Threaded:
@@ -51,9 +60,17 @@ class Threaded:
             return
         request = environ(scope, self._base)
         with suppress(ClientGone):
-            request["wsgi.input"] = await _body(request, receive)
+            try:
+                request["wsgi.input"] = await _body(request, receive)
+            except NoRoom as error:
+                what = f"{scope['method']} {quote(scope['path'], errors='replace')}"
+                log.error("%s: its body is not kept: %s", what, error.__cause__)  # noqa: TRY400 - no fault of ours
+                await _refuse(send, 413, NO_ROOM)
+                return
             loop = asyncio.get_running_loop()
             exchange = Exchange(self._application, request, loop, lambda: HALF_CLOSED in scope)
+            if isinstance(request["wsgi.input"], _Upload):  # which may stay unread, and its end with it
+                scope[GONE] = exchange.abandon
             await _answer(exchange, self.threads, receive, send)
 
 
@@ -114,16 +131,16 @@ async def _watched(exchange: Exchange, receive: Receive, work: Awaitable[Any]) -
         watcher.cancel()
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(send: Send, status: int = 503, text: bytes = BUSY) -> None:
     headers = {
         "content-type": "text/plain; charset=utf-8",
-        "content-length": str(len(BUSY)),
+        "content-length": str(len(text)),
         "cache-control": "private, no-store, max-age=0",
-        "retry-after": "1",
+        **({"retry-after": "1"} if status == 503 else {}),
     }
     fields = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": 503, "headers": fields})
-    await send({"type": "http.response.body", "body": BUSY})
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": text})
 
 
 async def _body(request: Environ, receive: Receive) -> Any:
@@ -136,11 +153,20 @@ async def _body(request: Environ, receive: Receive) -> Any:
         return io.BytesIO(b"".join(pieces))
     if "HTTP_TRANSFER_ENCODING" in request:
         spool = SpooledTemporaryFile[bytes](max_size=_IN_MEMORY)
-        await _read(receive, spool.write)
+        try:
+            await _read(receive, spool.write)
+        except OSError as error:
+            _discard(spool)
+            raise NoRoom from error
         request["CONTENT_LENGTH"] = str(spool.tell())
         spool.seek(0)
         return spool
     return io.BytesIO()
+
+
+def _discard(spool: SpooledTemporaryFile[bytes]) -> None:
+    with suppress(OSError):  # what is still in its buffer finds no room either
+        spool.close()
 
 
 async def _read(receive: Receive, write: Callable[[bytes], Any]) -> None:

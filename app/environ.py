@@ -18,6 +18,8 @@ Environ = dict[str, Any]
 
 HALF_CLOSED = "static_host.half_closed"
 """In the scope of a request whose client has closed its side: it may wait for the answer, or be gone altogether."""
+GONE = "static_host.gone"
+"""In the scope of a request: what is called when its connection is lost, though nobody receives its body."""
 
 
 def environ(scope: Scope, base: Environ) -> Environ:

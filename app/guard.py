@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import re
 from asyncio import TimerHandle, Transport
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.environ import HALF_CLOSED
+from app.environ import GONE, HALF_CLOSED
 from app.observer import Observer
 from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
@@ -76,7 +76,7 @@ class Guarded(HttpToolsProtocol):
         super().__init__(config, *arguments, **options)
         self.observer: Observer | None = getattr(application_of(config), "observer", None)
         self._refusal = 400
-        self._size = 0
+        self._before = self._received = self._size = 0
         self._late: TimerHandle | None = None
         self._has_asked = False
         self._is_refused = False
@@ -96,7 +96,8 @@ class Guarded(HttpToolsProtocol):
         """Have the data parsed, and see whether a head is still incomplete afterwards."""
         if self._is_refused:
             return
-        self._size += len(data)
+        self._received = len(data)
+        self._size += self._received
         super().data_received(data)
         if self._is_web_socket:
             return
@@ -134,16 +135,18 @@ class Guarded(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Accept the head, or refuse it."""
         self._has_asked = True
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if sum(len(name) + len(value) + 4 for name, value in self.headers) + len(self.url) > LONGEST:
+        if self._before + self._size > LONGEST and self._length_of_head() > LONGEST:
             self._refusal = 431
             raise Refused("the head is too long")
-        needed = 1 if self.parser.get_http_version() == "1.1" else 0
-        if not needed <= len(hosts) <= 1 or not all(map(is_host, hosts)):
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if not (len(hosts) == 1 and is_host(hosts[0])) and (hosts or self.parser.get_http_version() == "1.1"):
             raise Refused("not exactly one valid Host")
         super().on_headers_complete()
         if self.is_last and self.cycle:
             self.cycle.keep_alive = False
+
+    def _length_of_head(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -151,7 +154,7 @@ class Guarded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Count the bytes of the next head from the next data on: what came with others was not long."""
-        self._size = 0
+        self._before, self._size = self._received, 0
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -203,6 +206,9 @@ class Guarded(HttpToolsProtocol):
         cycle.disconnected = True
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
+        gone = cycle.scope.get(GONE)
+        if gone:
+            cast("Callable[[], None]", gone)()
         return cycle.response_started
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open

@@ -18,6 +18,7 @@ from collections import deque
 
 import uvicorn
 
+from app.address import turn_away, waiting
 from app.counts import Counts, Report
 from app.guard import application_of
 
@@ -33,7 +34,9 @@ _TICK = 0.1
 _LAGS = 20
 _GRACE_THREADS = 1.0
 _ACCEPTING = 0.05
-"""Seconds in which connections that the kernel has taken already are taken from it, before it would refuse them."""
+"""Seconds in which connections that are being opened become connections, when no others are let in any more."""
+_TAKING = 1.0
+"""Seconds within which the connections are taken that the kernel has completed."""
 
 
 class Server(uvicorn.Server):
@@ -86,7 +89,7 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let the requests in flight end, and the process with them."""
-        await asyncio.sleep(_ACCEPTING)
+        await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
         observer = application_of(self.config).observer
         if observer and observer.log:
@@ -95,3 +98,16 @@ class Server(uvicorn.Server):
         last_resort = threading.Timer(_GRACE_THREADS, os._exit, (0,))
         last_resort.daemon = True
         last_resort.start()
+
+    async def _stop_listening(self, listeners: list[socket.socket]) -> None:
+        """Take the connections that there are, and no more. A worker that makes room for another leaves them to it."""
+        if self.config.workers == 1 or signal.SIGTERM in self._captured_signals:
+            for listener in listeners:
+                turn_away(listener)
+            await asyncio.sleep(_ACCEPTING)
+            end = time.monotonic() + _TAKING
+            while any(map(waiting, listeners)) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel has no event for it
+                await asyncio.sleep(0.001)
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_ACCEPTING / 5)  # those that were taken last are told, too, that the server ends

@@ -22,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from app import metrics
+from app.address import let_in
 from app.counts import Counts, Report, summed
 from app.exits import Stop
 from app.origin.tree import TreeUnusable, load
@@ -192,6 +193,8 @@ class Workers(Multiprocess):
 
     def _started(self) -> Process:
         process = Worker(self.config, self.sockets)
+        for listener in self.sockets:
+            let_in(listener)  # whatever the worker did to it that had the place before
         process.start()
         self._starting[process] = time.monotonic()
         return process

@@ -1,4 +1,4 @@
-"""``make bench-django``: what a request to a synchronous Django costs in this project's server, and in four others.
+"""``make bench-django``: what a request to a synchronous Django costs in this project's server, and in five others.
 
 Rule: the figure is CPU time per request, user and system, of the server's whole process tree: on a machine that does
 other things it is disturbed less than requests per second. The servers take turns, every round starts each of them
@@ -36,7 +36,12 @@ def _module(name: str, *arguments: str) -> tuple[str, ...]:
 
 SERVERS = {
     "ours": Server(
-        "this project, `uvicorn app.asgi:app`, 10 threads",
+        "this project, `static-host serve`, 10 threads",
+        lambda port: ("env", f"PORT={port}", str(Path(sys.executable).parent / "static-host"), "serve"),
+        ready="ready on",
+    ),
+    "app": Server(
+        "this project's `app.asgi:app` in uvicorn, 10 threads",
         lambda port: _module(
             *("uvicorn", "app.asgi:app", "--http", "httptools", "--no-access-log", "--port", str(port)),
         ),
@@ -89,6 +94,7 @@ class Bench:
             "DJANGO_STATIC_ROOT": str(work / "tree"),
             "DJANGO_STATIC_CACHE": str(work / "cache"),
             "DJANGO_THREADS": _THREADS,
+            "ACCESS_LOG": "false",
             "BENCH_DATABASE": str(work / "rows.sqlite3"),
             "PYTHONPATH": str(HERE.parent),
         }

@@ -56,6 +56,13 @@ class Running:
     def output(self) -> str:
         return "".join(self.lines)
 
+    @property
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        of = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        children = map(int, Path(of).read_text().split())
+        return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and return the exit code."""
         self.process.send_signal(number)

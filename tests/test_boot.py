@@ -216,11 +216,10 @@ def test_lengths_that_the_boot_had_no_time_for_are_told_of(project: Path) -> Non
 
 def test_a_worker_that_is_started_later_compares_no_lengths(project: Path) -> None:
     with serving(cwd=project, WEB_CONCURRENCY="2", DJANGO_SETTINGS_MODULE="mysite.settings") as running:
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+        workers = running.workers
         (project / "staticfiles/digits.txt").unlink()
         for pid in workers:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         running.wait_for("another one takes its place")
         with httpx.Client(base_url=running.url, transport=httpx.HTTPTransport(retries=5), timeout=20) as client:
             assert client.get("/static/digits.txt").status_code == 503

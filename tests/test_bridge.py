@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.conftest import copied
-from tests.processes import Running, run, serving
+from tests.processes import SCRIPTS, Running, run, serving
 
 VIEWS = """
 import os, tempfile, threading, time
@@ -167,6 +167,33 @@ def test_clients_that_go_away_give_their_threads_back_and_close_the_response(ser
     assert "Traceback" not in server.output
 
 
+def test_a_body_that_the_view_never_reads_does_not_hide_that_its_client_goes(server: Running) -> None:
+    head = b"POST /stream/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n"
+    for _ in range(6):  # twice as many as there are threads
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            connection.sendall(head + b"x" * 100_000)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    deadline = time.monotonic() + 5
+    while not status(server).startswith("0 ") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert status(server).startswith("0 ")
+    assert server.stop() == 0
+    assert "Traceback" not in server.output
+
+
+def test_a_body_of_unknown_length_that_there_is_no_room_for_is_refused(project: Path) -> None:
+    limited = ("/bin/sh", "-c", f"ulimit -f 4096; exec {SCRIPTS}/static-host serve")  # no file beyond 2 MiB
+    with serving(*limited, cwd=project, **VARIABLES) as server:
+        bodies = [b"x" * (1 << 20)] * 8
+        refused = httpx.post(f"{server.url}/upload/", content=iter(bodies))
+        assert (refused.status_code, refused.headers["cache-control"]) == (413, "private, no-store, max-age=0")
+        assert refused.text == "There is no room for a body of this size without a Content-Length.\n"
+        assert httpx.post(f"{server.url}/upload/", content=b"".join(bodies)).text == "8388608"
+        assert httpx.post(f"{server.url}/upload/", content=iter(bodies[:1])).text == "1048576"
+        server.wait_for("POST /upload/: its body is not kept: [Errno 27] File too large")
+        assert "Traceback" not in server.output
+
+
 def test_a_stream_arrives_as_it_is_yielded(server: Running) -> None:
     with httpx.stream("GET", f"{server.url}/stream/") as answer:
         assert next(answer.iter_raw()).startswith(b"xxx")
@@ -256,11 +283,10 @@ def test_a_worker_that_is_killed_is_replaced_with_the_same_release_and_a_line_in
     with serving(cwd=project, WEB_CONCURRENCY="2", **variables) as running:
         (project / "mysite/static/digits.txt").write_text("another release")
         assert run("static-host", "build", cwd=project, **variables).returncode == 0
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        workers = [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+        workers = running.workers
         assert len(workers) == 2
         for pid in workers:
-            os.kill(int(pid), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         running.wait_for("another one takes its place")
         time.sleep(3)
         assert {httpx.get(f"{running.url}/static/digits.txt").text for _ in range(6)} == {"0123456789"}

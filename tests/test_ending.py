@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import re
+import select
 import signal
+import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -18,6 +22,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from app.address import let_in, listening, turn_away, waiting
 from tests.conftest import copied
 from tests.processes import Running, run, serving
 
@@ -141,6 +146,40 @@ def test_under_load_no_request_is_lost_when_it_ends(plain: Path, variables: dict
             client.join(10)
     assert failures == []
     assert counts[0] > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has filters of sockets")
+def test_a_listener_that_turns_away_keeps_the_connections_it_has_and_refuses_late_ones_when_it_is_closed() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address, 5) as early:
+            turn_away(listener)
+            assert waiting(listener) == 1
+            taken, _ = listener.accept()
+            assert waiting(listener) == 0
+            with taken:
+                early.sendall(b"a question")
+                assert taken.recv(20) == b"a question"
+                with pytest.raises(TimeoutError):
+                    socket.create_connection(address, 0.3)
+                let_in(listener)
+                socket.create_connection(address, 5).close()
+                turn_away(listener)
+                with socket.socket() as late:
+                    late.setblocking(False)
+                    assert late.connect_ex(address) == errno.EINPROGRESS
+                    listener.accept()[0].close()
+                    listener.close()
+                    select.select([], [late], [], 10)
+                    assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+
+
+def test_a_worker_that_somebody_else_stops_closes_the_door_to_nobody(plain: Path) -> None:
+    with serving(cwd=plain, WEB_CONCURRENCY="2", **SETTINGS) as running:
+        for process in running.workers:
+            os.kill(process, signal.SIGTERM)
+        running.wait_for("another one takes its place")
+        assert httpx.get(f"{running.url}/static/digits.txt", timeout=30).text == "0123456789"
 
 
 @pytest.fixture
