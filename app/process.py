@@ -57,6 +57,7 @@ class Server(uvicorn.Server):
             "connections": len(self.server_state.connections),
             "event_loop_lag_seconds": max(self._lags),
             "memory_bytes": app.responder.tree.bodies.held,
+            **({"store_spared": float(app.elsewhere.breaker.is_open)} if app.elsewhere else {}),
             **(app.threads.gauges() if app.threads else {}),
         }
         return Report(counts.copy(), gauges)

@@ -1,0 +1,46 @@
+"""The store of a server, put together from its settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from app.origin.responder import Responder
+from app.settings import Settings
+from app.store.elsewhere import LONGEST, Elsewhere
+from app.store.found import Found
+from app.store.names import Fingerprinted
+from app.store.opening import Patience, opened, require_extra
+from app.store.shelf import Shelf, ShelfUnusable
+
+log = logging.getLogger("static_host.store")
+
+_RETRIES = 1
+
+
+def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] | None = None) -> Elsewhere:
+    """Return what looks for files in the store, behind the responder, which is told of it. Raises StoreExtraMissing.
+
+    The store is opened when it is first asked: a server starts without it, too.
+    """
+    url = settings.static_store
+    require_extra(url)
+    names = Fingerprinted(settings.static_immutable_pattern)
+    found = Found(_shelf(settings), responder.tree.bodies)
+    patience = Patience(settings.static_store_timeout, LONGEST, _RETRIES)
+    responder.may_be_elsewhere = names
+    return Elsewhere(url, lambda: opened(url, patience), responder, found, names, settings.static_store_timeout, counts)
+
+
+def _shelf(settings: Settings) -> Shelf | None:
+    if not settings.static_store_disk:
+        return None
+    default = Path(tempfile.gettempdir()) / f"static-host-store-{os.geteuid()}"
+    try:
+        return Shelf(settings.static_store_directory or default, settings.static_store_disk)
+    except ShelfUnusable as error:
+        log.warning("files of DJANGO_STATIC_STORE are kept in memory alone: %s", error)
+        return None
