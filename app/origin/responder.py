@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure
 from app.origin.bodies import Body
 from app.origin.conditional import Span, evaluate
-from app.origin.index import Index, Resource
+from app.origin.index import NAME, Index, Resource
 from app.origin.negotiation import Weights, preferred, weights
 from app.origin.tree import Tree
 
@@ -110,10 +110,19 @@ class Responder:
     """Answers requests from one loaded tree.
 
     `prefix` begins and ends with a slash; `max_age` (seconds) is for names without a fingerprint; `root_files` are
-    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it.
+    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it; `shows_index`
+    is whether the index's own file is served, too.
     """
 
-    def __init__(self, tree: Tree, prefix: str, max_age: int = 60, root_files: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        prefix: str,
+        max_age: int = 60,
+        root_files: Iterable[str] = (),
+        *,
+        shows_index: bool = False,
+    ) -> None:
         self.tree = tree
         self.prefix = prefix
         self._prefix = prefix.encode()
@@ -123,6 +132,8 @@ class Responder:
         self._served: dict[str, Served] = {}
         self.may_be_elsewhere: Callable[[str], bool] | None = None
         """Whether a name that the tree has not may be found in another place; None where there is no such place."""
+        if shows_index:
+            self._served[NAME] = Served(tree.itself(), 0, tree)  # a build wants the newest
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request, or None when its path is not ours.

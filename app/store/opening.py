@@ -49,7 +49,7 @@ class Patience:
     def options(self) -> dict[str, Any]:
         """What obstore is told. Who writes an endpoint with http:// means it."""
         wait = {"timeout": timedelta(seconds=self.whole), "connect_timeout": timedelta(seconds=self.connecting)}
-        retry = {"max_retries": self.retries, "retry_timeout": timedelta(seconds=self.whole)}
+        retry = {"max_retries": self.retries, "retry_timeout": timedelta(seconds=min(self.whole, 180.0))}
         return {"client_options": {"allow_http": True, **wait}, "retry_config": retry}
 
 

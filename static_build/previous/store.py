@@ -1,0 +1,55 @@
+"""Earlier releases in an object store: ``s3://``, ``gs://``, ``az://`` or ``file://``, in the layout of app.store.
+
+When an index was written is its object's time: a release that is published again writes its index again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from app.origin.index import Representation
+from app.store.opening import FILES, RELEASES, Patience, StoreUnopened, is_index, opened, reason
+from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot, index_of
+
+_PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
+
+
+class Store:
+    """The releases below one URL. Raises StoreExtraMissing, PlaceUnusable for what cannot be opened."""
+
+    def __init__(self, url: str) -> None:
+        self.name = url
+        try:
+            self._store: Any = opened(url.rstrip("/"), _PATIENCE)
+        except StoreUnopened as error:
+            raise PlaceUnusable(f"{url} {error}. Is it written right?") from None
+
+    def snapshots(self, most: int) -> list[Snapshot]:
+        """Return the trees whose indexes were written last."""
+        try:
+            found = [facts for batch in self._store.list(RELEASES) for facts in batch if is_index(facts["path"])]
+            found.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
+            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found[:most]]
+        except Exception as error:
+            remedy = "Are the credentials and the region set, and is the address right?"
+            raise PlaceUnusable(f"{self.name} cannot be read: {reason(error)}. {remedy}") from None
+        if not read:
+            raise PlaceUnusable(f"{self.name} holds no release: nothing was published there.")
+        return [
+            Snapshot(index_of(data, f"{self.name}/{facts['path']}"), int(facts["last_modified"].timestamp()))
+            for facts, data in read
+        ]
+
+    def body(self, name: str, representation: Representation) -> Iterator[bytes]:  # noqa: ARG002 - the file is enough
+        """Give the bytes of the representation's object."""
+        try:
+            for chunk in self._store.get(FILES + representation.file).stream(min_chunk_size=CHUNK):
+                yield bytes(chunk)
+        except FileNotFoundError:
+            raise BodyUnusable("is missing") from None
+        except Exception as error:
+            raise BodyUnusable(f"cannot be read: {reason(error)}") from None
+
+    def close(self) -> None:
+        """Nothing is held."""
