@@ -22,7 +22,7 @@ _RETRIES = 1
 
 
 def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] | None = None) -> Elsewhere:
-    """Return what looks for files in the store, behind the responder, which is told of it. Raises StoreExtraMissing.
+    """Return what looks for files in the store, behind the responder, which is told of it. Raises SettingsWrong.
 
     The store is opened when it is first asked: a server starts without it, too.
     """

@@ -21,16 +21,10 @@ from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
 
-from app.exits import Stop
+from app.settings import SettingsWrong
 
 FILES = "files/"
 RELEASES = "releases/"
-
-
-class StoreExtraMissing(Stop):
-    """obstore is not installed."""
-
-    exit_code = 2
 
 
 class StoreUnopened(Exception):
@@ -64,15 +58,13 @@ def is_index(path: str) -> bool:
 
 
 def require_extra(url: str) -> None:
-    """Raise StoreExtraMissing where obstore is not installed."""
+    """Raise SettingsWrong where obstore is not installed."""
     if not find_spec("obstore"):
-        raise StoreExtraMissing(
-            f"{url} needs obstore, which is not installed: pip install 'django-static-host[store]'."
-        )
+        raise SettingsWrong(f"{url} needs obstore, which is not installed: pip install 'django-static-host[store]'.")
 
 
 def opened(url: str, patience: Patience, *, makes_directory: bool = False) -> Any:
-    """Return obstore's store for a URL; nothing is asked of it yet. Raises StoreUnopened, StoreExtraMissing.
+    """Return obstore's store for a URL; nothing is asked of it yet. Raises StoreUnopened, SettingsWrong.
 
     `makes_directory` is whether that of a ``file://`` URL is made where it is missing.
     """

@@ -16,7 +16,7 @@ _PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
 
 
 class Store:
-    """The releases below one URL. Raises StoreExtraMissing, PlaceUnusable for what cannot be opened."""
+    """The releases below one URL. Raises SettingsWrong, PlaceUnusable for what cannot be opened."""
 
     def __init__(self, url: str) -> None:
         self.name = url
