@@ -13,7 +13,7 @@ from app.settings import Settings
 from app.store.elsewhere import LONGEST, Elsewhere
 from app.store.found import Found
 from app.store.names import Fingerprinted
-from app.store.opening import Patience, opened, require_extra
+from app.store.opening import Patience, StoreUnopened, opened
 from app.store.shelf import Shelf, ShelfUnusable
 
 log = logging.getLogger("static_host.store")
@@ -24,15 +24,21 @@ _RETRIES = 1
 def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] | None = None) -> Elsewhere:
     """Return what looks for files in the store, behind the responder, which is told of it. Raises SettingsWrong.
 
-    The store is opened when it is first asked: a server starts without it, too.
+    A server starts without its store, too: one that cannot be opened yet is opened when it is asked.
     """
     url = settings.static_store
-    require_extra(url)
     names = Fingerprinted(settings.static_immutable_pattern)
     found = Found(_shelf(settings), responder.tree.bodies)
     patience = Patience(settings.static_store_timeout, LONGEST, _RETRIES)
+    elsewhere = Elsewhere(
+        url, lambda: opened(url, patience), responder, found, names, settings.static_store_timeout, counts
+    )
+    try:
+        elsewhere.open()
+    except StoreUnopened as error:
+        log.warning("%s %s", url, error)
     responder.may_be_elsewhere = names
-    return Elsewhere(url, lambda: opened(url, patience), responder, found, names, settings.static_store_timeout, counts)
+    return elsewhere
 
 
 def _shelf(settings: Settings) -> Shelf | None:

@@ -78,6 +78,10 @@ class Elsewhere:
         self._absent: dict[str, float] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
 
+    def open(self) -> None:
+        """Open the store, which loads what speaks to it. Raises StoreUnopened, SettingsWrong."""
+        self._store = self._opener()
+
     async def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request for a name that the tree has not, or None when the store has not either."""
         name = self._responder.name_of(path)
@@ -186,7 +190,7 @@ class Elsewhere:
             raise Spared
         try:
             if self._store is None:
-                self._store = self._opener()
+                await self._waited(asyncio.to_thread(self.open))
             await question(self._store)
         except (Absent, Wrong):  # it did answer
             self.breaker.succeed()

@@ -19,6 +19,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from app.exits import Stop
 from app.origin.index import NAME, Representation, Resource, short_digest
 from app.origin.tree import Tree, TreeDamaged, load
 from app.settings import Settings, SettingsWrong
@@ -75,7 +76,7 @@ def publish(
             store.put(index_path(tree.index.releases[0].digest), data, attributes=_attributes(url, "text/plain"))
         except StoreUnopened as error:
             raise Unpublished(f"{url} {error}") from None
-        except (Unpublished, TreeDamaged):
+        except Stop:
             raise
         except Exception as error:
             raise Unpublished(explained(url, error)) from None
