@@ -92,7 +92,10 @@ class Server(uvicorn.Server):
         """Let the requests in flight end, and the process with them."""
         await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
-        observer = application_of(self.config).observer
+        app = application_of(self.config)
+        if app.elsewhere:
+            await app.elsewhere.close()
+        observer = app.observer
         if observer and observer.log:
             observer.log.write()
         # A view that hangs cannot be ended, and the interpreter would wait for its thread.

@@ -242,6 +242,20 @@ def test_a_store_that_says_nothing_costs_a_404_within_the_bound_and_holds_up_nob
     assert running.output.count("no answer in time") == 1
 
 
+def test_a_look_up_under_way_does_not_keep_a_server_from_ending(old: Path, store: Bucket, tmp_path: Path) -> None:
+    with (
+        looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="60", DJANGO_GRACE_SECONDS="0.5") as running,
+        silent(store),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        waiting = threads.submit(httpx.get, running.url + CSS, timeout=30)
+        while not store.asked:
+            time.sleep(0.05)
+        assert running.stop() == 0
+        assert waiting.result(10).status_code == 500  # as every request that takes longer than the grace time
+    assert "panicked" not in running.output
+
+
 def test_a_spared_store_is_asked_again_after_a_while(old: Path, store: Bucket, tmp_path: Path) -> None:
     store.fault = lambda key, body: 503
     with looking_into(store, old, tmp_path) as running:

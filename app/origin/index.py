@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -115,6 +115,11 @@ class Index(Mapping[str, Resource]):
 
     def __getitem__(self, name: str) -> Resource:
         return _parsed(name, self._rows[name])
+
+    def without(self, names: Container[str]) -> Index:
+        """Return an index of the resources with other names than these, and of nothing else."""
+        rows = {name: row for name, row in self._rows.items() if name not in names}
+        return Index(self.prefix, rows, releases=self.releases)
 
     def __contains__(self, name: object) -> bool:
         return name in self._rows

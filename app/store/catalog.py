@@ -2,7 +2,7 @@
 
 Strategy: the list of releases is read when a name is asked for that is not known, and then not again for `FRESH`
 seconds. What it does not name is not there, so names that do not exist cost no memory and no further question, however
-many are tried. An index is read once. Of it, only fingerprinted files are kept that the server's own tree has not.
+many are tried. An index is read once. Of it, only lines are kept whose files the server's own tree has not.
 
 Rule: an index comes from elsewhere. One that cannot be read, or that is for another prefix, is left out, and said so
 once; so are resources that could not have come out of a build.
@@ -40,8 +40,8 @@ class Catalog:
     def __init__(self, url: str, own: Index) -> None:
         self._url = url
         self._own = own
-        self._releases: dict[tuple[str, str, int], dict[str, Resource]] = {}
-        self._newest_first: list[dict[str, Resource]] = []
+        self._releases: dict[tuple[str, str, int], Index] = {}
+        self._newest_first: list[Index] = []
         self._read_at = float("-inf")
 
     @property
@@ -52,8 +52,8 @@ class Catalog:
     def of(self, name: str) -> list[Resource]:
         """Return the resources of that name that have different bodies, the newest release's first."""
         found: list[Resource] = []
-        for resources in self._newest_first:
-            resource = resources.get(name)
+        for index in self._newest_first:
+            resource = _understood(index, name) if name in index else None
             if resource and resource.representations not in [each.representations for each in found]:
                 found.append(resource)
         return found
@@ -72,32 +72,27 @@ class Catalog:
             if version not in self._releases:
                 answer = await waited(store.get_async(version[0]))
                 data = bytes(await waited(answer.bytes_async()))
-                self._releases[version] = await asyncio.to_thread(self._resources, version[0], data)
+                self._releases[version] = await asyncio.to_thread(self._others, version[0], data)
         self._releases = {version: self._releases[version] for version in versions}
         self._newest_first = list(self._releases.values())
         self._read_at = began
 
-    def _resources(self, path: str, data: bytes) -> dict[str, Resource]:
+    def _others(self, path: str, data: bytes) -> Index:
+        """Return what an index names and the server's own does not. A line is parsed when it is asked for."""
         try:
             index = loads(data)
         except IndexDamaged as error:
             log.error("%s/%s cannot be used: %s", self._url, path, error)  # noqa: TRY400 - no fault of ours
-            return {}
+            return Index("", {})
         if index.prefix != self._own.prefix:
             message = "%s/%s is for pages that ask below %s, this server's ask below %s"
             log.warning(message, self._url, path, index.prefix, self._own.prefix)
-            return {}
-        resources = {}
-        for name in index:
-            if name not in self._own:
-                resource = _understood(index, name)
-                if resource and resource.immutable:
-                    resources[name] = resource
-        return resources
+            return Index("", {})
+        return index.without(self._own)
 
 
 def _understood(index: Index, name: str) -> Resource | None:
-    """Return a resource as a build makes them, or None."""
+    """Return a fingerprinted resource as a build makes them, or None."""
     try:
         resource = index[name]
         is_whole = (

@@ -38,6 +38,8 @@ AT_ONCE = 8
 """Bodies that are fetched at a time."""
 LONGEST = 60.0
 """Seconds after which a look-up that nobody waits for any more is given up."""
+ENDING = 0.1
+"""Seconds for obstore to notice that a look-up was given up."""
 MOST_SERVED = 16_384
 """Resources whose header blocks are kept."""
 
@@ -81,6 +83,15 @@ class Elsewhere:
     def open(self) -> None:
         """Open the store, which loads what speaks to it. Raises StoreUnopened, SettingsWrong."""
         self._store = self._opener()
+
+    async def close(self) -> None:
+        """Give up what is under way. What obstore then does in threads of its own must find an interpreter."""
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.cancel()
+        if flights:
+            await asyncio.wait(flights)
+            await asyncio.sleep(ENDING)
 
     async def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request for a name that the tree has not, or None when the store has not either."""

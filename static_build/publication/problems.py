@@ -15,7 +15,7 @@ class Unpublished(Stop):
 _SIGNS = (
     (("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"), "there is no such bucket",
      "Make it, or name another one in DJANGO_STATIC_STORE."),
-    (("169.254.169.254", "performing token request", "metadata.google", "AccountKey", "no credentials"),
+    (("169.254.169.254", "/latest/api/token", "performing token request"),
      "there are no credentials",
      "Set those of the store, for example AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role."),
     (("403 Forbidden", "AccessDenied", "401 Unauthorized", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
