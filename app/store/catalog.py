@@ -44,7 +44,10 @@ class Catalog:
         self._own = own
         self._releases: dict[tuple[str, str, int], Index] = {}
         self._newest_first: list[Index] = []
+        self._versions: list[tuple[str, str, int]] = []
         self._read_at = float("-inf")
+        self.changes = 0
+        """How often there were other releases than before."""
 
     @property
     def is_fresh(self) -> bool:
@@ -77,6 +80,8 @@ class Catalog:
                 self._releases[version] = await asyncio.to_thread(self._others, version[0], data)
         self._releases = {version: self._releases[version] for version in versions}
         self._newest_first = list(self._releases.values())
+        self.changes += versions != self._versions
+        self._versions = versions
         self._read_at = began
 
     def _others(self, path: str, data: bytes) -> Index:

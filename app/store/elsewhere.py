@@ -16,6 +16,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
 from typing import Any
 
 from app.origin.index import Representation, Resource
@@ -42,6 +43,9 @@ ENDING = 0.1
 """Seconds for obstore to notice that a look-up was given up."""
 MOST_SERVED = 16_384
 """Resources whose header blocks are kept."""
+
+
+Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class Spared(Exception):
@@ -76,6 +80,7 @@ class Elsewhere:
         self._counts = counts
         self._catalog = Catalog(url, responder.tree.index)
         self._served: dict[str, list[Served]] = {}
+        self._seen_changes = 0
         self._flights: dict[str, asyncio.Task[None]] = {}
         self._absent: dict[str, float] = {}
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -98,10 +103,12 @@ class Elsewhere:
         name = self._responder.name_of(path)
         if not name or not self.may_have(name):
             return None
-        response, outcome = None, "absent"
+        lines = tuple(headers)
+        response, outcome = self._answer_at_once(method, name, lines), "absent"
         try:
-            async with asyncio.timeout(self._timeout):
-                response = await self._answer(method, name, tuple(headers))
+            if response is None:
+                async with asyncio.timeout(self._timeout):
+                    response = await self._answer(method, name, lines)
         except TimeoutError:
             outcome = "late"
         except Spared:
@@ -115,7 +122,14 @@ class Elsewhere:
             self._counts["found" if response else outcome] += 1
         return response
 
-    async def _answer(self, method: str, name: str, headers: tuple[tuple[bytes, bytes], ...]) -> Response | None:
+    def _answer_at_once(self, method: str, name: str, headers: Fields) -> Response | None:
+        """Return the answer if the body that it takes is at hand: nearly always, from the second time on."""
+        candidates = self._candidates(name)
+        with suppress(Unfetched):
+            return self._responder.answer(method, candidates[0], headers) if candidates else None
+        return None
+
+    async def _answer(self, method: str, name: str, headers: Fields) -> Response | None:
         for _ in range(2):
             for served in self._candidates(name):
                 response = await self._answer_of(served, method, headers)
@@ -127,20 +141,20 @@ class Elsewhere:
         return None
 
     def _candidates(self, name: str) -> list[Served]:
-        resources = self._catalog.of(name)
-        kept = self._served.get(name, [])
-        if [served.resource for served in kept] != resources:
-            if len(self._served) >= MOST_SERVED:
-                self._served.clear()
-            kept = self._served[name] = [self._serve(resource) for resource in resources]
-        return kept
+        if self._seen_changes != self._catalog.changes or len(self._served) >= MOST_SERVED:
+            self._seen_changes = self._catalog.changes
+            self._served.clear()
+        candidates = self._served.get(name)
+        if candidates is None:
+            candidates = [self._serve(resource) for resource in self._catalog.of(name)]
+            if candidates:  # of names that do not exist there is no end
+                self._served[name] = candidates
+        return candidates
 
     def _serve(self, resource: Resource) -> Served:
         return Served(resource, self._responder.max_age, self._found)
 
-    async def _answer_of(
-        self, served: Served, method: str, headers: tuple[tuple[bytes, bytes], ...]
-    ) -> Response | None:
+    async def _answer_of(self, served: Served, method: str, headers: Fields) -> Response | None:
         """Return the answer, once the body that it takes is at hand; None when that cannot be had."""
         for _ in range(2):  # what came may have had to make room at once
             try:
