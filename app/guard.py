@@ -23,6 +23,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.environ import GONE, HALF_CLOSED
+from app.joined import Joined
 from app.observer import Observer
 from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
@@ -82,6 +83,7 @@ class Guarded(HttpToolsProtocol):
         self._is_refused = False
         self._is_web_socket = False
         self._running: RequestResponseCycle | None = None
+        self._joined: Joined | None = None
         self._stall: TimerHandle | None = None
         self.is_last = False
         """Whether the next answer is the last one of this connection."""
@@ -150,7 +152,14 @@ class Guarded(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        cycle.transport = self._joined = Joined(self.transport, self.loop)  # type: ignore[assignment]  # in part
         super()._start_asgi_task(cycle, app)
+
+    def on_response_complete(self) -> None:
+        """Have all of the response written before anything else is."""
+        if self._joined:
+            self._joined.flush()
+        super().on_response_complete()
 
     def on_message_complete(self) -> None:
         """Count the bytes of the next head from the next data on: what came with others was not long."""

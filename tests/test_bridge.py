@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import struct
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -419,6 +421,18 @@ def test_a_body_can_be_read_by_lines_and_left_unread(bridge: Running) -> None:
     with httpx.Client(base_url=bridge.url) as client:
         for _ in range(3):
             assert client.post("/unread/", content=long * 5).text == "not read"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a connection's segments")
+def test_head_and_body_of_a_page_come_in_one_segment(bridge: Running) -> None:
+    with socket.create_connection(("127.0.0.1", bridge.port), timeout=10) as connection:
+        for expected in (1, 2, 3):
+            connection.sendall(b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(65536)
+            information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+            assert struct.unpack_from("I", information, 152) == (expected,), "tcpi_data_segs_in"
 
 
 def test_a_client_that_waits_for_100_gets_it(bridge: Running) -> None:
