@@ -106,7 +106,7 @@ def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> I
 
 
 def _minding_signals() -> None:
-    """Have the signals that end a program end it, whatever nohup, or a shell in the background, has set for the tests."""
+    """Have the signals that end a program end it, whatever nohup, or a shell in the background, has set before."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
