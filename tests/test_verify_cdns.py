@@ -164,7 +164,7 @@ def test_of_two_cdns_that_passed_an_answer_on_both_are_named(tmp_path: Path) -> 
         ("Fastly", with_fields(x_cache="MISS, MISS"), "warning cache", 0, "returns pass"),
         ("Varnish", with_fields(x_varnish="7"), "warning cache", 0, "unset req.http.Cookie"),
         ("CloudFront", with_fields(x_cache="Miss from cloudfront"), "warning cache", 0, "CachingOptimized"),
-        ("CloudFront", for_404(x_cache="Error from cloudfront", age="2"), "error not-found", 1, "CloudFront obeys no-store in a 404"),
+        ("CloudFront", for_404(x_cache="Error from cloudfront", age="2"), "error not-found", 1, "obeys no-store"),
         ("Cloudflare", for_404(cf_cache_status="HIT"), "error not-found", 1, "status code TTL for 404"),
         ("Fastly", for_404(x_cache="HIT"), "error not-found", 1, "beresp.ttl"),
         ("CloudFront", for_404(200), "error not-found", 1, "none may answer 200"),
