@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import time
 from pathlib import Path
@@ -171,6 +172,26 @@ def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
         while metrics(port)["static_host_workers"] < 2 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert metrics(port)['static_host_requests_total{lane="fast",status="200"}'] == 20
+
+
+def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twice(plain: Path) -> None:
+    port = free_port()
+    variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
+    count = 'static_host_requests_total{lane="fast",status="200"}'
+    with serving(cwd=plain, **variables, **SETTINGS) as running:
+        sent_so_far, before = 0, 0.0
+        running.process.send_signal(signal.SIGHUP)
+        while "all workers serve" not in running.output:
+            assert httpx.get(running.url + DIGITS).status_code == 200
+            sent_so_far += 1
+            counted = metrics(port).get(count, 0)
+            assert before <= counted <= sent_so_far
+            before = counted
+        end = time.monotonic() + 20
+        while metrics(port)[count] != sent_so_far:
+            assert time.monotonic() < end, f"{metrics(port)[count]} of {sent_so_far}"
+            time.sleep(0.2)
+        assert metrics(port)["static_host_workers"] == 2
 
 
 def test_a_port_of_the_metrics_that_is_taken_is_told_of(plain: Path) -> None:
