@@ -77,6 +77,7 @@ class Worker(Process):
         super().kill()
 
     def _healthcheck(self, timeout: float) -> bool | None:
+        self.hear()  # answers to questions that were given up would keep all others waiting
         try:
             self.parent_conn.send(b"ping")
             if self.parent_conn.poll(timeout):
