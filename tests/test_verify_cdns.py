@@ -486,9 +486,9 @@ def test_a_host_that_no_name_server_can_be_asked_for_is_a_finding(tmp_path: Path
 
 def test_an_answer_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.verify.client.LONGEST", 0.0)
-    with deployed(Deployment(PAGE, {})) as deployment, Client() as client:
-        with pytest.raises(Unreachable, match="the answer had not ended after 0 s"):
-            client.ask(f"{deployment.url}/")
+    without_end = pytest.raises(Unreachable, match="the answer had not ended after 0 s")
+    with deployed(Deployment(PAGE, {})) as deployment, Client() as client, without_end:
+        client.ask(f"{deployment.url}/")
 
 
 def test_what_was_examined_takes_no_memory_for_its_bytes() -> None:
