@@ -141,7 +141,7 @@ class Project:
                 route = resolve(path).route
             except Resolver404:
                 return None
-        plain = route.replace("\\", "").strip("^$/\\Z")
+        plain = route.replace("\\", "").strip("^$/?\\Z")
         return route if plain == path.strip("/") else None
 
     def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
