@@ -7,14 +7,19 @@ The file is UTF-8 text. Its first line is a JSON object (format version, URL pre
 manifest and of other files that are no resources, whether other tools made the tree, number of resources and the
 CRC-32 of everything after that line); each further line is one resource, sorted
 by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A file of
-``null`` lies where its name says: the resource's name plus the coding's suffix. A line is parsed when its resource is
-first asked for, so that reading the index of 100,000 files takes a fraction of a second.
+``null`` lies where its name says: the resource's name plus the coding's suffix.
+
+The lines stay as they are, in one piece: a name is found by bisection, and its line is parsed when it is asked for. So
+the index of 100,000 files is read in a few hundredths of a second, and takes the memory of its file.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from array import array
 from base64 import urlsafe_b64encode
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -66,7 +71,7 @@ class Index(Mapping[str, Resource]):
     def __init__(
         self,
         prefix: str,
-        rows: dict[str, str],
+        lines: bytes,
         manifest: tuple[str, str] | None = None,
         others: Sequence[str] = (),
         adopted: bool = False,
@@ -78,19 +83,42 @@ class Index(Mapping[str, Resource]):
         """Whether other tools made the tree, and only the index is ours."""
         self.manifest = manifest
         """File name and CRC-32 of Django's manifest, where the build made one."""
-        self._rows = rows
+        self._lines = lines
+        self._starts = array("Q", [0, *(end.end() for end in re.finditer(b"\n", lines))])
+        """Where each line starts, and at last where one more would."""
 
     def __getitem__(self, name: str) -> Resource:
-        return _parsed(name, self._rows[name])
+        place = self._place(name)
+        if place is None:
+            raise KeyError(name)
+        return self._resource(place)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._rows
+        return isinstance(name, str) and self._place(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return (self._name(place).decode() for place in range(len(self)))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._starts) - 1
+
+    def resources(self) -> Iterator[Resource]:
+        """Return all resources in the order of their names, without a search for each."""
+        return map(self._resource, range(len(self)))
+
+    def _place(self, name: str) -> int | None:
+        """Return which line has the name, or None. Names that come from clients may be no Unicode."""
+        wanted = name.encode(errors="surrogatepass")
+        place = bisect_left(range(len(self)), wanted, key=self._name)
+        return place if place < len(self) and self._name(place) == wanted else None
+
+    def _name(self, place: int) -> bytes:
+        start = self._starts[place]
+        return self._lines[start : self._lines.find(b"\t", start)]
+
+    def _resource(self, place: int) -> Resource:
+        name, _, row = self._lines[self._starts[place] : self._starts[place + 1]].decode().partition("\t")
+        return _parsed(name, row)
 
 
 def digest(body: bytes) -> str:
@@ -143,13 +171,13 @@ def loads(data: bytes) -> Index:
     if checksum != f"{crc32(body):08x}":
         raise IndexDamaged("its checksum does not match: it was cut short or changed after the build")
     try:
-        lines = body.decode().split("\n")
+        body.decode()
     except UnicodeDecodeError:
         raise IndexDamaged("it is not UTF-8") from None
-    rows = {name: row for name, _, row in (line.partition("\t") for line in lines) if name}
-    if count != len(rows) or not rows:
-        raise IndexDamaged(f"it lists {len(rows)} resources, its header says {count}")
-    return Index(prefix, rows, manifest, head.get("others", ()), bool(head.get("adopted")))
+    index = Index(prefix, body, manifest, head.get("others", ()), bool(head.get("adopted")))
+    if count != len(index) or not index:
+        raise IndexDamaged(f"it lists {len(index)} resources, its header says {count}")
+    return index
 
 
 def _line(name: str, resource: Resource) -> bytes:

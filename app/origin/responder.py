@@ -153,6 +153,8 @@ class Responder:
     def _find(self, name: str) -> Served | None:
         served = self._served.get(name)
         if served is None and name in self.tree.index:
+            if len(self._served) >= self.tree.bodies.heads:
+                self._served.clear()
             served = self._served[name] = Served(self.tree.index[name], self._max_age)
         return served
 

@@ -155,7 +155,7 @@ class Tree:
         end = time.monotonic() + seconds
         bad: list[str] = []
         compared = 0
-        for resource in self.index.values():
+        for resource in self.index.resources():
             if time.monotonic() >= end:
                 break
             bad += (f"{r.file} {why}" for r in resource.representations if (why := self.difference(r)))
