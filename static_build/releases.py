@@ -6,7 +6,7 @@ as a copied tree, takes two renames.) One build at a time: a second one waits. A
 by it and is not removed.
 
     staticfiles -> .staticfiles.releases/3f9a…    the static root, a symbolic link to the current release
-    .staticfiles.releases/3f9a…/                  a release, named by the digest of its index
+    .staticfiles.releases/3f9a…/                  a release's tree, named by the release (3f9a…-x2 if that is taken)
     .staticfiles.releases/building-…/             a build in progress, or one that was killed
     .staticfiles.releases/record.json             what the current release was made of
 """
@@ -23,7 +23,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from pathlib import Path
 
 from app.exits import Stop
@@ -81,12 +80,13 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool
 
     The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one.
     """
-    release = sha256((directory / index.NAME).read_bytes()).hexdigest()[:16]
+    data = (directory / index.NAME).read_bytes()
+    release = index.loads(data).releases[0].digest
     before = Path(os.path.realpath(root))
-    if before.name[:16] == release and is_intact(before):
+    if before.name[:16] == release and _has(before, data) and is_intact(before):
         return False
     target = directory.with_name(release)
-    if target.exists():  # an older release that came back, or this one, damaged
+    if target.exists():  # an older release that came back, or this one, damaged or with other earlier ones
         target = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=directory.parent))
         target.rmdir()
     _flush(directory)
@@ -96,6 +96,13 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool
         _flush_one(root.parent)
     _remove_unused(target)
     return True
+
+
+def _has(tree: Path, data: bytes) -> bool:
+    """Whether the tree has this very index."""
+    with suppress(OSError):
+        return (tree / index.NAME).read_bytes() == data
+    return False
 
 
 def _flush(directory: Path) -> None:

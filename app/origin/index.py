@@ -4,13 +4,19 @@ Rule: the index holds facts (media type, immutability, codings, files, lengths, 
 server reads it and derives nothing from names, suffixes or the file system.
 
 The file is UTF-8 text. Its first line is a JSON object (format version, URL prefix, name and CRC-32 of Django's
-manifest and of other files that are no resources, whether other tools made the tree, number of resources and the
-CRC-32 of everything after that line); each further line is one resource, sorted
-by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A file of
-``null`` lies where its name says: the resource's name plus the coding's suffix.
+manifest and of other files that are no resources, whether other tools made the tree, the release and its time, the
+earlier releases of which the tree has files, number of resources and the CRC-32 of everything after that line); each
+further line is one resource, sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding,
+length, digest, file], …]]``. A file of ``null`` lies where its name says: the resource's name plus the coding's suffix.
 
 The lines stay as they are, in one piece: a name is found by bisection, and its line is parsed when it is asked for. So
 the index of 100,000 files is read in a few hundredths of a second, and takes the memory of its file.
+
+A resource that earlier releases have, too, or that only they have, ends its array with an object: ``{"releases": [0,
+2]}``; 0 is the release that the tree was built for, 2 the second of the earlier ones, of which the newest is 1.
+
+A release is named by a digest of what it consists of by itself: the resources that it was built for, whatever is
+carried beside them, and whenever that was. A build that changes nothing is the same release.
 """
 
 from __future__ import annotations
@@ -21,11 +27,14 @@ from array import array
 from base64 import urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 from zlib import crc32
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, 2)
+"""Formats that this version reads; the first knows nothing of releases."""
 HEAD = ("format", "prefix", "manifest", "resources", "crc32")
 NAME = "static-host.index"
 """The index's file name inside a tree."""
@@ -58,11 +67,31 @@ class Resource:
     media_type: str
     immutable: bool
     representations: tuple[Representation, ...]
+    releases: tuple[int, ...] = (0,)
+    """The releases that have it, by their number in the tree: 0 is the one that the tree was built for."""
+
+    @property
+    def carried(self) -> bool:
+        """Whether only earlier releases have it."""
+        return 0 not in self.releases
 
     @property
     def identity(self) -> Representation:
         """The representation without content coding: every resource has one."""
         return next(r for r in self.representations if r.coding == "identity")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What was built once, and then served.
+
+    `digest` names it, in 16 hexadecimal digits; `time` is when it was made, in seconds since 1970 (UTC), or None where
+    nobody knows; `origin` is where it was carried from, and empty for the one that a tree was built for.
+    """
+
+    digest: str
+    time: int | None = None
+    origin: str = ""
 
 
 class Index(Mapping[str, Resource]):
@@ -75,8 +104,11 @@ class Index(Mapping[str, Resource]):
         manifest: tuple[str, str] | None = None,
         others: Sequence[str] = (),
         adopted: bool = False,
+        releases: Sequence[Release] = (Release(""),),
     ) -> None:
         self.prefix = prefix
+        self.releases = tuple(releases)
+        """The release that the tree was built for, then the earlier ones of which it has files, the newest first."""
         self.others = tuple(others)
         """Names of further files that belong to the tree and are no resources."""
         self.adopted = adopted
@@ -138,24 +170,41 @@ def dumps(
     others: Mapping[str, bytes] | None = None,
     *,
     adopted: bool = False,
+    time: int | None = None,
+    earlier: Sequence[Release] = (),
 ) -> bytes:
     """Return the index of `resources` as bytes; equal resources give equal bytes.
 
     `manifest` is the file name and the content of Django's manifest, which belongs to the same build; `others` are
-    further files that are no resources; `adopted` is whether other tools made the tree.
+    further files that are no resources; `adopted` is whether other tools made the tree; `time` is that of the release
+    (seconds since 1970), and `earlier` are those before it of which the tree has files, the newest first.
     Raises ValueError for a name with a tab or a line feed, or one that is not Unicode: no line can hold it.
     """
     body = b"".join(_line(name, resources[name]) for name in sorted(resources))
-    head = {
-        "format": FORMAT,
+    facts: dict[str, object] = {
         "prefix": prefix,
         "manifest": [manifest[0], f"{crc32(manifest[1]):08x}"] if manifest else None,
-        "resources": len(resources),
-        "crc32": f"{crc32(body):08x}",
         **({"others": {name: f"{crc32(others[name]):08x}" for name in sorted(others)}} if others else {}),
         **({"adopted": True} if adopted else {}),
     }
+    head = {
+        "format": FORMAT,
+        **facts,
+        "release": _release(facts, resources, None if earlier else body),
+        **({} if time is None else {"time": time}),
+        **({"earlier": [[each.digest, each.time, each.origin] for each in earlier]} if earlier else {}),
+        "resources": len(resources),
+        "crc32": f"{crc32(body):08x}",
+    }
     return json.dumps(head).encode() + b"\n" + body
+
+
+def _release(facts: dict[str, object], resources: Mapping[str, Resource], body: bytes | None) -> str:
+    """Return the digest that names a release; `body` are the lines of its resources, where they are known."""
+    if body is None:
+        own = sorted(name for name, resource in resources.items() if not resource.carried)
+        body = b"".join(_line(name, replace(resources[name], releases=(0,))) for name in own)
+    return sha256(json.dumps(facts, sort_keys=True).encode() + b"\n" + body).hexdigest()[:16]
 
 
 def loads(data: bytes) -> Index:
@@ -166,18 +215,27 @@ def loads(data: bytes) -> Index:
         version, prefix, manifest, count, checksum = (head[key] for key in HEAD)
     except (ValueError, TypeError, KeyError):
         raise IndexDamaged("its first line is not an index header") from None
-    if version != FORMAT:
-        raise IndexDamaged(f"it has format {version}, this version reads format {FORMAT}")
+    if version not in READABLE:
+        formats = " and ".join(map(str, READABLE))
+        raise IndexDamaged(f"it has format {version}, this version reads formats {formats}")
     if checksum != f"{crc32(body):08x}":
         raise IndexDamaged("its checksum does not match: it was cut short or changed after the build")
     try:
         body.decode()
     except UnicodeDecodeError:
         raise IndexDamaged("it is not UTF-8") from None
-    index = Index(prefix, body, manifest, head.get("others", ()), bool(head.get("adopted")))
+    releases = _releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
+    index = Index(prefix, body, manifest, head.get("others", ()), bool(head.get("adopted")), releases)
     if count != len(index) or not index:
         raise IndexDamaged(f"it lists {len(index)} resources, its header says {count}")
     return index
+
+
+def _releases(head: dict[str, Any]) -> list[Release]:
+    try:
+        return [Release(head["release"], head.get("time")), *(Release(*each) for each in head.get("earlier", ()))]
+    except (TypeError, KeyError):
+        raise IndexDamaged("its first line does not tell its release") from None
 
 
 def _line(name: str, resource: Resource) -> bytes:
@@ -187,14 +245,16 @@ def _line(name: str, resource: Resource) -> bytes:
         [r.coding, r.length, r.digest, None if r.file == name + SUFFIXES[r.coding] else r.file]
         for r in resource.representations
     ]
-    facts = json.dumps([resource.media_type, resource.immutable, rows], separators=(",", ":"))
+    more = [{"releases": resource.releases}] if resource.releases != (0,) else []
+    facts = json.dumps([resource.media_type, resource.immutable, rows, *more], separators=(",", ":"))
     return f"{name}\t{facts}\n".encode()
 
 
 def _parsed(name: str, row: str) -> Resource:
-    media_type, immutable, rows = json.loads(row)
+    media_type, immutable, rows, *more = json.loads(row)
     representations = (
         Representation(coding, name + SUFFIXES[coding] if file is None else file, length, digest)
         for coding, length, digest, file in rows
     )
-    return Resource(media_type, immutable, tuple(representations))
+    releases = tuple(more[0]["releases"]) if more else (0,)
+    return Resource(media_type, immutable, tuple(representations), releases)
