@@ -61,7 +61,7 @@ class Worker(Process):
         self._tell()
 
     def _tell(self) -> None:
-        with self._talking:
+        with self._talking, suppress(OSError):  # nobody listens any more
             is_ready = self.server.started
             self.child_conn.send((is_ready, self.server.report() if is_ready else None))
 
