@@ -21,7 +21,7 @@ import pytest
 
 from tests.cases import CSS
 from tests.conftest import LARGE
-from tests.processes import Running, free_port, serving
+from tests.processes import Running, free_port, run, serving
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
@@ -79,8 +79,9 @@ def test_without_its_tree_it_serves_what_it_has_and_recovers_when_the_tree_is_ba
 def test_another_tree_in_the_place_of_its_own_is_not_served(served: Running, disk: Path, plain: Path) -> None:
     shutil.rmtree(disk / "tree")
     shutil.copytree(plain / "staticfiles", disk / "tree")
-    with (disk / "tree/static-host.index").open("a") as index:
-        index.write("\n")
+    (disk / "tree/digits.txt").write_text("9876543210")
+    (disk / "tree/static-host.index").unlink()
+    assert run("static-host", "index", str(disk / "tree"), cwd=plain).returncode == 0
     lives_on(served)
     time.sleep(1.1)  # it looks once in a second
     lives_on(served)

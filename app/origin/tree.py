@@ -61,10 +61,10 @@ class FileChanged(OSError):
 class Tree:
     """One loaded release: its index and access to its bodies."""
 
-    def __init__(self, root: Path, descriptor: int, index: Index, checksum: str, memory: int = MEMORY) -> None:
+    def __init__(self, root: Path, descriptor: int, index: Index, head: bytes, memory: int = MEMORY) -> None:
         self.root = root
         self.index = index
-        self._checksum = checksum
+        self._head = head
         self.bodies = Bodies(memory)
         self._in_memory = min(memory, IN_MEMORY)
         self._descriptor = descriptor
@@ -119,10 +119,10 @@ class Tree:
         if time.monotonic() - self._looked < LOOK:
             return False
         self._looked = time.monotonic()
-        with suppress(OSError):
+        with suppress(OSError, TreeUnusable):
             descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                if not self._is_open(descriptor) and digest(_read(NAME, descriptor)) == self._checksum:
+                if not self._is_open(descriptor) and _index(self.root, descriptor)[1] == self._head:
                     self._use(descriptor)
                     return True
             finally:
@@ -213,12 +213,12 @@ def load(root: Path, memory: int = MEMORY) -> Tree:
     try:
         with suppress(OSError):  # a file system without locks serves all the same
             fcntl.flock(descriptor, fcntl.LOCK_SH)  # before the first look: a build may be removing it
-        index, checksum = _index(root, descriptor)
+        index, head = _index(root, descriptor)
         _check_manifest(root, descriptor, index)
     except TreeUnusable:
         os.close(descriptor)
         raise
-    return Tree(root, descriptor, index, checksum, memory)
+    return Tree(root, descriptor, index, head, memory)
 
 
 def _opened(root: Path) -> int:
@@ -232,11 +232,11 @@ def _opened(root: Path) -> int:
         raise TreeUnusable(f"the static tree at {root} cannot be opened: {error.strerror}. {REMEDY}") from None
 
 
-def _index(root: Path, descriptor: int) -> tuple[Index, str]:
-    """Return the index, and the digest of its bytes."""
+def _index(root: Path, descriptor: int) -> tuple[Index, bytes]:
+    """Return the index, and its first line, which has the checksum of the others."""
     try:
         data = _read(NAME, descriptor)
-        return loads(data), digest(data)
+        return loads(data), data.partition(b"\n")[0]
     except FileNotFoundError:
         raise TreeUnusable(f"{root} holds no index ({NAME}), so it is not a built static tree. {REMEDY}") from None
     except (OSError, IndexDamaged) as error:
