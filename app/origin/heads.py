@@ -28,9 +28,7 @@ def _in_any_case(name: str) -> str:
 
 _FIRST, _SECOND = ("".join(sorted({name[place] for name in _NAMES})) for place in (0, 1))
 _LINES = "|".join((*_OFTEN, *map(_in_any_case, _NAMES)))
-fields = re.compile(
-    f"\n(?=[{_FIRST}{_FIRST.upper()}][{_SECOND}{_SECOND.upper()}])((?:{_LINES}):.*)".encode()
-).findall
+fields = re.compile(f"\n(?=[{_FIRST}{_FIRST.upper()}][{_SECOND}{_SECOND.upper()}])((?:{_LINES}):.*)".encode()).findall
 """Return the lines of a head, as they are written, whose fields can change the answer; each ends with its CR. Spelled
 out in both cases: a pattern that ignores case takes twice as long; one that leaves out the CR, a quarter longer."""
 
