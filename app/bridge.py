@@ -16,7 +16,7 @@ from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.environ import GONE, HALF_CLOSED, Environ, environ
 from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
@@ -72,18 +72,6 @@ class Threaded:
             if isinstance(request["wsgi.input"], _Upload):  # which may stay unread, and its end with it
                 scope[GONE] = exchange.abandon
             await _answer(exchange, self.threads, receive, send)
-
-
-def http_only(application: ASGIApp) -> ASGIApp:
-    """Return Django's own ASGI handler, which raises for a WebSocket, as one that refuses it (HTTP 403)."""
-
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
-        else:
-            await application(scope, receive, send)
-
-    return call
 
 
 async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Send) -> None:

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app.bridge import Threaded, http_only
+from app.bridge import Threaded
 from app.exits import Stop
+from app.interface import called
 from app.settings import Settings, host_of_files, url_prefix
 
 BUNDLED = "app.site.settings"
@@ -258,12 +259,11 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
 def _asgi(settings: Any) -> ASGIApp:
     from django.core.asgi import get_asgi_application
-    from django.core.handlers.asgi import ASGIHandler
     from django.utils.module_loading import import_string
 
     path = getattr(settings, "ASGI_APPLICATION", None)
     application: Any = import_string(path) if path else get_asgi_application()
-    return http_only(cast("ASGIApp", application)) if type(application) is ASGIHandler else cast("ASGIApp", application)
+    return called(application)
 
 
 def _show_exceptions(settings: Any) -> None:
