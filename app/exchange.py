@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import Context
+from io import BytesIO
 from threading import Condition
 from typing import Any, NamedTuple
 
@@ -148,6 +149,9 @@ class Exchange:
         """Call the application, in a thread, unless the client has gone while it waited for one."""
         if not self._is_abandoned:
             Context().run(self._respond)
+            body = self.environ["wsgi.input"]
+            if not isinstance(body, BytesIO):  # its memory or file would be kept where an exception keeps the request
+                body.close()
 
     def run_late(self) -> None:
         """Call the application, in a thread, unless nobody may want the response any more."""

@@ -17,13 +17,14 @@ from tests.conftest import copied
 from tests.processes import SCRIPTS, Running, run, serving
 
 VIEWS = """
-import os, tempfile, threading, time
+import gc, os, tempfile, threading, time, weakref
 from django.core.signals import request_finished, request_started
 from django.db import connection
 from django.http import FileResponse, HttpResponse, HttpResponseNotModified, JsonResponse, StreamingHttpResponse
 from django.urls import path
 
-open_streams, whole, made = [], [], []
+open_streams, whole, made, kept = [], [], [], []
+alive = weakref.WeakSet()
 signals = {"started": 0, "finished": 0}
 
 def count(name):
@@ -89,6 +90,16 @@ def lines(request):
 def unread(request):
     return HttpResponse("not read")
 
+def keep(request):
+    gc.disable()
+    alive.add(request.META["wsgi.input"])
+    if "too_long" in request.GET:
+        kept.append(request)
+    return HttpResponse(str(len(request.body)))
+
+def closed(request):
+    return JsonResponse({"closed": [one.META["wsgi.input"].closed for one in kept], "alive": len(alive) - len(kept)})
+
 def echo(request):
     response = JsonResponse({
         "path": request.path_info, "query": request.META["QUERY_STRING"], "method": request.method,
@@ -117,7 +128,8 @@ def wrong(request, code):
 urlpatterns = [
     path("stream/", stream), path("slow/", slow), path("status/", status), path("upload/", upload),
     path("flood/", flood), path("breaks/", breaks), path("events/", events), path("lines/", lines),
-    path("unread/", unread), path("echo/", echo), path("echo/<path:rest>", lambda r, rest: echo(r)),
+    path("unread/", unread), path("keep/", keep), path("closed/", closed), path("echo/", echo),
+    path("echo/<path:rest>", lambda r, rest: echo(r)),
     path("large/", large), path("fails/", fails), path("leaves/", leaves), path("code/<int:code>/", wrong),
 ]
 """
@@ -419,6 +431,16 @@ def test_a_body_can_be_read_by_lines_and_left_unread(bridge: Running) -> None:
     with httpx.Client(base_url=bridge.url) as client:
         for _ in range(3):
             assert client.post("/unread/", content=long * 5).text == "not read"
+
+
+def test_a_body_is_given_back_with_its_request_and_not_when_garbage_is_collected(server: Running) -> None:
+    body = b"x" * 2_000_000
+    for _ in range(3):
+        assert httpx.post(f"{server.url}/keep/", content=body).text == "2000000"
+        assert httpx.post(f"{server.url}/keep/", content=iter([body])).text == "2000000"
+    assert httpx.post(f"{server.url}/keep/?too_long", content=body).text == "2000000"
+    assert httpx.post(f"{server.url}/keep/?too_long", content=iter([body])).text == "2000000"
+    assert httpx.get(f"{server.url}/closed/").json() == {"closed": [True, True], "alive": 0}
 
 
 def test_a_client_that_waits_for_100_gets_it(bridge: Running) -> None:
