@@ -137,6 +137,7 @@ class Exchange:
         self._stream: Stream | None = None
         self._application = application
         self.environ = environ
+        self._input = environ["wsgi.input"]  # an application may put another one in its place
         self._loop = loop
         self._is_abandoned = False
         self._is_over = False
@@ -149,9 +150,8 @@ class Exchange:
         """Call the application, in a thread, unless the client has gone while it waited for one."""
         if not self._is_abandoned:
             Context().run(self._respond)
-            body = self.environ["wsgi.input"]
-            if not isinstance(body, BytesIO):  # its memory or file would be kept where an exception keeps the request
-                body.close()
+            if not isinstance(self._input, BytesIO):  # what it takes would be kept where an exception keeps the request
+                self._input.close()
 
     def run_late(self) -> None:
         """Call the application, in a thread, unless nobody may want the response any more."""

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
+from app.script_name import prefixes, with_script_name
 from app.settings import Settings, host_of_files, url_prefix
 
 BUNDLED = "app.site.settings"
@@ -145,6 +146,12 @@ class Project:
         plain = route.replace("\\", "").strip("^$/\\Z")
         return route if plain == path.strip("/") else None
 
+    def prefixes(self, prefix: str) -> tuple[str, ...]:
+        """Return the prefixes below which static files are served: this one, and what a proxy may leave of it."""
+        from django.conf import settings
+
+        return prefixes(prefix, settings.FORCE_SCRIPT_NAME)
+
     def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
         """Raise ProjectMissing where the project has no database of one of these names."""
         from django.conf import settings
@@ -176,7 +183,7 @@ def configured(settings: Settings) -> Project:
         from django.conf import settings as project
 
         url = getattr(project, "STATIC_URL", None)
-        url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
+        url = with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
         root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
     host, prefix = _split(url)
     return Project(
@@ -200,13 +207,6 @@ def _refuse_a_namesake(folders: Iterable[Path]) -> None:
                 theirs = module if module.exists() else package
                 message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
                 raise ProjectMissing(message)
-
-
-def _with_script_name(url: str, script_name: str | None) -> str:
-    """Return STATIC_URL as Django resolves a relative one: below FORCE_SCRIPT_NAME."""
-    if url.startswith(("http://", "https://", "/")):
-        return url
-    return f"{(script_name or '/').rstrip('/')}/{url}"
 
 
 def _split(static_url: str | None) -> tuple[str, str]:
