@@ -8,7 +8,6 @@ environment variable of the project's is set but `DJANGO_SETTINGS_MODULE`.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
+from app import logs
 from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
@@ -112,6 +112,7 @@ class Project:
             import django
 
             django.setup()
+        logs.turn_on()
 
     def application(self) -> ASGIApp:
         """Import the whole project, its URLconf included, and return it as an ASGI application.
@@ -131,7 +132,8 @@ class Project:
             bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
-            _show_exceptions(settings)
+            logs.show_exceptions(settings)
+            logs.turn_on()
         return application
 
     def at(self, path: str) -> str | None:
@@ -264,14 +266,6 @@ def _asgi(settings: Any) -> ASGIApp:
     path = getattr(settings, "ASGI_APPLICATION", None)
     application: Any = import_string(path) if path else get_asgi_application()
     return called(application)
-
-
-def _show_exceptions(settings: Any) -> None:
-    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them."""
-    if not settings.LOGGING and not settings.DEBUG:
-        handler = logging.StreamHandler()
-        handler.setLevel(logging.ERROR)
-        logging.getLogger("django.request").addHandler(handler)
 
 
 @contextmanager

@@ -469,8 +469,20 @@ def test_head_has_the_length_of_get(bridge: Running) -> None:
         assert client.get("/unread/").text == "not read"
 
 
-def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path) -> None:
-    with serving(cwd=project, **VARIABLES) as running:
+SILENT = """
+from mysite.settings import *
+LOGGING = {  # it turns all other loggers off, which is what Python does unless told otherwise
+    "version": 1,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
+"""
+
+
+@pytest.mark.parametrize("settings", ["mysite.settings", "silent"])
+def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, settings: str) -> None:
+    (project / "silent.py").write_text(SILENT)
+    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": settings}) as running:
         with httpx.Client(base_url=running.url) as client:
             assert client.get("/fails/").status_code == 500
             assert client.get("/leaves/").status_code == 500
