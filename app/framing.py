@@ -77,11 +77,6 @@ class Framed(HttpToolsProtocol):
             self._is_in_head = True
             super().on_message_begin()
 
-    def on_url(self, url: bytes) -> None:
-        """Note a part of the target."""
-        if self._is_in_head:
-            self.url += url
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """Note a field of the head, without the white space behind it; leave out a trailer."""
         if not self._is_in_head:
