@@ -63,13 +63,8 @@ class Framed(HttpToolsProtocol):
             self._is_reading_on = False
 
     def _should_upgrade(self) -> bool:
-        """Whether it is a WebSocket's handshake (RFC 6455 §4.1), and no answer is owed to a request before it."""
-        return (
-            self.scope["method"] == "GET"
-            and self.scope["http_version"] == "1.1"
-            and (self.cycle is None or self.cycle.response_complete)
-            and super()._should_upgrade()
-        )
+        """Whether it is a WebSocket's handshake (RFC 6455 §4.1)."""
+        return self.scope["method"] == "GET" and self.scope["http_version"] == "1.1" and super()._should_upgrade()
 
     def on_message_begin(self) -> None:
         """Begin a request, unless it is the body of one that is read on."""

@@ -13,7 +13,6 @@ from tests.conftest import copied
 from tests.processes import Running, run, serving
 
 VIEWS = """
-import time
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import path
 
@@ -24,10 +23,6 @@ def echo(request, rest=""):
         "x": {name: value for name, value in request.headers.items() if name.startswith("X-A")},
     })
 
-def slow(request):
-    time.sleep(0.3)
-    return HttpResponse("slow")
-
 def stream(request, code):
     return StreamingHttpResponse(iter([b"abc", b"def"]), status=code)
 
@@ -36,7 +31,6 @@ urlpatterns = [
     path("stream/<int:code>/", stream),
     path("long/", lambda r: HttpResponse("hello", headers={"Content-Length": "3"})),
     path("long/stream/", lambda r: StreamingHttpResponse(iter(["hel", "lo"]), headers={"Content-Length": "4"})),
-    path("slow/", slow),
     path("next/", lambda r: HttpResponse("next")),
     path("echo/", echo), path("echo/<path:rest>", echo),
 ]
@@ -152,14 +146,6 @@ def test_what_is_no_handshake_of_a_websocket_is_a_request(server: Running) -> No
     answer = answers(server, b"POST /echo/ HTTP/1.1\r\n" + fields + NEXT)
     assert b'"method": "POST", "body": "hello"' in answer
     assert answer.endswith(b"\r\n\r\nnext")
-
-
-def test_a_handshake_behind_a_request_does_not_overtake_it(server: Running) -> None:
-    key = b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-    handshake = b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + key
-    answer = answers(server, b"GET /slow/ HTTP/1.1\r\nHost: localhost\r\n\r\n" + handshake + b"\r\n" + NEXT)
-    assert answer.count(b"HTTP/1.1 200 OK\r\n") == 3
-    assert answer.index(b"slow") < answer.index(b'"method": "GET"') < answer.index(b"\r\n\r\nnext")
 
 
 def test_white_space_behind_a_value_is_none_of_it(server: Running) -> None:
