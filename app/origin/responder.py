@@ -103,23 +103,22 @@ class Served:
 class Responder:
     """Answers requests from one loaded tree.
 
-    `prefix` begins and ends with a slash; `max_age` (seconds) is for names without a fingerprint; `root_files` are
-    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it; `shows_index`
-    is whether the index's own file is served, too.
+    `prefixes`, one or several, begin and end with a slash; `max_age` (seconds) is for names without a fingerprint;
+    `root_files` are names that are served at ``/`` too, and a name that ends with a slash stands for everything below
+    it; `shows_index` is whether the index's own file is served, too.
     """
 
     def __init__(
         self,
         tree: Tree,
-        prefix: str,
+        prefixes: str | tuple[str, ...],
         max_age: int = 60,
         root_files: Iterable[str] = (),
         *,
         shows_index: bool = False,
     ) -> None:
         self.tree = tree
-        self.prefix = prefix
-        self._prefix = prefix.encode()
+        self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self._max_age = max_age
         self._root = frozenset(_root_names(tree.index, tuple(root_files)))
         self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
@@ -155,8 +154,9 @@ class Responder:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
             path = unquote_to_bytes(path)
-        if path.startswith(self._prefix):
-            name = path[len(self._prefix) :].decode("utf-8", "surrogateescape")
+        if path.startswith(self._prefixes):
+            prefix = next(filter(path.startswith, self._prefixes))
+            name = path[len(prefix) :].decode("utf-8", "surrogateescape")
             return name if name not in self._hidden else ""
         name = path[1:].decode("utf-8", "surrogateescape")
         return name if path[:1] == b"/" and name in self._root else None
