@@ -2,7 +2,8 @@
 
 Rule: a thread is started when there is more work than threads, up to the limit, and is kept, so that what Django keeps
 for each thread persists (database connections, CONN_MAX_AGE). Work beyond the limit waits, and so does work for which
-the system has no thread left, where there are others; beyond the backlog, it is refused at once. Threads are daemons: work that hangs does not hold the end of the process.
+the system has no thread left, where there are others; beyond the backlog, it is refused at once. Threads are daemons:
+work that hangs does not hold the end of the process.
 """
 
 from __future__ import annotations
