@@ -235,10 +235,9 @@ def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twi
             assert before <= counted <= sent_so_far
             before = counted
         end = time.monotonic() + 20
-        while metrics(port)[count] != sent_so_far:
-            assert time.monotonic() < end, f"{metrics(port)[count]} of {sent_so_far}"
+        while (told := metrics(port))[count] != sent_so_far or told["static_host_workers"] != 2:
+            assert time.monotonic() < end, f"{told[count]} of {sent_so_far}, {told['static_host_workers']} workers"
             time.sleep(0.2)
-        assert metrics(port)["static_host_workers"] == 2
 
 
 def test_a_port_of_the_metrics_that_is_taken_is_told_of(plain: Path) -> None:
