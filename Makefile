@@ -89,7 +89,7 @@ audit: .venv-sbom/run ## ask for known vulnerabilities of the locked dependencie
 lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
-	for part in "requirements.txt --extra metrics --group build" "requirements-dev.txt --group build --group test" \
+	for part in "requirements.txt --extra metrics --extra store --group build" "requirements-dev.txt --group build --group test" \
 	    "requirements-fuzz.txt --group fuzz" "requirements-bench.txt --group build --group bench" \
 	    "requirements-projects.txt --group build --group projects" "tests/real/requirements.txt --group real"; do \
 	    .lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -26,7 +26,7 @@ import re
 from array import array
 from base64 import urlsafe_b64encode
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -124,6 +124,12 @@ class Index(Mapping[str, Resource]):
         if place is None:
             raise KeyError(name)
         return self._resource(place)
+
+    def without(self, names: Container[str]) -> Index:
+        """Return an index of the resources with other names than these, and of nothing else."""
+        kept = (place for place in range(len(self)) if self._name(place).decode() not in names)
+        lines = b"".join(self._lines[self._starts[place] : self._starts[place + 1]] for place in kept)
+        return Index(self.prefix, lines, releases=self.releases)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._place(name) is not None

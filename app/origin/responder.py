@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -73,11 +73,17 @@ MISSES = {
 }
 
 
-class Served:
-    """One resource of the index with its header blocks, baked when first asked for."""
+def is_miss(response: Response) -> bool:
+    """Whether a response says that there is no such file."""
+    return response is MISSES["GET"] or response is MISSES["HEAD"]
 
-    def __init__(self, resource: Resource, max_age: int) -> None:
+
+class Served:
+    """One resource of a tree with its header blocks, baked when first asked for."""
+
+    def __init__(self, resource: Resource, max_age: int, tree: Tree) -> None:
         self.resource = resource
+        self.tree = tree
         self._max_age = max_age
         self._baked: dict[str, Baked] = {}
         self._choices: dict[Weights, Baked | None] = {}
@@ -119,19 +125,20 @@ class Responder:
     ) -> None:
         self.tree = tree
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
-        self._max_age = max_age
+        self.max_age = max_age
         self._root = frozenset(_root_names(tree.index, tuple(root_files)))
         self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
-        self._served: dict[str, Served] = {}
-        if shows_index:
-            self._served[NAME] = Served(tree.itself(), 0)  # a build wants the newest
+        self._shown = {NAME: Served(tree.itself(), 0, tree)} if shows_index else {}  # a build wants the newest
+        self._served: dict[str, Served] = {**self._shown}
+        self.may_be_elsewhere: Callable[[str], bool] | None = None
+        """Whether a name that the tree has not may be found in another place; None where there is no such place."""
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request, or None when its path is not ours.
 
         `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
         """
-        name = self._name(path)
+        name = self.name_of(path)
         if name is None:
             return None
         if method == "OPTIONS":  # for a missing file too: a failed preflight would hide the 404 from the script
@@ -139,6 +146,10 @@ class Responder:
         served = self._find(name)
         if served is None:
             return MISSES["HEAD" if method == "HEAD" else "GET"]
+        return self.answer(method, served, headers)
+
+    def answer(self, method: str, served: Served, headers: Iterable[tuple[bytes, bytes]]) -> Response:
+        """Return the answer to a request for a resource, which may be of another tree than `tree`."""
         if method not in ("GET", "HEAD"):
             return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
         fields = _combined(headers)
@@ -148,9 +159,9 @@ class Responder:
 
     def owns(self, path: bytes) -> bool:
         """Whether the raw path is one that `respond` answers."""
-        return self._name(path) is not None
+        return self.name_of(path) is not None
 
-    def _name(self, path: bytes) -> str | None:
+    def name_of(self, path: bytes) -> str | None:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
             path = unquote_to_bytes(path)
@@ -165,8 +176,8 @@ class Responder:
         served = self._served.get(name)
         if served is None and name in self.tree.index:
             if len(self._served) >= self.tree.bodies.heads:
-                self._served.clear()
-            served = self._served[name] = Served(self.tree.index[name], self._max_age)
+                self._served = {**self._shown}
+            served = self._served[name] = Served(self.tree.index[name], self.max_age, self.tree)
         return served
 
     def _answer(self, method: str, served: Served, headers: dict[bytes, bytes]) -> Response:
@@ -184,12 +195,12 @@ class Responder:
             return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *_vary(served))
         if len(spans) > 1 and chosen.representation.coding != "identity":
             spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
-        return self._with_body(method, chosen, spans)
+        return self._with_body(method, served.tree, chosen, spans)
 
-    def _with_body(self, method: str, chosen: Baked, spans: list[Span]) -> Response:
+    def _with_body(self, method: str, tree: Tree, chosen: Baked, spans: list[Span]) -> Response:
         try:
-            body = self.tree.body(chosen.representation)
-            source = self.tree.open(chosen.representation) if body is None else body
+            body = tree.body(chosen.representation)
+            source = tree.open(chosen.representation) if body is None else body
         except OSError as error:
             log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
             return _failure(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
