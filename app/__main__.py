@@ -49,6 +49,7 @@ def main() -> None:
         3  the static tree is missing, damaged or unreadable
         4  the address cannot be listened on
         5  the build failed; the previous tree, if any, still stands
+        6  the build failed: earlier releases cannot be carried as they were
     """
 
 

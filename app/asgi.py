@@ -85,7 +85,13 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
     changed = project.lay_over(project.host + prefix, root)
-    responder = Responder(tree, prefix, settings.static_max_age, settings.static_root_files)
+    responder = Responder(
+        tree,
+        prefix,
+        settings.static_max_age,
+        settings.static_root_files,
+        shows_index=settings.static_show_index,
+    )
     django = project.application()
     project.refuse_missing_databases(settings.ready_database)
     checks = (settings.health_path, settings.ready_path)

@@ -3,16 +3,17 @@
 Rule: an operator's mistake is one clear message that names the thing, the value and the remedy; a fault
 inside the Django project is its whole traceback, cause last. Each kind of ending has one exit code:
 
-====  ==========================================================================================================
+====  ==============================================================================================================
 code  meaning
-====  ==========================================================================================================
+====  ==============================================================================================================
 0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
 1     the Django project raised an exception (its traceback is printed), or ``check`` or ``verify`` found an error
 2     a setting, an option or a command is wrong
 3     the static tree is missing, damaged or unreadable
 4     the address cannot be listened on
 5     the build failed; the previous tree, if any, still stands
-====  ==========================================================================================================
+6     earlier releases cannot be carried as they were, so the build failed; the previous tree, if any, still stands
+====  ==============================================================================================================
 """
 
 from __future__ import annotations

@@ -31,6 +31,9 @@ from app.exits import Stop
 SECRETS = Path("/run/secrets")
 """Where container platforms mount secrets, one file for each variable."""
 
+PREVIOUS_SCHEMES = ("http", "https", "s3", "gs", "az", "file")
+"""Schemes of the places that earlier releases can be carried from."""
+
 _HOST = re.compile(
     r"""(?: (?: (?P<scheme> https? ) : )? // )?
         (?P<authority> (?: \[ [0-9a-f:.]+ \] | [a-z0-9] (?: [a-z0-9._-]* [a-z0-9] )? ) (?: : (?P<port> [0-9]{1,5} ) )? )
@@ -123,6 +126,29 @@ def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
         if part != "*":
             ip_network(part)
     return value
+
+
+def sources(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return places of earlier releases, each a directory or a URL. Raises ValueError."""
+    for source in value:
+        scheme, separator, rest = source.partition("://")
+        if separator and scheme not in PREVIOUS_SCHEMES:
+            raise ValueError(f"{scheme}:// is none of them")
+        if separator and "@" in rest.partition("/")[0]:
+            raise ValueError("it carries credentials, and would be shown with them")
+        if separator and {"?", "#"} & set(rest):
+            raise ValueError(f"{source} has a query or a fragment")
+    return value
+
+
+def _age(value: object) -> object:
+    """Return seconds for a number with a unit, such as ``30d``. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*([hdw])\s*", value)
+    if not match:
+        raise ValueError("it is not a number with a unit")
+    return int(match[1]) * {"h": 3600, "d": 86400, "w": 604800}[match[2]]
 
 
 def _codings(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -237,6 +263,56 @@ class Settings(BaseSettings):
         "A directory in which builds keep encoded files, so that the next one encodes only what changed.",
         "a directory",
         shown="`$XDG_CACHE_HOME/static-host`, else `~/.cache/static-host`",
+    )
+    static_previous: Annotated[Listed, AfterValidator(sources)] = _variable(
+        "DJANGO_STATIC_PREVIOUS",
+        (),
+        "Where the build finds earlier releases, whose fingerprinted files it carries into the new tree: directories, "
+        "addresses of deployments (`https://…`) or object stores (`s3://…`, `gs://…`, `az://…`, `file://…`; install "
+        "`django-static-host[store]`), separated by commas.",
+        "directories or URLs without credentials and query (http, https, s3, gs, az, file), separated by commas",
+        shown="",
+    )
+    static_previous_problems: Literal["error", "warn"] = _variable(
+        "DJANGO_STATIC_PREVIOUS_PROBLEMS",
+        "error",
+        "What the build makes of an earlier release that is not there, or of a file of it that cannot be carried as it "
+        "was: `error` or `warn`. The very first build, which has nothing to carry, needs `warn`.",
+        "error or warn",
+    )
+    static_keep_releases: int = _variable(
+        "DJANGO_STATIC_KEEP_RELEASES",
+        3,
+        "How many earlier releases the build carries, at most; the newest come first.",
+        "a whole number from 1 to 100",
+        ge=1,
+        le=100,
+    )
+    static_keep_age: Annotated[int, BeforeValidator(_age)] = _variable(
+        "DJANGO_STATIC_KEEP_AGE",
+        30 * 86400,
+        "For how long the build carries a release after another one took its place, in hours, days or weeks: `12h`, "
+        "`30d`, `4w`.",
+        "a number with a unit, h, d or w, for example 30d",
+        shown="30d",
+        ge=0,
+    )
+    static_show_index: bool = _variable(
+        "DJANGO_STATIC_SHOW_INDEX",
+        False,
+        "Whether the server shows the tree's index, as `static-host.index` below the prefix, so that the next build "
+        "can carry files from this deployment. It names every file that is served.",
+        "true or false",
+        shown="false",
+    )
+    source_date_epoch: int | None = _variable(
+        "SOURCE_DATE_EPOCH",
+        None,
+        "The time that the build records as the release's, in seconds since 1970: for example that of the commit. "
+        "Without it no time enters the tree.",
+        "a whole number of seconds since 1970",
+        shown="",
+        ge=0,
     )
     interface: Literal["auto", "wsgi", "asgi"] = _variable(
         "DJANGO_INTERFACE",

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.exits import reported
+from app.settings import Settings, SettingsWrong, sources
 
 if TYPE_CHECKING:
     from static_build.pipeline import Built
@@ -31,8 +33,14 @@ HELP = {"help_option_names": ["-h", "--help"]}
     metavar="FILE.html",
     help="Write a page of what the tree weighs, too: one file that opens anywhere.",
 )
+@click.option(
+    "--previous",
+    multiple=True,
+    metavar="SOURCE",
+    help="Carry fingerprinted files of the releases at SOURCE. May be repeated. In place of DJANGO_STATIC_PREVIOUS.",
+)
 @click.option("--verify", "verifies", is_flag=True, help="Decode every file, and compare it with its source.")
-def build(as_json: bool, page: Path | None, verifies: bool) -> None:
+def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies: bool) -> None:
     """Build the static tree: collect, fingerprint, compress, index, and swap it into place.
 
     Runs the project's collectstatic into a new directory, and django-compressor where it is used; writes a br, a zstd
@@ -40,6 +48,13 @@ def build(as_json: bool, page: Path | None, verifies: bool) -> None:
     root a symbolic link to the new tree by one rename. Whatever goes wrong, the old tree still stands.
 
     Needs no database and no network.
+
+    --previous carries the fingerprinted files of earlier releases into the new tree, as they are, so that pages that
+    are still open, or in a cache, find them in the new container. SOURCE is the directory of a tree, the address of a
+    deployment (https://www.example.com; set DJANGO_STATIC_SHOW_INDEX=true there), or an object store (s3://, gs://,
+    az://, file://; an extra: pip install 'django-static-host[store]'). DJANGO_STATIC_KEEP_RELEASES and
+    DJANGO_STATIC_KEEP_AGE say what is kept. What cannot be carried as it was stops the build, with exit code 6, unless
+    DJANGO_STATIC_PREVIOUS_PROBLEMS=warn; the very first build needs that.
 
     Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again.
     `static-host serve --help` lists all variables.
@@ -63,34 +78,89 @@ def build(as_json: bool, page: Path | None, verifies: bool) -> None:
         media_types        a list: media_type, and what totals has
         contents           a list: names, media_type, lengths (identity, br,
                            zstd, gzip), wire, tried, seconds, from_cache
+        releases           a list, the newest first: release, time (seconds since
+                           1970, or null), origin (where it was carried from),
+                           files, bytes (of all codings), files_alone and
+                           bytes_alone (what no newer release has)
+        dropped            releases that were carried so far: release, time,
+                           origin, reason, files and bytes (that went)
         verified           with --verify: resources, files, bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():
-        from app.settings import Settings
         from static_build import progress, report
         from static_build.pipeline import build as run
 
         if page:
             report.try_to_write(page)
         with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a project may print
-            built = run(Settings.read(), progress=progress.bar, verifies=verifies)
+            built = run(_with(previous, Settings.read()), progress=progress.bar, verifies=verifies)
         if page:
             report.write(page, built)
     if as_json:
         proof = {"verified": asdict(built.verified)} if built.verified else {}
         click.echo(json.dumps({**report.document(built), **proof}, indent=2))
     else:
-        click.echo(f"{_lines(built)}\n{report.table(built)}")
+        click.echo("\n".join([*_lines(built), report.table(built)]))
 
 
-def _lines(built: Built) -> str:
-    lines = (
-        f"static-host: {len(built.made.resources)} static resources in {built.root}, release {built.release}\n"
+def _with(previous: tuple[str, ...], settings: Settings) -> Settings:
+    """Return the settings, with the sources of --previous in place of the variable's. Raises SettingsWrong."""
+    if not previous:
+        return settings
+    try:
+        return settings.model_copy(update={"static_previous": sources(previous)})
+    except ValueError as error:
+        expects = "Expected: a directory, or a URL without credentials and query (http, https, s3, gs, az, file)"
+        raise SettingsWrong(f"--previous {' '.join(previous)}: {error}. {expects}.") from None
+
+
+def _lines(built: Built) -> Iterator[str]:
+    from static_build import history
+
+    yield f"static-host: {len(built.made.resources)} static resources in {built.root}, release {built.release}"
+    yield (
         f"static-host: {built.encoded} contents encoded, {built.from_cache} of them from the cache; "
         f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
     )
-    return f"{lines}\nstatic-host: verified: {built.verified}" if built.verified else lines
+    yield from (f"static-host: {line}" for line in history.lines(built.holdings[1:], built.dropped))
+    if built.verified:
+        yield f"static-host: verified: {built.verified}"
+
+
+@click.command("releases", short_help="List the releases that a tree has files of.", context_settings=HELP)
+@click.argument(
+    "directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]", required=False
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the table.")
+def releases_command(directory: Path | None, as_json: bool) -> None:
+    """List the release that the tree in DIR was built for, and the earlier ones whose files it carries.
+
+    DIR is the static root unless it is named. The first line is the tree's own release: all of its files. Of each
+    earlier one its fingerprinted files count; "alone" are those that no newer release in the tree has, which would not
+    be there without it. Bytes are those on the disk, of all codings.
+
+    \b
+    --json prints an object:
+        root      the tree
+        releases  a list, the newest first: release, time (seconds since 1970, or
+                  null), origin (where it was carried from), files, bytes,
+                  files_alone, bytes_alone
+    """  # noqa: D301 - click asks for the backspace itself
+    with reported():
+        from app.origin.tree import load
+        from app.project import configured
+        from static_build import history
+        from static_build.holdings import holdings
+
+        root = directory or configured(Settings.read()).static_root
+        tree = load(root)
+        tree.close()
+        held = holdings(tree.index.releases, tree.index.values())
+    if as_json:
+        click.echo(json.dumps({"root": str(root), "releases": [holding.facts for holding in held]}, indent=2))
+    else:
+        click.echo(history.table(held))
 
 
 @click.command("index", short_help="Index a tree that other tools made.", context_settings=HELP)
@@ -111,7 +181,6 @@ def index_command(directory: Path) -> None:
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():
-        from app.settings import Settings
         from static_build.adopt import adopt
 
         made = adopt(Path(os.path.abspath(directory)), Settings.read())  # noqa: PTH100 - leaves a link alone

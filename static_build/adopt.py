@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from app.origin import index
@@ -33,10 +34,21 @@ def adopt(root: Path, settings: Settings) -> Made:
     """Write the index of the files in the directory `root`, and return what it lists. Raises BuildFailed."""
     if root.is_symlink() and Path(os.path.realpath(root)).parent.name == f".{root.name}.releases":
         raise BuildFailed(f"{root} was made by `static-host build`, and has its index.")
+    if _carries(root):
+        raise BuildFailed(
+            f"{root} has files of earlier releases, which only its own index tells apart. Serve it as it is."
+        )
     try:
         return _adopted(root, settings)
     except OSError as error:
         raise BuildFailed(f"{error.strerror}: {error.filename or root}. The index is as it was.") from None
+
+
+def _carries(root: Path) -> bool:
+    """Whether the directory is a tree of the build's, with more than one release in it."""
+    with suppress(OSError, index.IndexDamaged):
+        return len(index.loads((root / index.NAME).read_bytes()).releases) > 1
+    return False
 
 
 def _adopted(root: Path, settings: Settings) -> Made:

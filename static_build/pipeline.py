@@ -1,7 +1,8 @@
-"""The build, from a project to a tree: collect → encode → index → swap into place.
+"""The build, from a project to a tree: collect → encode → carry → index → swap into place.
 
-Rule: it needs no database and no network, and never leaves half a tree. Two builds of one source give the same
-bytes, the index included.
+Rule: it needs no database, and no network unless earlier releases are carried from one; it never leaves half a tree.
+Two builds of one source give the same bytes, the index included. The sources are the project's files and the earlier
+releases, with their times.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from stat import S_IMODE
 
 from app.origin import index
+from app.origin.index import Release, Resource
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
@@ -28,6 +30,12 @@ from static_build.collect import STORAGE, BuildStorage, Collected, check_referen
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
 from static_build.encode import Encoder
 from static_build.files import Files, file_mode
+from static_build.holdings import Gone, Holding, gone, holdings
+from static_build.previous.carrying import carry
+from static_build.previous.lineage import Plan
+from static_build.previous.places import Found
+from static_build.previous.places import found as earlier_releases
+from static_build.previous.problems import Problems
 from static_build.releases import BuildFailed, current, reused, staging, swap, whole
 from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
@@ -44,12 +52,18 @@ REUSED = (
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads."""
+    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads.
+
+    `made` is the release by itself; `holdings` is what the tree has of it and of each earlier release that it carries,
+    the newest first; `dropped` are those that it carries no longer.
+    """
 
     root: Path
     release: str
     changed: bool
     made: resources.Made
+    holdings: tuple[Holding, ...]
+    dropped: tuple[Gone, ...]
     seconds: float
     verified: Verified | None = None
 
@@ -90,8 +104,11 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
                 log.warning("%s", warning)
     except OSError as error:
         raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
-    release = Path(os.path.realpath(root)).name[:16]
-    return Built(root, release, changed, made, time.monotonic() - began, work.verified)
+    tree = index.loads((root / index.NAME).read_bytes())
+    release = tree.releases[0].digest
+    held = holdings(tree.releases, tree.values())
+    went = gone(work.plan.dropped, tree)
+    return Built(root, release, changed, made, held, went, time.monotonic() - began, work.verified)
 
 
 class _Build:
@@ -100,6 +117,7 @@ class _Build:
     def __init__(self, project: Project, settings: Settings, root: Path, directory: Path, verifies: bool) -> None:
         self.verifies = verifies
         self.verified: Verified | None = None
+        self.plan = Plan()
         self.project = project
         self.settings = settings
         self.root = root
@@ -107,36 +125,72 @@ class _Build:
         self.encoder = Encoder(settings.static_codings)
         self.cache = Cache(_cache_directory(settings), self.encoder.recipe)
         self.before = current(root)
+        self.was = _release_at(self.before)
         project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
         self.files = Files(directory, self.before, file_mode())
 
     def run(self, progress: resources.Progress) -> tuple[resources.Made, bool]:
-        """Return what the tree consists of, and whether it is another one than before."""
+        """Return what the release consists of, and whether the tree is another one than before."""
         with explained(self.project.name):
             refuse_inside(self.root)
             found = sources()
         ignored = dangling_links(found)
         inputs = self._inputs(found)
-        known = record.read(self.directory.parent)
-        unchanged = known and self.before and (known.inputs, known.release) == (inputs, self.before.name)
-        if known and self.before and unchanged and self._is_intact(self.before):
-            return self._as_before(known, self.before), False
-        with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
-            collected = collect(self.directory, self.settings, found, ignored, self.files)
-            compressed = compress(self.project.host + self.project.prefix)
-        made = self._made(collected, compressed, progress)
-        manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
-        others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
-        self.files.write(index.NAME, _index(self.project, made, manifest, others))
+        with earlier_releases(self.settings, self.project.prefix) as earlier:  # let go of before anything is removed
+            known = record.read(self.directory.parent)
+            if known and self.before and self._is_unchanged(known, self.before, inputs, earlier):
+                made = self._as_before(known, self.before)
+                return replace(made, warnings=(*made.warnings, *earlier.warnings)), False
+            with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
+                collected = collect(self.directory, self.settings, found, ignored, self.files)
+                compressed = compress(self.project.host + self.project.prefix)
+            made = self._made(collected, compressed, progress)
+            in_the_way = self._write_index(made, collected, compressed, earlier)
+        made = replace(made, warnings=(*made.warnings, *in_the_way))
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
-        stale = [REUSED.format(name=name) for name in reused(self.before, made.resources)]
+        stale = [] if self.plan.kept else [REUSED.format(name=name) for name in reused(self.before, made.resources)]
         changed = swap(self.directory, self.root, self._is_intact)
-        if inputs and inputs == self._inputs(sources()):  # nothing was changed meanwhile
+        if inputs and not in_the_way and inputs == self._inputs(sources()):  # nothing was changed meanwhile
             release = Path(os.path.realpath(self.root)).name
-            record.write(self.directory.parent, record.Record(inputs, release, collected.dangling, made.warnings))
-        return replace(made, warnings=(*made.warnings, *stale)), changed
+            note = record.Record(inputs, self.plan.digest, release, collected.dangling, made.warnings)
+            record.write(self.directory.parent, note)
+        return replace(made, warnings=(*made.warnings, *stale, *earlier.warnings)), changed
+
+    def _is_unchanged(self, known: record.Record, before: Path, inputs: str | None, earlier: Found) -> bool:
+        """Whether the tree that stands is the one that this build would make, and is whole."""
+        if self.was is None or (known.inputs, known.release) != (inputs, before.name):
+            return False
+        self.plan = earlier.plan(self.was.digest)  # equal inputs make the same release
+        return known.carried == self.plan.digest and self._is_intact(before)
+
+    def _write_index(
+        self, made: resources.Made, collected: Collected, compressed: Compressed, earlier: Found
+    ) -> list[str]:
+        """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
+        manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
+        others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
+        data = _index(self.project, made.resources, manifest, others)
+        own = index.loads(data).releases[0].digest
+        self.plan = earlier.plan(own)
+        problems = Problems(self.settings.static_previous_problems)
+        taken = {r.file for resource in made.resources.values() for r in resource.representations}
+        whole = carry(made.resources, {manifest[0], *others, *taken}, self.plan, self.files, problems)
+        problems.settle()
+        made_at = self._time_of(own, earlier)
+        if self.plan.kept or made_at is not None:
+            releases = tuple(ancestor.release for ancestor in self.plan.kept)
+            data = _index(self.project, whole, manifest, others, made_at, releases)
+        self.files.write(index.NAME, data)
+        return problems.warnings
+
+    def _time_of(self, own: str, earlier: Found) -> int | None:
+        """Return when the release was first made, where that is recorded; else the time that the operator gives."""
+        recorded = earlier.current.get(own)
+        if recorded is None and self.was and self.was.digest == own:
+            recorded = self.was.time
+        return self.settings.source_date_epoch if recorded is None else recorded
 
     def _others(self, compressed: Compressed) -> list[str]:
         """Return the names of files that the tree needs and that are no resources, Django's manifest aside."""
@@ -199,11 +253,26 @@ class _Build:
         return made
 
 
-def _index(project: Project, made: resources.Made, manifest: tuple[str, bytes], others: dict[str, bytes]) -> bytes:
+def _index(
+    project: Project,
+    resources: Mapping[str, Resource],
+    manifest: tuple[str, bytes],
+    others: dict[str, bytes],
+    time: int | None = None,
+    earlier: tuple[Release, ...] = (),
+) -> bytes:
     try:
-        return index.dumps(project.prefix, made.resources, manifest, others)
+        return index.dumps(project.prefix, resources, manifest, others, time=time, earlier=earlier)
     except ValueError as error:
         raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
+
+
+def _release_at(tree: Path | None) -> Release | None:
+    """Return the release that a tree was built for, if there is one and its index can be read."""
+    if tree:
+        with suppress(OSError, index.IndexDamaged):
+            return index.loads((tree / index.NAME).read_bytes()).releases[0]
+    return None
 
 
 def _verified(directory: Path, root: Path) -> Verified:

@@ -14,9 +14,13 @@ NAME = "record.json"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`inputs` is the fingerprint of all that `release` was made of; the rest is what its build warned of."""
+    """`inputs` is the fingerprint of all that `release` was made of, `carried` that of what was carried beside it.
+
+    The rest is what its build warned of.
+    """
 
     inputs: str
+    carried: str
     release: str
     dangling: tuple[Reference, ...]
     warnings: tuple[str, ...]
@@ -27,7 +31,7 @@ def read(home: Path) -> Record | None:
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads((home / NAME).read_bytes())
         dangling = tuple(Reference(**reference) for reference in facts["dangling"])
-        return Record(facts["inputs"], facts["release"], dangling, tuple(facts["warnings"]))
+        return Record(facts["inputs"], facts["carried"], facts["release"], dangling, tuple(facts["warnings"]))
     return None
 
 

@@ -109,6 +109,8 @@ def document(built: Built) -> dict[str, Any]:
         "totals": Weight(contents).facts,
         "media_types": [{"media_type": media_type, **weight.facts} for media_type, weight in types],
         "contents": [_facts(content) for content in sorted(contents, key=lambda each: (-_wire(each), each.names))],
+        "releases": [holding.facts for holding in built.holdings],
+        "dropped": [gone.facts for gone in built.dropped],
     }
 
 

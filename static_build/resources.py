@@ -153,8 +153,8 @@ def made(contents: Sequence[Content], immutable: Callable[[str], bool], warnings
 
 
 def recalled(index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> Made:
-    """Return what `make` returned when it made the tree that has this index."""
-    resources = dict(index)
+    """Return what `make` returned when it made the tree that has this index. What is carried was not made."""
+    resources = {name: resource for name, resource in index.items() if not resource.carried}
     groups: dict[str, list[str]] = {}
     for name, resource in resources.items():
         groups.setdefault(resource.identity.digest, []).append(name)

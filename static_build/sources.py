@@ -126,7 +126,7 @@ def fingerprint(found: Iterable[Source], *facts: object) -> str | None:
 def _versions() -> Iterable[object]:
     yield platform.python_version(), django.get_version(), version("whitenoise")
     package = Path(__file__).parent
-    for path in sorted([*package.glob("*.py"), *package.with_name("app").rglob("*.py")]):
+    for path in sorted([*package.rglob("*.py"), *package.with_name("app").rglob("*.py")]):
         yield path.name, sha256(path.read_bytes()).digest()
 
 

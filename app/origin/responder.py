@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure, vary
 from app.origin.bodies import Body
 from app.origin.conditional import Span, evaluate
-from app.origin.index import Index, Resource
+from app.origin.index import NAME, Index, Resource
 from app.origin.negotiation import Weights, held, preferred, weights
 from app.origin.tree import Tree
 
@@ -108,10 +108,19 @@ class Responder:
     """Answers requests from one loaded tree.
 
     `prefix` begins and ends with a slash; `max_age` (seconds) is for names without a fingerprint; `root_files` are
-    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it.
+    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it; `shows_index`
+    is whether the index's own file is served, too.
     """
 
-    def __init__(self, tree: Tree, prefix: str, max_age: int = 60, root_files: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        prefix: str,
+        max_age: int = 60,
+        root_files: Iterable[str] = (),
+        *,
+        shows_index: bool = False,
+    ) -> None:
         self.tree = tree
         self.prefix = prefix
         self._prefix = prefix.encode()
@@ -119,6 +128,8 @@ class Responder:
         self._root = frozenset(_root_names(tree.index, tuple(root_files)))
         self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
         self._served: dict[str, Served] = {}
+        if shows_index:
+            self._served[NAME] = Served(tree.itself(), 0)  # a build wants the newest
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request, or None when its path is not ours.

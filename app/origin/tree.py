@@ -21,10 +21,12 @@ from zlib import crc32
 
 from app.exits import Stop
 from app.origin.bodies import Bodies, Body
-from app.origin.index import NAME, Index, IndexDamaged, Representation, digest, loads
+from app.origin.index import NAME, Index, IndexDamaged, Representation, Resource, digest, loads
 
 IN_MEMORY = 1 << 20
 """Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
+INDEX_TYPE = "application/octet-stream"
+"""The media type of the index, where it is shown."""
 REMEDY = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
 ADOPTED = "If it is as it should be, run `static-host index` on it again."
 MEMORY = 64_000_000
@@ -97,6 +99,14 @@ class Tree:
     def remedy(self) -> str:
         """What the operator can do about a damaged tree."""
         return ADOPTED if self.index.adopted else REMEDY
+
+    def itself(self) -> Resource:
+        """Return the index's own file as a resource, for a server that shows it. Raises TreeUnusable."""
+        try:
+            data = _read(NAME, self._descriptor)
+        except OSError as error:
+            raise TreeUnusable(f"the index {self.root / NAME} cannot be read: {error.strerror}. {REMEDY}") from None
+        return Resource(INDEX_TYPE, False, (Representation("identity", NAME, len(data), digest(data)),))
 
     def check_lengths(self, seconds: float) -> int:
         """Compare the lengths of the files with the index, in its order, and return for how many resources.

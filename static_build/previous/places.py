@@ -1,0 +1,72 @@
+"""The places that DJANGO_STATIC_PREVIOUS names, opened; and what is found there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+from app.settings import Settings
+from static_build.previous.deployment import Deployment
+from static_build.previous.directory import Directory
+from static_build.previous.lineage import Ancestor, Plan, Policy, ancestors_at, merged, planned
+from static_build.previous.place import Place, PlaceUnusable, Snapshot
+from static_build.previous.problems import Problems
+from static_build.previous.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The earlier releases that were found, the newest first, what is done with them, and what stood in the way."""
+
+    ancestors: tuple[Ancestor, ...]
+    policy: Policy
+    warnings: tuple[str, ...]
+    current: dict[str, int | None]
+    """The releases that the places were built for, with the times that their indexes record."""
+
+    def plan(self, own: str) -> Plan:
+        """Return what is carried into the release with the digest `own`."""
+        return planned(self.ancestors, own, self.policy)
+
+
+@contextmanager
+def found(settings: Settings, prefix: str) -> Iterator[Found]:
+    """Give what all places have, and let go of them afterwards. Raises PreviousUnusable, SettingsWrong."""
+    now = settings.source_date_epoch if settings.source_date_epoch is not None else int(time.time())
+    policy = Policy(settings.static_keep_releases, settings.static_keep_age, now)
+    problems = Problems(settings.static_previous_problems)
+    with ExitStack() as stack:
+        chains: list[Sequence[Ancestor]] = []
+        current: dict[str, int | None] = {}
+        for source in settings.static_previous:
+            try:
+                place = _opener(source, settings, prefix)()
+                stack.callback(place.close)
+                snapshots = place.snapshots(policy.releases + 1)
+                chains += [_served_below(place, snapshot, prefix) for snapshot in snapshots]
+                current.setdefault(snapshots[0].index.releases[0].digest, snapshots[0].index.releases[0].time)
+            except PlaceUnusable as error:
+                problems.note(str(error))
+        problems.settle()
+        yield Found(tuple(merged(chains)), policy, tuple(problems.warnings), current)
+
+
+def _opener(source: str, settings: Settings, prefix: str) -> Callable[[], Place]:
+    scheme, separator, _ = source.partition("://")
+    if not separator:
+        return lambda: Directory(source)
+    if scheme in ("http", "https"):
+        return lambda: Deployment(source, prefix, settings)
+    return lambda: Store(source)
+
+
+def _served_below(place: Place, snapshot: Snapshot, prefix: str) -> list[Ancestor]:
+    """Return the releases of a tree. Raises PlaceUnusable where their pages ask below another prefix."""
+    if snapshot.index.prefix != prefix:
+        raise PlaceUnusable(
+            f"the releases at {place.name} are served below {snapshot.index.prefix}, this one below {prefix}: their "
+            "pages would not find their files here."
+        )
+    return ancestors_at(place, snapshot)
