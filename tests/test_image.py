@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -317,6 +318,42 @@ print(json.dumps([
         *("/opt/venv/lib/python3.13/site-packages/dj_database_url/__init__.py", True, 1),
         *([], False),
     ]
+
+
+def test_old_pages_find_their_files_in_the_next_image(image: str, tmp_path: Path) -> None:
+    """The README's Dockerfile with the lines that carry: a first image without another one, then a second from it."""
+    first, *middle, last = _block("dockerfile")
+    assert (first, last) == ("FROM django-static-host", "RUN static-host build")
+    carrying = "\n".join(_block("docker")).replace("…", "\n".join(middle)).replace(f"\n{first}\n", f"\nFROM {image}\n")
+    shutil.copytree(ROOT / "tests/projects/plain/mysite", tmp_path / "mysite")
+    (tmp_path / "requirements.txt").write_text("")
+    (tmp_path / "Dockerfile").write_text(carrying)
+    with named() as one, named() as two:
+        problems = "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn"
+        call("docker", "build", "--build-arg", problems, "--tag", one, str(tmp_path))
+        style = tmp_path / "mysite/static/site.css"
+        style.write_text(style.read_text() + "/* the second release */\n")
+        arguments = ("--build-arg", f"PREVIOUS={one}", "--build-arg", "SOURCE_DATE_EPOCH=1780000000")
+        call("docker", "build", *arguments, "--tag", two, str(tmp_path))
+        listed = json.loads(call("docker", "run", "--rm", two, "static-host", "releases", "--json"))["releases"]
+        assert [(each["files_alone"], each["origin"]) for each in listed] == [
+            (16, ""),
+            (1, "/previous/var/lib/static-host/tree"),
+        ]
+        assert listed[0]["time"] == 1780000000
+        assert abs(listed[1]["time"] - time.time()) < 3600
+        old = call("docker", "run", "--rm", one, "cat", "/var/lib/static-host/tree/site.e8e374d844cc.css")
+        with running(two, *HARDENED) as container:
+            wait_for(lambda: "ready on" in logs(container), lambda: logs(container))
+            status, headers, body = get(published(container), "/static/site.e8e374d844cc.css")
+            assert (status, headers["cache-control"], body.decode()) == (200, IMMUTABLE, old)
+
+
+def _block(language: str) -> list[str]:
+    """Return the lines of the README's one block in that language."""
+    readme = (ROOT / "README.md").read_text()
+    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    return str(block).splitlines()
 
 
 def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:

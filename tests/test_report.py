@@ -379,6 +379,43 @@ def test_nothing_overflows(report: Path, browser: Browser, scheme: str, width: i
     context.close()
 
 
+def test_releases_that_were_carried_or_dropped_are_on_the_page(
+    build: Build, project: Path, report: Path, browser: Browser
+) -> None:
+    for number in range(3):
+        (project / "mysite/static/number.txt").write_text(f"{number}" * 500)
+        (project / "mysite/static/digits.txt").write_text(f"{number}")
+        result = run(
+            *("static-host", "build", "--previous", "staticfiles", "--report", "report.html", "--json"),
+            cwd=project,
+            **variables(project),
+            DJANGO_STATIC_KEEP_RELEASES="1",
+            DJANGO_STATIC_PREVIOUS_PROBLEMS="warn",
+            SOURCE_DATE_EPOCH=str(1_780_000_000 + 60 * number),
+        )
+        assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    digests = [each["release"] for each in (*document["releases"], *document["dropped"])]
+    bytes_alone = [each["bytes_alone"] for each in document["releases"]] + [document["dropped"][0]["bytes"]]
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto((project / "report.html").as_uri())
+    rows = [row.inner_text().split("\t") for row in page.locator("#releases tbody tr").all()]
+    assert [row[:3] for row in rows] == [
+        [digests[0], "built", "2026-05-28 20:28Z"],
+        [digests[1], "carried from staticfiles", "2026-05-28 20:27Z"],
+        [digests[2], "dropped: DJANGO_STATIC_KEEP_RELEASES is 1", "2026-05-28 20:26Z"],
+    ]
+    assert [row[5] for row in rows] == ["18", "2", "2"]
+    assert [row[6] for row in rows] == [f"{length:,}" for length in bytes_alone]
+    for width in (360, 1080, 1281):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.goto(report.as_uri())
+    assert not page.locator("#history").is_visible()  # of one release there is nothing to tell
+    page.close()
+
+
 def test_without_javascript_it_says_where_the_figures_are(report: Path, browser: Browser) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
