@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 from zlib import crc32
@@ -88,10 +88,14 @@ class Resource:
         return next(r for r in self.representations if r.coding == "identity")
 
     @property
+    def without_deltas(self) -> Resource:
+        """The resource with those representations alone that need no dictionary."""
+        return replace(self, representations=tuple(r for r in self.representations if not r.dictionary))
+
+    @property
     def by_itself(self) -> Resource:
         """The resource without all that there is for the sake of other releases."""
-        own = tuple(r for r in self.representations if not r.dictionary)
-        return Resource(self.media_type, self.immutable, own)
+        return Resource(self.media_type, self.immutable, self.without_deltas.representations)
 
 
 @dataclass(frozen=True, slots=True)
