@@ -127,8 +127,7 @@ def _lines(built: Built) -> Iterator[str]:
         f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
     )
     yield from (f"static-host: {line}" for line in history.lines(built.holdings[1:], built.dropped))
-    if built.saving.deltas:
-        yield f"static-host: {built.saving}"
+    yield from (f"static-host: {line}" for line in history.saved(built.saving))
     if built.verified:
         yield f"static-host: verified: {built.verified}"
 

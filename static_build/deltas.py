@@ -58,13 +58,6 @@ class Saving:
     instead: int
     seconds: float = 0.0
 
-    def __str__(self) -> str:
-        share = f"{100 * self.bytes / self.instead:.1f} %" if self.instead else "-"
-        return (
-            f"deltas of {self.resources:,} files against {self.deltas:,} earlier versions: {self.bytes:,} bytes where "
-            f"{self.instead:,} would be sent without, {share}; {self.seconds:.1f} s"
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:

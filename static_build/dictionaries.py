@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from app.origin.index import Resource
@@ -81,10 +82,10 @@ def _is_fit(name: str, resource: Resource) -> bool:
 
 def _pattern(name: str, logical: str, *, is_bundled: bool) -> str:
     """Return the pattern of a name, or nothing where no fingerprint is found in it."""
-    base = name.rpartition("/")[2]
-    own = logical.rpartition("/")[2]
-    stem, dot, extension = own.rpartition(".") if own else base.rpartition(".")
-    begins, ends = stem + ".", dot + extension
+    base = PurePosixPath(name).name
+    own = PurePosixPath(logical).name
+    stem, ends = PurePosixPath(own or base).stem, PurePosixPath(own or base).suffix
+    begins = f"{stem}."
     if own and base.startswith(begins) and base.endswith(ends) and len(base) > len(begins + ends):
         hashed = HASH.search(stem) if is_bundled else None
         start = stem[: hashed.start() + 1] if hashed else begins
