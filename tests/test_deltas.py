@@ -70,7 +70,7 @@ def test_a_delta_for_each_earlier_version_decodes_as_browsers_do(rollout: Rollou
         file = f"{rollout.names[2]}.{sha256(dictionary).hexdigest()[:12]}.dcz"
         delta = (tree / file).read_bytes()
         assert as_browser(delta, dictionary) == script(3).encode()
-        assert len(delta) < 400 < (tree / f"{rollout.names[2]}.br").stat().st_size / 10
+        assert 10 * len(delta) < (tree / f"{rollout.names[2]}.br").stat().st_size
         assert (file, b64encode(sha256(dictionary).digest()).decode()) in {(r.file, r.dictionary) for r in made}
 
 
