@@ -19,11 +19,12 @@ SCRIPTS = Path(sys.executable).parent
 READY = r"ready on (http://\S+)"
 
 _OURS = ("MAKE", "MFLAGS", "DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
+_OF_THE_BUILD = ("SOURCE_DATE_EPOCH", "AWS_")
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without any variable that the program or make reads, plus `variables`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS + _OF_THE_BUILD)}
     return {**clean, "PYTHONUNBUFFERED": "1", **variables}
 
 

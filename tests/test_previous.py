@@ -450,3 +450,23 @@ def test_an_index_of_a_tree_that_carries_is_not_replaced(project: Path, release:
     assert result.returncode == 5
     assert f"{two} has files of earlier releases, which only its own index tells apart" in result.stderr
     assert files(two) == before
+
+
+def test_the_output_of_another_tool_is_a_source_once_it_has_an_index(
+    project: Path, build: Build, tmp_path: Path
+) -> None:
+    (tmp_path / "old/css").mkdir(parents=True)
+    large = os.urandom(5 << 20)  # more than is compared in memory
+    (tmp_path / "old/css/old.0123456789ab.css").write_bytes(b"body { margin: 0 }\n" * 50)
+    (tmp_path / "old/film.0123456789ab.mp4").write_bytes(large)
+    paths = {"css/old.css": "css/old.0123456789ab.css", "film.mp4": "film.0123456789ab.mp4"}
+    (tmp_path / "old/staticfiles.json").write_text(json.dumps({"paths": paths, "version": "1.0"}))
+    assert run("static-host", "index", str(tmp_path / "old"), cwd=project, **SETTINGS).returncode == 0
+    result = build(DJANGO_STATIC_PREVIOUS=str(tmp_path / "old"))
+    assert result.returncode == 0, result.stderr
+    tree = project / "staticfiles"
+    index = index_of(tree)
+    assert {name for name, resource in index.items() if resource.carried} == set(paths.values())
+    assert [each.coding for each in index["css/old.0123456789ab.css"].representations] == ["identity"]
+    assert (tree / "film.0123456789ab.mp4").read_bytes() == large
+    verify(tree)
