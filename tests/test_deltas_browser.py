@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
 
-from tests.processes import Running, free_port, serving
+from tests.processes import Running, free_port, run, serving
 from tests.proxies import NGINX, nginx
 from tests.rollouts import SETTINGS, Rollout, rolled_out, script
 
@@ -192,6 +192,43 @@ def test_the_laptops_cdn_keeps_deltas_apart(
     assert {each.release for each in visits} == {result(3)}
     assert [complaint for each in visits for complaint in each.complaints] == []
     assert max(each.received[three] for each in visits[1:4]) < visits[0].received[three] / 4
+
+
+def test_the_inspector_shows_what_the_deltas_saved(browser: Browser, tmp_path: Path, cache: Path) -> None:
+    own = tmp_path / "static/inspector/panel.js"
+    own.parent.mkdir(parents=True)
+    source = (Path(__file__).parent.parent / "app/site/static/inspector/panel.js").read_text()
+    (tmp_path / "changed.py").write_text(
+        "from app.site.settings import *\nSTATICFILES_DIRS = ['static']\nSTATIC_ROOT = 'staticfiles'\n"
+    )
+    variables = {"DJANGO_SETTINGS_MODULE": "changed", "PORT": str(free_port())}
+    context = browser.new_context()
+    shown = []
+    for previous, comment in (("nothing", "one"), ("staticfiles", "two")):
+        own.write_text(f"{source}\n/* {comment} */\n")
+        built = run(
+            *("static-host", "build"),
+            cwd=tmp_path,
+            **variables,
+            DJANGO_STATIC_CACHE=str(cache),
+            DJANGO_STATIC_PREVIOUS=previous,
+            DJANGO_STATIC_PREVIOUS_PROBLEMS="warn",
+        )
+        assert built.returncode == 0, built.stderr
+        with serving(cwd=tmp_path, **variables) as server:
+            page = context.new_page()
+            page.goto(server.url.replace("127.0.0.1", "localhost"))
+            page.locator("tr[data-delivery=network] .chip").first.wait_for()
+            page.wait_for_load_state("networkidle")
+            shown.append((page.locator("#deltas").is_visible(), page.locator("table.travel").inner_text()))
+            page.close()
+    (delta,) = (tmp_path / "staticfiles").glob("inspector/panel.*.dcz")
+    br = next((tmp_path / "staticfiles").glob(f"{delta.relative_to(tmp_path / 'staticfiles')}"[:-17] + ".br"))
+    assert [visible for visible, _ in shown] == [False, True]
+    saved = f"{br.stat().st_size - delta.stat().st_size:,}"
+    text = re.sub(r"\s+", " ", shown[1][1])
+    assert f"Only the change dcz saved {saved} bytes {delta.stat().st_size}" in text
+    assert re.search(rf"panel\.js dcz network {delta.stat().st_size} ", text)
 
 
 @contextmanager
