@@ -23,7 +23,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
-from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest, file_name
+from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest, file_name, short_digest
 from app.settings import Settings
 from static_build.cache import Cache
 from static_build.dictionaries import LEAST, offered, patterns_of, place_of
@@ -161,6 +161,27 @@ class Deltas:
         return pair, delta if pays else None, b64encode(sha_256.digest()).decode(), took
 
 
+def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resource]:
+    """Return the resources of a tree that other tools made, in which ``x.js.….dcz`` are deltas to ``x.js``.
+
+    Only one that decodes with a dictionary of the tree is; any other is a file like others. Raises OSError.
+    """
+    by_digest = {resource.identity.digest: resource.identity.file for resource in resources.values()}
+    adopted = dict(resources)
+    for file in sorted(name for name in resources if name.endswith(f".{DICTIONARY_CODING}")):
+        stem = file.removesuffix(f".{DICTIONARY_CODING}")
+        name = next((name for name in (stem, stem.rpartition(".")[0]) if name in resources), None)
+        with (root / file).open("rb") as delta:
+            sha_256 = delta.read(HEADER)[len(MAGIC) :]
+            dictionary = by_digest.get(short_digest(sha_256))
+            if name and dictionary and _decodes(delta, (root / dictionary).read_bytes(), resources[name].identity):
+                length, encoded = resources[file].identity.length, b64encode(sha_256).decode()
+                made = Representation(DICTIONARY_CODING, file, length, resources[file].identity.digest, encoded)
+                adopted[name] = _with(adopted[name], made)
+                del adopted[file]
+    return adopted
+
+
 def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     """Return what the deltas of these resources come to."""
     counted = length = instead = 0
@@ -209,6 +230,14 @@ def _compressed(data: bytes, dictionary: bytes, level: int) -> bytes:
         zstd.CompressionParameter.window_log: max(bits, 10),
     }
     return zstd.compress(data, options=options, zstd_dict=raw(dictionary))
+
+
+def _decodes(delta: IO[bytes], dictionary: bytes, source: Representation) -> bool:
+    delta.seek(0)
+    try:
+        return digest(reader(delta, dictionary).read(source.length + 1)) == source.digest
+    except (zstd.ZstdError, EOFError):
+        return False
 
 
 def _smallest(resource: Resource) -> int:

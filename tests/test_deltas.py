@@ -271,6 +271,20 @@ def test_a_window_holds_all_of_a_file_that_is_larger_than_eight_megabytes() -> N
     assert len(new) <= len(old) * 5 // 4
 
 
+def test_an_index_can_be_made_of_a_tree_that_has_deltas(rollout: Rollout, tmp_path: Path) -> None:
+    shutil.copytree(rollout.trees[2], tmp_path / "tree")
+    (tmp_path / "tree" / NAME).unlink()
+    stranger = tmp_path / "tree" / "site.e8e374d844cc.css.0123.dcz"
+    stranger.write_bytes((tmp_path / "tree" / f"{rollout.names[2]}{FROM_1}").read_bytes())
+    result = run("static-host", "index", "tree", cwd=tmp_path, DJANGO_STATIC_PREFIX="/static/")
+    assert result.returncode == 0, result.stderr
+    index = index_of(tmp_path / "tree")
+    of_build = index_of(rollout.trees[2])[rollout.names[2]]
+    assert index[rollout.names[2]] == of_build
+    assert [name for name in index if name.endswith(".dcz")] == ["site.e8e374d844cc.css.0123.dcz"]
+    assert verify(tmp_path / "tree").files > 0
+
+
 @pytest.mark.parametrize("damage", ["delta", "dictionary", "lost", "header"])
 def test_verify_finds_a_delta_that_does_not_decode(rollout: Rollout, tmp_path: Path, damage: str) -> None:
     tree = tmp_path / "tree"
