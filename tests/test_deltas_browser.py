@@ -29,7 +29,7 @@ if not CHROMIUM and "CI" not in os.environ:
 HEAD = 700
 """Bytes that a response head is at most."""
 IN_ALL = "() => document.documentElement.dataset.release"
-Containers = Callable[[int], AbstractContextManager[Running]]
+Containers = Callable[..., AbstractContextManager[Running]]
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +57,9 @@ def container(rollout: Rollout) -> Containers:
     port = free_port()
 
     @contextmanager
-    def at(release: int) -> Iterator[Running]:
-        root = str(rollout.trees[release - 1])
-        with serving(cwd=rollout.project, **SETTINGS, DJANGO_STATIC_ROOT=root, PORT=str(port)) as running:
+    def at(release: int, **variables: str) -> Iterator[Running]:
+        more = {"DJANGO_STATIC_ROOT": str(rollout.trees[release - 1]), "PORT": str(port), **variables}
+        with serving(cwd=rollout.project, **SETTINGS, **more) as running:
             yield running
 
     return at
@@ -167,6 +167,30 @@ def test_a_first_visit_is_as_it_was(rollout: Rollout, browser: Browser, containe
         only = visit(browser.new_context(), server.url.replace("127.0.0.1", "localhost"))
         assert logged(server, f"/static/{rollout.names[2]}")[1] == "br"
     assert (only.release, only.complaints) == (result(3), [])
+
+
+ASK = """([url, mode]) => new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.crossOrigin = mode;
+    [script.src, script.onload, script.onerror] = [url, resolve, reject];
+    document.head.append(script);
+}).then(() => document.documentElement.dataset.release)"""
+
+
+@pytest.mark.parametrize(("mode", "coding"), [("anonymous", "dcz"), (None, "br")])
+def test_from_another_origin_of_the_site_and_below_another_prefix_it_takes_cors_mode(
+    *, rollout: Rollout, browser: Browser, container: Containers, mode: str | None, coding: str
+) -> None:
+    context = browser.new_context()
+    with serving(cwd=rollout.project, **SETTINGS, DJANGO_STATIC_ROOT=str(rollout.trees[0])) as pages:
+        for release, expected in ((1, "br"), (2, coding)):
+            with container(release, DJANGO_STATIC_PREFIX="/of/site/assets/") as server:
+                page = context.new_page()
+                page.goto(f"http://localhost:{pages.port}/healthz")
+                path = f"/of/site/assets/{rollout.names[release - 1]}"
+                assert page.evaluate(ASK, [f"http://localhost:{server.port}{path}", mode]) == result(release)
+                assert logged(server, path)[1] == expected
+                page.close()
 
 
 @pytest.mark.skipif(not NGINX and "CI" not in os.environ, reason="no nginx on this machine")
