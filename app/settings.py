@@ -354,6 +354,16 @@ class Settings(BaseSettings):
         shown="30d",
         ge=0,
     )
+    static_dictionary_bytes: ByteSize = _variable(
+        "DJANGO_STATIC_DICTIONARY_BYTES",
+        ByteSize(50_000_000),
+        "How many bytes of files the build encodes against their earlier versions, for browsers that have these (dcz, "
+        "RFC 9842), where `DJANGO_STATIC_PREVIOUS` is set; a file counts once for each earlier version. A megabyte "
+        "takes one or two seconds of a core, once. With `0` there are none, and no browser is told to keep a file.",
+        "a number of bytes, with a unit if you like, for example 50MB or 0",
+        shown="50MB",
+        ge=0,
+    )
     static_show_index: bool = _variable(
         "DJANGO_STATIC_SHOW_INDEX",
         False,

@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.origin.index import SUFFIXES, Index, IndexDamaged, Resource, loads
+from app.origin.index import Index, IndexDamaged, Resource, file_name, is_plain, loads
 from app.store.opening import RELEASES, is_index
 
 log = logging.getLogger("static_host.store")
@@ -100,9 +100,10 @@ def _understood(index: Index, name: str) -> Resource | None:
             and {r.coding for r in resource.representations} >= {"identity"}
             and resource.media_type.isascii()
             and resource.media_type.isprintable()
+            and is_plain(resource.match)
             and not {"", ".", ".."} & set(name.split("/"))
             and all(
-                r.file == name + SUFFIXES[r.coding]
+                r.file == file_name(name, r.coding, r.dictionary)
                 and isinstance(r.length, int)
                 and r.length >= 0
                 and _DIGEST.fullmatch(r.digest)
