@@ -50,6 +50,8 @@ def main() -> None:
         4  the address cannot be listened on
         5  the build failed; the previous tree, if any, still stands
         6  the build failed: earlier releases cannot be carried as they were
+        7  the release is not published: the store cannot be reached, refuses, or
+           has other bytes under a name
     """
 
 

@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +28,9 @@ from app.project import FORGOTTEN, Project, configured
 from app.secret import Protected, secret_of
 from app.settings import Settings
 from app.threads import Threads
+
+if TYPE_CHECKING:
+    from app.store.elsewhere import Elsewhere
 
 log = logging.getLogger("static_host")
 
@@ -49,10 +52,12 @@ class Front(Starlette):
         readiness: Readiness,
         observer: Observer | None,
         django: ASGIApp,
+        elsewhere: Elsewhere | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.responder = responder
+        self.elsewhere = elsewhere
         self.readiness = readiness
         self.observer = observer
         self.secret = secret_of(settings)
@@ -63,7 +68,7 @@ class Front(Starlette):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what answers requests."""
-        app: ASGIApp = StaticOrigin(self.router, self.responder)
+        app: ASGIApp = StaticOrigin(self.router, self.responder, self.elsewhere)
         if self.secret:
             app = Protected(app, self.secret, self._open)
         return Observed(app, self.observer) if self.observer else app
@@ -103,6 +108,7 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
         readiness,
         observer,
         django,
+        _elsewhere(settings, responder, observer),
         routes=health.routes(*checks, readiness),
         lifespan=(lambda _: lifespan_of(django)) if project.is_asgi else None,
     )
@@ -113,10 +119,21 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{' and '.join(prefixes)}",
         *_left_out(compared, len(tree.index)),
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
+        *([f"files that the tree has not are looked for in {settings.static_store}"] if settings.static_store else []),
         *(f"laid over the project's settings: {line}" for line in changed),
         *front.state.in_the_way,
     ]
     return front
+
+
+def _elsewhere(settings: Settings, responder: Responder, observer: Observer | None) -> Elsewhere | None:
+    """Return what looks for files in the store, if there is one: nothing of it is loaded otherwise."""
+    if not settings.static_store:
+        return None
+    from app.store.composition import elsewhere_of
+
+    counts = observer.counts if observer else None
+    return elsewhere_of(settings, responder, counts.lookups if counts is not None else None)
 
 
 def _current(static_root: Path, memory: int) -> Tree:

@@ -25,6 +25,8 @@ class Counts:
     seconds: Counter[float] = field(default_factory=Counter)
     """Requests to Django, by the lowest bound that their duration does not exceed."""
     total_seconds: float = 0.0
+    lookups: Counter[str] = field(default_factory=Counter)
+    """Requests that looked for a file in the store, by outcome."""
 
     def add(self, lane: str, status: int, coding: str, size: int) -> None:
         """Count an answer."""
@@ -38,7 +40,13 @@ class Counts:
 
     def copy(self) -> Counts:
         """Return the counts of this moment; for another thread than the one that counts."""
-        return Counts(Counter(self.requests), Counter(self.sizes), Counter(self.seconds), self.total_seconds)
+        return Counts(
+            Counter(self.requests),
+            Counter(self.sizes),
+            Counter(self.seconds),
+            self.total_seconds,
+            Counter(self.lookups),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,4 +65,5 @@ def summed(parts: Iterable[Counts]) -> Counts:
         total.sizes.update(part.sizes)
         total.seconds.update(part.seconds)
         total.total_seconds += part.total_seconds
+        total.lookups.update(part.lookups)
     return total

@@ -13,6 +13,7 @@ code  meaning
 4     the address cannot be listened on
 5     the build failed; the previous tree, if any, still stands
 6     earlier releases cannot be carried as they were, so the build failed; the previous tree, if any, still stands
+7     the release is not published: the store cannot be reached, refuses, or has other bytes under a name
 ====  ==============================================================================================================
 """
 

@@ -24,6 +24,7 @@ GAUGES = {
     "connections": "Connections that are open.",
     "event_loop_lag_seconds": "How late an event loop was at most within the last two seconds.",
     "memory_bytes": "Bytes of static files that are kept in memory.",
+    "store_spared": "Processes that ask nothing of DJANGO_STATIC_STORE, because it failed again and again.",
     "threads_limit": "Threads for a synchronous Django.",
     "threads_busy": "Threads that work.",
     "requests_waiting_limit": "Requests that may wait for a thread.",
@@ -69,6 +70,12 @@ class Collector:
         )
         seconds.add_metric(["django"], _classes(counts), counts.total_seconds)
         yield seconds
+        if counts.lookups:
+            meaning = "Requests that looked for a file in DJANGO_STATIC_STORE, by outcome."
+            lookups = CounterMetricFamily("static_host_store_lookups", meaning, labels=["outcome"])
+            for outcome, count in sorted(counts.lookups.items()):
+                lookups.add_metric([outcome], count)
+            yield lookups
         for gauge, meaning in GAUGES.items():
             values = [report.gauges[gauge] for report in reports if gauge in report.gauges]
             if values:

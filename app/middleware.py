@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import anyio
@@ -16,8 +17,11 @@ import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.origin.bodies import Body
-from app.origin.responder import Responder, Response, Slice
+from app.origin.responder import Responder, Response, Slice, is_miss
 from app.seen import LANE
+
+if TYPE_CHECKING:
+    from app.store.elsewhere import Elsewhere
 
 log = logging.getLogger("static_host.origin")
 
@@ -26,11 +30,12 @@ CHUNK = 256 << 10
 
 
 class StaticOrigin:
-    """ASGI middleware that lets `responder` answer first."""
+    """ASGI middleware that lets `responder` answer first, and `elsewhere`, if there is that, what it has not."""
 
-    def __init__(self, app: ASGIApp, responder: Responder) -> None:
+    def __init__(self, app: ASGIApp, responder: Responder, elsewhere: Elsewhere | None = None) -> None:
         self.app = app
         self.responder = responder
+        self.elsewhere = elsewhere
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the static tree, or pass the request on."""
@@ -45,6 +50,10 @@ class StaticOrigin:
             await self.app(scope, receive, send)
             return
         scope[LANE] = "static"
+        if self.elsewhere is not None and is_miss(response):
+            found = await self.elsewhere.respond(scope["method"], _raw_path(scope), scope["headers"])
+            if found is not None:
+                scope[LANE], response = "store", found
         try:
             await _send(response, receive, send)
         finally:

@@ -60,6 +60,7 @@ class Server(uvicorn.Server):
             "connections": len(self.server_state.connections),
             "event_loop_lag_seconds": max(self._lags),
             "memory_bytes": app.responder.tree.bodies.held,
+            **({"store_spared": float(app.elsewhere.breaker.is_open)} if app.elsewhere else {}),
             **(app.threads.gauges() if app.threads else {}),
         }
         return Report(counts.copy(), gauges)
@@ -96,7 +97,10 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self.last_words:
             self.last_words()
-        observer = application_of(self.config).observer
+        app = application_of(self.config)
+        if app.elsewhere:
+            await app.elsewhere.close()
+        observer = app.observer
         if observer and observer.log:
             observer.log.write()
         # A view that hangs cannot be ended, and the interpreter would wait for its thread.

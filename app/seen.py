@@ -26,14 +26,15 @@ _HOST = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
 
 
 LANE = "static_host.lane"
-"""In a scope: who answers, where it is not Django: "static" or "health"."""
+"""In a scope: who answers, where it is not Django: "static", "store" or "health"."""
 
 
 class Seen(NamedTuple):
     """One request and its answer.
 
     `size` is that of the body in bytes, `seconds` are from the head to the last byte handed over, `lane` is who
-    answered: fast, static (the middleware), django, health or refused; `identifier` is how a proxy named the request.
+    answered: fast, static (the middleware), store (what was found
+    there), django, health or refused; `identifier` is how a proxy named the request.
     """
 
     client: str

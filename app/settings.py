@@ -31,7 +31,9 @@ from app.exits import Stop
 SECRETS = Path("/run/secrets")
 """Where container platforms mount secrets, one file for each variable."""
 
-PREVIOUS_SCHEMES = ("http", "https", "s3", "gs", "az", "file")
+STORE_SCHEMES = ("s3", "gs", "az", "file")
+"""Schemes of object stores."""
+PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
 """Schemes of the places that earlier releases can be carried from."""
 
 _HOST = re.compile(
@@ -153,6 +155,13 @@ def sources(value: tuple[str, ...]) -> tuple[str, ...]:
         if separator and {"?", "#"} & set(rest):
             raise ValueError(f"{source} has a query or a fragment")
     return value
+
+
+def _store(value: str) -> str:
+    scheme, _, rest = value.partition("://")
+    if value and (scheme not in STORE_SCHEMES or not rest.strip("/")):
+        raise ValueError("it is not the URL of an object store")
+    return "".join(sources((value,))).rstrip("/")
 
 
 def _age(value: object) -> object:
@@ -278,6 +287,40 @@ class Settings(BaseSettings):
         "a directory",
         shown="`$XDG_CACHE_HOME/static-host`, else `~/.cache/static-host`",
     )
+    static_store: Annotated[str, AfterValidator(_store)] = _variable(
+        "DJANGO_STATIC_STORE",
+        "",
+        "An object store that all releases share (`s3://…`, `gs://…`, `az://…`, `file://…`; install "
+        "`django-static-host[store]`): `static-host publish` puts a release's fingerprinted files there, and a server "
+        "that has not got a file looks there for it. Credentials, region and endpoint are the store's own variables.",
+        "a URL without credentials and query (s3, gs, az, file), for example s3://bucket/mysite",
+        shown="",
+    )
+    static_store_timeout: float = _variable(
+        "DJANGO_STATIC_STORE_TIMEOUT",
+        2.0,
+        "Seconds for which a request waits for `DJANGO_STATIC_STORE`, at most; then it is answered 404.",
+        "a number of seconds from 0.05 to 60",
+        shown="2",
+        ge=0.05,
+        le=60,
+    )
+    static_store_disk: ByteSize = _variable(
+        "DJANGO_STATIC_STORE_DISK",
+        ByteSize(256_000_000),
+        "Bytes of files out of `DJANGO_STATIC_STORE` that are kept on the disk, in `DJANGO_STATIC_STORE_DIRECTORY`; in "
+        "memory they count towards `DJANGO_STATIC_MEMORY`. 0: in memory alone, and no file above 1 MiB.",
+        "a number of bytes, with a unit if you like, for example 256MB or 1GiB",
+        shown="256MB",
+        ge=0,
+    )
+    static_store_directory: Path | None = _variable(
+        "DJANGO_STATIC_STORE_DIRECTORY",
+        None,
+        "Where they are kept. Worker processes share it.",
+        "a directory",
+        shown="`static-host-store-` and the user's number, in the directory for temporary files",
+    )
     static_previous: Annotated[Listed, AfterValidator(sources)] = _variable(
         "DJANGO_STATIC_PREVIOUS",
         (),
@@ -309,6 +352,16 @@ class Settings(BaseSettings):
         "`30d`, `4w`.",
         "a number with a unit, h, d or w, for example 30d",
         shown="30d",
+        ge=0,
+    )
+    static_dictionary_bytes: ByteSize = _variable(
+        "DJANGO_STATIC_DICTIONARY_BYTES",
+        ByteSize(50_000_000),
+        "How many bytes of files the build encodes against their earlier versions, for browsers that have these (dcz, "
+        "RFC 9842), where `DJANGO_STATIC_PREVIOUS` is set; a file counts once for each earlier version. A megabyte "
+        "takes one or two seconds of a core, once. With `0` there are none, and no browser is told to keep a file.",
+        "a number of bytes, with a unit if you like, for example 50MB or 0",
+        shown="50MB",
         ge=0,
     )
     static_show_index: bool = _variable(

@@ -100,6 +100,48 @@ def test_every_manifest_is_applied_and_every_kind_is_there() -> None:
     assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress"}
 
 
+# --- The store ---
+
+
+def job() -> Any:
+    return manifest("publish/job.yaml")
+
+
+def test_the_job_that_publishes_keeps_to_the_schema_and_is_applied() -> None:
+    kubernetes_validate.validate(job(), "1.34", strict=True)
+    assert manifest("publish/kustomization.yaml")["resources"] == ["job.yaml"]
+    assert job()["spec"]["template"]["spec"]["containers"][0]["command"] == ["static-host", "publish"]
+
+
+def test_what_is_published_is_what_is_rolled_out_as_the_same_user_from_the_same_store() -> None:
+    assert manifest("publish/kustomization.yaml")["images"] == manifest("kustomization.yaml")["images"]
+    publishing, serving = job()["spec"]["template"]["spec"], pod()
+    (one,), (web,) = publishing["containers"], serving["containers"]
+    assert one["image"] == web["image"] == "mysite"
+    assert publishing["securityContext"] == serving["securityContext"]
+    assert one["securityContext"] == web["securityContext"]
+    assert one["envFrom"][0]["configMapRef"]["name"] == web["envFrom"][0]["configMapRef"]["name"] == "mysite-store"
+    # a server starts without a store; a publication without one would be for nothing
+    assert web["envFrom"][0]["configMapRef"]["optional"] is True
+    assert "optional" not in one["envFrom"][0]["configMapRef"]
+
+
+def test_a_service_selects_no_pod_that_publishes() -> None:
+    labels = job()["spec"]["template"]["metadata"]["labels"]
+    assert labels != manifest("service.yaml")["spec"]["selector"]
+
+
+def test_tasks_may_read_the_store_and_no_more() -> None:
+    (policy,) = resource("TaskRole")["Policies"]
+    actions = [each["Action"] for each in policy["PolicyDocument"]["Statement"]]
+    assert actions == ["s3:ListBucket", "s3:GetObject"]
+    values = {each["Name"]: each["Value"] for each in task()["Environment"]}
+    place = "s3://${StoreBucket}/${AWS::StackName}"
+    assert values["DJANGO_STATIC_STORE"] == {"If": ["HasStore", {"Sub": place}, ""]}
+    resources = [each["Resource"]["Sub"] for each in policy["PolicyDocument"]["Statement"]]
+    assert resources[1] == "arn:${AWS::Partition}:s3:::${StoreBucket}/${AWS::StackName}/*"
+
+
 def test_the_stack_keeps_to_the_schemas_of_cloudformation() -> None:
     done = run("cfn-lint", "--regions", "eu-central-1", "--", "deploy/ecs/stack.yaml", cwd=ROOT)
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
@@ -268,6 +310,7 @@ def metric_names() -> set[str]:
     counts = Counts()
     counts.add("fast", 200, "br", 10)
     counts.add_time(0.1)
+    counts.lookups["found"] += 1
     registry = CollectorRegistry()
     registry.register(Collector(lambda: (Counts(), [Report(counts, dict.fromkeys(GAUGES, 1.0))]), lambda: "a"))
     return set(re.findall(r"^(static_host_\w+)", generate_latest(registry).decode(), re.MULTILINE))

@@ -176,6 +176,14 @@ def test_another_command_takes_the_servers_place_without_a_shell(image: str) -> 
     assert json.loads(printed)["findings"]
 
 
+def test_the_image_publishes_its_release(image: str) -> None:
+    place = ("--read-only", "--tmpfs", "/tmp", "--env", "DJANGO_STATIC_STORE=file:///tmp/store")
+    printed = call("docker", "run", "--rm", *place, image, "static-host", "publish", "--json")
+    made = json.loads(printed)
+    assert made["store"] == "file:///tmp/store"
+    assert made["sent"] == made["files"] > 100
+
+
 def test_the_image_holds_no_compiler_no_cache_and_no_tests(image: str) -> None:
     script = """
 import importlib.util, json, os, pathlib, shutil

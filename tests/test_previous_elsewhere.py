@@ -280,7 +280,7 @@ def test_a_bucket_that_does_not_exist_is_told_of(build: Build, s3: dict[str, str
 
 
 def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "find_spec", lambda _: None)
+    monkeypatch.setattr("app.store.opening.find_spec", lambda _: None)
     with pytest.raises(SettingsWrong) as caught:
         store.Store("s3://bucket/static")
     assert str(caught.value) == (

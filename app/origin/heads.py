@@ -17,7 +17,8 @@ LONGEST_LINE = 256
 
 _OFTEN = ("[Aa]ccept-[Ee]ncoding", "[Hh]ost", "[Cc]onnection")
 _NAMES = (
-    *("accept-encoding", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"),
+    *("accept-encoding", "available-dictionary"),
+    *("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"),
     *("host", "connection", "proxy-connection", "content-length", "transfer-encoding", "expect", "upgrade"),
 )
 

@@ -67,19 +67,28 @@ class Memo:
         return of_line.get(tuple(fields(head))) if of_line and len(head) <= LONGEST else None
 
     def respond(self, head: bytes) -> Answer | None:
-        """Return the answer to a head, or None when it is not plain, or not ours. Whoever takes it closes it."""
+        """Return the answer to a head, or None when it is not plain, or not ours. Whoever takes it closes it.
+
+        Nor is it ours to say that a name is not there which may be found elsewhere: that takes time.
+        """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
         request = parsed(head) if self._responder.owns(path) else None
         response = self._responder.respond(*request) if request else None
         if response is None:
             return None
         miss = self._misses.get(id(response))
+        if miss and self._may_be_elsewhere(path):
+            return None
         answer = miss or Answer(response)
         if miss:
             self._missed.keep(head, miss)
         elif response.digest or response.status == 304:
             self._kept.keep(head, answer)
         return answer
+
+    def _may_be_elsewhere(self, path: bytes) -> bool:
+        may_be = self._responder.may_be_elsewhere
+        return may_be is not None and may_be(self._responder.name_of(path) or "")
 
 
 class _Remembered:

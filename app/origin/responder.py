@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure
+from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure, vary
 from app.origin.bodies import Body
 from app.origin.conditional import Span, evaluate
 from app.origin.index import NAME, Index, Resource
-from app.origin.negotiation import Weights, preferred, weights
+from app.origin.negotiation import Weights, held, preferred, weights
 from app.origin.tree import Tree
 
 log = logging.getLogger("static_host.origin")
@@ -26,6 +26,7 @@ NOT_FOUND = b"Not Found\n"
 _RELEVANT = frozenset(
     {
         b"accept-encoding",
+        b"available-dictionary",
         b"if-match",
         b"if-modified-since",
         b"if-none-match",
@@ -73,31 +74,40 @@ MISSES = {
 }
 
 
+def is_miss(response: Response) -> bool:
+    """Whether a response says that there is no such file."""
+    return response is MISSES["GET"] or response is MISSES["HEAD"]
+
+
 class Served:
-    """One resource of the index with its header blocks, baked when first asked for."""
+    """One resource of a tree with its header blocks, baked when first asked for."""
 
-    def __init__(self, resource: Resource, max_age: int) -> None:
+    def __init__(self, resource: Resource, max_age: int, tree: Tree) -> None:
         self.resource = resource
+        self.tree = tree
         self._max_age = max_age
+        self._dictionaries = {r.dictionary for r in resource.representations if r.dictionary}
         self._baked: dict[str, Baked] = {}
-        self._choices: dict[Weights, Baked | None] = {}
+        self._choices: dict[tuple[Weights, str], Baked | None] = {}
 
-    def chosen(self, wanted: Weights) -> Baked | None:
-        """Return the representation that these weights select, or None when none is acceptable."""
+    def chosen(self, headers: Mapping[bytes, bytes]) -> Baked | None:
+        """Return the representation that these fields select, or None when none is acceptable."""
+        dictionary = held(headers.get(b"available-dictionary")) if self._dictionaries else ""
+        wanted = weights(headers.get(b"accept-encoding")), dictionary if dictionary in self._dictionaries else ""
         try:
             return self._choices[wanted]
         except KeyError:
             if len(self._choices) >= _CHOICES:  # weights come from clients: whatever they send, this stays small
                 self._choices.clear()
-            return self._choices.setdefault(wanted, self._choose(wanted))
+            return self._choices.setdefault(wanted, self._choose(*wanted))
 
-    def _choose(self, wanted: Weights) -> Baked | None:
-        representation = preferred(wanted, self.resource.representations)
+    def _choose(self, wanted: Weights, dictionary: str) -> Baked | None:
+        representation = preferred(wanted, self.resource.representations, dictionary)
         if representation is None:
             return None
-        if representation.coding not in self._baked:
-            self._baked[representation.coding] = baked(self.resource, representation, self._max_age)
-        return self._baked[representation.coding]
+        if representation.file not in self._baked:
+            self._baked[representation.file] = baked(self.resource, representation, self._max_age)
+        return self._baked[representation.file]
 
 
 class Responder:
@@ -119,19 +129,20 @@ class Responder:
     ) -> None:
         self.tree = tree
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
-        self._max_age = max_age
+        self.max_age = max_age
         self._root = frozenset(_root_names(tree.index, tuple(root_files)))
         self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
-        self._served: dict[str, Served] = {}
-        if shows_index:
-            self._served[NAME] = Served(tree.itself(), 0)  # a build wants the newest
+        self._shown = {NAME: Served(tree.itself(), 0, tree)} if shows_index else {}  # a build wants the newest
+        self._served: dict[str, Served] = {**self._shown}
+        self.may_be_elsewhere: Callable[[str], bool] | None = None
+        """Whether a name that the tree has not may be found in another place; None where there is no such place."""
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request, or None when its path is not ours.
 
         `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
         """
-        name = self._name(path)
+        name = self.name_of(path)
         if name is None:
             return None
         if method == "OPTIONS":  # for a missing file too: a failed preflight would hide the 404 from the script
@@ -139,6 +150,10 @@ class Responder:
         served = self._find(name)
         if served is None:
             return MISSES["HEAD" if method == "HEAD" else "GET"]
+        return self.answer(method, served, headers)
+
+    def answer(self, method: str, served: Served, headers: Iterable[tuple[bytes, bytes]]) -> Response:
+        """Return the answer to a request for a resource, which may be of another tree than `tree`."""
         if method not in ("GET", "HEAD"):
             return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
         fields = _combined(headers)
@@ -148,9 +163,9 @@ class Responder:
 
     def owns(self, path: bytes) -> bool:
         """Whether the raw path is one that `respond` answers."""
-        return self._name(path) is not None
+        return self.name_of(path) is not None
 
-    def _name(self, path: bytes) -> str | None:
+    def name_of(self, path: bytes) -> str | None:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
             path = unquote_to_bytes(path)
@@ -165,31 +180,31 @@ class Responder:
         served = self._served.get(name)
         if served is None and name in self.tree.index:
             if len(self._served) >= self.tree.bodies.heads:
-                self._served.clear()
-            served = self._served[name] = Served(self.tree.index[name], self._max_age)
+                self._served = {**self._shown}
+            served = self._served[name] = Served(self.tree.index[name], self.max_age, self.tree)
         return served
 
     def _answer(self, method: str, served: Served, headers: dict[bytes, bytes]) -> Response:
-        chosen = served.chosen(weights(headers.get(b"accept-encoding")))
+        chosen = served.chosen(headers)
         if chosen is None:
-            return _failure(method, 406, b"Not Acceptable\n", *VARY)
+            return _failure(method, 406, b"Not Acceptable\n", *(vary(served.resource) or VARY))
         if method == "HEAD":
             headers.pop(b"range", None)  # §14.2: ranges are for GET alone
         outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
         if outcome == 304:
             return Response(304, chosen.not_modified)
         if outcome == 412:
-            return _failure(method, 412, b"Precondition Failed\n", *_vary(served))
+            return _failure(method, 412, b"Precondition Failed\n", *vary(served.resource))
         if outcome == 416:
-            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *_vary(served))
+            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *vary(served.resource))
         if len(spans) > 1 and chosen.representation.coding != "identity":
             spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
-        return self._with_body(method, chosen, spans)
+        return self._with_body(method, served.tree, chosen, spans)
 
-    def _with_body(self, method: str, chosen: Baked, spans: list[Span]) -> Response:
+    def _with_body(self, method: str, tree: Tree, chosen: Baked, spans: list[Span]) -> Response:
         try:
-            body = self.tree.body(chosen.representation)
-            source = self.tree.open(chosen.representation) if body is None else body
+            body = tree.body(chosen.representation)
+            source = tree.open(chosen.representation) if body is None else body
         except OSError as error:
             log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
             return _failure(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
@@ -261,10 +276,6 @@ def _multipart(chosen: Baked, source: Body | io.FileIO, spans: list[Span]) -> Re
 
 def _unsatisfied(chosen: Baked) -> tuple[bytes, bytes]:
     return b"content-range", b"bytes */%d" % chosen.representation.length
-
-
-def _vary(served: Served) -> Headers:
-    return VARY if len(served.resource.representations) > 1 else ()
 
 
 def _failure(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:

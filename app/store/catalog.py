@@ -1,0 +1,115 @@
+"""What is in the store, as the indexes of its releases say.
+
+Strategy: the list of releases is read when a name is asked for that is not known, and then not again for `FRESH`
+seconds. What it does not name is not there, so names that do not exist cost no memory and no further question, however
+many are tried. An index is read once. Of it, only lines are kept whose files the server's own tree has not.
+
+Rule: an index comes from elsewhere. One that cannot be read, or that is for another prefix, is left out, and said so
+once; so are resources that could not have come out of a build.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.origin.index import Index, IndexDamaged, Resource, file_name, is_plain, loads
+from app.store.opening import RELEASES, is_index
+
+log = logging.getLogger("static_host.store")
+
+FRESH = 3.0
+"""Seconds for which a name that the store does not have is known not to be there."""
+MOST = 20
+"""Releases that are looked at, the newest ones."""
+LARGEST = 64 << 20
+"""Bytes of an index that is read."""
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
+
+Waited = Callable[[Awaitable[Any]], Awaitable[Any]]
+"""Awaits something of the store's, for as long as one may. Raises TimeoutError."""
+
+
+class Catalog:
+    """The fingerprinted files of the releases in a store, those of the server's `own` index aside."""
+
+    def __init__(self, url: str, own: Index) -> None:
+        self._url = url
+        self._own = own
+        self._releases: dict[tuple[str, str, int], Index] = {}
+        self._newest_first: list[Index] = []
+        self._read_at = float("-inf")
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was read just now."""
+        return time.monotonic() - self._read_at < FRESH
+
+    def of(self, name: str) -> list[Resource]:
+        """Return the resources of that name that have different bodies, the newest release's first."""
+        found: list[Resource] = []
+        for index in self._newest_first:
+            resource = _understood(index, name) if name in index else None
+            if resource and resource.representations not in [each.representations for each in found]:
+                found.append(resource)
+        return found
+
+    async def read(self, store: Any, waited: Waited) -> None:
+        """Read the list of releases, and the indexes that are new. Raises what obstore raises."""
+        began = time.monotonic()
+        listed = [
+            facts
+            for facts in await waited(store.list(RELEASES).collect_async())
+            if is_index(facts["path"]) and facts["size"] <= LARGEST
+        ]
+        listed.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
+        versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed[:MOST]]
+        for version in versions:
+            if version not in self._releases:
+                answer = await waited(store.get_async(version[0]))
+                data = bytes(await waited(answer.bytes_async()))
+                self._releases[version] = await asyncio.to_thread(self._others, version[0], data)
+        self._releases = {version: self._releases[version] for version in versions}
+        self._newest_first = list(self._releases.values())
+        self._read_at = began
+
+    def _others(self, path: str, data: bytes) -> Index:
+        """Return what an index names and the server's own does not. A line is parsed when it is asked for."""
+        try:
+            index = loads(data)
+        except IndexDamaged as error:
+            log.error("%s/%s cannot be used: %s", self._url, path, error)  # noqa: TRY400 - no fault of ours
+            return Index("", b"")
+        if index.prefix != self._own.prefix:
+            message = "%s/%s is for pages that ask below %s, this server's ask below %s"
+            log.warning(message, self._url, path, index.prefix, self._own.prefix)
+            return Index("", b"")
+        return index.without(self._own)
+
+
+def _understood(index: Index, name: str) -> Resource | None:
+    """Return a fingerprinted resource as a build makes them, or None."""
+    try:
+        resource = index[name]
+        is_whole = (
+            resource.immutable is True
+            and {r.coding for r in resource.representations} >= {"identity"}
+            and resource.media_type.isascii()
+            and resource.media_type.isprintable()
+            and is_plain(resource.match)
+            and not {"", ".", ".."} & set(name.split("/"))
+            and all(
+                r.file == file_name(name, r.coding, r.dictionary)
+                and isinstance(r.length, int)
+                and r.length >= 0
+                and _DIGEST.fullmatch(r.digest)
+                for r in resource.representations
+            )
+        )
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None
+    return resource if is_whole else None

@@ -1,0 +1,52 @@
+"""The store of a server, put together from its settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from app.origin.responder import Responder
+from app.settings import Settings
+from app.store.elsewhere import LONGEST, Elsewhere
+from app.store.found import Found
+from app.store.names import Fingerprinted
+from app.store.opening import Patience, StoreUnopened, opened
+from app.store.shelf import Shelf, ShelfUnusable
+
+log = logging.getLogger("static_host.store")
+
+_RETRIES = 1
+
+
+def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] | None = None) -> Elsewhere:
+    """Return what looks for files in the store, behind the responder, which is told of it. Raises SettingsWrong.
+
+    A server starts without its store, too: one that cannot be opened yet is opened when it is asked.
+    """
+    url = settings.static_store
+    names = Fingerprinted(settings.static_immutable_pattern)
+    found = Found(_shelf(settings), responder.tree.bodies)
+    patience = Patience(settings.static_store_timeout, LONGEST, _RETRIES)
+    elsewhere = Elsewhere(
+        url, lambda: opened(url, patience), responder, found, names, settings.static_store_timeout, counts
+    )
+    try:
+        elsewhere.open()
+    except StoreUnopened as error:
+        log.warning("%s %s", url, error)
+    responder.may_be_elsewhere = names
+    return elsewhere
+
+
+def _shelf(settings: Settings) -> Shelf | None:
+    if not settings.static_store_disk:
+        return None
+    default = Path(tempfile.gettempdir()) / f"static-host-store-{os.geteuid()}"
+    try:
+        return Shelf(settings.static_store_directory or default, settings.static_store_disk)
+    except ShelfUnusable as error:
+        log.warning("files of DJANGO_STATIC_STORE are kept in memory alone: %s", error)
+        return None
