@@ -58,7 +58,7 @@ def patterns_of(resources: Mapping[str, Resource], logical: Mapping[str, str]) -
         if resource.immutable and _is_fit(name, resource):
             own = logical.get(name, "")
             pattern = _pattern(name, own, is_bundled=own in resources and resources[own].immutable)
-            if is_plain(pattern):
+            if pattern and is_plain(pattern):
                 found[name] = pattern
     return found
 
