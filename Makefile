@@ -11,7 +11,7 @@ DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2
 IMAGE ?= django-static-host
 
 .PHONY: run test check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory bench-workers bench-django bench-build \
-    bench-scale image sbom audit lock clean help
+    bench-scale bench-dictionaries image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -75,6 +75,10 @@ bench-scale: .venv-bench/run ## measure the build of 1,000 and of 10,000 files (
 	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
 	@$(BENCH_BIN)/python -m benchmarks.scale $(BENCH)
 
+bench-dictionaries: .venv-bench/run benchmarks/versions/node_modules/.installed ## measure what a returning visitor downloads of patch releases of real packages
+	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
+	@$(BENCH_BIN)/python -m benchmarks.dictionaries $(BENCH)
+
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .
 	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
@@ -100,7 +104,7 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 
 clean: ## remove everything that these targets made
 	rm -rf .venv .venv-bench .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
-	    benchmarks/node_modules benchmarks/work-* tests/real/vite/node_modules
+	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/real/vite/node_modules
 
 help: ## list all targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -133,6 +137,11 @@ $(DATA)/site.sqlite3: .venv/run
 benchmarks/node_modules/.installed: benchmarks/package.json benchmarks/package-lock.json benchmarks/.npmrc
 	@echo "Installing the locked npm packages for the benchmarks into benchmarks/node_modules"
 	@cd benchmarks && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+benchmarks/versions/node_modules/.installed: benchmarks/versions/package.json benchmarks/versions/package-lock.json benchmarks/versions/.npmrc
+	@echo "Installing the locked versions of npm packages for the benchmark into benchmarks/versions/node_modules"
+	@cd benchmarks/versions && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .venv-sbom/run: requirements-sbom.txt

@@ -90,9 +90,10 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
     changed = project.lay_over(project.host + prefix, root)
+    prefixes = project.prefixes(prefix)
     responder = Responder(
         tree,
-        prefix,
+        prefixes,
         settings.static_max_age,
         settings.static_root_files,
         shows_index=settings.static_show_index,
@@ -115,7 +116,7 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
     front.state.static_root = project.static_root.absolute()
     front.state.in_the_way = list(_in_the_way(checks, project, responder))
     front.state.summary = [
-        f"{len(tree.index)} static resources of {project.static_root} at {project.host}{prefix}",
+        f"{len(tree.index)} static resources of {project.static_root} at {project.host}{' and '.join(prefixes)}",
         *_left_out(compared, len(tree.index)),
         f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
         *([f"files that the tree has not are looked for in {settings.static_store}"] if settings.static_store else []),

@@ -17,7 +17,7 @@ from tempfile import SpooledTemporaryFile
 from typing import Any
 from urllib.parse import quote
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.environ import GONE, HALF_CLOSED, Environ, environ
 from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
@@ -71,19 +71,10 @@ class Threaded:
             exchange = Exchange(self._application, request, loop, lambda: HALF_CLOSED in scope)
             if isinstance(request["wsgi.input"], _Upload):  # which may stay unread, and its end with it
                 scope[GONE] = exchange.abandon
-            await _answer(exchange, self.threads, receive, send)
-
-
-def http_only(application: ASGIApp) -> ASGIApp:
-    """Return Django's own ASGI handler, which raises for a WebSocket, as one that refuses it (HTTP 403)."""
-
-    async def call(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
-        else:
-            await application(scope, receive, send)
-
-    return call
+            try:
+                await _answer(exchange, self.threads, receive, send)
+            finally:
+                scope.pop(GONE, None)  # a circle: the request would be kept until the garbage is collected
 
 
 async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Send) -> None:
@@ -199,6 +190,11 @@ class _Messages(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def close(self) -> None:
+        self._piece = memoryview(b"")
+        self._receive = _nothing
+        super().close()
+
     def readinto(self, buffer: Any) -> int:
         while not self._piece and not self.is_read.is_set():
             self._piece = memoryview(asyncio.run_coroutine_threadsafe(self._next(), self._loop).result())
@@ -214,3 +210,7 @@ class _Messages(io.RawIOBase):
         if not message.get("more_body"):
             self.is_read.set()
         return bytes(message.get("body", b""))
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}

@@ -177,7 +177,8 @@ def create_app(settings: Settings, start: Start) -> Starlette:
             threading.Thread(target=system_checks.tell_of_migrations, daemon=True).start()
             yield state
 
-    files = Middleware(Unbuilt, prefix=project.prefix, root_files=settings.static_root_files, media_type=_media_type())
+    prefixes = project.prefixes(project.prefix)
+    files = Middleware(Unbuilt, prefixes=prefixes, root_files=settings.static_root_files, media_type=_media_type())
     checks = health.routes(settings.health_path, settings.ready_path, health.Readiness())
     return Starlette(routes=[*checks, Mount("/", app=django)], middleware=[files], lifespan=announced)
 
@@ -190,7 +191,7 @@ def _summary(project: Project, changed: list[str]) -> list[str]:
     remedy = "DJANGO_DEBUG=true" if project.is_bundled else f"DEBUG = True in {project.name}"
     lines = [
         FORGOTTEN if project.seems_forgotten else "",
-        f"static files as the project's finders find them, at {project.prefix}",
+        f"static files as the project's finders find them, at {' and '.join(project.prefixes(project.prefix))}",
         f"{project.host} is not used: files that change are served from here" if project.host else "",
         "" if apps.is_installed(DJANGO_APP) else f"no static files: {DJANGO_APP} is not in INSTALLED_APPS",
         f"Django project {project.name} {manner}",

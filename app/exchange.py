@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from contextvars import Context
+from io import BytesIO
 from threading import Condition
 from typing import Any, NamedTuple
 
@@ -22,6 +23,11 @@ IN_FLIGHT = 512 << 10
 """Bytes of a streamed body that are made before the client has taken what came before."""
 _BLOCK = 256 << 10
 Application = Callable[..., Iterable[bytes]]
+
+
+def is_bodiless(status: int) -> bool:
+    """Whether a response has no body, nor a length of one, whatever its application says (RFC 9110 §6.4.1, §8.6)."""
+    return status < 200 or status in (204, 304)
 
 
 class ClientGone(Exception):
@@ -131,17 +137,21 @@ class Exchange:
         self._stream: Stream | None = None
         self._application = application
         self.environ = environ
+        self._input = environ["wsgi.input"]  # an application may put another one in its place
         self._loop = loop
         self._is_abandoned = False
         self._is_over = False
         self._status = ""
         self._headers: list[tuple[str, str]] = []
         self._written: list[bytes] = []
+        self._room: int | None = None
 
     def run(self) -> None:
         """Call the application, in a thread, unless the client has gone while it waited for one."""
         if not self._is_abandoned:
             Context().run(self._respond)
+            if not isinstance(self._input, BytesIO):  # what it takes would be kept where an exception keeps the request
+                self._input.close()
 
     def run_late(self) -> None:
         """Call the application, in a thread, unless nobody may want the response any more."""
@@ -182,10 +192,10 @@ class Exchange:
             if not self._stream:
                 self._stream = stream
                 self._begin(stream)
-            if self.environ["REQUEST_METHOD"] == "HEAD" or self._is_abandoned:
+            if self.environ["REQUEST_METHOD"] == "HEAD" or is_bodiless(int(self._status[:3])) or self._is_abandoned:
                 break
             if piece:
-                stream.put(piece)
+                stream.put(self._fitting(piece))
         if self._stream:
             self._is_over = True
             stream.end()
@@ -193,8 +203,6 @@ class Exchange:
             self._hand_over_whole(b"")
 
     def _hand_over_whole(self, body: bytes) -> None:
-        if not any(name.lower() == "content-length" for name, _ in self._headers):
-            self._headers.append(("content-length", str(len(body))))
         self._is_over = True
         self._begin(body)
 
@@ -203,9 +211,28 @@ class Exchange:
             raise RuntimeError("the WSGI application did not call start_response")
         status = int(self._status[:3])
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
-        if status < 200 or status in (204, 304):
-            headers = [field for field in headers if field[0] != b"content-length" or body]
+        if is_bodiless(status):
+            headers = [field for field in headers if field[0] != b"content-length"]
+            body = b"" if isinstance(body, bytes) else body
+        else:
+            self._room = next((int(value) for name, value in headers if name == b"content-length"), None)
+            if isinstance(body, bytes):
+                if self._room is None:
+                    headers.append((b"content-length", b"%d" % len(body)))
+                elif len(body) > self._room:
+                    body = self._fitting(body)
         _in(self._loop, self._set_head, Head(status, headers, body))
+
+    def _fitting(self, body: bytes) -> bytes:
+        """Return what the Content-Length leaves room for, in the body or in its next piece (PEP 3333)."""
+        if self._room is None:
+            return body
+        if len(body) > self._room:
+            what = f"{self.environ['REQUEST_METHOD']} {self.environ['PATH_INFO']}"
+            log.error("%r: its body is longer than its Content-Length; the rest is not sent", what)
+        fitting = body[: self._room]
+        self._room -= len(fitting)
+        return fitting
 
     def _set_head(self, head: Head) -> None:
         if not self.head.done():

@@ -20,9 +20,11 @@ from typing import Any, cast
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from app.environ import GONE, HALF_CLOSED
+from app.framing import Framed
+from app.joined import Joined
 from app.observer import Observer
 from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
@@ -69,7 +71,7 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
-class Guarded(HttpToolsProtocol):
+class Guarded(Framed):
     """uvicorn's protocol class, which accepts no head that comes too slowly, is too long or names no host."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
@@ -82,6 +84,7 @@ class Guarded(HttpToolsProtocol):
         self._is_refused = False
         self._is_web_socket = False
         self._running: RequestResponseCycle | None = None
+        self._joined: Joined | None = None
         self._stall: TimerHandle | None = None
         self.is_last = False
         """Whether the next answer is the last one of this connection."""
@@ -106,6 +109,8 @@ class Guarded(HttpToolsProtocol):
                 self._refuse(431)
             elif self._late is None:
                 self._late = self.loop.call_later(HEAD_TIME, self._is_late)
+        elif self._size > LONGEST and self.cycle is not None and self.cycle.more_body:
+            self._refuse(431)
         elif self._has_asked:
             self._in_time()
             if self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
@@ -150,7 +155,19 @@ class Guarded(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        cycle.transport = self._joined = Joined(self.transport, self.loop)  # type: ignore[assignment]  # in part
         super()._start_asgi_task(cycle, app)
+
+    def on_body(self, body: bytes) -> None:
+        """Count the bytes between two pieces of a body: trailers and chunk extensions."""
+        self._size = 0
+        super().on_body(body)
+
+    def on_response_complete(self) -> None:
+        """Have all of the response written before anything else is."""
+        if self._joined:
+            self._joined.flush()
+        super().on_response_complete()
 
     def on_message_complete(self) -> None:
         """Count the bytes of the next head from the next data on: what came with others was not long."""

@@ -43,6 +43,7 @@ class StaticOrigin:
         if scope["type"] == "http":
             response = self.responder.respond(scope["method"], _raw_path(scope), scope["headers"])
         elif scope["type"] == "websocket" and self.responder.owns(_raw_path(scope)):
+            scope[LANE] = "static"
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
         if response is None:

@@ -17,6 +17,9 @@ from app.counts import Counts
 from app.seen import LANE, Seen, address, identifier, path_of, target
 from app.settings import Settings
 
+HANDSHAKE = {"websocket.accept": 101, "websocket.close": 403}
+"""An application's first message to a WebSocket → the status of the handshake's answer (RFC 6455 §4.2.2)."""
+
 
 class Observer:
     """Tells the access log and the counts, each where there is one."""
@@ -54,14 +57,13 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and tell of its answer when that is over, whole or not."""
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began = time.perf_counter()
-        name = identifier(scope["headers"])
-        if not name:
-            name = secrets.token_hex(8)
-            scope["headers"] = [*scope["headers"], (b"x-request-id", name.encode())]
+        began, name = time.perf_counter(), _named(scope)
         status, size, coding = 500, 0, ""  # an exception that reaches the server is answered 500
 
         async def seen_send(message: Message) -> None:
@@ -79,15 +81,43 @@ class Observed:
             seconds = time.perf_counter() - began
             self._see(_seen(scope, status, size, coding, seconds, name))
 
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a WebSocket on, and tell of the answer to its handshake."""
+        began, name, is_answered = time.perf_counter(), _named(scope), False
+
+        def tell(status: int) -> None:
+            nonlocal is_answered
+            if not is_answered:
+                is_answered = True
+                self._see(_seen(scope, status, 0, "", time.perf_counter() - began, name))
+
+        async def seen_send(message: Message) -> None:
+            tell(HANDSHAKE.get(message["type"]) or message.get("status", 500))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen_send)
+        finally:
+            tell(500)
+
+
+def _named(scope: MutableMapping[str, Any]) -> str:
+    """Return the identifier of a request, which gets one if it has none."""
+    name = identifier(scope["headers"])
+    if not name:
+        name = secrets.token_hex(8)
+        scope["headers"] = [*scope["headers"], (b"x-request-id", name.encode())]
+    return name
+
 
 def _seen(scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str) -> Seen:
     return Seen(
         address(scope.get("client")),
-        scope["method"],
+        scope.get("method", "GET"),
         target(path_of(scope), scope["query_string"].decode("latin-1")),
         scope["http_version"],
         status,
-        0 if scope["method"] == "HEAD" else size,
+        0 if scope.get("method") == "HEAD" else size,
         coding,
         scope.get(LANE, "django"),
         seconds,

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import uvicorn
 
@@ -43,6 +44,8 @@ class Server(uvicorn.Server):
     """A server that says when it takes requests, and that ends when it has been told to."""
 
     ready = ""
+    last_words: Callable[[], None] | None = None
+    """Is called when the last request is answered, for a last report."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -92,6 +95,8 @@ class Server(uvicorn.Server):
         """Let the requests in flight end, and the process with them."""
         await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
+        if self.last_words:
+            self.last_words()
         app = application_of(self.config)
         if app.elsewhere:
             await app.elsewhere.close()

@@ -8,20 +8,22 @@ environment variable of the project's is set but `DJANGO_SETTINGS_MODULE`.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app.bridge import Threaded, http_only
+from app import logs
+from app.bridge import Threaded
 from app.exits import Stop
+from app.interface import called
+from app.script_name import prefixes, with_script_name
 from app.settings import Settings, host_of_files, url_prefix
 
 BUNDLED = "app.site.settings"
@@ -110,6 +112,7 @@ class Project:
             import django
 
             django.setup()
+        logs.turn_on()
 
     def application(self) -> ASGIApp:
         """Import the whole project, its URLconf included, and return it as an ASGI application.
@@ -129,7 +132,8 @@ class Project:
             bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
-            _show_exceptions(settings)
+            logs.show_exceptions(settings)
+            logs.turn_on()
         return application
 
     def at(self, path: str) -> str | None:
@@ -141,8 +145,14 @@ class Project:
                 route = resolve(path).route
             except Resolver404:
                 return None
-        plain = route.replace("\\", "").strip("^$/\\Z")
+        plain = route.replace("\\", "").strip("^$/?\\Z")
         return route if plain == path.strip("/") else None
+
+    def prefixes(self, prefix: str) -> tuple[str, ...]:
+        """Return the prefixes below which static files are served: this one, and what a proxy may leave of it."""
+        from django.conf import settings
+
+        return prefixes(prefix, settings.FORCE_SCRIPT_NAME)
 
     def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
         """Raise ProjectMissing where the project has no database of one of these names."""
@@ -175,7 +185,7 @@ def configured(settings: Settings) -> Project:
         from django.conf import settings as project
 
         url = getattr(project, "STATIC_URL", None)
-        url = _with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
+        url = with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
         root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
     host, prefix = _split(url)
     return Project(
@@ -199,13 +209,6 @@ def _refuse_a_namesake(folders: Iterable[Path]) -> None:
                 theirs = module if module.exists() else package
                 message = f"{theirs} has the name of this program's own package `{name}`: rename it in the project."
                 raise ProjectMissing(message)
-
-
-def _with_script_name(url: str, script_name: str | None) -> str:
-    """Return STATIC_URL as Django resolves a relative one: below FORCE_SCRIPT_NAME."""
-    if url.startswith(("http://", "https://", "/")):
-        return url
-    return f"{(script_name or '/').rstrip('/')}/{url}"
 
 
 def _split(static_url: str | None) -> tuple[str, str]:
@@ -258,20 +261,11 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
 def _asgi(settings: Any) -> ASGIApp:
     from django.core.asgi import get_asgi_application
-    from django.core.handlers.asgi import ASGIHandler
     from django.utils.module_loading import import_string
 
     path = getattr(settings, "ASGI_APPLICATION", None)
     application: Any = import_string(path) if path else get_asgi_application()
-    return http_only(cast("ASGIApp", application)) if type(application) is ASGIHandler else cast("ASGIApp", application)
-
-
-def _show_exceptions(settings: Any) -> None:
-    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them."""
-    if not settings.LOGGING and not settings.DEBUG:
-        handler = logging.StreamHandler()
-        handler.setLevel(logging.ERROR)
-        logging.getLogger("django.request").addHandler(handler)
+    return called(application)
 
 
 @contextmanager

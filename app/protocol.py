@@ -140,7 +140,7 @@ class FastLane(Guarded):
             return
         if self._writes_at_once:
             self._writes_at_once = False
-            self.transport.set_write_buffer_limits()  # the other lane writes head and body one after the other
+            self.transport.set_write_buffer_limits()  # the other lane's streams may be ahead of their clients
         super().data_received(data)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it

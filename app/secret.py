@@ -62,9 +62,11 @@ class Protected:
         values = [value for name, value in scope["headers"] if name == field]
         if values:
             scope["headers"] = [line for line in scope["headers"] if line[0] != field]
-        if self._secret.is_among(value.strip(b" \t") for value in values) or scope["path"] in self._open:
+        is_check = scope["type"] == "http" and scope["path"] in self._open
+        if self._secret.is_among(value.strip(b" \t") for value in values) or is_check:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
+            scope[LANE] = "refused"
             await send({"type": "websocket.close", "code": 1008})  # before the handshake: the server answers 403
         else:
             scope[LANE] = "refused"

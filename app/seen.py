@@ -1,7 +1,8 @@
 """What was answered, as it is told of: one `Seen` for each request, of whichever lane.
 
 Rule: nothing of a request is told but its target, the client's address and its identifier. In a query, the values of
-parameters that by their name hold a secret are masked; header fields, cookies and bodies are never told.
+parameters that by their name hold a secret are masked, and those that are URLs with such a parameter; header fields,
+cookies and bodies are never told.
 """
 
 from __future__ import annotations
@@ -9,17 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 Fields = Iterable[tuple[bytes, bytes]]
 
 IDENTIFIERS = (b"x-request-id", b"x-amz-cf-id", b"cf-ray", b"x-amzn-trace-id")
 """Fields in which a proxy names a request; the first of them that there is counts."""
 
-_SECRET = re.compile(
-    r"((?:^|&)[^=&]*(?:passw|secret|token|key|sig|auth|session|credential|code)[^=&]*=)[^&]*", re.IGNORECASE
-)
-_MASKED = r"\1***"
+_WORDS = "passw|pwd|secret|token|jwt|otp|key|sig|auth|session|credential|code"
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
+_URL_WITH_SECRET = re.compile(rf"[?&;#][^=&;]*(?:{_WORDS})[^=&;]*=", re.IGNORECASE)
+_PARAMETER = re.compile(r"([^=&]*)=([^&]*)")
 _IDENTIFIER = re.compile(rb"[A-Za-z0-9._=+/:;@-]{1,128}")
 _HOST = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
 
@@ -58,7 +59,13 @@ def address(client: tuple[str, int] | None) -> str:
 
 def target(path: str, query: str) -> str:
     """Return the target of a request, as it may be told; `path` is percent-encoded."""
-    return f"{path}?{_SECRET.sub(_MASKED, query)}" if query else path
+    return f"{path}?{_PARAMETER.sub(_told, query)}" if query else path
+
+
+def _told(parameter: re.Match[str]) -> str:
+    name, value = parameter.groups()
+    is_secret = _SECRET.search(unquote(name)) or _URL_WITH_SECRET.search(unquote(value))
+    return f"{name}=***" if is_secret else parameter[0]
 
 
 def path_of(scope: Any) -> str:

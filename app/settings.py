@@ -66,6 +66,14 @@ def host_of_files(value: str) -> str:
     return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
 
 
+_TAKEN = re.compile(
+    r"accept.*|authorization|cf-ray|connection|content-.*|cookie|date|expect|host|if-.*|origin|range|referer|sec-.*|te|"
+    r"trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*|x-request-id",
+    re.IGNORECASE,
+)
+"""Names of fields that mean something else, or that the access log tells of."""
+
+
 def _refusal(value: str) -> str:
     scheme, separator, _ = value.lower().partition("://")
     reasons = {
@@ -99,6 +107,12 @@ def _secrets(value: SecretStr | None) -> SecretStr | None:
     parts = value.get_secret_value().split(",") if value else []
     if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
         raise ValueError("there are more than two, or one is too short, or has a space in it")
+    return value
+
+
+def _field_of_its_own(value: str) -> str:
+    if _TAKEN.fullmatch(value):
+        raise ValueError("this field has another meaning, or is told of in the access log")
     return value
 
 
@@ -340,6 +354,16 @@ class Settings(BaseSettings):
         shown="30d",
         ge=0,
     )
+    static_dictionary_bytes: ByteSize = _variable(
+        "DJANGO_STATIC_DICTIONARY_BYTES",
+        ByteSize(50_000_000),
+        "How many bytes of files the build encodes against their earlier versions, for browsers that have these (dcz, "
+        "RFC 9842), where `DJANGO_STATIC_PREVIOUS` is set; a file counts once for each earlier version. A megabyte "
+        "takes one or two seconds of a core, once. With `0` there are none, and no browser is told to keep a file.",
+        "a number of bytes, with a unit if you like, for example 50MB or 0",
+        shown="50MB",
+        ge=0,
+    )
     static_show_index: bool = _variable(
         "DJANGO_STATIC_SHOW_INDEX",
         False,
@@ -496,7 +520,7 @@ class Settings(BaseSettings):
         "one or two texts of 16 or more letters, digits and the like, separated by a comma",
         shown="",
     )
-    origin_secret_header: str = _variable(
+    origin_secret_header: Annotated[str, AfterValidator(_field_of_its_own)] = _variable(
         "DJANGO_ORIGIN_SECRET_HEADER",
         "X-Origin-Secret",
         "The header field in which the CDN sends the secret.",

@@ -1,8 +1,9 @@
 """Threads that work through what they are given, in the order in which it came.
 
 Rule: a thread is started when there is more work than threads, up to the limit, and is kept, so that what Django keeps
-for each thread persists (database connections, CONN_MAX_AGE). Work beyond the limit waits; beyond the backlog, it is
-refused at once. Threads are daemons: work that hangs does not hold the end of the process.
+for each thread persists (database connections, CONN_MAX_AGE). Work beyond the limit waits, and so does work for which
+the system has no thread left, where there are others; beyond the backlog, it is refused at once. Threads are daemons:
+work that hangs does not hold the end of the process.
 """
 
 from __future__ import annotations
@@ -52,10 +53,25 @@ class Threads:
             is_at_once = self._unfinished <= self._most
             another = is_at_once and self._unfinished > self._started
             self._started += another
+        if another and not self._has_another():
+            is_at_once = False
         self._work.put(work if is_at_once else late)
-        if another:
-            Thread(target=self._run, name=f"django-{self._started}", daemon=True).start()
         return is_at_once
+
+    def _has_another(self) -> bool:
+        """Start a thread; return whether there is one. Raises BacklogFull where there is none at all."""
+        try:
+            Thread(target=self._run, name=f"django-{self._started}", daemon=True).start()
+        except RuntimeError as error:
+            with self._lock:
+                self._started -= 1
+                is_none = self._started == 0
+                self._unfinished -= is_none
+            log.error("no thread for a request: %s. Raise the limit of processes, or lower DJANGO_THREADS.", error)  # noqa: TRY400
+            if is_none:
+                raise BacklogFull from None
+            return False
+        return True
 
     def _run(self) -> None:
         while True:

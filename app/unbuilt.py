@@ -58,13 +58,15 @@ class Found(StaticFiles):
 class Unbuilt:
     """ASGI middleware: the static files first, then the next application.
 
-    `prefix` begins and ends with a slash; `root_files` are names that are served at ``/`` too, where they are found,
+    `prefixes` begin and end with a slash; `root_files` are names that are served at ``/`` too, where they are found,
     and a name that ends with a slash stands for everything below it.
     """
 
-    def __init__(self, app: ASGIApp, prefix: str, root_files: Iterable[str], media_type: Callable[[str], str]) -> None:
+    def __init__(
+        self, app: ASGIApp, prefixes: tuple[str, ...], root_files: Iterable[str], media_type: Callable[[str], str]
+    ) -> None:
         self.app = app
-        self._prefix = prefix
+        self._prefixes = prefixes
         self._root = frozenset(root_files)
         self._folders = tuple(name for name in self._root if name.endswith("/"))
         self._found = Found(media_type)
@@ -82,8 +84,8 @@ class Unbuilt:
 
     async def _name(self, path: str) -> str | None:
         """Return the static file's name that a path asks for ("": none that exists), or None when it is not ours."""
-        if path.startswith(self._prefix):
-            name = path.removeprefix(self._prefix)
+        if path.startswith(self._prefixes):
+            name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
             return name if _is_collected(name) else ""
         name = path.removeprefix("/")
         if not (name in self._root or name.startswith(self._folders)) or not _is_plain(name):

@@ -13,7 +13,9 @@ import os
 import pickle
 import signal
 import socket
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -43,17 +45,39 @@ class WorkerFailed(Stop):
 
 
 class Worker(Process):
-    """A worker process of our own server, which tells of itself whenever it is asked whether it is well."""
+    """A worker process of our own server: it tells of itself when it is asked whether it is well, and when it ends."""
 
     report: Report | None = None
+
+    def target(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, in the worker, until told to stop."""
+        self._talking = threading.Lock()
+        self.server.last_words = self._tell
+        super().target(sockets)
 
     def pong(self) -> None:
         """Answer, in the worker, whether it takes requests, and what there is to tell."""
         self.child_conn.recv()
-        is_ready = self.server.started
-        self.child_conn.send((is_ready, self.server.report() if is_ready else None))
+        self._tell()
+
+    def _tell(self) -> None:
+        with self._talking, suppress(OSError):  # nobody listens any more
+            is_ready = self.server.started
+            self.child_conn.send((is_ready, self.server.report() if is_ready else None))
+
+    def hear(self) -> None:
+        """Take what the worker has told and nobody has heard: its last words, if it has ended."""
+        with suppress(OSError, EOFError, pickle.UnpicklingError):
+            while self.parent_conn.poll():
+                self.report = self.parent_conn.recv()[1] or self.report
+
+    def kill(self) -> None:
+        """Kill it, if it has not ended."""
+        self.hear()
+        super().kill()
 
     def _healthcheck(self, timeout: float) -> bool | None:
+        self.hear()  # answers to questions that were given up would keep all others waiting
         try:
             self.parent_conn.send(b"ping")
             if self.parent_conn.poll(timeout):
@@ -89,6 +113,7 @@ class Workers(Multiprocess):
         self._starting: dict[Process, float] = {}  # until they take requests: when they were started
         self._retired: list[Process] = []
         self._ended = Counts()
+        self._counting = threading.Lock()
 
     def init_processes(self) -> None:
         """Start all workers."""
@@ -98,8 +123,8 @@ class Workers(Multiprocess):
         """Watch the workers that start, and replace those that have ended."""
         for process in [process for process in self._retired if not process.is_alive(_LOOK)]:
             if not process.process.is_alive():
-                self._retired.remove(process)
                 self._bury(process)
+                self._retired.remove(process)
         for place, process in enumerate(self.processes):
             if self.should_exit.is_set():
                 return
@@ -114,8 +139,9 @@ class Workers(Multiprocess):
 
     def reports(self) -> tuple[Counts, list[Report]]:
         """Return what all workers counted that have ended, and what the living ones tell; from any thread."""
-        living = [cast("Worker", process).report for process in [*self.processes, *self._retired]]
-        return self._ended, [report for report in living if report]
+        with self._counting:
+            living = {process: cast("Worker", process).report for process in [*self.processes, *self._retired]}
+            return self._ended, [report for report in living.values() if report]
 
     @staticmethod
     def release() -> str:
@@ -123,10 +149,13 @@ class Workers(Multiprocess):
         return Path(os.environ["DJANGO_STATIC_ROOT"]).name
 
     def _bury(self, process: Process) -> None:
-        """Keep what a worker counted that has ended."""
-        report = cast("Worker", process).report
-        if report:
-            self._ended = summed([self._ended, report.counts])
+        """Keep what a worker counted that has ended, and count it no more among the living."""
+        worker = cast("Worker", process)
+        worker.hear()
+        with self._counting:
+            if worker.report:
+                self._ended = summed([self._ended, worker.report.counts])
+            worker.report = None
 
     def _watch_start(self, process: Process) -> None:
         if process.is_ready(_LOOK):
@@ -169,10 +198,13 @@ class Workers(Multiprocess):
                 if not is_ending:
                     log.error("a new worker did not start; the others go on as they are")
                 return False
+            for process in [*self.processes, *self._retired]:
+                process.is_alive(_LOOK)  # it tells of itself meanwhile
             time.sleep(_LOOK)
         del self._starting[successor]
-        old, self.processes[place] = self.processes[place], successor
+        old = self.processes[place]
         self._retired.append(old)
+        self.processes[place] = successor
         cast("Worker", old).retire()
         return True
 

@@ -1,7 +1,7 @@
 """``make bench-memory``: what a worker weighs with ten files and with ten thousand, before and after all are asked for.
 
 Rule: every file is asked for once of every worker. Files in memory (memfd_create(2)), in which this project keeps
-longer bodies, are added: PSS has their mapped pages alone.
+longer bodies, are added where PSS does not have them: it has their mapped pages alone.
 """
 
 from __future__ import annotations

@@ -27,14 +27,18 @@ def pss_of(pid: int) -> int:
 
 
 def memory_files_of(pid: int) -> int:
-    """Return the bytes of the files in memory that a process holds (memfd_create(2)); few of their pages are mapped."""
+    """Return what the files in memory that a process holds (memfd_create(2)) take in bytes beside what PSS has of them.
+
+    PSS has their mapped pages, which are few where bodies go to sockets by sendfile(2).
+    """
     sizes: dict[int, int] = {}
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
             if str(entry.readlink()).startswith("/memfd:"):
                 facts = entry.stat()
                 sizes[facts.st_ino] = facts.st_blocks * 512
-    return sum(sizes.values())
+    mappings = re.findall(r"/memfd:.*\n(?:\w+:.*\n)*?Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps").read_text())
+    return sum(sizes.values()) - sum(map(int, mappings)) * 1024
 
 
 def sockets_of(pid: int) -> int:

@@ -51,6 +51,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--json", type=Path, metavar="FILE")
     options.add_argument("--chart", type=Path, metavar="FILE", help="write the chart of the small file, as SVG")
+    options.add_argument("--trees", type=Path, metavar="DIR", help="keep the trees there, and use those that are there")
     chosen = options.parse_args()
     if reason := missing():
         print(f"skipped: {reason}")
@@ -59,7 +60,7 @@ def main() -> None:
     results: dict[str, Result] = {}
     loads: dict[str, float] = {}
     try:
-        with workshop() as work:
+        with workshop(chosen.trees) as work:
             for name in [chosen.only] if chosen.only else PARTS:
                 progress(f"{name}:")
                 results[name] = PARTS[name](work, chosen.rounds)

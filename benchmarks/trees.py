@@ -42,18 +42,21 @@ class Tree:
 
 
 @contextmanager
-def workshop() -> Iterator[Path]:
-    """Give a directory for trees, which is removed afterwards."""
-    with TemporaryDirectory(prefix="work-", dir=HERE) as work:
-        yield Path(work)
+def workshop(kept: Path | None) -> Iterator[Path]:
+    """Give a directory for trees: one that is kept, with those that are there already, or one that is removed."""
+    if kept:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept.resolve()
+    else:
+        with TemporaryDirectory(prefix="work-", dir=HERE) as work:
+            yield Path(work)
 
 
 def of_three(work: Path) -> Tree:
     """Return the tree of the three files, made once in this workshop."""
     if (work / "tree-three").exists():
         return _read(work, "three")
-    sources = work / "sources-three"
-    sources.mkdir()
+    sources = _sources(work, "three")
     for name, (package, path) in _COPIED.items():
         spec = find_spec(package)
         assert spec
@@ -69,21 +72,28 @@ def of_three(work: Path) -> Tree:
 def of_many(work: Path, count: int) -> Tree:
     """Return a tree of generated files, made once in this workshop."""
     if not (work / f"tree-{count}").exists():
-        generate(work / f"sources-{count}", count)
+        generate(_sources(work, str(count)), count)
         _built(work, str(count), "gzip")
     return _read(work, str(count))
 
 
 def of_images(work: Path, count: int) -> Tree:
     """Return a tree of images of 500 kB each, made once in this workshop."""
-    sources = work / "sources-images"
-    if not sources.exists():
-        sources.mkdir()
+    if not (work / "tree-images").exists():
+        sources = _sources(work, "images")
         random = Random(2)
         for number in range(count):
             (sources / f"{number:03}.jpg").write_bytes(random.randbytes(500_000))
         _built(work, "images", "gzip")
     return _read(work, "images")
+
+
+def _sources(work: Path, name: str) -> Path:
+    """Return an empty directory for the sources of a tree; what an interrupted run left there is removed."""
+    sources = work / f"sources-{name}"
+    shutil.rmtree(sources, ignore_errors=True)
+    sources.mkdir()
+    return sources
 
 
 def _built(work: Path, name: str, codings: str) -> Tree:

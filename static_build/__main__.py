@@ -84,6 +84,9 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            bytes_alone (what no newer release has)
         dropped            releases that were carried so far: release, time,
                            origin, reason, files and bytes (that went)
+        deltas             files encoded against their earlier versions (dcz):
+                           resources, deltas, bytes, instead (bytes of the
+                           smallest other coding, for each), seconds
         verified           with --verify: resources, files, bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
@@ -124,6 +127,7 @@ def _lines(built: Built) -> Iterator[str]:
         f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
     )
     yield from (f"static-host: {line}" for line in history.lines(built.holdings[1:], built.dropped))
+    yield from (f"static-host: {line}" for line in history.saved(built.saving))
     if built.verified:
         yield f"static-host: verified: {built.verified}"
 

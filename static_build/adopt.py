@@ -3,7 +3,8 @@
 Rule: nothing in the tree is changed but the index, which is written last and by one rename. Encoded siblings
 (``x.css.br``, ``x.css.gz``, ``x.css.zst``) are used if they decode to their file and are smaller; those that do not
 are said to be so, and are served by their own names only. Immutable is what Django's manifest or a bundler's says is
-fingerprinted, and what the operator's pattern finds: as in a build.
+fingerprinted, and what the operator's pattern finds: as in a build. Deltas to earlier versions (``x.css.….dcz``) are
+used if they decode with another file of the tree; then all that can be a dictionary is one, as in a build.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from app.origin import index
 from app.origin.index import SUFFIXES, digest
 from app.project import BUNDLED, DEFAULT_PREFIX, configured
 from app.settings import Settings
-from static_build import bundles, resources
+from static_build import bundles, deltas, dictionaries, resources
 from static_build.compress import NOTHING
 from static_build.encode import decoded
 from static_build.releases import BuildFailed
@@ -78,6 +80,10 @@ def _adopted(root: Path, settings: Settings) -> Made:
     )
     contents = [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()]
     made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
+    whole = deltas.recognised(root, made.resources)
+    if len(whole) < len(made.resources):
+        logical = resources.logical(manifest[1]) if manifest else {}
+        made = replace(made, resources=dictionaries.offered(whole, dictionaries.patterns_of(whole, logical)))
     try:
         _write(root, index.dumps(_prefix(settings), made.resources, manifest, adopted=True))
     except ValueError as error:

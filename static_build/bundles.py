@@ -29,7 +29,7 @@ NAMES = frozenset({"manifest.json", "asset-manifest.json", "assets-manifest.json
 BUNDLED = "bundled"
 """The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
 
-_HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
+HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
 Output = tuple[str | None, str]
 """The name of what was bundled, where the manifest tells it, and the file that came of it."""
 
@@ -110,7 +110,7 @@ def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
 def _is_hashed(logical: str | None, name: str) -> bool:
     stem = PurePosixPath(name).name.partition(".map")[0]
     stem = stem.rpartition(".")[0] or stem
-    match = _HASH.search(stem)
+    match = HASH.search(stem)
     if not match or (match["hash"].islower() and match["hash"].isalpha()):  # a word, not a hash
         return False
     own = PurePosixPath(logical or "").name

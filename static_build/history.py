@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from static_build.deltas import Saving
 from static_build.holdings import Gone, Holding
 from static_build.report import size
 
@@ -24,6 +25,17 @@ def lines(held: Sequence[Holding], dropped: Iterable[Gone]) -> Iterator[str]:
     for gone in dropped:
         what = f"{gone.release.digest}, {_counted(gone.files, 'file')}, {size(gone.bytes)}"
         yield f"dropped release {what}: {gone.reason}"
+
+
+def saved(saving: Saving) -> Iterator[str]:
+    """Give what a build says of its deltas, if there are any."""
+    if saving.deltas:
+        what = f"{_counted(saving.resources, 'file')} against {_counted(saving.deltas, 'earlier version')}"
+        share = 100 * saving.bytes / saving.instead
+        yield (
+            f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %; "
+            f"{saving.seconds:.1f} s"
+        )
 
 
 def table(held: Iterable[Holding]) -> str:

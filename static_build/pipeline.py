@@ -1,4 +1,4 @@
-"""The build, from a project to a tree: collect → encode → carry → index → swap into place.
+"""The build, from a project to a tree: collect → encode → carry → deltas → index → swap into place.
 
 Rule: it needs no database, and no network unless earlier releases are carried from one; it never leaves half a tree.
 Two builds of one source give the same bytes, the index included. The sources are the project's files and the earlier
@@ -28,6 +28,7 @@ from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
+from static_build.deltas import RECIPE, Deltas, Saving, saving
 from static_build.encode import Encoder
 from static_build.files import Files, file_mode
 from static_build.holdings import Gone, Holding, gone, holdings
@@ -55,7 +56,7 @@ class Built:
     """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads.
 
     `made` is the release by itself; `holdings` is what the tree has of it and of each earlier release that it carries,
-    the newest first; `dropped` are those that it carries no longer.
+    the newest first; `dropped` are those that it carries no longer; `saving` is what its deltas come to.
     """
 
     root: Path
@@ -64,6 +65,7 @@ class Built:
     made: resources.Made
     holdings: tuple[Holding, ...]
     dropped: tuple[Gone, ...]
+    saving: Saving
     seconds: float
     verified: Verified | None = None
 
@@ -108,7 +110,8 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
     release = tree.releases[0].digest
     held = holdings(tree.releases, tree.values())
     went = gone(work.plan.dropped, tree)
-    return Built(root, release, changed, made, held, went, time.monotonic() - began, work.verified)
+    saved = saving(tree.values(), work.deltas.seconds)
+    return Built(root, release, changed, made, held, went, saved, time.monotonic() - began, work.verified)
 
 
 class _Build:
@@ -129,6 +132,7 @@ class _Build:
         project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
         self.files = Files(directory, self.before, file_mode())
+        self.deltas = Deltas(directory, self.files, self.cache.directory, settings)
 
     def run(self, progress: resources.Progress) -> tuple[resources.Made, bool]:
         """Return what the release consists of, and whether the tree is another one than before."""
@@ -147,7 +151,7 @@ class _Build:
                 compressed = compress(self.project.host + self.project.prefix)
             made = self._made(collected, compressed, progress)
             in_the_way = self._write_index(made, collected, compressed, earlier)
-        made = replace(made, warnings=(*made.warnings, *in_the_way))
+        made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
         stale = [] if self.plan.kept else [REUSED.format(name=name) for name in reused(self.before, made.resources)]
@@ -171,13 +175,15 @@ class _Build:
         """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
         others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
-        data = _index(self.project, made.resources, manifest, others)
+        resources = self.deltas.offered(made.resources, manifest[1])
+        data = _index(self.project, resources, manifest, others)
         own = index.loads(data).releases[0].digest
         self.plan = earlier.plan(own)
         problems = Problems(self.settings.static_previous_problems)
-        taken = {r.file for resource in made.resources.values() for r in resource.representations}
-        whole = carry(made.resources, {manifest[0], *others, *taken}, self.plan, self.files, problems)
+        taken = {r.file for resource in resources.values() for r in resource.representations}
+        carried = carry(resources, {manifest[0], *others, *taken}, self.plan, self.files, problems)
         problems.settle()
+        whole = self.deltas.added(carried)
         made_at = self._time_of(own, earlier)
         if self.plan.kept or made_at is not None:
             releases = tuple(ancestor.release for ancestor in self.plan.kept)
@@ -202,7 +208,7 @@ class _Build:
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
         facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.mode)
-        return fingerprint(found, *facts)
+        return fingerprint(found, *facts, RECIPE, self.deltas.budget)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""

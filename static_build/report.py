@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -111,6 +111,7 @@ def document(built: Built) -> dict[str, Any]:
         "contents": [_facts(content) for content in sorted(contents, key=lambda each: (-_wire(each), each.names))],
         "releases": [holding.facts for holding in built.holdings],
         "dropped": [gone.facts for gone in built.dropped],
+        "deltas": {**asdict(built.saving), "seconds": round(built.saving.seconds, 3)},
     }
 
 

@@ -119,6 +119,11 @@ def fingerprinted(manifest: bytes) -> frozenset[str]:
     return frozenset(hashed for name, hashed in paths.items() if hashed != name).union(own)
 
 
+def logical(manifest: bytes) -> dict[str, str]:
+    """Return the names that Django's manifest fingerprints, by the names that it gives them."""
+    return {hashed: name for name, hashed in json.loads(manifest)["paths"].items() if hashed != name}
+
+
 def make(
     root: Path,
     names: list[str],
@@ -160,7 +165,8 @@ def recalled(index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> Made:
         groups.setdefault(resource.identity.digest, []).append(name)
     contents = []
     for group in groups.values():
-        facts = tuple((r.coding, r.length, r.digest) for r in resources[group[0]].representations)
+        own = (r for r in resources[group[0]].representations if not r.dictionary)
+        facts = tuple((r.coding, r.length, r.digest) for r in own)
         tried = worth(encoder, group)
         contents.append(Content(tuple(group), facts, tried, from_cache=tried, seconds=0.0))
     return Made(resources, tuple(sorted(contents, key=lambda content: content.names)), warnings)

@@ -1,9 +1,10 @@
 """A built tree → proof that every representation is its source.
 
 Rule: every file of the index is read whole and compared with its length and its digest; every encoded one is decoded
-as a browser would, and must give the bytes whose digest the index records for the resource without coding. Equal bytes
-are decoded once, however many names they have. Nothing is held whole, and no decoding goes on beyond the length of
-the source, whatever the file would unfold to. All that is wrong is told, not the first of it.
+as a browser would, and must give the bytes whose digest the index records for the resource without coding; for a
+delta, the browser has the dictionary that the index and the delta name, which must be in the tree. Equal bytes are
+decoded once, however many names they have. Nothing but dictionaries is held whole, and no decoding goes on beyond the
+length of the source, whatever the file would unfold to. All that is wrong is told, not the first of it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import sys
 import time
 import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ from pathlib import Path
 
 import brotli
 
-from app.origin.index import Representation, Resource, short_digest
+from app.origin.index import DICTIONARY_CODING, Representation, Resource, short_digest
 from app.origin.tree import FileChanged, Tree, TreeDamaged, load
+from static_build import deltas
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -56,7 +59,8 @@ def verify(root: Path) -> Verified:
     tree = load(root)
     try:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            found = list(threads.map(lambda names: _examined(tree, names), _same_source(tree)))
+            sources = _Sources(tree)
+            found = list(threads.map(lambda names: _examined(sources, names), sources.names.values()))
     finally:
         tree.close()
     bad = sorted(line for group, _ in found for line in group)
@@ -69,22 +73,33 @@ def verify(root: Path) -> Verified:
     return Verified(len(tree.index), len(lengths), sum(lengths), round(time.monotonic() - began, 3))
 
 
-def _same_source(tree: Tree) -> list[list[str]]:
-    """Return the names, those of equal bytes together."""
-    groups: dict[str, list[str]] = {}
-    for name, resource in tree.index.items():
-        groups.setdefault(resource.identity.digest, []).append(name)
-    return list(groups.values())
+class _Sources:
+    """The contents of a tree without coding; `names` has the names of each, by its digest."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.names: dict[str, list[str]] = {}
+        for name, resource in tree.index.items():
+            self.names.setdefault(resource.identity.digest, []).append(name)
+
+    def dictionary(self, sha_256: str) -> bytes | None:
+        """Return the content with this SHA-256, in base64, if the tree has it. Raises OSError."""
+        for name in self.names.get(short_digest(b64decode(sha_256)), ()):
+            with self.tree.open(self.tree.index[name].identity) as file:
+                data = file.readall()
+            if b64encode(sha256(data).digest()).decode() == sha_256:
+                return data
+        return None
 
 
-def _examined(tree: Tree, names: list[str]) -> tuple[list[str], list[int]]:
+def _examined(sources: _Sources, names: list[str]) -> tuple[list[str], list[int]]:
     """Return a line for each file of these resources that is wrong, and the length of each that is right."""
     bad, lengths = [], []
     decodes: dict[str, bool] = {}
     for name in names:
-        resource = tree.index[name]
+        resource = sources.tree.index[name]
         for representation in resource.representations:
-            wrong = _wrong(tree, name, resource, representation, decodes)
+            wrong = _wrong(sources, name, resource, representation, decodes)
             if wrong:
                 bad.append(f"{representation.file} ({representation.coding}): {wrong}")
             else:
@@ -93,19 +108,22 @@ def _examined(tree: Tree, names: list[str]) -> tuple[list[str], list[int]]:
 
 
 def _wrong(
-    tree: Tree, name: str, resource: Resource, representation: Representation, decodes: dict[str, bool]
+    sources: _Sources, name: str, resource: Resource, representation: Representation, decodes: dict[str, bool]
 ) -> str | None:
-    wrong = tree.difference(representation)
+    wrong = sources.tree.difference(representation)
     if wrong:
         return wrong
     try:
-        with tree.open(representation) as file:
+        with sources.tree.open(representation) as file:
             if short_digest(file_digest(file, "sha256").digest()) != representation.digest:
                 return "is not what was built"
             key = f"{representation.coding} {representation.digest}"
             if key not in decodes:
                 file.seek(0)
-                decodes[key] = _decodes_to(resource.identity, representation.coding, file)
+                dictionary = sources.dictionary(representation.dictionary) if representation.dictionary else b""
+                if dictionary is None:
+                    return "needs a dictionary that the tree does not have"
+                decodes[key] = _decodes_to(resource.identity, representation.coding, file, dictionary)
     except FileChanged:
         return "was changed meanwhile"
     except OSError as error:
@@ -113,13 +131,13 @@ def _wrong(
     return None if decodes[key] else f"does not decode to {name}"
 
 
-def _decodes_to(source: Representation, coding: str, file: io.FileIO) -> bool:
+def _decodes_to(source: Representation, coding: str, file: io.FileIO, dictionary: bytes) -> bool:
     """Whether the file decodes to the source's bytes. Raises OSError where it cannot be read."""
     if coding == "identity":
         return True  # its digest is the source's
     seen, left = sha256(), source.length
     try:
-        for chunk in _decoded(coding, file):
+        for chunk in _decoded(coding, file, dictionary):
             left -= len(chunk)
             if left < 0:
                 return False
@@ -133,12 +151,17 @@ def _decodes_to(source: Representation, coding: str, file: io.FileIO) -> bool:
     return short_digest(seen.digest()) == source.digest
 
 
-def _decoded(coding: str, file: io.FileIO) -> Iterator[bytes]:
+def _decoded(coding: str, file: io.FileIO, dictionary: bytes) -> Iterator[bytes]:
     """Give what a browser would decode, in pieces. Raises the decoder's error where it could not."""
     if coding == "br":
         yield from _brotli(file)
         return
-    reader = GzipFile(fileobj=file) if coding == "gzip" else zstd.ZstdFile(file, options=_BROWSERS)
+    if coding == "gzip":
+        reader: GzipFile | zstd.ZstdFile = GzipFile(fileobj=file)
+    elif coding == DICTIONARY_CODING:
+        reader = deltas.reader(file, dictionary)
+    else:
+        reader = zstd.ZstdFile(file, options=_BROWSERS)
     while chunk := reader.read(_CHUNK):
         yield chunk
 

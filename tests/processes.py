@@ -89,7 +89,7 @@ def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> I
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # so that its children can be ended with it
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever nohup has set for the tests
+        preexec_fn=_minding_signals,
     )
     running = Running(process, [])
     reader = Thread(target=_read, args=(running,), daemon=True)
@@ -104,6 +104,12 @@ def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> I
         reader.join(5)
         assert process.stdout
         process.stdout.close()
+
+
+def _minding_signals() -> None:
+    """Have the signals that end a program end it, whatever nohup, or a shell in the background, has set before."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def free_port() -> int:

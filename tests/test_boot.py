@@ -151,7 +151,7 @@ def test_a_missing_tree(project: Path, workers: str) -> None:
     [
         (lambda data: data[:-20], "its checksum does not match: it was cut short or changed after the build"),
         (lambda data: data.replace(b"text/css", b"text/xss"), "its checksum does not match: it was cut short or"),
-        (lambda data: data.replace(b'"format": 1', b'"format": 9'), "it has format 9, this version reads format 1"),
+        (lambda data: data.replace(b'"format": 2', b'"format": 9'), "it has format 9, this version reads formats 1"),
         (lambda _: b"", "its first line is not an index header"),
         (lambda _: b"\xff\xfe\x00", "its first line is not an index header"),
         (lambda _: b"[]\n", "its first line is not an index header"),

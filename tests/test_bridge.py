@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import struct
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +19,14 @@ from tests.conftest import copied
 from tests.processes import SCRIPTS, Running, run, serving
 
 VIEWS = """
-import os, tempfile, threading, time
+import gc, os, tempfile, threading, time, weakref
 from django.core.signals import request_finished, request_started
 from django.db import connection
 from django.http import FileResponse, HttpResponse, HttpResponseNotModified, JsonResponse, StreamingHttpResponse
 from django.urls import path
 
-open_streams, whole, made = [], [], []
+open_streams, whole, made, kept = [], [], [], []
+alive = weakref.WeakSet()
 signals = {"started": 0, "finished": 0}
 
 def count(name):
@@ -89,6 +92,16 @@ def lines(request):
 def unread(request):
     return HttpResponse("not read")
 
+def keep(request):
+    gc.disable()
+    alive.add(request.META["wsgi.input"])
+    if "too_long" in request.GET:
+        kept.append(request)
+    return HttpResponse(str(len(request.body)))
+
+def closed(request):
+    return JsonResponse({"closed": [one.META["wsgi.input"].closed for one in kept], "alive": len(alive) - len(kept)})
+
 def echo(request):
     response = JsonResponse({
         "path": request.path_info, "query": request.META["QUERY_STRING"], "method": request.method,
@@ -117,7 +130,8 @@ def wrong(request, code):
 urlpatterns = [
     path("stream/", stream), path("slow/", slow), path("status/", status), path("upload/", upload),
     path("flood/", flood), path("breaks/", breaks), path("events/", events), path("lines/", lines),
-    path("unread/", unread), path("echo/", echo), path("echo/<path:rest>", lambda r, rest: echo(r)),
+    path("unread/", unread), path("keep/", keep), path("closed/", closed), path("echo/", echo),
+    path("echo/<path:rest>", lambda r, rest: echo(r)),
     path("large/", large), path("fails/", fails), path("leaves/", leaves), path("code/<int:code>/", wrong),
 ]
 """
@@ -421,6 +435,28 @@ def test_a_body_can_be_read_by_lines_and_left_unread(bridge: Running) -> None:
             assert client.post("/unread/", content=long * 5).text == "not read"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a connection's segments")
+def test_head_and_body_of_a_page_come_in_one_segment(bridge: Running) -> None:
+    with socket.create_connection(("127.0.0.1", bridge.port), timeout=10) as connection:
+        for expected in (1, 2, 3):
+            connection.sendall(b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(65536)
+            information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+            assert struct.unpack_from("I", information, 152) == (expected,), "tcpi_data_segs_in"
+
+
+def test_a_body_is_given_back_with_its_request_and_not_when_garbage_is_collected(server: Running) -> None:
+    body = b"x" * 2_000_000
+    for _ in range(3):
+        assert httpx.post(f"{server.url}/keep/", content=body).text == "2000000"
+        assert httpx.post(f"{server.url}/keep/", content=iter([body])).text == "2000000"
+    assert httpx.post(f"{server.url}/keep/?too_long", content=body).text == "2000000"
+    assert httpx.post(f"{server.url}/keep/?too_long", content=iter([body])).text == "2000000"
+    assert httpx.get(f"{server.url}/closed/").json() == {"closed": [True, True], "alive": 0}
+
+
 def test_a_client_that_waits_for_100_gets_it(bridge: Running) -> None:
     head = b"POST /upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
     with socket.create_connection(("127.0.0.1", bridge.port), timeout=10) as client:
@@ -447,8 +483,20 @@ def test_head_has_the_length_of_get(bridge: Running) -> None:
         assert client.get("/unread/").text == "not read"
 
 
-def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path) -> None:
-    with serving(cwd=project, **VARIABLES) as running:
+SILENT = """
+from mysite.settings import *
+LOGGING = {  # it turns all other loggers off, which is what Python does unless told otherwise
+    "version": 1,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
+"""
+
+
+@pytest.mark.parametrize("settings", ["mysite.settings", "silent"])
+def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, settings: str) -> None:
+    (project / "silent.py").write_text(SILENT)
+    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": settings}) as running:
         with httpx.Client(base_url=running.url) as client:
             assert client.get("/fails/").status_code == 500
             assert client.get("/leaves/").status_code == 500

@@ -68,13 +68,18 @@ def test_what_cannot_be_is_refused_at_the_start(plain: Path, variables: dict[str
     assert told in result.stderr
 
 
-def test_a_url_of_the_project_s_own_is_not_shadowed_in_silence(project: Path, cache: Path) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "route"), [("path('healthz'", "'healthz'"), ("re_path(r'^healthz/?$'", "'^healthz/?$'")]
+)
+def test_a_url_of_the_project_s_own_is_not_shadowed_in_silence(
+    project: Path, cache: Path, pattern: str, route: str
+) -> None:
     urls = project / "mysite/urls.py"
-    own = "from django.http import HttpResponse\nurlpatterns.append(path('healthz', lambda r: HttpResponse('own')))\n"
-    urls.write_text(f"{urls.read_text()}\nfrom django.urls import path\n{own}")
+    own = f"from django.http import HttpResponse\nurlpatterns.append({pattern}, lambda r: HttpResponse('own')))\n"
+    urls.write_text(f"{urls.read_text()}\nfrom django.urls import path, re_path\n{own}")
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
     with serving(cwd=project, **SETTINGS) as running:
-        assert "static-host: /healthz is answered here, not by the project's own 'healthz'\n" in running.lines
+        assert f"static-host: /healthz is answered here, not by the project's own {route}\n" in running.lines
         assert httpx.get(f"{running.url}/healthz").text == "ok\n"
     with serving(cwd=project, DJANGO_HEALTH_PATH="/alive", **SETTINGS) as running:
         assert "is answered here" not in running.output

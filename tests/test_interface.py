@@ -102,6 +102,47 @@ def test_a_websocket_to_a_project_without_any_is_refused_and_not_an_error(plain:
     assert "rror" not in running.output
 
 
+WRAPPED = """
+from django.core.asgi import get_asgi_application
+django = get_asgi_application()
+
+async def application(scope, receive, send):
+    await django(scope, receive, send)
+"""
+BY_PROTOCOL = """
+from channels.routing import ProtocolTypeRouter
+from django.core.asgi import get_asgi_application
+application = ProtocolTypeRouter({"http": get_asgi_application()})
+"""
+BY_PATH = """
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": URLRouter([])})
+"""
+
+
+@pytest.mark.parametrize("module", [WRAPPED, BY_PROTOCOL, BY_PATH], ids=["wrapped", "by protocol", "by path"])
+def test_a_websocket_that_the_project_has_nothing_for_is_refused_and_not_an_error(asgi: Path, module: str) -> None:
+    (asgi / "mysite/asgi.py").write_text(module)
+    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        with pytest.raises(InvalidStatus) as refused:
+            connect(f"{running.url.replace('http', 'ws')}/ws/", open_timeout=5)
+        assert refused.value.response.status_code == 403
+        running.wait_for("WebSocket '/ws/': refused: ")
+        assert running.stop() == 0
+    assert "Traceback" not in running.output
+
+
+def test_an_exception_in_a_websocket_is_logged_whole(asgi: Path) -> None:
+    raising = "    if scope['type'] == 'websocket':\n        await receive()\n        raise ValueError('a fault')\n"
+    (asgi / "mysite/asgi.py").write_text(WRAPPED.replace("    await", f"{raising}    await"))
+    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        with pytest.raises(InvalidStatus) as failed:
+            connect(f"{running.url.replace('http', 'ws')}/ws/", open_timeout=5)
+        assert failed.value.response.status_code == 500
+        running.wait_for("\nValueError: a fault")
+
+
 @pytest.mark.parametrize("interface", ["auto", "wsgi"])
 def test_wsgi_can_be_forced(chat: Path, interface: str) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": "chat.settings", "DJANGO_INTERFACE": interface}

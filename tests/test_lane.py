@@ -77,6 +77,9 @@ KINDS = [
     request(f"GET {CSS}", "Accept-Encoding: br"),
     request(f"HEAD {CSS}", "accept-encoding:gzip", "Connection: keep-alive"),
     request("GET /static/digits.txt?v=1", "If-None-Match: *"),
+    request(
+        f"GET {CSS}", "Available-Dictionary: :LYV/ESLt10W444bnpnKEvJNAEp3nAu/YAe2Bx3tLVTM=:", "Accept-Encoding: dcz"
+    ),
     request("GET /static/digits.txt", "Range: bytes=2-4,6-7"),
     request("GET /static/digits.txt", "Range: bytes=20-"),
     request("GET /static/digits.txt", LENGTH, body=BAIT),

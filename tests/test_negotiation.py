@@ -12,7 +12,7 @@ from app.origin.index import Representation
 from app.origin.negotiation import preferred, weights
 
 TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-ORDER = ["br", "zstd", "gzip", "identity"]
+ORDER = ["br", "zstd", "gzip", "identity", "dcz"]
 
 
 def weight(text: str) -> Fraction | None:
@@ -54,7 +54,7 @@ def chosen(field: str | None, available: dict[str, int]) -> str | None:
     for coding, length in available.items():
         if coding in named:
             value = named[coding]
-        elif "*" in named:
+        elif "*" in named and coding != "dcz":  # which nobody can decode who has not said so
             value = named["*"]
         else:
             value = Fraction(1, 10_000) if coding == "identity" else Fraction(0)
@@ -64,7 +64,7 @@ def chosen(field: str | None, available: dict[str, int]) -> str | None:
 
 
 codings = st.sampled_from(
-    ["br", "gzip", "zstd", "identity", "*", "x-gzip", "BR", "Gzip", "deflate", "br-x", "notbr", ""]
+    ["br", "gzip", "zstd", "dcz", "identity", "*", "x-gzip", "BR", "Gzip", "deflate", "br-x", "notbr", ""]
 )
 spaces = st.sampled_from(["", " ", "\t", "  "])
 qvalues = st.sampled_from(
@@ -83,17 +83,22 @@ elements = st.builds(
 )
 rubbish = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=60)
 fields = st.one_of(st.none(), st.lists(elements, max_size=6).map(",".join), rubbish)
-available = st.dictionaries(st.sampled_from(["br", "zstd", "gzip"]), st.integers(0, 5), max_size=3).map(
+available = st.dictionaries(st.sampled_from(["br", "zstd", "gzip", "dcz"]), st.integers(0, 5), max_size=4).map(
     lambda sizes: {**sizes, "identity": 5}
 )
 
 
 @settings(max_examples=3000, deadline=None)
-@given(fields, available)
-def test_the_choice_is_that_of_a_plain_reading_of_the_grammar(field: str | None, sizes: dict[str, int]) -> None:
-    representations = [Representation(coding, "", length, "") for coding, length in sizes.items()]
-    best = preferred(weights(None if field is None else field.encode("latin-1")), representations)
-    assert (best.coding if best else None) == chosen(field, sizes)
+@given(fields, available, st.sampled_from(["", "its", "another"]))
+def test_the_choice_is_that_of_a_plain_reading_of_the_grammar(
+    field: str | None, sizes: dict[str, int], dictionary: str
+) -> None:
+    representations = [
+        Representation(coding, "", length, "", "its" if coding == "dcz" else "") for coding, length in sizes.items()
+    ]
+    best = preferred(weights(None if field is None else field.encode("latin-1")), representations, dictionary)
+    usable = {coding: length for coding, length in sizes.items() if coding != "dcz" or dictionary == "its"}
+    assert (best.coding if best else None) == chosen(field, usable)
 
 
 def test_the_cache_is_bounded_and_long_values_stay_out_of_it() -> None:

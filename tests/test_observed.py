@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import time
 from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from tests.cases import CSS, DIGITS, LARGE
+from tests.conftest import copied
 from tests.processes import Running, free_port, run, serving
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
@@ -113,6 +118,49 @@ def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
     assert re.fullmatch("[0-9a-f]{16}", second["request_id"]), "a request that no proxy has named is named here"
 
 
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("%74oken=SECRET&a=1", "%74oken=***&a=1"),
+        ("access%5Ftoken=SECRET", "access%5Ftoken=***"),
+        ("a;token=SECRET", "a;token=***"),
+        ("pwd=SECRET&jwt=SECRET&otp=SECRET", "pwd=***&jwt=***&otp=***"),
+        ("next=%2Fx%3Ftoken%3DSECRET%26b", "next=***"),
+        ("next=/x?a&session=SECRET", "next=/x?a&session=***"),
+        ("next=/x?session=SECRET", "next=***"),
+        ("next=%2Fx%3Fpage%3D2&b&=&c=%", "next=%2Fx%3Fpage%3D2&b&=&c=%"),
+    ],
+)
+def test_a_secret_in_a_query_is_masked_in_either_lane(server: Running, query: str, told: str) -> None:
+    for path, host in ((DIGITS, "a"), ("/echo/", "localhost")):
+        sent(server.port, f"GET {path}?{query} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        server.wait_for(f"GET {path}?{told} HTTP/1.1 200 ")
+    assert "SECRET" not in server.output
+
+
+def test_the_handshake_of_a_web_socket_is_told_of(tmp_path: Path, cache: Path) -> None:
+    project, variables = copied("chat", tmp_path), {"DJANGO_SETTINGS_MODULE": "chat.settings"}
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **variables).returncode == 0
+    secret = {"X-Origin-Secret": OLD, "X-Request-ID": "one"}
+    port, paths = free_port(), {"DJANGO_HEALTH_PATH": "/ws/open"}
+    with serving(
+        cwd=project, DJANGO_ORIGIN_SECRET=OLD, METRICS_PORT=str(port), DJANGO_INTERFACE="asgi", **paths, **variables
+    ) as running:
+        room = re.sub("^http", "ws", running.url)
+        with connect(f"{room}/ws/room/?token=abc", origin=Origin(running.url), additional_headers=secret):
+            running.wait_for("GET /ws/room/?token=*** HTTP/1.1 101 0 - django")
+        for path, headers, lane in (
+            ("/ws/room/", {}, "refused"),
+            ("/ws/open", {}, "refused"),  # what is open to a health check is not to a WebSocket
+            ("/static/x", secret, "static"),
+        ):
+            with pytest.raises(InvalidStatus), connect(room + path, additional_headers=headers):
+                pass
+            running.wait_for(f"GET {path} HTTP/1.1 403 0 - {lane}")
+        assert metrics(port)['static_host_requests_total{lane="django",status="101"}'] == 1
+        assert OLD not in running.output
+
+
 def test_without_an_access_log_nothing_is_written(plain: Path) -> None:
     with serving(cwd=plain, ACCESS_LOG="false", **SETTINGS) as running:
         for path in (b"/static/digits.txt", b"/healthz", b"/"):
@@ -173,6 +221,25 @@ def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
         assert metrics(port)['static_host_requests_total{lane="fast",status="200"}'] == 20
 
 
+def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twice(plain: Path) -> None:
+    port = free_port()
+    variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
+    count = 'static_host_requests_total{lane="fast",status="200"}'
+    with serving(cwd=plain, **variables, **SETTINGS) as running:
+        sent_so_far, before = 0, 0.0
+        running.process.send_signal(signal.SIGHUP)
+        while "all workers serve" not in running.output:
+            assert httpx.get(running.url + DIGITS).status_code == 200
+            sent_so_far += 1
+            counted = metrics(port).get(count, 0)
+            assert before <= counted <= sent_so_far
+            before = counted
+        end = time.monotonic() + 20
+        while (told := metrics(port))[count] != sent_so_far or told["static_host_workers"] != 2:
+            assert time.monotonic() < end, f"{told[count]} of {sent_so_far}, {told['static_host_workers']} workers"
+            time.sleep(0.2)
+
+
 def test_a_port_of_the_metrics_that_is_taken_is_told_of(plain: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
@@ -227,6 +294,17 @@ def test_django_does_not_see_the_secret(plain: Path, project: Path, cache: Path)
         shown = httpx.get(f"{running.url}/fields/", headers={"x-origin-secret": OLD}).text
     assert "X-Request-Id" in shown
     assert "X-Origin-Secret" not in shown
+
+
+@pytest.mark.parametrize(
+    "name", ["Host", "X-Request-ID", "cf-ray", "X-Forwarded-For", "If-None-Match", "Authorization"]
+)
+def test_the_secret_has_a_field_of_its_own(plain: Path, name: str) -> None:
+    variables = {"DJANGO_ORIGIN_SECRET": OLD, "DJANGO_ORIGIN_SECRET_HEADER": name}
+    result = run("static-host", "serve", cwd=plain, **variables, **SETTINGS)
+    assert result.returncode == 2
+    told = f"DJANGO_ORIGIN_SECRET_HEADER='{name}': this field has another meaning, or is told of in the access log."
+    assert told in result.stderr
 
 
 @pytest.mark.parametrize("value", ["brief", f"{OLD},{NEW},{OLD}", "has a space in it, really"])

@@ -29,6 +29,7 @@ PATHS = [case.path for case in CASES if len(case.path) < 200 and "large" not in 
 VALUES = {
     b"accept-encoding": ["br", "gzip", "*", "identity", ";q=", "0", "0.5", "1", ",", " ", "x-gzip", "\t", "zstd"],
     b"range": ["bytes=", "-", "0", "1", "5", "499", "99999999999999999999", ",", " ", "x", "items="],
+    b"available-dictionary": [":", "a" * 43, "=", ":" + "b" * 43 + "=:", '"', ";q=1", "é"],
     b"if-range": [DIGITS_ETAG, CSS_BR, DIGITS_DATE, "W/", '"'],
     b"if-none-match": [DIGITS_ETAG, CSS_BR, "W/", "*", ",", " ", '"', "x"],
     b"if-match": [DIGITS_ETAG, CSS_BR, "W/", "*", ",", '""'],

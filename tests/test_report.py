@@ -150,7 +150,7 @@ def test_the_json_document_is_all_that_standard_output_gets(build: Build, projec
     document = json.loads(result.stdout)
     assert "a chatty project" in result.stderr
     weight = ["files", "names", "identity", "wire", "codings", "seconds", "tried", "from_cache"]
-    after = ["releases", "dropped"]
+    after = ["releases", "dropped", "deltas"]
     assert list(document) == ["release", "root", "changed", "seconds", "totals", "media_types", "contents", *after]
     assert list(document["totals"]) == weight
     assert list(document["totals"]["codings"]) == ["br", "zstd", "gzip"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.builds import Build, settings
 from tests.conftest import copied
 from tests.processes import READY, Running, free_port, run, serving
 
@@ -117,6 +118,26 @@ def test_the_prefix_of_the_environment_wins(plain: Path) -> None:
         assert 'href="/assets/v1/site.e8e374d844cc.css"' in httpx.get(f"{running.url}/").text
         assert httpx.get(f"{running.url}/assets/v1/site.e8e374d844cc.css").status_code == 200
         assert httpx.get(f"{running.url}/static/site.e8e374d844cc.css").status_code == 404
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+def test_behind_a_proxy_that_takes_the_script_name_off_static_files_are_found(
+    project: Path, build: Build, command: str
+) -> None:
+    settings(project, "FORCE_SCRIPT_NAME = '/shop'")
+    build()
+    with serving(
+        "static-host",
+        command,
+        cwd=project,
+        ready=r"ready on (http://[\w.:]+)",
+        DJANGO_SETTINGS_MODULE="mysite.settings",
+    ) as running:
+        assert 'href="/shop/static/' in httpx.get(f"{running.url}/").text
+        for path in ("/shop/static/digits.txt", "/static/digits.txt"):
+            assert httpx.get(running.url + path).text == "0123456789"
+        assert httpx.get(f"{running.url}/static/absent.txt").text == "Not Found\n"
+        assert "at /shop/static/ and /static/" in running.output
 
 
 def test_it_serves_the_tree_that_it_loaded_while_another_one_is_built(tmp_path: Path, cache: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from app.origin.index import dumps
+from app.origin.memo import Memo
 from app.origin.responder import Responder, Response, Slice
 from app.origin.tree import TreeDamaged, load
 from static_build.releases import _remove_unused
@@ -87,6 +89,28 @@ def test_what_is_kept_in_memory_is_bounded(tree: Path) -> None:
         loaded.body(representation)
     kept = [body for digest in identities if (body := loaded.bodies.get(digest)) is not None]
     assert 2_500 < sum(map(len, kept)) <= 5_000
+
+
+def test_heads_that_are_kept_ready_are_bounded_with_the_bodies(tree: Path) -> None:
+    digits = load(tree).index["digits.txt"]
+    index = dumps("/static/", {f"{number}.txt": digits for number in range(600)})
+    (tree / "static-host.index").write_bytes(index)
+    few, many = (Responder(load(tree, memory), "/static/") for memory in (0, 64_000_000))
+    for number in range(600):
+        assert ask(few, f"{number}.txt").status == ask(many, f"{number}.txt").status == 200
+    assert (len(few._served), len(many._served)) == (600 - 2 * 256, 600)
+
+
+def test_answers_that_are_remembered_are_bounded_with_the_bodies(tree: Path) -> None:
+    heads = [
+        f"GET /static/digits.txt?{number} HTTP/1.1\r\nHost: a\r\nIf-None-Match: *\r\n\r\n".encode()
+        for number in range(600)
+    ]
+    few, many = (Memo(Responder(load(tree, memory), "/static/")) for memory in (0, 64_000_000))
+    for head in heads:
+        assert few.respond(head)
+        assert many.respond(head)
+    assert [sum(memo.find(head) is not None for head in heads) for memo in (few, many)] == [600 - 2 * 256, 600]
 
 
 def test_a_budget_of_nothing_has_every_file_sent_from_the_disk(tree: Path) -> None:

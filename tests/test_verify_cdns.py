@@ -16,6 +16,10 @@ from typing import Any
 import brotli
 import pytest
 
+from app.origin.index import digest
+from app.verify.client import Client, Unreachable
+from app.verify.inquiry import examined, page_at
+from app.verify.scope import Scope
 from tests.deployments import CSS, ENCODERS, Answer, Change, Deployment, deployed
 from tests.processes import SCRIPTS, environment, free_port, run
 
@@ -164,7 +168,7 @@ def test_of_two_cdns_that_passed_an_answer_on_both_are_named(tmp_path: Path) -> 
         ("Fastly", with_fields(x_cache="MISS, MISS"), "warning cache", 0, "returns pass"),
         ("Varnish", with_fields(x_varnish="7"), "warning cache", 0, "unset req.http.Cookie"),
         ("CloudFront", with_fields(x_cache="Miss from cloudfront"), "warning cache", 0, "CachingOptimized"),
-        ("CloudFront", for_404(x_cache="Error from cloudfront", age="2"), "error not-found", 1, "minimum TTL of 0"),
+        ("CloudFront", for_404(x_cache="Error from cloudfront", age="2"), "error not-found", 1, "obeys no-store"),
         ("Cloudflare", for_404(cf_cache_status="HIT"), "error not-found", 1, "status code TTL for 404"),
         ("Fastly", for_404(x_cache="HIT"), "error not-found", 1, "beresp.ttl"),
         ("CloudFront", for_404(200), "error not-found", 1, "none may answer 200"),
@@ -442,3 +446,55 @@ def test_what_is_no_url_of_a_page_is_refused(url: str, tmp_path: Path) -> None:
         result = run("static-host", "verify", *arguments, cwd=tmp_path)
         assert (result.returncode, result.stdout) == (2, "")
         assert f"{url!r} is not the URL of a page: give one that begins with https://" in result.stderr
+
+
+def instead_of_the_page(status: int, body: bytes, **fields: str) -> Change:
+    own = {name.replace("_", "-"): value for name, value in fields.items()}
+    return lambda path, asked, before, answer: (status, {**answer[1], **own}, body) if path == "/" else answer
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        (instead_of_the_page(302, b"", location="http://[bad"), "is redirected to 'http://[bad', which is not the URL"),
+        (instead_of_the_page(302, b"", location="http://localhost:99999/"), "which is not the URL of a page"),
+        (instead_of_the_page(302, b"", location="ftp://localhost/"), "which is not the URL of a page"),
+        (instead_of_the_page(200, bytes(9_000_000)), "is too long to be read"),
+        (
+            instead_of_the_page(200, brotli.compress(bytes(100_000_000), quality=1), content_encoding="br"),
+            "is too long",
+        ),
+        (instead_of_the_page(200, b"no", content_encoding="gzip"), "cannot be decoded: it says that it is gzip"),
+        (instead_of_the_page(200, b"no", content_encoding="snappy"), "cannot be decoded: it says that it is snappy"),
+        (instead_of_the_page(200, b"no"), "names no static files"),
+    ],
+)
+def test_a_page_that_cannot_be_had_is_said_to_be_so(change: Change, found: str, tmp_path: Path) -> None:
+    code, printed = verified(Deployment(PAGE, {}, change), tmp_path)
+    assert code == 1
+    (said, *_) = told(printed, "error")
+    assert said[0] == "error page"
+    assert found in said[1]
+
+
+def test_a_host_that_no_name_server_can_be_asked_for_is_a_finding(tmp_path: Path) -> None:
+    page = f'{PAGE}<link rel="stylesheet" href="http://a..b{NAME}">'
+    code, printed = verified(Deployment(page, {NAME: CSS}), tmp_path)
+    assert code == 1
+    assert any(f"http://a..b{NAME}: it cannot be had: " in found for _, found, _ in told(printed, "error"))
+
+
+def test_an_answer_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.verify.client.LONGEST", 0.0)
+    without_end = pytest.raises(Unreachable, match="the answer had not ended after 0 s")
+    with deployed(Deployment(PAGE, {})) as deployment, Client() as client, without_end:
+        client.ask(f"{deployment.url}/")
+
+
+def test_what_was_examined_takes_no_memory_for_its_bytes() -> None:
+    with deployed(Deployment(PAGE, {NAME: CSS})) as deployment, Client() as client:
+        page = page_at(client, f"{deployment.url}/")
+        ((file,), _) = examined(client, page, Scope.of(page.references, page.url), 50)
+    answers = [answer for _, answer in file.answers]
+    assert len(answers) == 10
+    assert all(answer.plain is None and answer.content == digest(CSS) for answer in answers)

@@ -51,6 +51,11 @@ def listed(html: str) -> list[tuple[str, str, bool]]:
         ('<svg><use xlink:href="/s.svg#a"/><use href="#b"/></svg>', [("/s.svg", "image", False)]),
         ('<img src="data:image/png;base64,AA"><img src=""><img src="#a"><img src="blob:x">', []),
         ('<img src="http://[bad/a.png"><img src="/a.png">', [("/a.png", "image", False)]),
+        ('<img src="http://a:99999/a.png"><img src="/a.png">', [("/a.png", "image", False)]),
+        (
+            '<base href="http://[bad"><style>a { b: url(http://[bad) }</style><img src="a.png">',
+            [("/shop/a.png", "image", False)],
+        ),
         ('<base href="/b/"><base href="/c/"><img src="a.png">', [("/b/a.png", "image", False)]),
         (
             '<style>/* url(/no.png) */ a { b: url( "/a.png" ) } @import "/i.css";</style>',

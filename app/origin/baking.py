@@ -25,6 +25,7 @@ OPEN_TO_ALL: Headers = (
     (b"x-content-type-options", b"nosniff"),
 )
 VARY: Headers = ((b"vary", b"Accept-Encoding"),)
+VARY_DICTIONARY: Headers = ((b"vary", b"Accept-Encoding, Available-Dictionary"),)
 PREFLIGHT: Headers = (
     (b"allow", METHODS),
     (b"access-control-allow-methods", METHODS),
@@ -51,6 +52,21 @@ def cache_control(max_age: int, *, immutable: bool) -> bytes:
     return b"public, max-age=31536000, immutable" if immutable else b"max-age=%d, must-revalidate" % max_age
 
 
+def vary(resource: Resource) -> Headers:
+    """Return the Vary field of all that is answered of a resource, where there is a choice (RFC 9110 §12.5.5)."""
+    if any(representation.dictionary for representation in resource.representations):
+        return VARY_DICTIONARY  # RFC 9842 §6.2
+    return VARY if len(resource.representations) > 1 else ()
+
+
+def dictionary(resource: Resource) -> Headers:
+    """Return the field that has a browser keep the resource, decoded, for its later versions (RFC 9842 §2.1)."""
+    if not resource.match:
+        return ()
+    text = resource.match.encode("ascii").replace(b"\\", rb"\\").replace(b'"', rb"\"")  # RFC 9651 §3.3.3
+    return ((b"use-as-dictionary", b'match="%s"' % text),)
+
+
 def baked(resource: Resource, representation: Representation, max_age: int) -> Baked:
     """Return the header blocks of one representation."""
     validators = Validators(b'"%s"' % representation.digest.encode(), modified(representation.digest))
@@ -61,7 +77,7 @@ def baked(resource: Resource, representation: Representation, max_age: int) -> B
         (b"etag", validators.etag),
         (b"last-modified", http_date(validators.modified)),
         (b"cache-control", cache_control(max_age, immutable=resource.immutable)),
-        *(VARY if len(resource.representations) > 1 else ()),
+        *vary(resource),
         *OPEN_TO_ALL,
     )
     common: Headers = (*encoding, *not_modified, (b"accept-ranges", b"bytes"))
@@ -69,6 +85,7 @@ def baked(resource: Resource, representation: Representation, max_age: int) -> B
         (b"content-type", media_type),
         (b"content-length", b"%d" % representation.length),
         *common,
+        *dictionary(resource),
     )
     return Baked(representation, validators, media_type, common, ok, not_modified)
 

@@ -16,6 +16,9 @@ from contextlib import suppress
 
 LONG = 32 << 10
 """From this length in bytes on, a body lies in a file in memory, where the system has such files."""
+FOR_A_HEAD = 8 << 10
+"""Bytes of the budget for each resource, and each answer, whose header lines are kept ready."""
+FEWEST_HEADS, MOST_HEADS = 256, 16_384
 
 
 class Sealed(mmap.mmap):
@@ -55,6 +58,11 @@ class Bodies:
         self.held = 0
         """Bytes that are kept."""
         self._sealed = _most_sealed()
+
+    @property
+    def heads(self) -> int:
+        """How many heads may be kept beside the bodies: their memory is to stay below the budget, too."""
+        return min(max(self.budget // FOR_A_HEAD, FEWEST_HEADS), MOST_HEADS)
 
     def get(self, digest: str) -> Body | None:
         """Return a body if it is here; it then stays longest."""

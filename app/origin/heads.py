@@ -13,11 +13,12 @@ import re
 LONGEST = 64 << 10
 """Bytes of a head that is accepted at all."""
 LONGEST_LINE = 256
-"""Bytes of a request line or a field's line that an answer may be remembered by."""
+"""Bytes of a request line or a field's line, CR included, that an answer may be remembered by."""
 
 _OFTEN = ("[Aa]ccept-[Ee]ncoding", "[Hh]ost", "[Cc]onnection")
 _NAMES = (
-    *("accept-encoding", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"),
+    *("accept-encoding", "available-dictionary"),
+    *("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"),
     *("host", "connection", "proxy-connection", "content-length", "transfer-encoding", "expect", "upgrade"),
 )
 
@@ -28,11 +29,9 @@ def _in_any_case(name: str) -> str:
 
 _FIRST, _SECOND = ("".join(sorted({name[place] for name in _NAMES})) for place in (0, 1))
 _LINES = "|".join((*_OFTEN, *map(_in_any_case, _NAMES)))
-fields = re.compile(
-    f"\n(?=[{_FIRST}{_FIRST.upper()}][{_SECOND}{_SECOND.upper()}])((?:{_LINES}):[^\r\n]*)".encode()
-).findall
-"""Return the lines of a head, as they are written, whose fields can change the answer. Spelled out in both cases: a
-pattern that ignores case takes twice as long."""
+fields = re.compile(f"\n(?=[{_FIRST}{_FIRST.upper()}][{_SECOND}{_SECOND.upper()}])((?:{_LINES}):.*)".encode()).findall
+"""Return the lines of a head, as they are written, whose fields can change the answer; each ends with its CR. Spelled
+out in both cases: a pattern that ignores case takes twice as long; one that leaves out the CR, a quarter longer."""
 
 _LINE = re.compile(rb"(GET|HEAD) (/(?!/)[!-\"$->@-~]*)(?:\?[!-\"$-~]*)? HTTP/1\.1\r\n")
 _HOST = re.compile(rb"[ \t]*(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]+)?[ \t]*")
@@ -47,7 +46,7 @@ def parsed(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]]] | None:
     hosts = 0
     found: list[tuple[bytes, bytes]] = []
     for each in fields(head):
-        name, _, value = each.partition(b":")
+        name, _, value = each.removesuffix(b"\r").partition(b":")
         name = name.lower()
         if name == b"host":
             hosts += 1 if _HOST.fullmatch(value) else 2

@@ -8,20 +8,26 @@ manifest and of other files that are no resources, whether other tools made the 
 earlier releases of which the tree has files, number of resources and the CRC-32 of everything after that line); each
 further line is one resource, sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding,
 length, digest, file], …]]``. A file of ``null`` lies where its name says: the resource's name plus the coding's suffix.
-A line is parsed when its resource is first asked for, so that reading the index of 100,000 files takes a fraction of a
-second.
+
+The lines stay as they are, in one piece: a name is found by bisection, and its line is parsed when it is asked for. So
+the index of 100,000 files is read in a few hundredths of a second, and takes the memory of its file.
 
 A resource that earlier releases have, too, or that only they have, ends its array with an object: ``{"releases": [0,
-2]}``; 0 is the release that the tree was built for, 2 the second of the earlier ones, of which the newest is 1.
+2]}``; 0 is the release that the tree was built for, 2 the second of the earlier ones, of which the newest is 1. The
+object also has ``"match"``, of a resource that browsers keep as a dictionary. The array of a representation that needs
+one (coding ``dcz``) has a fifth member, the dictionary's SHA-256.
 
 A release is named by a digest of what it consists of by itself: the resources that it was built for, whatever is
-carried beside them, and whenever that was. A build that changes nothing is the same release.
+carried beside them, or made of that, and whenever that was. A build that changes nothing is the same release.
 """
 
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
+import re
+from array import array
+from base64 import b64decode, urlsafe_b64encode
+from bisect import bisect_left
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -36,6 +42,11 @@ NAME = "static-host.index"
 """The index's file name inside a tree."""
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """Content coding (RFC 9110 §8.4.1) → what is appended to a file's name for its encoded sibling."""
+DICTIONARY_CODING = "dcz"
+"""The coding by zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
+
+
+_PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 
 
 class IndexDamaged(ValueError):
@@ -47,24 +58,31 @@ class Representation:
     """One content coding of one resource (RFC 9110 §3.2).
 
     `file` is relative to the tree, `length` is in bytes, `digest` is the first 144 bits of the SHA-256 of the
-    file's bytes in URL-safe base64 (24 characters).
+    file's bytes in URL-safe base64 (24 characters). `dictionary` is the whole SHA-256, in base64 as HTTP fields have it
+    (44 characters), of the bytes without which it cannot be decoded; empty where nothing else is needed.
     """
 
     coding: str
     file: str
     length: int
     digest: str
+    dictionary: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What one URL path names: a media type and its representations, smallest first."""
+    """What one URL path names: a media type and its representations, smallest first.
+
+    `match` is a URL pattern for the later versions of the resource, relative to its own URL, in ASCII; it is empty for
+    one that is no dictionary for them.
+    """
 
     media_type: str
     immutable: bool
     representations: tuple[Representation, ...]
     releases: tuple[int, ...] = (0,)
     """The releases that have it, by their number in the tree: 0 is the one that the tree was built for."""
+    match: str = ""
 
     @property
     def carried(self) -> bool:
@@ -75,6 +93,16 @@ class Resource:
     def identity(self) -> Representation:
         """The representation without content coding: every resource has one."""
         return next(r for r in self.representations if r.coding == "identity")
+
+    @property
+    def without_deltas(self) -> Resource:
+        """The resource with those representations alone that need no dictionary."""
+        return replace(self, representations=tuple(r for r in self.representations if not r.dictionary))
+
+    @property
+    def by_itself(self) -> Resource:
+        """The resource without all that there is for the sake of other releases."""
+        return Resource(self.media_type, self.immutable, self.without_deltas.representations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +124,7 @@ class Index(Mapping[str, Resource]):
     def __init__(
         self,
         prefix: str,
-        rows: dict[str, str],
+        lines: bytes,
         manifest: tuple[str, str] | None = None,
         others: Sequence[str] = (),
         adopted: bool = False,
@@ -111,24 +139,48 @@ class Index(Mapping[str, Resource]):
         """Whether other tools made the tree, and only the index is ours."""
         self.manifest = manifest
         """File name and CRC-32 of Django's manifest, where the build made one."""
-        self._rows = rows
+        self._lines = lines
+        self._starts = array("Q", [0, *(end.end() for end in re.finditer(b"\n", lines))])
+        """Where each line starts, and at last where one more would."""
 
     def __getitem__(self, name: str) -> Resource:
-        return _parsed(name, self._rows[name])
+        place = self._place(name)
+        if place is None:
+            raise KeyError(name)
+        return self._resource(place)
 
     def without(self, names: Container[str]) -> Index:
         """Return an index of the resources with other names than these, and of nothing else."""
-        rows = {name: row for name, row in self._rows.items() if name not in names}
-        return Index(self.prefix, rows, releases=self.releases)
+        kept = (place for place in range(len(self)) if self._name(place).decode() not in names)
+        lines = b"".join(self._lines[self._starts[place] : self._starts[place + 1]] for place in kept)
+        return Index(self.prefix, lines, releases=self.releases)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._rows
+        return isinstance(name, str) and self._place(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return (self._name(place).decode() for place in range(len(self)))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._starts) - 1
+
+    def resources(self) -> Iterator[Resource]:
+        """Return all resources in the order of their names, without a search for each."""
+        return map(self._resource, range(len(self)))
+
+    def _place(self, name: str) -> int | None:
+        """Return which line has the name, or None. Names that come from clients may be no Unicode."""
+        wanted = name.encode(errors="surrogatepass")
+        place = bisect_left(range(len(self)), wanted, key=self._name)
+        return place if place < len(self) and self._name(place) == wanted else None
+
+    def _name(self, place: int) -> bytes:
+        start = self._starts[place]
+        return self._lines[start : self._lines.find(b"\t", start)]
+
+    def _resource(self, place: int) -> Resource:
+        name, _, row = self._lines[self._starts[place] : self._starts[place + 1]].decode().partition("\t")
+        return _parsed(name, row)
 
 
 def digest(body: bytes) -> str:
@@ -139,6 +191,21 @@ def digest(body: bytes) -> str:
 def short_digest(full: bytes) -> str:
     """Return the recorded form of a whole SHA-256."""
     return urlsafe_b64encode(full[:18]).decode()
+
+
+def is_plain(match: str) -> bool:
+    """Whether a pattern, of an index from elsewhere, can be sent in a field, or is none."""
+    return match == "" or bool(_PLAIN_MATCH.fullmatch(match))
+
+
+def file_name(name: str, coding: str, dictionary: str = "") -> str:
+    """Return the file of one representation of the resource `name`, as the build calls it.
+
+    That of a delta has the first 48 bits of its dictionary's SHA-256 in it: ``site.js.3f9a12bc0d4e.dcz``.
+    """
+    if coding == DICTIONARY_CODING:
+        return f"{name}.{b64decode(dictionary)[:6].hex()}.{coding}"
+    return name + SUFFIXES[coding]
 
 
 def dumps(
@@ -178,10 +245,10 @@ def dumps(
 
 
 def _release(facts: dict[str, object], resources: Mapping[str, Resource], body: bytes | None) -> str:
-    """Return the digest that names a release; `body` are the lines of its resources, where they are known."""
-    if body is None:
+    """Return the digest that names a release; `body` are the lines of its resources, where there are no others."""
+    if body is None or any(resource.match for resource in resources.values()):
         own = sorted(name for name, resource in resources.items() if not resource.carried)
-        body = b"".join(_line(name, replace(resources[name], releases=(0,))) for name in own)
+        body = b"".join(_line(name, resources[name].by_itself) for name in own)
     return sha256(json.dumps(facts, sort_keys=True).encode() + b"\n" + body).hexdigest()[:16]
 
 
@@ -199,14 +266,14 @@ def loads(data: bytes) -> Index:
     if checksum != f"{crc32(body):08x}":
         raise IndexDamaged("its checksum does not match: it was cut short or changed after the build")
     try:
-        lines = body.decode().split("\n")
+        body.decode()
     except UnicodeDecodeError:
         raise IndexDamaged("it is not UTF-8") from None
-    rows = {name: row for name, _, row in (line.partition("\t") for line in lines) if name}
-    if count != len(rows) or not rows:
-        raise IndexDamaged(f"it lists {len(rows)} resources, its header says {count}")
     releases = _releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
-    return Index(prefix, rows, manifest, head.get("others", ()), bool(head.get("adopted")), releases)
+    index = Index(prefix, body, manifest, head.get("others", ()), bool(head.get("adopted")), releases)
+    if count != len(index) or not index:
+        raise IndexDamaged(f"it lists {len(index)} resources, its header says {count}")
+    return index
 
 
 def _releases(head: dict[str, Any]) -> list[Release]:
@@ -219,20 +286,28 @@ def _releases(head: dict[str, Any]) -> list[Release]:
 def _line(name: str, resource: Resource) -> bytes:
     if "\t" in name or "\n" in name or name.encode(errors="replace").decode() != name:
         raise ValueError(f"{name!r} has a tab or a line feed, or is not Unicode")
-    rows = [
-        [r.coding, r.length, r.digest, None if r.file == name + SUFFIXES[r.coding] else r.file]
-        for r in resource.representations
-    ]
-    more = [{"releases": resource.releases}] if resource.releases != (0,) else []
-    facts = json.dumps([resource.media_type, resource.immutable, rows, *more], separators=(",", ":"))
+    rows = [_row(name, representation) for representation in resource.representations]
+    more = {
+        **({"releases": resource.releases} if resource.releases != (0,) else {}),
+        **({"match": resource.match} if resource.match else {}),
+    }
+    facts = json.dumps(
+        [resource.media_type, resource.immutable, rows, *([more] if more else [])], separators=(",", ":")
+    )
     return f"{name}\t{facts}\n".encode()
+
+
+def _row(name: str, r: Representation) -> list[str | int | None]:
+    file = None if r.file == file_name(name, r.coding, r.dictionary) else r.file
+    return [r.coding, r.length, r.digest, file, *([r.dictionary] if r.dictionary else [])]
 
 
 def _parsed(name: str, row: str) -> Resource:
     media_type, immutable, rows, *more = json.loads(row)
     representations = (
-        Representation(coding, name + SUFFIXES[coding] if file is None else file, length, digest)
-        for coding, length, digest, file in rows
+        Representation(coding, file_name(name, coding, *needs) if file is None else file, length, digest, *needs)
+        for coding, length, digest, file, *needs in rows
     )
-    releases = tuple(more[0]["releases"]) if more else (0,)
-    return Resource(media_type, immutable, tuple(representations), releases)
+    others = more[0] if more else {}
+    releases = tuple(others.get("releases", (0,)))
+    return Resource(media_type, immutable, tuple(representations), releases, others.get("match", ""))

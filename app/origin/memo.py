@@ -14,8 +14,6 @@ from app.origin.bodies import Body
 from app.origin.heads import LONGEST, LONGEST_LINE, fields, parsed
 from app.origin.responder import MISSES, Responder, Response, Slice
 
-MOST = 16_384
-"""Answers that are remembered at a time."""
 MOST_MISSES = 1_024
 """Answers to names that are not there, of which there is no end, that are remembered at a time."""
 MOST_LINES = 8
@@ -55,7 +53,7 @@ class Memo:
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
-        self._kept = _Remembered(MOST)
+        self._kept = _Remembered(responder.tree.bodies.heads)
         self._missed = _Remembered(MOST_MISSES)
         self._by_line, self._misses_by_line = self._kept.by_line, self._missed.by_line
         self._misses = {id(response): Answer(response) for response in MISSES.values()}

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure
+from app.origin.baking import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure, vary
 from app.origin.bodies import Body
 from app.origin.conditional import Span, evaluate
 from app.origin.index import NAME, Index, Resource
-from app.origin.negotiation import Weights, preferred, weights
+from app.origin.negotiation import Weights, held, preferred, weights
 from app.origin.tree import Tree
 
 log = logging.getLogger("static_host.origin")
@@ -26,6 +26,7 @@ NOT_FOUND = b"Not Found\n"
 _RELEVANT = frozenset(
     {
         b"accept-encoding",
+        b"available-dictionary",
         b"if-match",
         b"if-modified-since",
         b"if-none-match",
@@ -85,55 +86,56 @@ class Served:
         self.resource = resource
         self.tree = tree
         self._max_age = max_age
+        self._dictionaries = {r.dictionary for r in resource.representations if r.dictionary}
         self._baked: dict[str, Baked] = {}
-        self._choices: dict[Weights, Baked | None] = {}
+        self._choices: dict[tuple[Weights, str], Baked | None] = {}
 
-    def chosen(self, wanted: Weights) -> Baked | None:
-        """Return the representation that these weights select, or None when none is acceptable."""
+    def chosen(self, headers: Mapping[bytes, bytes]) -> Baked | None:
+        """Return the representation that these fields select, or None when none is acceptable."""
+        dictionary = held(headers.get(b"available-dictionary")) if self._dictionaries else ""
+        wanted = weights(headers.get(b"accept-encoding")), dictionary if dictionary in self._dictionaries else ""
         try:
             return self._choices[wanted]
         except KeyError:
             if len(self._choices) >= _CHOICES:  # weights come from clients: whatever they send, this stays small
                 self._choices.clear()
-            return self._choices.setdefault(wanted, self._choose(wanted))
+            return self._choices.setdefault(wanted, self._choose(*wanted))
 
-    def _choose(self, wanted: Weights) -> Baked | None:
-        representation = preferred(wanted, self.resource.representations)
+    def _choose(self, wanted: Weights, dictionary: str) -> Baked | None:
+        representation = preferred(wanted, self.resource.representations, dictionary)
         if representation is None:
             return None
-        if representation.coding not in self._baked:
-            self._baked[representation.coding] = baked(self.resource, representation, self._max_age)
-        return self._baked[representation.coding]
+        if representation.file not in self._baked:
+            self._baked[representation.file] = baked(self.resource, representation, self._max_age)
+        return self._baked[representation.file]
 
 
 class Responder:
     """Answers requests from one loaded tree.
 
-    `prefix` begins and ends with a slash; `max_age` (seconds) is for names without a fingerprint; `root_files` are
-    names that are served at ``/`` too, and a name that ends with a slash stands for everything below it; `shows_index`
-    is whether the index's own file is served, too.
+    `prefixes`, one or several, begin and end with a slash; `max_age` (seconds) is for names without a fingerprint;
+    `root_files` are names that are served at ``/`` too, and a name that ends with a slash stands for everything below
+    it; `shows_index` is whether the index's own file is served, too.
     """
 
     def __init__(
         self,
         tree: Tree,
-        prefix: str,
+        prefixes: str | tuple[str, ...],
         max_age: int = 60,
         root_files: Iterable[str] = (),
         *,
         shows_index: bool = False,
     ) -> None:
         self.tree = tree
-        self.prefix = prefix
-        self._prefix = prefix.encode()
+        self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self.max_age = max_age
         self._root = frozenset(_root_names(tree.index, tuple(root_files)))
         self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
-        self._served: dict[str, Served] = {}
+        self._shown = {NAME: Served(tree.itself(), 0, tree)} if shows_index else {}  # a build wants the newest
+        self._served: dict[str, Served] = {**self._shown}
         self.may_be_elsewhere: Callable[[str], bool] | None = None
         """Whether a name that the tree has not may be found in another place; None where there is no such place."""
-        if shows_index:
-            self._served[NAME] = Served(tree.itself(), 0, tree)  # a build wants the newest
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the answer to a request, or None when its path is not ours.
@@ -167,8 +169,9 @@ class Responder:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
             path = unquote_to_bytes(path)
-        if path.startswith(self._prefix):
-            name = path[len(self._prefix) :].decode("utf-8", "surrogateescape")
+        if path.startswith(self._prefixes):
+            prefix = next(filter(path.startswith, self._prefixes))
+            name = path[len(prefix) :].decode("utf-8", "surrogateescape")
             return name if name not in self._hidden else ""
         name = path[1:].decode("utf-8", "surrogateescape")
         return name if path[:1] == b"/" and name in self._root else None
@@ -176,22 +179,24 @@ class Responder:
     def _find(self, name: str) -> Served | None:
         served = self._served.get(name)
         if served is None and name in self.tree.index:
+            if len(self._served) >= self.tree.bodies.heads:
+                self._served = {**self._shown}
             served = self._served[name] = Served(self.tree.index[name], self.max_age, self.tree)
         return served
 
     def _answer(self, method: str, served: Served, headers: dict[bytes, bytes]) -> Response:
-        chosen = served.chosen(weights(headers.get(b"accept-encoding")))
+        chosen = served.chosen(headers)
         if chosen is None:
-            return _failure(method, 406, b"Not Acceptable\n", *VARY)
+            return _failure(method, 406, b"Not Acceptable\n", *(vary(served.resource) or VARY))
         if method == "HEAD":
             headers.pop(b"range", None)  # §14.2: ranges are for GET alone
         outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
         if outcome == 304:
             return Response(304, chosen.not_modified)
         if outcome == 412:
-            return _failure(method, 412, b"Precondition Failed\n", *_vary(served))
+            return _failure(method, 412, b"Precondition Failed\n", *vary(served.resource))
         if outcome == 416:
-            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *_vary(served))
+            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *vary(served.resource))
         if len(spans) > 1 and chosen.representation.coding != "identity":
             spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
         return self._with_body(method, served.tree, chosen, spans)
@@ -271,10 +276,6 @@ def _multipart(chosen: Baked, source: Body | io.FileIO, spans: list[Span]) -> Re
 
 def _unsatisfied(chosen: Baked) -> tuple[bytes, bytes]:
     return b"content-range", b"bytes */%d" % chosen.representation.length
-
-
-def _vary(served: Served) -> Headers:
-    return VARY if len(served.resource.representations) > 1 else ()
 
 
 def _failure(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:

@@ -5,13 +5,15 @@ that is swapped in beside a running server therefore changes nothing for it: it 
 whole, until it is restarted. A shared lock on the directory tells the build not to remove a release in use.
 
 A boot compares the files' lengths with the index, for as long as it may; a file's bytes are compared with its digest
-when it is first asked for.
+when it is first asked for. A disk may vanish, and what is in memory is served on. When another directory lies at the
+tree's path, with the same index, the disk is back, as after a restart: it was mounted again, or was copied anew.
 """
 
 from __future__ import annotations
 
 import fcntl
 import io
+import logging
 import os
 import time
 from contextlib import suppress
@@ -23,6 +25,8 @@ from app.exits import Stop
 from app.origin.bodies import Bodies, Body
 from app.origin.index import NAME, Index, IndexDamaged, Representation, Resource, digest, loads
 
+log = logging.getLogger("static_host")
+
 IN_MEMORY = 1 << 20
 """Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
 INDEX_TYPE = "application/octet-stream"
@@ -31,6 +35,8 @@ REMEDY = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tr
 ADOPTED = "If it is as it should be, run `static-host index` on it again."
 MEMORY = 64_000_000
 """Bytes of bodies that are kept in memory, unless told otherwise."""
+LOOK = 1.0
+"""Seconds between two looks for a tree whose files could not be opened."""
 
 
 class TreeUnusable(Stop):
@@ -55,13 +61,15 @@ class FileChanged(OSError):
 class Tree:
     """One loaded release: its index and access to its bodies."""
 
-    def __init__(self, root: Path, descriptor: int, index: Index, memory: int = MEMORY) -> None:
+    def __init__(self, root: Path, descriptor: int, index: Index, head: bytes, memory: int = MEMORY) -> None:
         self.root = root
         self.index = index
+        self._head = head
         self.bodies = Bodies(memory)
         self._in_memory = min(memory, IN_MEMORY)
         self._descriptor = descriptor
         self._seen: dict[str, tuple[int, int]] = {}
+        self._looked = -LOOK
 
     def body(self, representation: Representation) -> Body | None:
         """Return the whole body, or None when it is too large for memory. Raises OSError, FileChanged included.
@@ -86,6 +94,14 @@ class Tree:
         Only a regular file of the recorded length will do. One that is too large for its digest to be compared must,
         from the second time on, be the one that was there the first time, unchanged.
         """
+        try:
+            return self._file(representation)
+        except OSError:
+            if not self._is_back():
+                raise
+            return self._file(representation)
+
+    def _file(self, representation: Representation) -> io.FileIO:
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
         descriptor = os.open(representation.file, flags, dir_fd=self._descriptor)
         try:
@@ -94,6 +110,38 @@ class Tree:
         except BaseException:
             os.close(descriptor)
             raise
+
+    def _is_back(self) -> bool:
+        """Whether another directory lies at the root than was opened, with the same index; it is then used from now on.
+
+        That is looked for once in `LOOK` seconds, however many files cannot be opened.
+        """
+        if time.monotonic() - self._looked < LOOK:
+            return False
+        self._looked = time.monotonic()
+        with suppress(OSError, TreeUnusable):
+            descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                if not self._is_open(descriptor) and _index(self.root, descriptor)[1] == self._head:
+                    self._use(descriptor)
+                    return True
+            finally:
+                os.close(descriptor)
+        return False
+
+    def _is_open(self, descriptor: int) -> bool:
+        try:
+            return os.path.sameopenfile(descriptor, self._descriptor)
+        except OSError:  # its disk has gone
+            return False
+
+    def _use(self, descriptor: int) -> None:
+        """Take the directory for the tree's, in place of the one before."""
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.dup2(descriptor, self._descriptor, inheritable=False)
+        self._seen.clear()
+        log.warning("the static tree at %s is back", self.root)
 
     @property
     def remedy(self) -> str:
@@ -117,7 +165,7 @@ class Tree:
         end = time.monotonic() + seconds
         bad: list[str] = []
         compared = 0
-        for resource in self.index.values():
+        for resource in self.index.resources():
             if time.monotonic() >= end:
                 break
             bad += (f"{r.file} {why}" for r in resource.representations if (why := self.difference(r)))
@@ -165,12 +213,12 @@ def load(root: Path, memory: int = MEMORY) -> Tree:
     try:
         with suppress(OSError):  # a file system without locks serves all the same
             fcntl.flock(descriptor, fcntl.LOCK_SH)  # before the first look: a build may be removing it
-        index = _index(root, descriptor)
+        index, head = _index(root, descriptor)
         _check_manifest(root, descriptor, index)
     except TreeUnusable:
         os.close(descriptor)
         raise
-    return Tree(root, descriptor, index, memory)
+    return Tree(root, descriptor, index, head, memory)
 
 
 def _opened(root: Path) -> int:
@@ -184,9 +232,11 @@ def _opened(root: Path) -> int:
         raise TreeUnusable(f"the static tree at {root} cannot be opened: {error.strerror}. {REMEDY}") from None
 
 
-def _index(root: Path, descriptor: int) -> Index:
+def _index(root: Path, descriptor: int) -> tuple[Index, bytes]:
+    """Return the index, and its first line, which has the checksum of the others."""
     try:
-        return loads(_read(NAME, descriptor))
+        data = _read(NAME, descriptor)
+        return loads(data), data.partition(b"\n")[0]
     except FileNotFoundError:
         raise TreeUnusable(f"{root} holds no index ({NAME}), so it is not a built static tree. {REMEDY}") from None
     except (OSError, IndexDamaged) as error:

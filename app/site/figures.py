@@ -38,7 +38,7 @@ class Line:
     @property
     def lengths(self) -> dict[str, int | None]:
         """Bytes by content coding; None where the tree has no such representation."""
-        representations = self.resource.representations if self.resource else ()
+        representations = self.resource.without_deltas.representations if self.resource else ()
         return dict.fromkeys(SUFFIXES) | {r.coding: r.length for r in representations}
 
 

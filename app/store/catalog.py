@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.origin.index import Index, IndexDamaged, Representation, Resource, loads
+from app.origin.index import Index, IndexDamaged, Resource, file_name, is_plain, loads
 from app.store.opening import RELEASES, is_index
 
 log = logging.getLogger("static_host.store")
@@ -28,8 +28,6 @@ MOST = 20
 """Releases that are looked at, the newest ones."""
 LARGEST = 64 << 20
 """Bytes of an index that is read."""
-_TEXT = re.compile(r"[ -~]+")
-_CODING = re.compile(r"[a-z0-9-]{2,20}")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 
 Waited = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -90,11 +88,11 @@ class Catalog:
             index = loads(data)
         except IndexDamaged as error:
             log.error("%s/%s cannot be used: %s", self._url, path, error)  # noqa: TRY400 - no fault of ours
-            return Index("", {})
+            return Index("", b"")
         if index.prefix != self._own.prefix:
             message = "%s/%s is for pages that ask below %s, this server's ask below %s"
             log.warning(message, self._url, path, index.prefix, self._own.prefix)
-            return Index("", {})
+            return Index("", b"")
         return index.without(self._own)
 
 
@@ -104,24 +102,19 @@ def _understood(index: Index, name: str) -> Resource | None:
         resource = index[name]
         is_whole = (
             resource.immutable is True
-            and _TEXT.fullmatch(resource.media_type)
-            and "identity" in {r.coding for r in resource.representations}
+            and {r.coding for r in resource.representations} >= {"identity"}
+            and resource.media_type.isascii()
+            and resource.media_type.isprintable()
+            and is_plain(resource.match)
             and not {"", ".", ".."} & set(name.split("/"))
-            and all(_is_understood(name, r) for r in resource.representations)
+            and all(
+                r.file == file_name(name, r.coding, r.dictionary)
+                and isinstance(r.length, int)
+                and r.length >= 0
+                and _DIGEST.fullmatch(r.digest)
+                for r in resource.representations
+            )
         )
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
     return resource if is_whole else None
-
-
-def _is_understood(name: str, representation: Representation) -> bool:
-    """Whether it is a coding, with a length and a digest, of a file that lies beside the resource's own."""
-    beside = representation.file.removeprefix(name)
-    return bool(
-        _CODING.fullmatch(representation.coding)
-        and representation.file.startswith(name)
-        and (not beside or (beside.startswith(".") and "/" not in beside))
-        and isinstance(representation.length, int)
-        and representation.length >= 0
-        and _DIGEST.fullmatch(representation.digest)
-    )

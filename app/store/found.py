@@ -31,7 +31,7 @@ class Found(Tree):
 
     def __init__(self, shelf: Shelf | None, bodies: Bodies) -> None:
         root = shelf.directory if shelf else Path(os.devnull)
-        super().__init__(root, shelf.descriptor if shelf else -1, Index("", {}), bodies.budget)
+        super().__init__(root, shelf.descriptor if shelf else -1, Index("", b""), b"", bodies.budget)
         self.bodies = bodies
         self.shelf = shelf
 

@@ -82,9 +82,9 @@ def _ranges(examination: Examination) -> Iterator[Flaw]:
     if part is None:
         return
     if part.status == 206:
-        length = len(whole.body) if whole.whole and whole.coding == "identity" else None
+        length = whole.size if whole.whole and whole.coding == "identity" else None
         expected = f"bytes 0-0/{length if length is not None else _length(whole)}"
-        if part.headers.get("content-range", "").lower() != expected or len(part.body) != 1:
+        if part.headers.get("content-range", "").lower() != expected or part.size != 1:
             found = part.headers.get("content-range", "no Content-Range")
             yield Flaw("error", "range", f"the first byte was asked for, and {found} came, not {expected}")
     elif examination.reference.kind == "media":

@@ -1,34 +1,41 @@
 """One answer as it came over the wire, and what its header fields say (RFC 9110, RFC 9111).
 
-Rule: the body is the bytes that were sent, in the coding that they were sent in; fields are read as a cache reads them,
-and what is not of the grammar counts as absent.
+Rule: the body is the bytes that were sent, in the coding that they were sent in; of them, length and digests are kept,
+for fifty large files in every coding are too much for memory. Fields are read as a cache reads them, and what is not of
+the grammar counts as absent.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from app.origin.index import digest
+from dataclasses import dataclass, replace
+from typing import Self
 
 _OURS = re.compile(r'"[A-Za-z0-9_-]{24}"')
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status, header fields by their names in lower case, and the body as it was sent.
+    """A status, header fields by their names in lower case, and what the body was, as it was sent.
 
-    `whole` is false where the body was too large to be read to its end. `plain` is the body without its coding, or None
-    if there is none that could be decoded. `version` is "HTTP/1.1" or "HTTP/2".
+    `size` is its length in bytes and `digest` what an index would say of it; `whole` is false where it was too large to
+    be read or decoded to its end. `plain` is the body without its coding, until it is forgotten, and `content` its
+    digest, or None if there is no body that could be decoded. `version` is "HTTP/1.1" or "HTTP/2".
     """
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = b""
-    whole: bool = True
-    plain: bytes | None = None
-    version: str = "HTTP/1.1"
+    size: int
+    digest: str
+    whole: bool
+    plain: bytes | None
+    content: str | None
+    version: str
+
+    def without_bytes(self) -> Self:
+        """Return the same answer, which takes no memory for its body."""
+        return replace(self, plain=None)
 
     @property
     def coding(self) -> str:
@@ -60,7 +67,7 @@ class Answer:
             return False
         if not self.whole or not _OURS.fullmatch(self.etag):
             return None
-        return self.etag == f'"{digest(self.body)}"'
+        return self.etag == f'"{self.digest}"'
 
     @property
     def directives(self) -> dict[str, str]:

@@ -7,21 +7,28 @@ idle connection while it is written to; what breaks twice is told.
 
 from __future__ import annotations
 
+import time
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Self
 
 import httpx
 
+from app.origin.index import digest
 from app.verify.answer import Answer
 
 AT_ONCE = 4
 """How many requests may be under way at the same time."""
 MOST = 8 << 20
 """Bytes of a body that are read; of a longer one only the head is judged."""
+MOST_DECODED = 64 << 20
+"""Bytes that a body may have without its coding."""
+LONGEST = 120.0
+"""Seconds that an answer may take whose bytes keep coming."""
 CODINGS = {"identity", "gzip", "br", "zstd", "deflate"}
 
 _SECONDS = 20.0
+_PIECE = 4 << 10
 _AGENT = "Mozilla/5.0 (compatible; static-host-verify)"
 
 
@@ -56,26 +63,51 @@ class Client:
                 return self._asked(url, headers)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 return self._asked(url, headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a name that no host can have
             raise Unreachable(f"{type(error).__name__}: {error}".rstrip(": ")) from None
 
     def _asked(self, url: str, headers: dict[str, str]) -> Answer:
+        end = time.monotonic() + LONGEST
         with self._http.stream("GET", url, headers=headers) as response:
             body = bytearray()
             for part in response.iter_raw():
                 body += part
                 if len(body) > MOST:
                     break
-            whole, fields = len(body) <= MOST, dict(response.headers)
-            plain = _decoded(fields, bytes(body)) if whole and response.status_code == 200 else None
-            return Answer(response.status_code, fields, bytes(body), whole, plain, response.http_version)
+                if time.monotonic() > end:
+                    raise Unreachable(f"the answer had not ended after {LONGEST:.0f} s")
+            return _answer(response, bytes(body))
 
 
-def _decoded(fields: dict[str, str], body: bytes) -> bytes | None:
-    coding = fields.get("content-encoding", "identity")
-    if not {name.strip().lower() for name in coding.split(",")} <= CODINGS:
-        return None
+class _TooLong(Exception):
+    """A body is too long to be read or decoded to its end."""
+
+
+def _answer(response: httpx.Response, body: bytes) -> Answer:
+    status, fields = response.status_code, dict(response.headers)
+    plain, whole = None, True
     try:
-        return httpx.Response(200, headers={"content-encoding": coding}, content=body).content
+        plain = _decoded(fields.get("content-encoding", "identity"), body) if status == 200 else None
+    except _TooLong:
+        whole = False
+    content = None if plain is None else digest(plain)
+    return Answer(status, fields, len(body), digest(body), whole, plain, content, response.http_version)
+
+
+def _decoded(coding: str, body: bytes) -> bytes | None:
+    """Return a body without its coding, or None if it cannot be decoded. Raises _TooLong."""
+    names = {name.strip().lower() for name in coding.split(",")}
+    if len(body) > MOST:
+        raise _TooLong
+    if not names <= CODINGS:
+        return None
+    plain = bytearray()
+    pieces = (body[at : at + _PIECE] for at in range(0, len(body), _PIECE))
+    try:
+        for part in httpx.Response(200, headers={"content-encoding": coding}, content=pieces).iter_bytes():
+            plain += part
+            if len(plain) > MOST_DECODED:
+                raise _TooLong
     except httpx.DecodingError:
         return None
+    return bytes(plain)

@@ -56,10 +56,10 @@ def _different(examination: Examination) -> Iterator[Flaw]:
     """Find bodies that are not the same file."""
     whole = [(asked, answer) for asked, answer in examination.answers if answer.whole]
     for asked, answer in whole:
-        if answer.plain is None and _is_asked(answer, asked):
+        if answer.content is None and _is_asked(answer, asked):
             yield Flaw("error", "body", f"the body says that it is {answer.coding}, and cannot be decoded")
             return
-    if len({answer.plain for _, answer in whole if answer.plain is not None}) > 1:
+    if len({answer.content for _, answer in whole if answer.content is not None}) > 1:
         text = "the bytes differ from answer to answer, once they are decoded: copies of two releases, or damage"
         yield Flaw("error", "body", text)
 

@@ -23,7 +23,8 @@ class Examination:
     """The answers for one file. `failure` is why there are none, or no more.
 
     `gains` is whether compression makes much of the file. `revalidated` is for the entity tag that a browser has,
-    `part` for the first byte, and `deltas` for the file's own bytes as dictionary and for one that nobody has.
+    `part` for the first byte, and `deltas` for the file's own bytes as dictionary and for one that nobody has. `named`
+    is what a stylesheet names.
     """
 
     reference: Reference
@@ -35,6 +36,15 @@ class Examination:
     part: Answer | None = None
     deltas: tuple[Answer, ...] = ()
     failure: str = ""
+    named: list[Reference] = field(default_factory=list)
+
+    def forget_bytes(self) -> None:
+        """Let go of bodies: what is judged is known of them."""
+        for answers in (self.first, self.again):
+            answers.update({name: answer.without_bytes() for name, answer in answers.items()})
+        self.deltas = tuple(answer.without_bytes() for answer in self.deltas)
+        self.revalidated = self.revalidated and self.revalidated.without_bytes()
+        self.part = self.part and self.part.without_bytes()
 
     @property
     def url(self) -> str:

@@ -15,13 +15,12 @@ from base64 import b64encode
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from hashlib import sha256
-from urllib.parse import urljoin
 
 from app.verify import cdn
 from app.verify.answer import Answer
 from app.verify.client import AT_ONCE, Client, Unreachable
 from app.verify.examination import ASKED, BROWSER, Absence, Examination, Page
-from app.verify.references import Reference, of_page, of_stylesheet
+from app.verify.references import Reference, of_page, of_stylesheet, resolved
 from app.verify.scope import Scope, origin_of
 
 REDIRECTS = 10
@@ -40,11 +39,18 @@ def page_at(client: Client, url: str) -> Page:
     for _ in range(REDIRECTS):
         if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
             break
-        url = urljoin(url, answer.headers["location"])
+        url = _target(url, answer.headers["location"])
         answer = client.ask(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER)
     again = client.ask(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER)
     references = of_page(_text(answer), url) if answer.media_type in ("text/html", "application/xhtml+xml") else []
     return Page(url, answer, again, references)
+
+
+def _target(url: str, location: str) -> str:
+    found = resolved(url, location)
+    if found is None:
+        raise Unreachable(f"{url} is redirected to {location!r}, which is not the URL of a page")
+    return found
 
 
 def examined(
@@ -64,7 +70,7 @@ def examined(
                 examinations[future.result().url] = future.result()
                 done()
             for each in batch:
-                for further in _named_by(examinations[each.url]):
+                for further in examinations[each.url].named:
                     found.setdefault(further.url, further)
     finally:
         pool.shutdown(cancel_futures=True)
@@ -104,6 +110,8 @@ def _examination(client: Client, reference: Reference, page: str) -> Examination
             _ask_with_dictionaries(client, examination)
     except Unreachable as error:
         examination.failure = str(error)
+    examination.named = _named_by(examination)
+    examination.forget_bytes()
     return examination
 
 
@@ -143,7 +151,7 @@ def _ask_for_less(client: Client, examination: Examination) -> None:
         examination.revalidated = client.ask(
             examination.url, accept_encoding=BROWSER, if_none_match=examination.usual.etag, origin=origin
         )
-    if examination.first["identity"].body:
+    if examination.first["identity"].size:
         examination.part = client.ask(examination.url, accept_encoding="identity", range="bytes=0-0", origin=origin)
 
 

@@ -80,14 +80,21 @@ def _once(references: list[Reference]) -> list[Reference]:
     return list(reversed(kept.values()))
 
 
+def resolved(base: str, url: str) -> str | None:
+    """Return the absolute URL without its fragment, or None if it is not one over HTTP."""
+    try:
+        absolute = urldefrag(urljoin(base, url)).url
+        parts = urlsplit(absolute)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return None
+    return absolute if usable else None
+
+
 def _resolved(base: str, url: str, kind: str, cors: bool = False) -> Iterator[Reference]:
     """Give the reference, if it is one over HTTP."""
-    try:
-        absolute = urldefrag(urljoin(base, url.strip())).url
-        parts = urlsplit(absolute)
-    except ValueError:
-        return
-    if parts.scheme in ("http", "https") and parts.hostname and url.strip() and not url.strip().startswith("#"):
+    absolute = resolved(base, url.strip()) if url.strip() and not url.strip().startswith("#") else None
+    if absolute is not None:
         yield Reference(absolute, kind, cors or kind in IN_CORS_MODE)
 
 
@@ -101,7 +108,7 @@ def _in_css(css: str, base: str) -> Iterator[Reference]:
 
 
 def _kind_in_css(url: str) -> str:
-    return "font" if _FONT.search(urlsplit(url).path) else "image"
+    return "font" if _FONT.search(re.split("[?#]", url)[0]) else "image"
 
 
 class _Page(HTMLParser):
@@ -118,7 +125,7 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         own = {name: value or "" for name, value in reversed(attrs)}  # of two the first counts
         if tag == "base" and own.get("href") and not self._has_base:
-            self.base, self._has_base = urljoin(self.base, own["href"]), True
+            self.base, self._has_base = resolved(self.base, own["href"]) or self.base, True
         self.found += self._of_element(tag, own)
         self._text_of = self._kind_of_text(tag, own)
         self._text = [] if self._text_of else None

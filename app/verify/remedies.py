@@ -123,8 +123,9 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
         "": "Let ETag and If-None-Match pass as they are.",
     },
     "not-found": {
-        "CloudFront": "Add a custom error response for 404 with an error caching minimum TTL of 0: by default "
-        "CloudFront keeps it for 10 seconds, whatever the origin says; none may answer 200.",
+        "CloudFront": "CloudFront obeys no-store in a 404, and keeps one without it for 10 seconds: let the origin's "
+        "Cache-Control reach it, with a cache policy whose minimum TTL is 0. Of custom error responses for 404, which "
+        "may keep one too, leave none but an error caching minimum TTL of 0; none may answer 200.",
         "Cloudflare": "Remove the cache rule that sets a status code TTL for 404, or an Edge TTL that ignores "
         "Cache-Control.",
         "Fastly": "Fastly keeps a 404 unless max-age=0 or private forbids it: remove the VCL that sets beresp.ttl or "

@@ -69,7 +69,7 @@ def _row(each: Examination, page: str) -> list[str]:
     usual = each.usual
     return [
         name,
-        f"{usual.coding} {len(usual.body):,}" if usual.whole else usual.coding,
+        f"{usual.coding} {usual.size:,}" if usual.whole else usual.coding,
         str(usual.status),
         *(_way(each, asked) for asked in ("br", "zstd", "gzip")),
         caching.seen(each) or "?",
@@ -165,7 +165,7 @@ def _fact(answer: Answer, asked: str = "") -> dict[str, Any]:
         "status": answer.status,
         "http": answer.version,
         "coding": answer.coding,
-        "bytes": len(answer.body),
+        "bytes": answer.size,
         "whole": answer.whole,
         **({"way": codings.way(answer, asked)} if asked else {}),
         "cache": cdn.state(answer),

@@ -78,6 +78,13 @@ def _of_page(seen: Verified) -> Iterator[Finding]:
     page, name = seen.page, network(seen.page.first)
     if page.first.status != 200:
         yield Finding("error", "page", f"{page.url} is answered {page.first.status}", remedy("page-status", ""))
+    elif page.first.content is None:
+        why = (
+            f"cannot be decoded: it says that it is {page.first.coding}"
+            if page.first.whole
+            else "is too long to be read"
+        )
+        yield Finding("error", "page", f"{page.url} {why}", remedy("references", ""))
     elif not page.references and not seen.files:
         yield Finding(
             "error", "page", f"{page.url} names no static files: nothing can be verified", remedy("references", "")

@@ -2,8 +2,9 @@
 
 Rule: what an earlier release and the new one have under one name is one file, the new one's. Everything else that is
 carried keeps its bytes, in every coding that it had: each is compared with the digest that the earlier index has, and
-nothing is encoded again. A name that has other bytes in two releases is a clash, and a problem: the newer one has it,
-and pages of the older one would get the wrong file. Names come from elsewhere, so none leads out of the tree.
+nothing is encoded again. (Deltas are left behind: they are for visitors of a release that is older still.) A name
+that has other bytes in two releases is a clash, and a problem: the newer one has it, and pages of the older one would
+get the wrong file. Names come from elsewhere, so none leads out of the tree.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from app.origin.index import NAME, SUFFIXES, Representation, Resource, short_digest
+from app.origin.index import NAME, SUFFIXES, Representation, Resource, is_plain, short_digest
 from static_build.files import Files
 from static_build.previous.lineage import Plan
 from static_build.previous.place import BodyUnusable, CodingLost, Place
@@ -106,6 +107,7 @@ def _is_understood(name: str, resource: Resource) -> bool:
         is_inside
         and resource.media_type.isascii()
         and resource.media_type.isprintable()
+        and is_plain(resource.match)
         and any(r.coding == "identity" for r in resource.representations)
         and all(r.coding in SUFFIXES and r.file == name + SUFFIXES[r.coding] for r in resource.representations)
     )
@@ -130,7 +132,7 @@ class _Carrier:
             elif representation.coding == "identity":
                 return None
         kept = tuple(representation for representation in had.representations if representation in carried)
-        return Resource(had.media_type, True, kept, tuple(has.releases))
+        return Resource(had.media_type, True, kept, tuple(has.releases), had.match)
 
     def _write(self, name: str, representation: Representation, place: Place) -> bool:
         """Write one file if its bytes are those of the index."""

@@ -58,7 +58,9 @@ class Plan:
         facts = [
             (
                 (ancestor.release.digest, ancestor.release.time, ancestor.release.origin),
-                sorted((name, [(r.coding, r.digest) for r in has.representations]) for name, (has, _) in files),
+                sorted(
+                    (name, has.match, [(r.coding, r.digest) for r in has.representations]) for name, (has, _) in files
+                ),
             )
             for ancestor, files in ((ancestor, ancestor.files.items()) for ancestor in self.kept)
         ]
@@ -74,7 +76,7 @@ def ancestors_at(place: Place, snapshot: Snapshot) -> list[Ancestor]:
     try:
         for name, resource in snapshot.index.items():
             for number in resource.releases if resource.immutable else ():
-                files[number][name] = (resource, place)
+                files[number][name] = (resource.without_deltas, place)
     except (ValueError, TypeError, LookupError):
         raise PlaceUnusable(f"the index of {place.name} has a line that this version does not understand.") from None
     return [Ancestor(*pair) for pair in zip(releases, files, strict=True)]

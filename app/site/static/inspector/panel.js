@@ -60,7 +60,8 @@ export class Panel {
   fill(totals) {
     write(this.root, "total-kb-sent", tenth.format(totals.sent / 1000));
     write(this.root, "total-kb-decoded", tenth.format(totals.decoded / 1000));
-    for (const name of ["kept", "files", "elapsed", "sent", "decoded", "cached", "coded"]) {
+    this.root.querySelector("#deltas").hidden = !totals.spared;
+    for (const name of ["kept", "files", "elapsed", "sent", "decoded", "cached", "coded", "delta", "spared"]) {
       write(this.root, `total-${name}`, whole.format(totals[name]));
     }
   }

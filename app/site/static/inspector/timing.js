@@ -38,14 +38,18 @@ async function fetchWhole(url) {
 /**
  * Return the reading of one entry.
  *
- * `lengths` maps content codings to the bytes that the index has for the file; empty for the document.
+ * `lengths` maps content codings to the bytes that the index has for the file; empty for the document. `spared` is what
+ * a delta saved, against the smallest of them.
  */
 export function reading(entry, lengths) {
   const delivery = deliveryOf(entry);
+  const coding = codingOf(entry, lengths);
+  const isDelta = coding.coding === "dcz" && delivery === "network";
   return {
     delivery,
-    ...codingOf(entry, lengths),
+    ...coding,
     sent: delivery === "network" ? entry.encodedBodySize : 0,
+    spared: isDelta ? Math.max(Math.min(...Object.values(lengths)) - entry.encodedBodySize, 0) : 0,
     encoded: entry.encodedBodySize,
     decoded: entry.decodedBodySize,
     start: entry.startTime,
@@ -81,6 +85,8 @@ export function totals(readings) {
     kept: readings.filter((one) => one.delivery === "cache" || one.delivery === "revalidated").length,
     decoded: sum((one) => one.decoded),
     sent: sum((one) => one.sent),
+    delta: sum((one) => (one.spared ? one.sent : 0)),
+    spared: sum((one) => one.spared),
     cached: sum((one) => one.encoded - one.sent),
     coded: sum((one) => one.decoded - one.encoded),
     elapsed: Math.max(...readings.map((one) => one.end)) - Math.min(...readings.map((one) => one.start)),

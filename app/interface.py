@@ -1,0 +1,98 @@
+"""An ASGI project as the server calls it: given and held to what a synchronous one is.
+
+Rule: the same request is the same to a view, and the same response is the same to a client, whichever way Django is
+called. A project that has nothing for a WebSocket refuses it (HTTP 403), and that is not an error.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.exchange import is_bodiless
+from app.seen import path_of
+
+log = logging.getLogger("static_host.interface")
+
+_UNKNOWN = "\ufffd"
+_REFUSED = {"type": "websocket.close", "code": 1000}
+"""Before the handshake: the server answers 403."""
+
+
+def called(application: ASGIApp) -> ASGIApp:
+    """Return a project's ASGI application, with requests and responses as they are through WSGI."""
+    from django.core.handlers.asgi import ASGIHandler
+
+    web_sockets = type(application) is not ASGIHandler
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await application(_request(scope), receive, _response(send))
+        elif scope["type"] == "websocket" and not web_sockets:
+            await send(_REFUSED)
+        elif scope["type"] == "websocket":
+            await _web_socket(application, scope, receive, send)
+        else:
+            await application(scope, receive, send)
+
+    return call
+
+
+def _request(scope: Scope) -> Scope:
+    """Return the scope with one Cookie line (RFC 9113 §8.2.3), and a path in which nothing is lost."""
+    cookies = [value for name, value in scope["headers"] if name == b"cookie"]
+    if len(cookies) > 1:
+        others = [field for field in scope["headers"] if field[0] != b"cookie"]
+        scope = {**scope, "headers": [*others, (b"cookie", b"; ".join(cookies))]}
+    if _UNKNOWN in scope["path"] and scope.get("raw_path"):
+        from django.utils.encoding import repercent_broken_unicode
+
+        scope = {**scope, "path": repercent_broken_unicode(unquote_to_bytes(scope["raw_path"])).decode()}
+    return scope
+
+
+def _response(send: Send) -> Send:
+    """Return `send` for a response that may have no body, but has one."""
+    has_none = False
+
+    async def send_on(message: Message) -> None:
+        nonlocal has_none
+        if message["type"] == "http.response.start":
+            has_none = is_bodiless(message["status"])
+            if has_none:
+                fields = [field for field in message.get("headers", ()) if field[0].lower() != b"content-length"]
+                message = {**message, "headers": fields}
+        elif has_none:
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_on
+
+
+async def _web_socket(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have a WebSocket answered, or refuse it where the application has nothing for it.
+
+    Django's handler and those of Channels that choose by protocol or by path say so with a ValueError, before they
+    have listened or spoken.
+    """
+    is_known = False
+
+    async def listen() -> Message:
+        nonlocal is_known
+        is_known = True
+        return await receive()
+
+    async def speak(message: Message) -> None:
+        nonlocal is_known
+        is_known = True
+        await send(message)
+
+    try:
+        await application(scope, listen, speak)
+    except ValueError as error:
+        if is_known:
+            raise
+        log.warning("WebSocket %r: refused: %s", path_of(scope), error)
+        await send(_REFUSED)

@@ -1,0 +1,54 @@
+"""What a response writes to its connection: the head together with the first piece of the body, in one system call.
+
+Rule: only what comes first is held, and at most until the event loop's turn ends: a stream's head does not wait for
+its first piece. Nothing is held any more when the response is complete.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Transport
+from typing import Any
+
+COPIED = 16 << 10
+"""Bytes of a piece up to which a copy costs less than a second buffer."""
+
+
+class Joined:
+    """A transport, for one response of uvicorn's."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+        self._is_begun = False
+
+    def write(self, data: bytes) -> None:
+        """Write what is held, and this with it, or hold it if it is the first."""
+        held = self._held
+        if held:
+            self._held = b""
+            if len(data) > COPIED:
+                self._transport.writelines((held, data))
+            else:
+                self._transport.write(held + data)
+        elif self._is_begun:
+            self._transport.write(data)
+        else:
+            self._held = data
+            self._loop.call_soon(self.flush)
+            return
+        self._is_begun = True
+
+    def flush(self) -> None:
+        """Write what is held."""
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
+
+    def close(self) -> None:
+        """Close the connection when what was written is sent."""
+        self.flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

@@ -1,0 +1,253 @@
+"""Earlier versions of files → deltas: the content coding dcz (RFC 9842 §5).
+
+Rule: a file is encoded against each earlier version of it that is in the tree and that browsers were told to keep
+(`static_build.dictionaries`); no other can be at hand there. A delta stays only if it is smaller by a quarter, and by
+500 bytes, than the smallest coding that needs no dictionary. A quick look comes first, at a low level: it tells of two
+files that have little in common. How much is tried is bounded by the bytes of the files, not by time, so that two
+builds give the same bytes: what comes first is the newest release, whose visitors are the most, and there the largest.
+
+Every result can be decoded by browsers: a zstd window of at most 8 MB, or 1.25 times the dictionary (RFC 9842 §5).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import IO
+
+from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest, file_name, short_digest
+from app.settings import Settings
+from static_build.cache import Cache
+from static_build.dictionaries import LEAST, offered, patterns_of, place_of
+from static_build.files import Files
+from static_build.resources import logical
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = bytes.fromhex("5e2a4d1820000000")
+"""What a delta begins with (RFC 9842 §5): a skippable frame of zstd's, of the 32 bytes that follow."""
+HEADER = len(MAGIC) + 32
+RECIPE = f"dcz-1:{zstd.zstd_version}"
+
+_SHARE = 0.75
+_SAVES = 500
+_LEVEL = 22
+_QUICK_LEVEL = 3
+_USUAL_WINDOW = 8 << 20
+_LARGEST_WINDOW = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What the deltas of a tree's own release come to: `instead` are the bytes of what would be sent without them."""
+
+    resources: int
+    deltas: int
+    bytes: int
+    instead: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One content and an earlier version of it: the names that have it, and those that it may be told from."""
+
+    names: tuple[str, ...]
+    identity: Representation
+    smallest: int
+    dictionary: Representation
+    age: int
+
+
+def pairs(resources: Mapping[str, Resource], patterns: Mapping[str, str]) -> list[Pair]:
+    """Return what can be encoded against what, in the order in which it is worth most.
+
+    `patterns` are those of the release's own resources; a carried one has its own, if browsers were told of it.
+    """
+    earlier: dict[tuple[str, str], dict[str, tuple[int, Representation]]] = {}
+    for name, resource in sorted(resources.items()):
+        if resource.carried and resource.match:
+            versions = earlier.setdefault(place_of(name, resource.match), {})
+            versions.setdefault(resource.identity.digest, (min(resource.releases), resource.identity))
+    found: dict[tuple[str, str], Pair] = {}
+    for name, pattern in sorted(patterns.items()):
+        identity, smallest = resources[name].identity, _smallest(resources[name])
+        for content, (age, dictionary) in earlier.get(place_of(name, pattern), {}).items():
+            if content != identity.digest and smallest >= LEAST:
+                first = found.get((identity.digest, content))
+                names = (*first.names, name) if first else (name,)
+                found[identity.digest, content] = Pair(names, identity, smallest, dictionary, age)
+    return sorted(found.values(), key=lambda pair: (pair.age, -pair.smallest, pair.names))
+
+
+def within(budget: int, candidates: Iterable[Pair]) -> Iterator[Pair]:
+    """Give those pairs whose files, each counted for every version, are no more than `budget` bytes together."""
+    for pair in candidates:
+        if pair.identity.length <= budget:
+            budget -= pair.identity.length
+            yield pair
+
+
+class Deltas:
+    """Makes the deltas of the tree at `root`; `cache` is the directory of the build's cache."""
+
+    def __init__(self, root: Path, files: Files, cache: Path, settings: Settings) -> None:
+        self._root = root
+        self._files = files
+        self._cache = cache
+        self._patterns: dict[str, str] = {}
+        self.budget = int(settings.static_dictionary_bytes) if settings.static_previous else 0
+        """Bytes of files that may be encoded against earlier versions; 0: none are, nor will be in later releases."""
+        self.warnings: list[str] = []
+        self.seconds = 0.0
+        """The time that encoding took, all threads added up."""
+
+    def offered(self, resources: Mapping[str, Resource], manifest: bytes) -> Mapping[str, Resource]:
+        """Return the release's own resources, those that are dictionaries with their patterns."""
+        if self.budget:
+            self._patterns = patterns_of(resources, logical(manifest))
+        return offered(resources, self._patterns)
+
+    def added(self, resources: Mapping[str, Resource]) -> dict[str, Resource]:
+        """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError."""
+        candidates = pairs(resources, self._patterns)
+        chosen = list(within(self.budget, candidates))
+        if len(chosen) < len(candidates):
+            self.warnings.append(
+                f"{len(candidates) - len(chosen)} of {len(candidates)} deltas against earlier versions were not tried: "
+                f"DJANGO_STATIC_DICTIONARY_BYTES is {self.budget:,}"
+            )
+        added = dict(resources)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for pair, delta, sha_256, seconds in threads.map(self._made, chosen):
+                self.seconds += seconds
+                if delta is None:
+                    continue
+                for name in pair.names:
+                    file = file_name(name, DICTIONARY_CODING, sha_256)
+                    if file not in resources:  # a source of that name
+                        self._files.write(file, delta)
+                        made = Representation(DICTIONARY_CODING, file, len(delta), digest(delta), sha_256)
+                        added[name] = _with(added[name], made)
+        return added
+
+    def _made(self, pair: Pair) -> tuple[Pair, bytes | None, str, float]:
+        """Return the pair, its delta if it pays, the dictionary's SHA-256 in base64, and the seconds that it took."""
+        began = time.monotonic()
+        data = (self._root / pair.identity.file).read_bytes()
+        dictionary = (self._root / pair.dictionary.file).read_bytes()
+        sha_256 = sha256(dictionary)
+        cache = Cache(self._cache, f"{RECIPE}:{sha_256.hexdigest()}")
+        encoded = cache.get(data)
+        took = 0.0
+        if encoded is None:
+            alike = HEADER + len(_compressed(data, dictionary, _QUICK_LEVEL)) < pair.smallest
+            encoded = {DICTIONARY_CODING: encode(data, dictionary)} if alike else {}
+            took = time.monotonic() - began
+            cache.put(data, encoded, took)
+        delta = encoded.get(DICTIONARY_CODING)
+        pays = delta is not None and len(delta) <= min(_SHARE * pair.smallest, pair.smallest - _SAVES)
+        return pair, delta if pays else None, b64encode(sha_256.digest()).decode(), took
+
+
+def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resource]:
+    """Return the resources of a tree that other tools made, in which ``x.js.….dcz`` are deltas to ``x.js``.
+
+    Only one that decodes with a dictionary of the tree is; any other is a file like others. Raises OSError.
+    """
+    by_digest = {resource.identity.digest: resource.identity.file for resource in resources.values()}
+    adopted = dict(resources)
+    for file in sorted(name for name in resources if name.endswith(f".{DICTIONARY_CODING}")):
+        stem = file.removesuffix(f".{DICTIONARY_CODING}")
+        name = next((name for name in (stem, stem.rpartition(".")[0]) if name in resources), None)
+        with (root / file).open("rb") as delta:
+            sha_256 = delta.read(HEADER)[len(MAGIC) :]
+            dictionary = by_digest.get(short_digest(sha_256))
+            if name and dictionary and _decodes(delta, (root / dictionary).read_bytes(), resources[name].identity):
+                length, encoded = resources[file].identity.length, b64encode(sha_256).decode()
+                made = Representation(DICTIONARY_CODING, file, length, resources[file].identity.digest, encoded)
+                adopted[name] = _with(adopted[name], made)
+                del adopted[file]
+    return adopted
+
+
+def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
+    """Return what the deltas of these resources come to."""
+    counted = length = instead = 0
+    having = [each for each in resources if not each.carried and any(r.dictionary for r in each.representations)]
+    for resource in having:
+        lengths = [r.length for r in resource.representations if r.dictionary]
+        counted += len(lengths)
+        length += sum(lengths)
+        instead += _smallest(resource) * len(lengths)
+    return Saving(len(having), counted, length, instead, seconds)
+
+
+def encode(data: bytes, dictionary: bytes) -> bytes:
+    """Return the delta of `data` against `dictionary`, at zstd's highest level."""
+    return MAGIC + sha256(dictionary).digest() + _compressed(data, dictionary, _LEVEL)
+
+
+def reader(file: IO[bytes], dictionary: bytes) -> zstd.ZstdFile:
+    """Return what reads the file as a browser would that has the dictionary. Raises EOFError for another one's."""
+    if file.read(HEADER) != MAGIC + sha256(dictionary).digest():
+        raise EOFError
+    return zstd.ZstdFile(file, options=decoding(len(dictionary)), zstd_dict=raw(dictionary))
+
+
+def raw(dictionary: bytes) -> tuple[zstd.ZstdDict, int]:
+    """Return bytes as a dictionary that is nothing but bytes, whatever they begin with."""
+    return zstd.ZstdDict(dictionary, is_raw=True).as_prefix
+
+
+def window(length: int) -> int:
+    """Return how many bytes of window a browser must give to a dictionary of this length (RFC 9842 §5)."""
+    return min(max(_USUAL_WINDOW, length * 5 // 4), _LARGEST_WINDOW)
+
+
+def decoding(length: int) -> dict[int, int]:
+    """Return the options of a decoder that gives what a browser must, for a dictionary of this length."""
+    return {zstd.DecompressionParameter.window_log_max: math.ceil(math.log2(window(length)))}
+
+
+def _compressed(data: bytes, dictionary: bytes, level: int) -> bytes:
+    """Return one frame of zstd's. Within its window all of the dictionary can be referred to, to the frame's end."""
+    most = window(len(dictionary))
+    bits = (len(data) - 1).bit_length() if len(data) <= most else most.bit_length() - 1
+    options: dict[int, int] = {
+        zstd.CompressionParameter.compression_level: level,
+        zstd.CompressionParameter.window_log: max(bits, 10),
+    }
+    return zstd.compress(data, options=options, zstd_dict=raw(dictionary))
+
+
+def _decodes(delta: IO[bytes], dictionary: bytes, source: Representation) -> bool:
+    delta.seek(0)
+    try:
+        return digest(reader(delta, dictionary).read(source.length + 1)) == source.digest
+    except (zstd.ZstdError, EOFError):
+        return False
+
+
+def _smallest(resource: Resource) -> int:
+    """Return the bytes of the smallest representation that needs no dictionary."""
+    return min(r.length for r in resource.representations if not r.dictionary)
+
+
+def _with(resource: Resource, delta: Representation) -> Resource:
+    deltas = sorted(
+        [*(r for r in resource.representations if r.dictionary), delta], key=lambda each: (each.length, each.file)
+    )
+    others = (r for r in resource.representations if not r.dictionary)
+    return replace(resource, representations=(*deltas, *others))
