@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from random import Random
 from threading import Thread
 from urllib.parse import urljoin
 
@@ -180,10 +181,14 @@ class Trees:
 def built(place: Path, cache: Path) -> Trees:
     """Build both, every file of the new release changed but one."""
     project = copied("plain", place)
+    style = project / "mysite/static/site.css"
+    random = Random(1)
+    rules = (f".rule-{number} {{ width: {random.randint(1, 10**9)}px }}\n" for number in range(2000))
+    style.write_text(style.read_text() + "".join(rules))  # large enough for its changes to be sent alone
     fixed = {**SETTINGS, "DJANGO_STATIC_CACHE": str(cache)}
     trees = {}
     for name, variables in (
-        ("old", {}),
+        ("old", {"DJANGO_STATIC_PREVIOUS": "nothing", "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}),
         ("new", {}),
         ("carrying", {"DJANGO_STATIC_PREVIOUS": str(place / "tree-old")}),
     ):

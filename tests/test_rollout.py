@@ -7,9 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.cases import Case
+from tests.processes import serving
 from tests.proxies import NGINX
-from tests.rollout import PHASES, Trees, built, publish, rolled_out
+from tests.releases import index_of
+from tests.rollout import PHASES, SETTINGS, Trees, built, publish, rolled_out
 from tests.stores import moto
+from tests.test_cases import by_socket
 
 pytestmark = [pytest.mark.timeout(300)]
 
@@ -57,3 +61,26 @@ def test_with_both_neither_is_any_and_new_containers_need_no_store_for_old_pages
     store = {"DJANGO_STATIC_STORE": f"file://{tmp_path}/store"}
     publish(trees, trees.carrying, store)
     assert rolled_out(trees.old, trees.carrying, trees.project, tmp_path, **store).broken == NOTHING
+
+
+def test_an_old_container_gives_a_returning_visitor_the_change_alone_as_the_new_one_does(
+    trees: Trees, tmp_path: Path
+) -> None:
+    (delta,) = (path for path in trees.carrying.rglob("site.*.dcz"))
+    index = index_of(trees.carrying)
+    name = next(name for name, resource in index.items() if delta.name in {r.file for r in resource.representations})
+    dictionary = next(r.dictionary for r in index[name].representations if r.dictionary)
+    request = (("accept-encoding", "br, dcz"), ("available-dictionary", f":{dictionary}:"))
+    case = Case("", f"/static/{name}", 200, request=request)
+    store = {
+        "DJANGO_STATIC_STORE": f"file://{tmp_path}/store",
+        "DJANGO_STATIC_STORE_DIRECTORY": str(tmp_path / "shelf"),
+    }
+    publish(trees, trees.carrying, store)
+    with (
+        serving(cwd=trees.project, DJANGO_STATIC_ROOT=str(trees.carrying), **SETTINGS) as new,
+        serving(cwd=trees.project, DJANGO_STATIC_ROOT=str(trees.old), **SETTINGS, **store) as old,
+    ):
+        status, headers, body = by_socket(new, case)
+        assert (status, dict(headers)["content-encoding"], body) == (200, "dcz", delta.read_bytes())
+        assert by_socket(old, case) == (status, headers, body)

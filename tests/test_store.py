@@ -440,7 +440,13 @@ def test_without_the_setting_nothing_of_it_is_loaded(plain: Path) -> None:
         assert " app.origin.responder\n" in running.output
         assert "obstore" not in running.output
         assert "app.store" not in running.output
-    with serving(cwd=plain, PYTHONPROFILEIMPORTTIME="1", DJANGO_STATIC_STORE=f"file://{plain}", **SETTINGS) as running:
+    with serving(
+        cwd=plain,
+        PYTHONPROFILEIMPORTTIME="1",
+        DJANGO_STATIC_STORE=f"file://{plain}",
+        DJANGO_STATIC_STORE_DISK="0",
+        **SETTINGS,
+    ) as running:
         assert " app.store.elsewhere\n" in running.output
         assert "obstore" in running.output
 
