@@ -54,7 +54,8 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
     deployment (https://www.example.com; set DJANGO_STATIC_SHOW_INDEX=true there), or an object store (s3://, gs://,
     az://, file://; an extra: pip install 'django-static-host[store]'). DJANGO_STATIC_KEEP_RELEASES and
     DJANGO_STATIC_KEEP_AGE say what is kept. What cannot be carried as it was stops the build, with exit code 6, unless
-    DJANGO_STATIC_PREVIOUS_PROBLEMS=warn; the very first build needs that.
+    DJANGO_STATIC_PREVIOUS_PROBLEMS=warn; the very first build needs that. Files that have earlier versions among those
+    are encoded against each of them, too (dcz), for browsers that have it, within DJANGO_STATIC_DICTIONARY_BYTES.
 
     Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again.
     `static-host serve --help` lists all variables.

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
+import httpx
 import pytest
 
 from app.origin.index import NAME, Representation, Resource, dumps, loads
@@ -464,3 +465,21 @@ def test_a_pattern_is_a_string_of_structured_fields(tmp_path: Path) -> None:
     response = Responder(load(tmp_path), "/static/").respond("HEAD", b"/static/a.js", [])
     assert response
     assert dict(response.headers)[b"use-as-dictionary"] == rb'match="a\\(1\\).*.js"'  # RFC 9651 §3.3.3
+
+
+def test_a_delta_is_found_in_the_store_as_if_it_had_been_built_in(rollout: Rollout, tmp_path: Path) -> None:
+    place = {**SETTINGS, "DJANGO_STATIC_STORE": f"file://{tmp_path}/bucket"}
+    newer, older = ({"DJANGO_STATIC_ROOT": str(rollout.trees[release])} for release in (1, 0))
+    assert run("static-host", "publish", cwd=rollout.project, **place, **newer).returncode == 0
+    has = {"accept-encoding": BROWSER, "available-dictionary": hashed(script(1).encode())}
+    answers = []
+    for variables in ({**SETTINGS, **newer}, {**place, **older, "DJANGO_STATIC_STORE_DIRECTORY": f"{tmp_path}/shelf"}):
+        with serving(cwd=rollout.project, **variables) as running:
+            with httpx.stream("GET", f"{running.url}/static/{rollout.names[1]}", headers=has) as answer:
+                body = b"".join(answer.iter_raw())
+            del answer.headers["date"]
+            answers.append((answer.status_code, answer.headers, body))
+    assert answers[0] == answers[1]
+    status, headers, body = answers[1]
+    assert (status, headers["content-encoding"], headers["vary"]) == (200, "dcz", VARIES)
+    assert as_browser(body, script(1).encode()) == script(2).encode()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.origin.index import Index, IndexDamaged, Resource, file_name, is_plain, loads
+from app.origin.index import Index, IndexDamaged, Representation, Resource, file_name, is_plain, loads
 from app.store.opening import RELEASES, is_index
 
 log = logging.getLogger("static_host.store")
@@ -28,6 +28,7 @@ MOST = 20
 """Releases that are looked at, the newest ones."""
 LARGEST = 64 << 20
 """Bytes of an index that is read."""
+_TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 
 Waited = Callable[[Awaitable[Any]], Awaitable[Any]]
@@ -102,19 +103,22 @@ def _understood(index: Index, name: str) -> Resource | None:
         resource = index[name]
         is_whole = (
             resource.immutable is True
-            and {r.coding for r in resource.representations} >= {"identity"}
-            and resource.media_type.isascii()
-            and resource.media_type.isprintable()
+            and _TEXT.fullmatch(resource.media_type)
             and is_plain(resource.match)
+            and "identity" in {r.coding for r in resource.representations}
             and not {"", ".", ".."} & set(name.split("/"))
-            and all(
-                r.file == file_name(name, r.coding, r.dictionary)
-                and isinstance(r.length, int)
-                and r.length >= 0
-                and _DIGEST.fullmatch(r.digest)
-                for r in resource.representations
-            )
+            and all(_is_understood(name, r) for r in resource.representations)
         )
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
     return resource if is_whole else None
+
+
+def _is_understood(name: str, representation: Representation) -> bool:
+    """Whether it is one with a length and a digest, of a file that is called as the build calls it."""
+    return bool(
+        representation.file == file_name(name, representation.coding, representation.dictionary)
+        and isinstance(representation.length, int)
+        and representation.length >= 0
+        and _DIGEST.fullmatch(representation.digest)
+    )
