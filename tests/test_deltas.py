@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import socket
 import sys
@@ -97,6 +98,12 @@ def test_deltas_are_no_part_of_the_release_and_are_not_carried_on(rollout: Rollo
     alone = index_of(project / "staticfiles")
     assert alone.releases[0].digest == index_of(tree).releases[0].digest
     assert not any(resource.match for resource in alone.values())
+    nothing = {"DJANGO_STATIC_PREVIOUS": "nothing", "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}
+    result = run("static-host", "build", cwd=project, **SETTINGS, **nothing)
+    assert result.returncode == 0, result.stderr
+    offering = index_of(project / "staticfiles")
+    assert any(resource.match for resource in offering.values())
+    assert offering.releases == alone.releases
 
 
 def test_two_builds_give_the_same_bytes_with_a_cache_and_without(rollout: Rollout, tmp_path: Path) -> None:
@@ -170,10 +177,15 @@ def test_with_no_bytes_or_no_earlier_releases_nothing_is_a_dictionary(
     assert deltas(index_of(project / "staticfiles")[rollout.names[2]])
 
 
+HEX = random.Random(3).randbytes(2000).hex()
+
+
 def test_what_is_small_or_has_little_in_common_gets_no_delta(tmp_path: Path, build: Build, project: Path) -> None:
     static = project / "mysite/static"
     texts = {
         "small.js": ("console.log('one');" * 40, "console.log('two');" * 40),
+        "partly.js": ("\n".join(script(1).split("\n")[:200]), script(1)),
+        "barely.js": (HEX[:1000], HEX[:2100]),
         "other.js": ("\n".join(f"a{n * 7919 % 10007}" for n in range(2000)), script(1)),
         "alike.js": (script(1), script(2)),
         "icon.svg": (f"<svg><desc>{script(1)}</desc></svg>", f"<svg><desc>{script(2)}</desc></svg>"),
@@ -188,7 +200,8 @@ def test_what_is_small_or_has_little_in_common_gets_no_delta(tmp_path: Path, bui
         shutil.copytree((project / "staticfiles").resolve(), tmp_path / ("one", "two")[place])
     index = index_of(tmp_path / "two")
     assert [name.partition(".")[0] for name, resource in index.items() if deltas(resource)] == ["alike"]
-    assert sorted({r.match for r in index.values()}) == ["", "alike.*.js", "other.*.js", "site.*.css"]
+    matches = sorted(filter(None, {resource.match for resource in index.values()}))
+    assert matches == ["alike.*.js", "barely.*.js", "other.*.js", "partly.*.js", "site.*.css"]
 
 
 RESOURCE_TYPES = {"js": "text/javascript; charset=utf-8", "wasm": "application/wasm", "woff2": "font/woff2"}
