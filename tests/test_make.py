@@ -80,7 +80,7 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
         *("run", "test", "check", "projects", "fuzz"),
         *("bench", "bench-static", "bench-large", "bench-busy", "bench-start", "bench-memory", "bench-workers"),
-        *("bench-django", "bench-build", "bench-scale"),
+        *("bench-django", "bench-build", "bench-scale", "bench-dictionaries"),
         *("image", "sbom", "audit", "lock", "clean", "help"),
     ]
 
