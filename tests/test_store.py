@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -397,6 +399,25 @@ def test_without_a_disk_small_files_are_kept_in_memory_and_large_ones_not_found(
     assert not (tmp_path / "shelf").exists()
     assert store.asked.count(f"files/{STYLE}.br") == 1
     assert f"files/{large.removeprefix('/static/')}" not in store.asked
+
+
+def test_what_many_wait_for_reaches_them_though_memory_holds_one_file_at_a_time(old: Path, tmp_path: Path) -> None:
+    names = []
+    (tmp_path / "tree").mkdir()
+    for number in range(8):
+        body = random.Random(number).randbytes(400_000)
+        names.append(f"part{number}.{sha256(body).hexdigest()[:12]}.bin")
+        (tmp_path / "tree" / names[-1]).write_bytes(body)
+    place = f"file://{tmp_path}/parts"
+    pattern = {"DJANGO_STATIC_IMMUTABLE_PATTERN": r"\.[0-9a-f]{12}\.", "DJANGO_STATIC_STORE": place, **SETTINGS}
+    for command in ("index", "publish"):
+        result = run("static-host", command, str(tmp_path / "tree"), cwd=old, **pattern)
+        assert result.returncode == 0, result.stderr
+    small = {"DJANGO_STATIC_MEMORY": "500kB", "DJANGO_STATIC_STORE_DISK": "0"}
+    with looking(old, place, tmp_path, **small) as running, ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda name: got(running, f"/static/{name}", "identity"), names * 12))
+    assert [answer[0] for answer in answers] == [200] * len(answers)
+    assert [sha256(body).hexdigest()[:12] for *_, body in answers] == [name.split(".")[1] for name in names * 12]
 
 
 def test_workers_share_the_disk(old: Path, store: Bucket, tmp_path: Path) -> None:
