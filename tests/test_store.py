@@ -349,6 +349,21 @@ def test_a_line_of_an_index_that_no_build_writes_is_left_out(
     assert "files/evil.0123456789ab.js" not in store.asked
 
 
+@pytest.mark.parametrize("answer", [403, 404, None], ids=["refused", "removed meanwhile", "never read to its end"])
+def test_an_index_that_cannot_be_had_takes_no_other_release_with_it(
+    old: Path, store: Bucket, tmp_path: Path, answer: int | None
+) -> None:
+    (store.directory / "releases/newest.index").write_text("whatever")
+    store.fault = lambda key, body: answer if key == "releases/newest.index" else body
+    with looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
+        deadline = time.monotonic() + 10
+        while got(running, CSS)[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert is_404(got(running, "/static/app.0123456789ab.js"))
+        assert running.output.count("s3://bucket/releases/newest.index cannot be used: ") == 1
+
+
 def test_what_was_found_is_served_while_the_store_is_away_and_by_other_processes_too(
     old: Path, store: Bucket, tmp_path: Path, plain: Path
 ) -> None:
