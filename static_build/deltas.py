@@ -122,7 +122,12 @@ class Deltas:
         return offered(resources, self._patterns)
 
     def added(self, resources: Mapping[str, Resource]) -> dict[str, Resource]:
-        """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError."""
+        """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError.
+
+        With nothing to spend, carried resources are no dictionaries any more either.
+        """
+        if not self.budget:
+            return {name: replace(resource, match="") for name, resource in resources.items()}
         candidates = pairs(resources, self._patterns)
         chosen = list(within(self.budget, candidates))
         if len(chosen) < len(candidates):
@@ -150,7 +155,8 @@ class Deltas:
         data = (self._root / pair.identity.file).read_bytes()
         dictionary = (self._root / pair.dictionary.file).read_bytes()
         sha_256 = sha256(dictionary)
-        cache = Cache(self._cache, f"{RECIPE}:{sha_256.hexdigest()}")
+        recipe = f"{RECIPE}:{sha_256.hexdigest()}:{pair.smallest}"  # by the last it is judged whether to try at all
+        cache = Cache(self._cache, recipe)
         encoded = cache.get(data)
         took = 0.0
         if encoded is None:

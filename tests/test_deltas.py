@@ -118,6 +118,32 @@ def test_two_builds_give_the_same_bytes_with_a_cache_and_without(rollout: Rollou
         }
 
 
+def test_what_is_tried_is_what_it_would_be_without_the_cache_of_a_build_with_other_codings(
+    tmp_path: Path, project: Path, build: Build
+) -> None:
+    chance = random.Random(3)
+    texts = ["\n".join(f"let v{n}={chance.randrange(10**9)};" for n in range(4_000)) for _ in range(2)]
+    place = project / "mysite/static/long.js"
+    place.write_text(texts[0])
+    first = built(project, build, DJANGO_STATIC_PREVIOUS="none", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
+    assert first.returncode == 0, first.stderr
+    shutil.copytree(project / "staticfiles", tmp_path / "one")
+    place.write_text(texts[1] * 2)  # gzip's window of 32 kB sees nothing of the first half in the second
+    indexes = {}
+    for cache, codings in (("warm", "br"), ("warm", "gzip"), ("cold", "gzip")):
+        result = built(
+            *(project, build),
+            DJANGO_STATIC_PREVIOUS=str(tmp_path / "one"),
+            DJANGO_STATIC_CACHE=str(tmp_path / cache),
+            DJANGO_STATIC_CODINGS=codings,
+        )
+        assert result.returncode == 0, result.stderr
+        indexes[cache, codings] = (project / "staticfiles" / NAME).read_bytes()
+    assert b"dcz" in indexes["cold", "gzip"]
+    assert b"dcz" not in indexes["warm", "br"]
+    assert indexes["warm", "gzip"] == indexes["cold", "gzip"]
+
+
 def test_the_build_tells_what_deltas_save_and_says_it_again(
     rollout: Rollout, project: Path, build: Build, tmp_path: Path
 ) -> None:
@@ -171,8 +197,9 @@ def test_with_no_bytes_or_no_earlier_releases_nothing_is_a_dictionary(
     before = str(rollout.trees[0])
     result = build(DJANGO_STATIC_PREVIOUS=before, DJANGO_STATIC_DICTIONARY_BYTES="0")
     assert result.returncode == 0, result.stderr
-    own = [each for each in index_of(project / "staticfiles").values() if not each.carried]
-    assert not any(resource.match or deltas(resource) for resource in own)
+    assert index_of(rollout.trees[0])[rollout.names[0]].match
+    assert index_of(project / "staticfiles")[rollout.names[0]].carried
+    assert not any(resource.match or deltas(resource) for resource in index_of(project / "staticfiles").values())
     assert build(DJANGO_STATIC_PREVIOUS=before).returncode == 0  # the setting alone makes it another tree
     assert deltas(index_of(project / "staticfiles")[rollout.names[2]])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -242,6 +243,30 @@ def test_releases_come_from_an_object_store_the_newest_first(
             }
     fewer = carried_from(url, project, build, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
     assert {name[:6] for name in fewer if name.startswith("only-")} == {"only-1", "only-2"}
+
+
+def test_a_release_that_is_of_no_use_takes_no_other_of_the_store_with_it(
+    project: Path, build: Build, release: Released, tmp_path: Path
+) -> None:
+    store, now = tmp_path / "store", int(time.time())
+    named = []
+    for number, prefix in (("1", "/static/"), ("2", "/other/"), ("3", "/static/")):
+        tree = release(number, DJANGO_STATIC_PREFIX=prefix)
+        named.append(index_of(tree).releases[0].digest)
+        publish(tree, from_url(f"file://{store}", mkdir=True))
+        os.utime(store / "releases" / f"{named[-1]}.index", (now - 60 + int(number),) * 2)
+    damaged = store / "releases" / "damaged.index"
+    damaged.write_text("{}")
+    os.utime(damaged, (now - 50,) * 2)
+    changed(project, "4")
+    stopped = built(project, build, DJANGO_STATIC_PREVIOUS=f"file://{store}")
+    assert stopped.returncode == 6
+    warned = built(project, build, DJANGO_STATIC_PREVIOUS=f"file://{store}", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
+    assert warned.returncode == 0, warned.stderr
+    for said in (stopped.stderr, warned.stderr):
+        assert f"the index file://{store}/releases/damaged.index cannot be used" in said
+        assert f"the releases of file://{store}/releases/{named[1]}.index are served below /other/" in said
+    assert [each.digest for each in index_of(project / "staticfiles").releases[1:]] == [named[2], named[0]]
 
 
 def test_what_is_wrong_with_an_object_store_is_told(

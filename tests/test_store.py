@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import socket
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -347,6 +349,21 @@ def test_a_line_of_an_index_that_no_build_writes_is_left_out(
     assert "files/evil.0123456789ab.js" not in store.asked
 
 
+@pytest.mark.parametrize("answer", [403, 404, None], ids=["refused", "removed meanwhile", "never read to its end"])
+def test_an_index_that_cannot_be_had_takes_no_other_release_with_it(
+    old: Path, store: Bucket, tmp_path: Path, answer: int | None
+) -> None:
+    (store.directory / "releases/newest.index").write_text("whatever")
+    store.fault = lambda key, body: answer if key == "releases/newest.index" else body
+    with looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
+        deadline = time.monotonic() + 10
+        while got(running, CSS)[0] != 200:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert is_404(got(running, "/static/app.0123456789ab.js"))
+        assert running.output.count("s3://bucket/releases/newest.index cannot be used: ") == 1
+
+
 def test_what_was_found_is_served_while_the_store_is_away_and_by_other_processes_too(
     old: Path, store: Bucket, tmp_path: Path, plain: Path
 ) -> None:
@@ -397,6 +414,25 @@ def test_without_a_disk_small_files_are_kept_in_memory_and_large_ones_not_found(
     assert not (tmp_path / "shelf").exists()
     assert store.asked.count(f"files/{STYLE}.br") == 1
     assert f"files/{large.removeprefix('/static/')}" not in store.asked
+
+
+def test_what_many_wait_for_reaches_them_though_memory_holds_one_file_at_a_time(old: Path, tmp_path: Path) -> None:
+    names = []
+    (tmp_path / "tree").mkdir()
+    for number in range(8):
+        body = random.Random(number).randbytes(400_000)
+        names.append(f"part{number}.{sha256(body).hexdigest()[:12]}.bin")
+        (tmp_path / "tree" / names[-1]).write_bytes(body)
+    place = f"file://{tmp_path}/parts"
+    pattern = {"DJANGO_STATIC_IMMUTABLE_PATTERN": r"\.[0-9a-f]{12}\.", "DJANGO_STATIC_STORE": place, **SETTINGS}
+    for command in ("index", "publish"):
+        result = run("static-host", command, str(tmp_path / "tree"), cwd=old, **pattern)
+        assert result.returncode == 0, result.stderr
+    small = {"DJANGO_STATIC_MEMORY": "500kB", "DJANGO_STATIC_STORE_DISK": "0"}
+    with looking(old, place, tmp_path, **small) as running, ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda name: got(running, f"/static/{name}", "identity"), names * 12))
+    assert [answer[0] for answer in answers] == [200] * len(answers)
+    assert [sha256(body).hexdigest()[:12] for *_, body in answers] == [name.split(".")[1] for name in names * 12]
 
 
 def test_workers_share_the_disk(old: Path, store: Bucket, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.origin.index import Index, IndexDamaged, Representation, Resource, file_name, is_plain, loads
-from app.store.opening import RELEASES, is_index
+from app.store.opening import RELEASES, is_index, reason
 
 log = logging.getLogger("static_host.store")
 
@@ -31,6 +31,8 @@ LARGEST = 64 << 20
 _TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 
+Version = tuple[str, str, int]
+"""An index in the store: its path, when it was written, and its bytes."""
 Waited = Callable[[Awaitable[Any]], Awaitable[Any]]
 """Awaits something of the store's, for as long as one may. Raises TimeoutError."""
 
@@ -41,9 +43,10 @@ class Catalog:
     def __init__(self, url: str, own: Index) -> None:
         self._url = url
         self._own = own
-        self._releases: dict[tuple[str, str, int], Index] = {}
+        self._releases: dict[Version, Index] = {}
         self._newest_first: list[Index] = []
-        self._versions: list[tuple[str, str, int]] = []
+        self._versions: list[Version] = []
+        self._left_out: set[Version] = set()
         self._read_at = float("-inf")
         self.changes = 0
         """How often there were other releases than before."""
@@ -65,23 +68,43 @@ class Catalog:
     async def read(self, store: Any, waited: Waited) -> None:
         """Read the list of releases, and the indexes that are new. Raises what obstore raises."""
         began = time.monotonic()
-        listed = [
-            facts
-            for facts in await waited(store.list(RELEASES).collect_async())
-            if is_index(facts["path"]) and facts["size"] <= LARGEST
-        ]
+        listed = [facts for facts in await waited(store.list(RELEASES).collect_async()) if is_index(facts["path"])]
         listed.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
-        versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed[:MOST]]
+        versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed]
+        for version in versions[:MOST]:
+            if version[2] > LARGEST:
+                self._leave_out(version, f"it has {version[2]:,} bytes")
+        versions = [version for version in versions if version[2] <= LARGEST][:MOST]
+        await self._read_new(store, versions, waited)
+        self._read_at = began
+
+    async def _read_new(self, store: Any, versions: list[Version], waited: Waited) -> None:
+        """Read those that are not known yet. One that cannot be had is left out until the list is read again.
+
+        Raises what obstore raises where none can be had.
+        """
+        failure: Exception | None = None
         for version in versions:
             if version not in self._releases:
-                answer = await waited(store.get_async(version[0]))
-                data = bytes(await waited(answer.bytes_async()))
-                self._releases[version] = await asyncio.to_thread(self._others, version[0], data)
-        self._releases = {version: self._releases[version] for version in versions}
+                try:
+                    answer = await waited(store.get_async(version[0]))
+                    data = bytes(await waited(answer.bytes_async()))
+                except Exception as error:
+                    failure = error
+                    self._leave_out(version, reason(error))
+                else:
+                    self._releases[version] = await asyncio.to_thread(self._others, version[0], data)
+        self._releases = {version: self._releases[version] for version in versions if version in self._releases}
         self._newest_first = list(self._releases.values())
-        self.changes += versions != self._versions
-        self._versions = versions
-        self._read_at = began
+        self.changes += list(self._releases) != self._versions
+        self._versions = list(self._releases)
+        if failure and not self._releases:
+            raise failure
+
+    def _leave_out(self, version: Version, why: str) -> None:
+        if version not in self._left_out:
+            self._left_out = {version, *list(self._left_out)[:MOST]}
+            log.error("%s/%s cannot be used: %s", self._url, version[0], why)
 
     def _others(self, path: str, data: bytes) -> Index:
         """Return what an index names and the server's own does not. A line is parsed when it is asked for."""

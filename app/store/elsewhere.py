@@ -156,17 +156,19 @@ class Elsewhere:
 
     async def _answer_of(self, served: Served, method: str, headers: Fields) -> Response | None:
         """Return the answer, once the body that it takes is at hand; None when that cannot be had."""
-        for _ in range(2):  # what came may have had to make room at once
+        for _ in range(2):  # a long file that came to the disk may have had to make room at once
             try:
                 return self._responder.answer(method, served, headers)
             except Unfetched as need:
                 wanted = need.representation
             if self._absent.get(wanted.digest, 0.0) > time.monotonic():
                 return None
-            try:
-                await self._flight(wanted.digest, lambda wanted=wanted: self._fetch(wanted))  # type: ignore[misc]
-            except (Absent, Wrong):
-                return None
+            with self._found.awaited(wanted.digest), suppress(Unfetched):
+                try:
+                    await self._flight(wanted.digest, lambda wanted=wanted: self._fetch(wanted))  # type: ignore[misc]
+                except (Absent, Wrong):
+                    return None
+                return self._responder.answer(method, served, headers)
         return None
 
     async def _flight(self, key: str, start: Callable[[], Coroutine[Any, Any, None]]) -> None:

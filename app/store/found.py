@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import io
 import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,6 +37,20 @@ class Found(Tree):
         super().__init__(root, shelf.descriptor if shelf else -1, Index("", b""), b"", bodies.budget)
         self.bodies = bodies
         self.shelf = shelf
+        self._awaited: Counter[str] = Counter()
+        self._arrived: dict[str, Body] = {}
+
+    @contextmanager
+    def awaited(self, digest: str) -> Iterator[None]:
+        """Have a body that comes meanwhile stay at hand to the end, whatever comes after it and takes its room."""
+        self._awaited[digest] += 1
+        try:
+            yield
+        finally:
+            self._awaited[digest] -= 1
+            if not self._awaited[digest]:
+                del self._awaited[digest]
+                self._arrived.pop(digest, None)
 
     def fits_in_memory(self, representation: Representation) -> bool:
         """Whether the body is one that is kept in memory."""
@@ -53,14 +70,17 @@ class Found(Tree):
     def body(self, representation: Representation) -> Body | None:
         """Return the whole body, or None when it is too large for memory. Raises Unfetched, OSError."""
         try:
-            return super().body(representation)
+            return self._arrived.get(representation.digest) or super().body(representation)
         except FileChanged:
             raise Unfetched(representation) from None
 
     def hold(self, representation: Representation, data: bytes) -> None:
         """Keep a body in memory whose digest was compared."""
-        if self.bodies.get(representation.digest) is None:
-            self.bodies.keep(representation.digest, data)
+        body = self.bodies.get(representation.digest)
+        if body is None:
+            body = self.bodies.keep(representation.digest, data)
+        if representation.digest in self._awaited:
+            self._arrived[representation.digest] = body
 
     def know(self, representation: Representation, facts: os.stat_result) -> None:
         """Remember a file on the shelf whose digest was compared."""

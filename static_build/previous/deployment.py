@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from app.origin.index import NAME, Representation
 from app.settings import Settings
-from static_build.previous.place import CHUNK, BodyUnusable, CodingLost, PlaceUnusable, Snapshot, index_of
+from static_build.previous.place import CHUNK, BodyUnusable, CodingLost, PlaceUnusable, Snapshot
 
 _ATTEMPTS = 3
 _TIMEOUT = 30.0
@@ -68,7 +68,7 @@ class Deployment:
             raise PlaceUnusable(f"{url} {error}. {_remedy(error)}".rstrip()) from None
         except (OSError, http.client.HTTPException) as error:
             raise PlaceUnusable(f"{url} was cut short: {error}. Try again.") from None
-        return [Snapshot(index_of(data, url))]
+        return [Snapshot(data, url)]
 
     def body(self, name: str, representation: Representation) -> Iterator[bytes]:
         """Give the bytes of a representation, as the server sends them."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from stat import S_ISREG
 
 from app.origin.index import NAME, Representation
-from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot, index_of
+from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot
 
 _EARLIEST = 946_684_800
 """The year 2000: a file that claims to be older has a time that somebody made up."""
@@ -44,7 +44,7 @@ class Directory:
             raise PlaceUnusable(f"{self.name} holds no index ({NAME}). {remedy}") from None
         except OSError as error:
             raise PlaceUnusable(f"the index {self.name}/{NAME} cannot be read: {error.strerror}.") from None
-        return [Snapshot(index_of(data, f"{self.name}/{NAME}"), written if written > _EARLIEST else None)]
+        return [Snapshot(data, f"{self.name}/{NAME}", written if written > _EARLIEST else None)]
 
     def body(self, name: str, representation: Representation) -> Iterator[bytes]:  # noqa: ARG002 - the file is enough
         """Give the bytes of the representation's file."""

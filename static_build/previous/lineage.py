@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from app.origin.index import Release, Resource
-from static_build.previous.place import Place, PlaceUnusable, Snapshot
+from app.origin.index import Index, Release, Resource
+from static_build.previous.place import Place, PlaceUnusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,17 @@ class Plan:
         return sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def ancestors_at(place: Place, snapshot: Snapshot) -> list[Ancestor]:
-    """Return the releases of one tree, its own first. Raises PlaceUnusable for an index that is not understood."""
-    own, *earlier = snapshot.index.releases
-    time = snapshot.time if own.time is None else own.time
+def ancestors_at(place: Place, index: Index, written: int | None) -> list[Ancestor]:
+    """Return the releases of one tree, its own first. Raises PlaceUnusable for an index that is not understood.
+
+    `written` is when the index was written, where that is known (seconds since 1970).
+    """
+    own, *earlier = index.releases
+    time = written if own.time is None else own.time
     releases = [Release(own.digest, time, place.name), *earlier]
     files: list[dict[str, tuple[Resource, Place]]] = [{} for _ in releases]
     try:
-        for name, resource in snapshot.index.items():
+        for name, resource in index.items():
             for number in resource.releases if resource.immutable else ():
                 files[number][name] = (resource.without_deltas, place)
     except (ValueError, TypeError, LookupError):

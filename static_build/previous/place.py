@@ -30,9 +30,10 @@ class CodingLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The index of a tree, and when it was written (seconds since 1970), where the place knows."""
+    """A tree's index: its bytes, where they lie, and when they were written (seconds since 1970), if that is known."""
 
-    index: Index
+    data: bytes
+    where: str
     time: int | None = None
 
 
@@ -44,7 +45,7 @@ class Place(Protocol):
         """What messages and the index call it."""
 
     def snapshots(self, most: int) -> list[Snapshot]:
-        """Return the newest `most` trees, the newest first. Raises PlaceUnusable."""
+        """Return the newest `most` trees, the newest first, one at least. Raises PlaceUnusable."""
 
     def body(self, name: str, representation: Representation) -> Iterator[bytes]:
         """Give the bytes of one representation of the resource `name`. Raises BodyUnusable, CodingLost."""
@@ -53,9 +54,9 @@ class Place(Protocol):
         """Let go of what it holds."""
 
 
-def index_of(data: bytes, where: str) -> Index:
-    """Return the index that lies at `where`. Raises PlaceUnusable."""
+def index_of(snapshot: Snapshot) -> Index:
+    """Return the index of a tree. Raises PlaceUnusable."""
     try:
-        return loads(data)
+        return loads(snapshot.data)
     except IndexDamaged as error:
-        raise PlaceUnusable(f"the index {where} cannot be used: {error}.") from None
+        raise PlaceUnusable(f"the index {snapshot.where} cannot be used: {error}.") from None

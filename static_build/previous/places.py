@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from app.origin.index import Index
 from app.settings import Settings
 from static_build.previous.deployment import Deployment
 from static_build.previous.directory import Directory
 from static_build.previous.lineage import Ancestor, Plan, Policy, ancestors_at, merged, planned
-from static_build.previous.place import Place, PlaceUnusable, Snapshot
+from static_build.previous.place import Place, PlaceUnusable, Snapshot, index_of
 from static_build.previous.problems import Problems
 from static_build.previous.store import Store
 
@@ -45,10 +46,12 @@ def found(settings: Settings, prefix: str) -> Iterator[Found]:
                 place = _opener(source, settings, prefix)()
                 stack.callback(place.close)
                 snapshots = place.snapshots(policy.releases + 1)
-                chains += [_served_below(place, snapshot, prefix) for snapshot in snapshots]
-                current.setdefault(snapshots[0].index.releases[0].digest, snapshots[0].index.releases[0].time)
             except PlaceUnusable as error:
                 problems.note(str(error))
+                continue
+            understood = list(_understood(place, snapshots, prefix, problems))
+            current.update({index.releases[0].digest: index.releases[0].time for index, _ in understood[:1]} | current)
+            chains += [chain for _, chain in understood]
         problems.settle()
         yield Found(tuple(merged(chains)), policy, tuple(problems.warnings), current)
 
@@ -62,11 +65,24 @@ def _opener(source: str, settings: Settings, prefix: str) -> Callable[[], Place]
     return lambda: Store(source)
 
 
-def _served_below(place: Place, snapshot: Snapshot, prefix: str) -> list[Ancestor]:
-    """Return the releases of a tree. Raises PlaceUnusable where their pages ask below another prefix."""
-    if snapshot.index.prefix != prefix:
+def _understood(
+    place: Place, snapshots: Iterable[Snapshot], prefix: str, problems: Problems
+) -> Iterator[tuple[Index, list[Ancestor]]]:
+    """Give the index and the releases of each tree that is of use; each other one is a problem of its own."""
+    for snapshot in snapshots:
+        try:
+            index = _served_below(snapshot, prefix)
+            yield index, ancestors_at(place, index, snapshot.time)
+        except PlaceUnusable as error:
+            problems.note(str(error))
+
+
+def _served_below(snapshot: Snapshot, prefix: str) -> Index:
+    """Return the index of a tree. Raises PlaceUnusable, also where its pages ask below another prefix."""
+    index = index_of(snapshot)
+    if index.prefix != prefix:
         raise PlaceUnusable(
-            f"the releases at {place.name} are served below {snapshot.index.prefix}, this one below {prefix}: their "
-            "pages would not find their files here."
+            f"the releases of {snapshot.where} are served below {index.prefix}, this one below {prefix}: their pages "
+            "would not find their files here."
         )
-    return ancestors_at(place, snapshot)
+    return index

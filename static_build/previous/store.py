@@ -10,7 +10,7 @@ from typing import Any
 
 from app.origin.index import Representation
 from app.store.opening import FILES, RELEASES, Patience, StoreUnopened, is_index, opened, reason
-from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot, index_of
+from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot
 
 _PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
 
@@ -37,7 +37,7 @@ class Store:
         if not read:
             raise PlaceUnusable(f"{self.name} holds no release: nothing was published there.")
         return [
-            Snapshot(index_of(data, f"{self.name}/{facts['path']}"), int(facts["last_modified"].timestamp()))
+            Snapshot(data, f"{self.name}/{facts['path']}", int(facts["last_modified"].timestamp()))
             for facts, data in read
         ]
 
