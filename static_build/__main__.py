@@ -151,21 +151,28 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
         releases  a list, the newest first: release, time (seconds since 1970, or
                   null), origin (where it was carried from), files, bytes,
                   files_alone, bytes_alone
+        deltas    files of the tree's own release that are encoded against earlier
+                  versions (dcz): resources, deltas, bytes, instead (bytes of the
+                  smallest other codings)
     """  # noqa: D301 - click asks for the backspace itself
     with reported():
         from app.origin.tree import load
         from app.project import configured
         from static_build import history
+        from static_build.deltas import saving
         from static_build.holdings import holdings
 
         root = directory or configured(Settings.read()).static_root
         tree = load(root)
         tree.close()
         held = holdings(tree.index.releases, tree.index.values())
+        saved = saving(tree.index.values())
     if as_json:
-        click.echo(json.dumps({"root": str(root), "releases": [holding.facts for holding in held]}, indent=2))
+        own = {name: value for name, value in asdict(saved).items() if name != "seconds"}
+        document = {"root": str(root), "releases": [holding.facts for holding in held], "deltas": own}
+        click.echo(json.dumps(document, indent=2))
     else:
-        click.echo(history.table(held))
+        click.echo("\n".join([history.table(held), *history.deltas(saved)]))
 
 
 @click.command("index", short_help="Index a tree that other tools made.", context_settings=HELP)

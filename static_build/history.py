@@ -29,13 +29,15 @@ def lines(held: Sequence[Holding], dropped: Iterable[Gone]) -> Iterator[str]:
 
 def saved(saving: Saving) -> Iterator[str]:
     """Give what a build says of its deltas, if there are any."""
+    yield from (f"{line}; {saving.seconds:.1f} s" for line in deltas(saving))
+
+
+def deltas(saving: Saving) -> Iterator[str]:
+    """Give what a tree has of deltas, if it has any."""
     if saving.deltas:
         what = f"{_counted(saving.resources, 'file')} against {_counted(saving.deltas, 'earlier version')}"
         share = 100 * saving.bytes / saving.instead
-        yield (
-            f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %; "
-            f"{saving.seconds:.1f} s"
-        )
+        yield f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %"
 
 
 def table(held: Iterable[Holding]) -> str:

@@ -170,6 +170,20 @@ def test_the_build_tells_what_deltas_save_and_says_it_again(
     assert told == {"resources": 1, "deltas": 2, "bytes": sum(on_disk), "instead": 2 * br, "seconds": 0.0}
 
 
+def test_the_releases_of_a_tree_are_listed_with_its_deltas(rollout: Rollout) -> None:
+    lengths = [path.stat().st_size for path in rollout.trees[2].glob("app.*.dcz")]
+    listed = run("static-host", "releases", str(rollout.trees[2]), cwd=rollout.project, **SETTINGS)
+    assert listed.stdout.splitlines()[-1].startswith(
+        f"deltas: 1 file against 2 earlier versions: {sum(lengths):,} bytes in place of "
+    )
+    document = run("static-host", "releases", "--json", str(rollout.trees[2]), cwd=rollout.project, **SETTINGS)
+    smallest = (rollout.trees[2] / f"{rollout.names[2]}.br").stat().st_size
+    told = {"resources": 1, "deltas": 2, "bytes": sum(lengths), "instead": 2 * smallest}
+    assert json.loads(document.stdout)["deltas"] == told
+    without = run("static-host", "releases", str(rollout.trees[0]), cwd=rollout.project, **SETTINGS)
+    assert "deltas" not in without.stdout
+
+
 def test_the_bytes_that_are_tried_are_bounded_the_newest_release_first(
     rollout: Rollout, project: Path, build: Build
 ) -> None:
