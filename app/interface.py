@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.exchange import is_bodiless
 from app.seen import path_of
+from app.streams import send_as_made
 
 log = logging.getLogger("static_host.interface")
 
@@ -25,11 +26,12 @@ def called(application: ASGIApp) -> ASGIApp:
     """Return a project's ASGI application, with requests and responses as they are through WSGI."""
     from django.core.handlers.asgi import ASGIHandler
 
+    send_as_made()
     web_sockets = type(application) is not ASGIHandler
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await application(_request(scope), receive, _response(send))
+            await application(_request(scope), receive, _response(send, is_head=scope["method"] == "HEAD"))
         elif scope["type"] == "websocket" and not web_sockets:
             await send(_REFUSED)
         elif scope["type"] == "websocket":
@@ -53,19 +55,23 @@ def _request(scope: Scope) -> Scope:
     return scope
 
 
-def _response(send: Send) -> Send:
-    """Return `send` for a response that may have no body, but has one."""
-    has_none = False
+def _response(send: Send, *, is_head: bool) -> Send:
+    """Return `send` for a response that may have no body, but has one; nobody waits for the end of that."""
+    has_none = is_over = False
 
     async def send_on(message: Message) -> None:
-        nonlocal has_none
+        nonlocal has_none, is_over
         if message["type"] == "http.response.start":
-            has_none = is_bodiless(message["status"])
-            if has_none:
+            has_none = is_head
+            if is_bodiless(message["status"]):
+                has_none = True
                 fields = [field for field in message.get("headers", ()) if field[0].lower() != b"content-length"]
                 message = {**message, "headers": fields}
+        elif is_over:
+            return
         elif has_none:
-            message = {**message, "body": b""}
+            is_over = True
+            message = {"type": "http.response.body"}
         await send(message)
 
     return send_on

@@ -165,20 +165,26 @@ def server(project: Path) -> Iterator[Running]:
         yield running
 
 
+@pytest.fixture(params=["wsgi", "asgi"])
+def either(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    with serving(cwd=project, DJANGO_INTERFACE=request.param, **VARIABLES) as running:
+        yield running
+
+
 def status(server: Running) -> str:
     return httpx.get(f"{server.url}/status/").text
 
 
-def test_clients_that_go_away_give_their_threads_back_and_close_the_response(server: Running) -> None:
+def test_clients_that_go_away_give_their_threads_back_and_close_the_response(either: Running) -> None:
     for _ in range(6):  # twice as many as there are threads
-        with httpx.stream("GET", f"{server.url}/stream/") as answer:
+        with httpx.stream("GET", f"{either.url}/stream/") as answer:
             next(answer.iter_raw())
     deadline = time.monotonic() + 5
-    while not status(server).startswith("0 ") and time.monotonic() < deadline:
+    while not status(either).startswith("0 ") and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert status(server).startswith("0 ")
-    assert server.stop() == 0
-    assert "Traceback" not in server.output
+    assert status(either).startswith("0 ")
+    assert either.stop() == 0
+    assert "Traceback" not in either.output
 
 
 def test_a_body_that_the_view_never_reads_does_not_hide_that_its_client_goes(server: Running) -> None:
@@ -208,8 +214,8 @@ def test_a_body_of_unknown_length_that_there_is_no_room_for_is_refused(project: 
         assert "Traceback" not in server.output
 
 
-def test_a_stream_arrives_as_it_is_yielded(server: Running) -> None:
-    with httpx.stream("GET", f"{server.url}/stream/") as answer:
+def test_a_stream_arrives_as_it_is_yielded(either: Running) -> None:
+    with httpx.stream("GET", f"{either.url}/stream/") as answer:
         assert next(answer.iter_raw()).startswith(b"xxx")
 
 
@@ -233,8 +239,8 @@ def test_a_body_that_breaks_off_never_looks_whole(server: Running) -> None:
     assert status(server).split()[-1] == "whole=0"
 
 
-def test_head_of_an_endless_stream_is_answered_and_the_connection_goes_on(server: Running) -> None:
-    with httpx.Client(base_url=server.url, timeout=5) as client:
+def test_head_of_an_endless_stream_is_answered_and_the_connection_goes_on(either: Running) -> None:
+    with httpx.Client(base_url=either.url, timeout=5) as client:
         assert client.head("/stream/").status_code == 200
         assert client.get("/status/").status_code == 200
 
@@ -379,21 +385,21 @@ def test_every_request_s_signals_are_sent(bridge: Running) -> None:
     assert after["finished"] - before["finished"] == 6
 
 
-def test_pieces_of_a_stream_arrive_when_they_are_made(bridge: Running) -> None:
-    with httpx.stream("GET", f"{bridge.url}/events/") as answer:
+def test_pieces_of_a_stream_arrive_when_they_are_made(either: Running) -> None:
+    with httpx.stream("GET", f"{either.url}/events/") as answer:
         assert answer.headers["content-type"] == "text/event-stream"
         assert list(answer.iter_raw()) == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
 
 
-def test_a_client_that_reads_slowly_holds_the_stream_back(server: Running) -> None:
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
+def test_a_client_that_reads_slowly_holds_the_stream_back(either: Running) -> None:
+    with socket.create_connection(("127.0.0.1", either.port)) as client:
         client.sendall(b"GET /flood/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
         client.recv(100_000)
         time.sleep(1)
-        before = memory(server)
+        before = memory(either)
         time.sleep(1)
-        assert memory(server) - before < 5_000_000
-    assert memory(server) < 200_000_000  # of the gigabyte that the view would make
+        assert memory(either) - before < 5_000_000
+    assert memory(either) < 200_000_000  # of the gigabyte that the view would make
 
 
 def memory(server: Running) -> int:
@@ -401,28 +407,28 @@ def memory(server: Running) -> int:
     return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_a_large_upload_needs_no_memory(server: Running) -> None:
+def test_a_large_upload_needs_no_memory(either: Running) -> None:
     piece = bytes(1 << 20)
 
     def pieces() -> Iterator[bytes]:
         for _ in range(1024):
             yield piece
 
-    before = memory(server)
-    answer = httpx.post(f"{server.url}/upload/", content=pieces(), headers={"Content-Length": str(1 << 30)}, timeout=60)
+    before = memory(either)
+    answer = httpx.post(f"{either.url}/upload/", content=pieces(), headers={"Content-Length": str(1 << 30)}, timeout=60)
     assert answer.text == str(1 << 30)
-    assert memory(server) - before < 20_000_000
+    assert memory(either) - before < 20_000_000
 
 
-def test_a_large_file_needs_no_memory(server: Running) -> None:
-    before = memory(server)
+def test_a_large_file_needs_no_memory(either: Running) -> None:
+    before = memory(either)
     size = 0
-    with httpx.stream("GET", f"{server.url}/large/") as answer:
+    with httpx.stream("GET", f"{either.url}/large/") as answer:
         assert answer.headers["content-length"] == "200000000"
         for piece in answer.iter_raw():
             size += len(piece)
     assert size == 200_000_000
-    assert memory(server) - before < 20_000_000
+    assert memory(either) - before < 20_000_000
 
 
 def test_a_body_can_be_read_by_lines_and_left_unread(bridge: Running) -> None:
