@@ -435,6 +435,16 @@ def test_what_many_wait_for_reaches_them_though_memory_holds_one_file_at_a_time(
     assert [sha256(body).hexdigest()[:12] for *_, body in answers] == [name.split(".")[1] for name in names * 12]
 
 
+def test_a_server_that_can_keep_nothing_says_so(old: Path, published: Path, tmp_path: Path) -> None:
+    nowhere = {"DJANGO_STATIC_MEMORY": "0", "DJANGO_STATIC_STORE_DISK": "0"}
+    with looking(old, f"file://{published}", tmp_path, **nowhere) as running:
+        assert f"nothing is kept on the disk: no file of file://{published} can be served" in running.output
+        assert is_404(got(running, CSS))
+    with looking(old, f"file://{published}", tmp_path, DJANGO_STATIC_MEMORY="0") as running:
+        assert "nothing is kept" not in running.output
+        assert got(running, CSS)[0] == 200
+
+
 def test_workers_share_the_disk(old: Path, store: Bucket, tmp_path: Path) -> None:
     with looking_into(store, old, tmp_path, WEB_CONCURRENCY="2") as running:
         for _ in range(20):

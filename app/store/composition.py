@@ -29,6 +29,8 @@ def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] 
     url = settings.static_store
     names = Fingerprinted(settings.static_immutable_pattern)
     found = Found(_shelf(settings), responder.tree.bodies)
+    if not found.shelf and not found.bodies.budget:
+        log.warning("DJANGO_STATIC_MEMORY is 0 and nothing is kept on the disk: no file of %s can be served", url)
     patience = Patience(settings.static_store_timeout, LONGEST, _RETRIES)
     elsewhere = Elsewhere(
         url, lambda: opened(url, patience), responder, found, names, settings.static_store_timeout, counts
