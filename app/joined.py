@@ -7,14 +7,13 @@ its first piece. Nothing is held any more when the response is complete.
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Transport
-from typing import Any
 
 COPIED = 16 << 10
 """Bytes of a piece up to which a copy costs less than a second buffer."""
 
 
 class Joined:
-    """A transport, for one response of uvicorn's."""
+    """What uvicorn asks of a transport for one response."""
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self._transport = transport
@@ -50,5 +49,6 @@ class Joined:
         self.flush()
         self._transport.close()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
+    def is_closing(self) -> bool:
+        """Whether the connection is closed, or about to be."""
+        return self._transport.is_closing()

@@ -24,7 +24,8 @@ from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
 from app.script_name import prefixes, with_script_name
-from app.settings import Settings, host_of_files, url_prefix
+from app.settings import Settings
+from app.values import host_of_files, url_prefix
 
 BUNDLED = "app.site.settings"
 DEFAULT_PREFIX = "/static/"

@@ -7,8 +7,6 @@ the variable's name, its value and what would be right. A variable that is set b
 
 from __future__ import annotations
 
-import re
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,165 +21,21 @@ from pydantic import (
     field_validator,
 )
 from pydantic.config import JsonDict
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
+from app import values
 from app.exits import Stop
+from app.values import Listed
 
 SECRETS = Path("/run/secrets")
 """Where container platforms mount secrets, one file for each variable."""
-
-STORE_SCHEMES = ("s3", "gs", "az", "file")
-"""Schemes of object stores."""
-PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
-"""Schemes of the places that earlier releases can be carried from."""
-
-_HOST = re.compile(
-    r"""(?: (?: (?P<scheme> https? ) : )? // )?
-        (?P<authority> (?: \[ [0-9a-f:.]+ \] | [a-z0-9] (?: [a-z0-9._-]* [a-z0-9] )? ) (?: : (?P<port> [0-9]{1,5} ) )? )
-        (?P<path> (?: / (?: [a-z0-9._~!$&'()*+,;=:@-] | %[0-9a-f]{2} )* )* )""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 class SettingsWrong(Stop):
     """One or more variables cannot be used; the message lists them all."""
 
     exit_code = 2
-
-
-def host_of_files(value: str) -> str:
-    """Return the normal form of DJANGO_STATIC_HOST: "", ``//host[/path]`` or ``http[s]://host[/path]``.
-
-    No trailing slash; "" and "//" both mean no host. A bare host follows the page's own scheme (RFC 3986 §4.2).
-    """
-    if value in ("", "//"):
-        return ""
-    match = _HOST.fullmatch(value)
-    if not match or int(match["port"] or 0) > 65535:
-        raise ValueError(_refusal(value))
-    if {".", ".."} & set(match["path"].split("/")):
-        raise ValueError("its path has a dot segment")
-    scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
-    return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
-
-
-_TAKEN = re.compile(
-    r"accept.*|authorization|cf-ray|connection|content-.*|cookie|date|expect|host|if-.*|origin|range|referer|sec-.*|te|"
-    r"trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*|x-request-id",
-    re.IGNORECASE,
-)
-"""Names of fields that mean something else, or that the access log tells of."""
-
-
-def _refusal(value: str) -> str:
-    scheme, separator, _ = value.lower().partition("://")
-    reasons = {
-        "it has a space": bool(re.search(r"\s", value)),
-        "its scheme is neither http nor https": bool(scheme and separator) and scheme not in ("http", "https"),
-        "it carries credentials": "@" in value.partition("//")[2].partition("/")[0] or "@" in value.split("/")[0],
-        "it has a query": "?" in value,
-        "it has a fragment": "#" in value,
-        "it names no host": value.startswith("/") and not value.startswith("//"),
-        "its host is not in its ASCII form (xn--…)": not value.isascii(),
-    }
-    return next((reason for reason, applies in reasons.items() if applies), "it is not a host name")
-
-
-def url_prefix(value: str | None) -> str | None:
-    """Return a URL path that static files can be served below. Raises ValueError."""
-    if value is None:
-        return None
-    if not re.fullmatch(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+/)+", value) or {".", ".."} & set(value.split("/")):
-        raise ValueError("it must begin and end with a slash, and name at least one path segment")
-    return value
-
-
-def _path(value: str) -> str:
-    if not re.fullmatch(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?", value) or {".", ".."} & set(value.split("/")):
-        raise ValueError("it is not a path below /")
-    return value
-
-
-def _secrets(value: SecretStr | None) -> SecretStr | None:
-    parts = value.get_secret_value().split(",") if value else []
-    if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
-        raise ValueError("there are more than two, or one is too short, or has a space in it")
-    return value
-
-
-def _field_of_its_own(value: str) -> str:
-    if _TAKEN.fullmatch(value):
-        raise ValueError("this field has another meaning, or is told of in the access log")
-    return value
-
-
-def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except re.error as error:
-        raise ValueError(f"it is not a regular expression: {error}") from None
-    return value
-
-
-def _listed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _relative(value: tuple[str, ...]) -> tuple[str, ...]:
-    for name in value:
-        if not name.isprintable() or {"", ".", ".."} & set(name.removesuffix("/").split("/")):
-            raise ValueError(f"{name!r} is not a path below the static root")
-    return value
-
-
-def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    if "*" in value and len(value) > 1:
-        raise ValueError("* believes everyone, so nothing can stand beside it")
-    for part in value:
-        if part != "*":
-            ip_network(part)
-    return value
-
-
-def sources(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return places of earlier releases, each a directory or a URL. Raises ValueError."""
-    for source in value:
-        scheme, separator, rest = source.partition("://")
-        if separator and scheme not in PREVIOUS_SCHEMES:
-            raise ValueError(f"{scheme}:// is none of them")
-        if separator and "@" in rest.partition("/")[0]:
-            raise ValueError("it carries credentials, and would be shown with them")
-        if separator and {"?", "#"} & set(rest):
-            raise ValueError(f"{source} has a query or a fragment")
-    return value
-
-
-def _store(value: str) -> str:
-    scheme, _, rest = value.partition("://")
-    if value and (scheme not in STORE_SCHEMES or not rest.strip("/")):
-        raise ValueError("it is not the URL of an object store")
-    return "".join(sources((value,))).rstrip("/")
-
-
-def _age(value: object) -> object:
-    """Return seconds for a number with a unit, such as ``30d``. Raises ValueError."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*([0-9]{1,6})\s*([hdw])\s*", value)
-    if not match:
-        raise ValueError("it is not a number with a unit")
-    return int(match[1]) * {"h": 3600, "d": 86400, "w": 604800}[match[2]]
-
-
-def _codings(value: tuple[str, ...]) -> tuple[str, ...]:
-    unknown = sorted(set(value) - {"br", "zstd", "gzip", "zopfli"})
-    if unknown or {"gzip", "zopfli"} <= set(value):
-        raise ValueError(f"{unknown[0]!r} is none of them" if unknown else "gzip and zopfli make the same coding")
-    return value
-
-
-Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 def _variable(name: str, default: Any, meaning: str, expects: str, shown: str | None = None, **rules: Any) -> Any:
@@ -210,7 +64,7 @@ class Settings(BaseSettings):
         "a dotted module name, for example mysite.settings",
         pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$",
     )
-    static_host: Annotated[str, AfterValidator(host_of_files)] = _variable(
+    static_host: Annotated[str, AfterValidator(values.host_of_files)] = _variable(
         "DJANGO_STATIC_HOST",
         "",
         "Where browsers fetch static files, when not from the page's own host: the CDN's address, with a path if it "
@@ -218,7 +72,7 @@ class Settings(BaseSettings):
         "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
         shown="",
     )
-    static_prefix: Annotated[str | None, AfterValidator(url_prefix)] = _variable(
+    static_prefix: Annotated[str | None, AfterValidator(values.url_prefix)] = _variable(
         "DJANGO_STATIC_PREFIX",
         None,
         "The URL path below which static files are served.",
@@ -249,7 +103,7 @@ class Settings(BaseSettings):
         shown="64MB",
         ge=0,
     )
-    static_immutable_pattern: Annotated[str, AfterValidator(_pattern)] = _variable(
+    static_immutable_pattern: Annotated[str, AfterValidator(values.pattern)] = _variable(
         "DJANGO_STATIC_IMMUTABLE_PATTERN",
         "",
         "A regular expression, searched in names below the prefix: the build records what it finds as immutable, "
@@ -257,7 +111,7 @@ class Settings(BaseSettings):
         "a regular expression, for example ^vite/assets/",
         shown="",
     )
-    static_root_files: Annotated[Listed, AfterValidator(_relative)] = _variable(
+    static_root_files: Annotated[Listed, AfterValidator(values.relative)] = _variable(
         "DJANGO_STATIC_ROOT_FILES",
         ("favicon.ico", "robots.txt"),
         "Files of the tree that are served at `/` too, where the tree has them, separated by commas; a name that ends "
@@ -265,7 +119,7 @@ class Settings(BaseSettings):
         "names below the static root, separated by commas, for example favicon.ico,robots.txt",
         shown="favicon.ico,robots.txt",
     )
-    static_codings: Annotated[Listed, AfterValidator(_codings)] = _variable(
+    static_codings: Annotated[Listed, AfterValidator(values.codings)] = _variable(
         "DJANGO_STATIC_CODINGS",
         ("br", "zstd", "gzip"),
         "Content codings that the build makes, separated by commas: `br`, `zstd`, `gzip`; `zopfli` in place of `gzip` "
@@ -287,7 +141,7 @@ class Settings(BaseSettings):
         "a directory",
         shown="`$XDG_CACHE_HOME/static-host`, else `~/.cache/static-host`",
     )
-    static_store: Annotated[str, AfterValidator(_store)] = _variable(
+    static_store: Annotated[str, AfterValidator(values.store)] = _variable(
         "DJANGO_STATIC_STORE",
         "",
         "An object store that all releases share (`s3://…`, `gs://…`, `az://…`, `file://…`; install "
@@ -321,7 +175,7 @@ class Settings(BaseSettings):
         "a directory",
         shown="`static-host-store-` and the user's number, in the directory for temporary files",
     )
-    static_previous: Annotated[Listed, AfterValidator(sources)] = _variable(
+    static_previous: Annotated[Listed, AfterValidator(values.sources)] = _variable(
         "DJANGO_STATIC_PREVIOUS",
         (),
         "Where the build finds earlier releases, whose fingerprinted files it carries into the new tree: directories, "
@@ -345,7 +199,7 @@ class Settings(BaseSettings):
         ge=1,
         le=100,
     )
-    static_keep_age: Annotated[int, BeforeValidator(_age)] = _variable(
+    static_keep_age: Annotated[int, BeforeValidator(values.age)] = _variable(
         "DJANGO_STATIC_KEEP_AGE",
         30 * 86400,
         "For how long the build carries a release after another one took its place, in hours, days or weeks: `12h`, "
@@ -455,7 +309,7 @@ class Settings(BaseSettings):
         ge=1,
         le=512,
     )
-    forwarded_allow_ips: Annotated[Listed, AfterValidator(_networks)] = _variable(
+    forwarded_allow_ips: Annotated[Listed, AfterValidator(values.networks)] = _variable(
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1",),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated "
@@ -464,13 +318,13 @@ class Settings(BaseSettings):
         shown="127.0.0.1",
     )
 
-    health_path: Annotated[str, AfterValidator(_path)] = _variable(
+    health_path: Annotated[str, AfterValidator(values.path)] = _variable(
         "DJANGO_HEALTH_PATH",
         "/healthz",
         "Where it is answered 200 that this process takes requests.",
         "a path without a query, for example /healthz",
     )
-    ready_path: Annotated[str, AfterValidator(_path)] = _variable(
+    ready_path: Annotated[str, AfterValidator(values.path)] = _variable(
         "DJANGO_READY_PATH",
         "/readyz",
         "Where it is answered 200 that requests should be sent here, else 503.",
@@ -512,7 +366,7 @@ class Settings(BaseSettings):
         shown="true",
     )
 
-    origin_secret: Annotated[SecretStr | None, AfterValidator(_secrets)] = _variable(
+    origin_secret: Annotated[SecretStr | None, AfterValidator(values.secrets)] = _variable(
         "DJANGO_ORIGIN_SECRET",
         None,
         "A secret that the CDN sends with every request; requests without it are answered 403, health checks excepted. "
@@ -520,7 +374,7 @@ class Settings(BaseSettings):
         "one or two texts of 16 or more letters, digits and the like, separated by a comma",
         shown="",
     )
-    origin_secret_header: Annotated[str, AfterValidator(_field_of_its_own)] = _variable(
+    origin_secret_header: Annotated[str, AfterValidator(values.field_of_its_own)] = _variable(
         "DJANGO_ORIGIN_SECRET_HEADER",
         "X-Origin-Secret",
         "The header field in which the CDN sends the secret.",

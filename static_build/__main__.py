@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import click
 
 from app.exits import reported
-from app.settings import Settings, SettingsWrong, sources
+from app.settings import Settings, SettingsWrong
+from app.values import sources
 
 if TYPE_CHECKING:
     from static_build.pipeline import Built

@@ -31,9 +31,7 @@ class Holding:
     def facts(self) -> dict[str, Any]:
         """The figures, as JSON documents have them."""
         return {
-            "release": self.release.digest,
-            "time": self.release.time,
-            "origin": self.release.origin,
+            **_named(self.release),
             "files": self.files,
             "bytes": self.bytes,
             "files_alone": self.files_alone,
@@ -54,13 +52,15 @@ class Gone:
     def facts(self) -> dict[str, Any]:
         """The figures, as JSON documents have them."""
         return {
-            "release": self.release.digest,
-            "time": self.release.time,
-            "origin": self.release.origin,
+            **_named(self.release),
             "reason": self.reason,
             "files": self.files,
             "bytes": self.bytes,
         }
+
+
+def _named(release: Release) -> dict[str, Any]:
+    return {"release": release.digest, "time": release.time, "origin": release.origin}
 
 
 def holdings(releases: Sequence[Release], resources: Iterable[Resource]) -> tuple[Holding, ...]:

@@ -175,16 +175,21 @@ def status(server: Running) -> str:
     return httpx.get(f"{server.url}/status/").text
 
 
+def all_streams_end(server: Running) -> None:
+    """Wait until no stream is open, and end the server, which has had no trouble."""
+    deadline = time.monotonic() + 5
+    while not status(server).startswith("0 ") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert status(server).startswith("0 ")
+    assert server.stop() == 0
+    assert "Traceback" not in server.output
+
+
 def test_clients_that_go_away_give_their_threads_back_and_close_the_response(either: Running) -> None:
     for _ in range(6):  # twice as many as there are threads
         with httpx.stream("GET", f"{either.url}/stream/") as answer:
             next(answer.iter_raw())
-    deadline = time.monotonic() + 5
-    while not status(either).startswith("0 ") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert status(either).startswith("0 ")
-    assert either.stop() == 0
-    assert "Traceback" not in either.output
+    all_streams_end(either)
 
 
 def test_a_body_that_the_view_never_reads_does_not_hide_that_its_client_goes(server: Running) -> None:
@@ -193,12 +198,7 @@ def test_a_body_that_the_view_never_reads_does_not_hide_that_its_client_goes(ser
         with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
             connection.sendall(head + b"x" * 100_000)
             assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
-    deadline = time.monotonic() + 5
-    while not status(server).startswith("0 ") and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert status(server).startswith("0 ")
-    assert server.stop() == 0
-    assert "Traceback" not in server.output
+    all_streams_end(server)
 
 
 def test_a_body_of_unknown_length_that_there_is_no_room_for_is_refused(project: Path) -> None:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.builds import decompress_zstd
-from tests.containers import call, compose_tool, wait_for
+from tests.containers import ROOT, call, compose_tool, wait_for
 from tests.processes import free_port, run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
@@ -142,6 +142,27 @@ def test_verify_finds_it_in_order(laptop: Laptop, tmp_path: Path) -> None:
     assert {file["cdn"] for file in printed["files"]} == {"nginx"}
     assert {file["asked"]["browser"]["again"]["cache"] for file in printed["files"]} == {"hit"}
     assert len(printed["files"]) == 8
+
+
+def test_verify_finds_what_a_wrong_configuration_does(laptop: Laptop, tmp_path: Path) -> None:
+    right = (ROOT / "deploy/cdn/nginx.conf").read_text()
+    wrong = right.replace("Accept-Encoding $http_accept_encoding;", "Accept-Encoding '';").replace(
+        "proxy_cache cdn;", "proxy_cache cdn; proxy_ignore_headers Cache-Control; proxy_cache_valid any 1m;"
+    )
+    (tmp_path / "nginx.conf").write_text(wrong)
+    volume = f"{tmp_path}/nginx.conf:/etc/nginx/nginx.conf:ro"
+    (tmp_path / "wrong.yml").write_text(f"services:\n  cdn:\n    volumes: ['{volume}']\n")
+    up = ("up", "--detach", "--no-deps", "cdn")
+    try:
+        laptop.compose("--file", "docker-compose.yml", "--file", f"{tmp_path}/wrong.yml", *up)
+        wait_for(lambda: _answers(laptop), lambda: laptop.compose("logs"))
+        result = run("static-host", "verify", "--json", f"http://127.0.0.1:{laptop.cdn_port}/", cwd=tmp_path)
+    finally:
+        laptop.compose(*up)
+        wait_for(lambda: _answers(laptop), lambda: laptop.compose("logs"))
+    found = {(each["level"], each["check"]) for each in json.loads(result.stdout)["findings"]}
+    assert result.returncode == 1
+    assert found >= {("error", "not-found"), ("warning", "compression")}
 
 
 def test_the_image_does_without_the_libraries_of_verify_and_says_so(image: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,8 +20,9 @@ from app.settings import SettingsWrong
 from static_build.previous import store
 from static_build.verify import verify
 from tests.builds import Build, files
-from tests.processes import SCRIPTS, environment, free_port, serving
+from tests.processes import serving
 from tests.releases import Released, built, changed, immutable, index_of, releasing
+from tests.stores import moto
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SECRET = "a secret of sixteen letters".replace(" ", "-")
@@ -162,34 +162,8 @@ def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
     """Variables for a server that speaks S3's protocol, with one bucket: ``bucket``."""
-    port = free_port()
-    variables = {
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "someone",
-        "AWS_SECRET_ACCESS_KEY": "something",
-        "AWS_REGION": "us-east-1",
-    }
-    command = [str(SCRIPTS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        _make_bucket(variables["AWS_ENDPOINT_URL"])
+    with moto() as variables:
         yield variables
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _make_bucket(endpoint: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            assert httpx.put(f"{endpoint}/bucket").status_code == 200
-        except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        else:
-            return
 
 
 @pytest.fixture(params=["s3", "file"])

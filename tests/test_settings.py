@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import Settings, SettingsWrong, host_of_files
+from app.settings import Settings, SettingsWrong
+from app.values import host_of_files
 
 README = Path(__file__).parent.parent / "README.md"
 

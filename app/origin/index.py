@@ -47,6 +47,8 @@ DICTIONARY_CODING = "dcz"
 
 
 _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
+_TEXT = re.compile(r"[ -~]+")
+_DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 
 
 class IndexDamaged(ValueError):
@@ -196,6 +198,30 @@ def short_digest(full: bytes) -> str:
 def is_plain(match: str) -> bool:
     """Whether a pattern, of an index from elsewhere, can be sent in a field, or is none."""
     return match == "" or bool(_PLAIN_MATCH.fullmatch(match))
+
+
+def is_sound(name: str, resource: Resource) -> bool:
+    """Whether a resource, of an index from elsewhere, is as a build writes them: it can be kept and served here."""
+    try:
+        return bool(
+            not {"", ".", ".."} & set(name.split("/"))
+            and "\0" not in name
+            and _TEXT.fullmatch(resource.media_type)
+            and is_plain(resource.match)
+            and "identity" in {r.coding for r in resource.representations}
+            and all(_is_sound(name, r) for r in resource.representations)
+        )
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return False
+
+
+def _is_sound(name: str, representation: Representation) -> bool:
+    return bool(
+        representation.file == file_name(name, representation.coding, representation.dictionary)
+        and isinstance(representation.length, int)
+        and representation.length >= 0
+        and _DIGEST.fullmatch(representation.digest)
+    )
 
 
 def file_name(name: str, coding: str, dictionary: str = "") -> str:

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.origin.index import Index, IndexDamaged, Representation, Resource, file_name, is_plain, loads
+from app.origin.index import Index, IndexDamaged, Resource, is_sound, loads
 from app.store.opening import RELEASES, is_index, reason
 
 log = logging.getLogger("static_host.store")
@@ -28,8 +27,6 @@ MOST = 20
 """Releases that are looked at, the newest ones."""
 LARGEST = 64 << 20
 """Bytes of an index that is read."""
-_TEXT = re.compile(r"[ -~]+")
-_DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 
 Version = tuple[str, str, int]
 """An index in the store: its path, when it was written, and its bytes."""
@@ -124,24 +121,6 @@ def _understood(index: Index, name: str) -> Resource | None:
     """Return a fingerprinted resource as a build makes them, or None."""
     try:
         resource = index[name]
-        is_whole = (
-            resource.immutable is True
-            and _TEXT.fullmatch(resource.media_type)
-            and is_plain(resource.match)
-            and "identity" in {r.coding for r in resource.representations}
-            and not {"", ".", ".."} & set(name.split("/"))
-            and all(_is_understood(name, r) for r in resource.representations)
-        )
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
-    return resource if is_whole else None
-
-
-def _is_understood(name: str, representation: Representation) -> bool:
-    """Whether it is one with a length and a digest, of a file that is called as the build calls it."""
-    return bool(
-        representation.file == file_name(name, representation.coding, representation.dictionary)
-        and isinstance(representation.length, int)
-        and representation.length >= 0
-        and _DIGEST.fullmatch(representation.digest)
-    )
+    return resource if resource.immutable is True and is_sound(name, resource) else None

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from app.origin.index import NAME, SUFFIXES, Representation, Resource, is_plain, short_digest
+from app.origin.index import NAME, Representation, Resource, is_sound, short_digest
 from static_build.files import Files
 from static_build.previous.lineage import Plan
 from static_build.previous.place import BodyUnusable, CodingLost, Place
@@ -67,7 +67,7 @@ def _held(own: Mapping[str, Resource], plan: Plan, problems: Problems) -> dict[s
     held = {name: _Held(resource, None, [0]) for name, resource in own.items()}
     for number, ancestor in enumerate(plan.kept, 1):
         for name, (resource, place) in sorted(ancestor.files.items()):
-            if not _is_understood(name, resource):
+            if not is_sound(name, resource):
                 problems.note(f"{place.name}: its index has a file that cannot be carried: {name!r}")
                 continue
             newer = held.setdefault(name, _Held(resource, place))
@@ -97,20 +97,6 @@ def _with_room(carried: dict[str, _Held], taken: set[str], problems: Problems) -
         folders |= above
         fitting[name] = has
     return fitting
-
-
-def _is_understood(name: str, resource: Resource) -> bool:
-    """Whether a resource of an index from elsewhere is one that can be written and served here."""
-    parts = name.split("/")
-    is_inside = not {"", ".", ".."} & set(parts) and "\0" not in name
-    return (
-        is_inside
-        and resource.media_type.isascii()
-        and resource.media_type.isprintable()
-        and is_plain(resource.match)
-        and any(r.coding == "identity" for r in resource.representations)
-        and all(r.coding in SUFFIXES and r.file == name + SUFFIXES[r.coding] for r in resource.representations)
-    )
 
 
 class _Carrier:

@@ -1,0 +1,168 @@
+"""What a variable says → the value that a setting has.
+
+Rule: each raises ValueError with what is wrong, as the end of a sentence that begins with the variable and its value.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator, SecretStr
+from pydantic_settings import NoDecode
+
+STORE_SCHEMES = ("s3", "gs", "az", "file")
+"""Schemes of object stores."""
+PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
+"""Schemes of the places that earlier releases can be carried from."""
+
+_HOST = re.compile(
+    r"""(?: (?: (?P<scheme> https? ) : )? // )?
+        (?P<authority> (?: \[ [0-9a-f:.]+ \] | [a-z0-9] (?: [a-z0-9._-]* [a-z0-9] )? ) (?: : (?P<port> [0-9]{1,5} ) )? )
+        (?P<path> (?: / (?: [a-z0-9._~!$&'()*+,;=:@-] | %[0-9a-f]{2} )* )* )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def host_of_files(value: str) -> str:
+    """Return the normal form of DJANGO_STATIC_HOST: "", ``//host[/path]`` or ``http[s]://host[/path]``.
+
+    No trailing slash; "" and "//" both mean no host. A bare host follows the page's own scheme (RFC 3986 §4.2).
+    """
+    if value in ("", "//"):
+        return ""
+    match = _HOST.fullmatch(value)
+    if not match or int(match["port"] or 0) > 65535:
+        raise ValueError(_refusal(value))
+    if {".", ".."} & set(match["path"].split("/")):
+        raise ValueError("its path has a dot segment")
+    scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
+    return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
+
+
+_TAKEN = re.compile(
+    r"accept.*|authorization|cf-ray|connection|content-.*|cookie|date|expect|host|if-.*|origin|range|referer|sec-.*|te|"
+    r"trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*|x-request-id",
+    re.IGNORECASE,
+)
+"""Names of fields that mean something else, or that the access log tells of."""
+
+
+def _refusal(value: str) -> str:
+    scheme, separator, _ = value.lower().partition("://")
+    reasons = {
+        "it has a space": bool(re.search(r"\s", value)),
+        "its scheme is neither http nor https": bool(scheme and separator) and scheme not in ("http", "https"),
+        "it carries credentials": "@" in value.partition("//")[2].partition("/")[0] or "@" in value.split("/")[0],
+        "it has a query": "?" in value,
+        "it has a fragment": "#" in value,
+        "it names no host": value.startswith("/") and not value.startswith("//"),
+        "its host is not in its ASCII form (xn--…)": not value.isascii(),
+    }
+    return next((reason for reason, applies in reasons.items() if applies), "it is not a host name")
+
+
+def url_prefix(value: str | None) -> str | None:
+    """Return a URL path that static files can be served below. Raises ValueError."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+/)+", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("it must begin and end with a slash, and name at least one path segment")
+    return value
+
+
+def path(value: str) -> str:
+    """Return a URL path below ``/``."""
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?", value) or {".", ".."} & set(value.split("/")):
+        raise ValueError("it is not a path below /")
+    return value
+
+
+def secrets(value: SecretStr | None) -> SecretStr | None:
+    """Return one secret, or two with a comma between them."""
+    parts = value.get_secret_value().split(",") if value else []
+    if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
+        raise ValueError("there are more than two, or one is too short, or has a space in it")
+    return value
+
+
+def field_of_its_own(value: str) -> str:
+    """Return the name of a header field that has no other meaning."""
+    if _TAKEN.fullmatch(value):
+        raise ValueError("this field has another meaning, or is told of in the access log")
+    return value
+
+
+def pattern(value: str) -> str:
+    """Return a regular expression."""
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"it is not a regular expression: {error}") from None
+    return value
+
+
+def listed(value: object) -> object:
+    """Return the parts of a list with commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def relative(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return names below the static root."""
+    for name in value:
+        if not name.isprintable() or {"", ".", ".."} & set(name.removesuffix("/").split("/")):
+            raise ValueError(f"{name!r} is not a path below the static root")
+    return value
+
+
+def networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return addresses and networks, or ``*`` alone."""
+    if "*" in value and len(value) > 1:
+        raise ValueError("* believes everyone, so nothing can stand beside it")
+    for part in value:
+        if part != "*":
+            ip_network(part)
+    return value
+
+
+def sources(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return places of earlier releases, each a directory or a URL. Raises ValueError."""
+    for source in value:
+        scheme, separator, rest = source.partition("://")
+        if separator and scheme not in PREVIOUS_SCHEMES:
+            raise ValueError(f"{scheme}:// is none of them")
+        if separator and "@" in rest.partition("/")[0]:
+            raise ValueError("it carries credentials, and would be shown with them")
+        if separator and {"?", "#"} & set(rest):
+            raise ValueError(f"{source} has a query or a fragment")
+    return value
+
+
+def store(value: str) -> str:
+    """Return the URL of an object store, without a slash at its end."""
+    scheme, _, rest = value.partition("://")
+    if value and (scheme not in STORE_SCHEMES or not rest.strip("/")):
+        raise ValueError("it is not the URL of an object store")
+    return "".join(sources((value,))).rstrip("/")
+
+
+def age(value: object) -> object:
+    """Return seconds for a number with a unit, such as ``30d``. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*([hdw])\s*", value)
+    if not match:
+        raise ValueError("it is not a number with a unit")
+    return int(match[1]) * {"h": 3600, "d": 86400, "w": 604800}[match[2]]
+
+
+def codings(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return content codings that the build can make together."""
+    unknown = sorted(set(value) - {"br", "zstd", "gzip", "zopfli"})
+    if unknown or {"gzip", "zopfli"} <= set(value):
+        raise ValueError(f"{unknown[0]!r} is none of them" if unknown else "gzip and zopfli make the same coding")
+    return value
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
