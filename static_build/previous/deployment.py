@@ -4,8 +4,8 @@ Rule: the deployment shows its index (DJANGO_STATIC_SHOW_INDEX), which names its
 coding alone (RFC 9110 §12.5.3), and taken as it comes. A redirection is not followed, so that the origin's secret goes
 to the host that was named and to no other, and never in the clear over a network, be it to a proxy.
 
-Nothing is waited for without end: for silence _TIMEOUT seconds, three times; a body has to come at _SLOWEST bytes a
-second; and a deployment that has gone away in between is asked for nothing more.
+Silence is waited for _TIMEOUT seconds, three times; a body has to come at _SLOWEST bytes a second; and a deployment
+that has gone away in between is asked for nothing more.
 
 What a CDN on the way does to a coding is not the deployment's fault: an answer in another coding than was asked for is
 no damage. When the index was written is not told.
