@@ -449,7 +449,7 @@ def _complaints(error: ValidationError) -> str:
         name = str(problem["loc"][0])
         extra: Any = fields[name].json_schema_extra
         reason = f"{problem['ctx']['error']}. " if problem["type"] == "value_error" else ""
-        value = "…" if "SECRET" in name and "HEADER" not in name else repr(str(problem["input"]))
+        value = "…" if "SECRET" in name and "HEADER" not in name else repr(values.shown(str(problem["input"])))
         lines.append(f"  {name}={value}: {reason}Expected: {extra['expects']}.")
     count = "this variable is" if len(lines) == 1 else f"these {len(lines)} variables are"
     return "\n".join([f"{count} wrong:", *lines])

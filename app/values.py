@@ -32,13 +32,19 @@ def host_of_files(value: str) -> str:
     """
     if value in ("", "//"):
         return ""
+    match = _address(value)
+    scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
+    return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
+
+
+def _address(value: str) -> re.Match[str]:
+    """Return the parts of a host, or of an http(s) URL. Raises ValueError."""
     match = _HOST.fullmatch(value)
     if not match or int(match["port"] or 0) > 65535:
         raise ValueError(_refusal(value))
     if {".", ".."} & set(match["path"].split("/")):
         raise ValueError("its path has a dot segment")
-    scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
-    return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
+    return match
 
 
 _TAKEN = re.compile(
@@ -51,14 +57,16 @@ _TAKEN = re.compile(
 
 def _refusal(value: str) -> str:
     scheme, separator, _ = value.lower().partition("://")
+    authority = re.sub(r"^(\w+:)?//", "", value).partition("/")[0]
     reasons = {
         "it has a space": bool(re.search(r"\s", value)),
         "its scheme is neither http nor https": bool(scheme and separator) and scheme not in ("http", "https"),
-        "it carries credentials": "@" in value.partition("//")[2].partition("/")[0] or "@" in value.split("/")[0],
+        "it carries credentials": "@" in authority,
         "it has a query": "?" in value,
         "it has a fragment": "#" in value,
         "it names no host": value.startswith("/") and not value.startswith("//"),
-        "its host is not in its ASCII form (xn--…)": not value.isascii(),
+        "its host is not in its ASCII form (xn--…)": not authority.isascii(),
+        "its path is not in its ASCII form (%…)": not value.isascii(),
     }
     return next((reason for reason, applies in reasons.items() if applies), "it is not a host name")
 
@@ -136,6 +144,8 @@ def sources(value: tuple[str, ...]) -> tuple[str, ...]:
             raise ValueError("it carries credentials, and would be shown with them")
         if separator and {"?", "#"} & set(rest):
             raise ValueError(f"{source} has a query or a fragment")
+        if scheme in ("http", "https") and separator:
+            _address(source)
     return value
 
 
@@ -145,6 +155,11 @@ def store(value: str) -> str:
     if value and (scheme not in STORE_SCHEMES or not rest.strip("/")):
         raise ValueError("it is not the URL of an object store")
     return "".join(sources((value,))).rstrip("/")
+
+
+def shown(value: str) -> str:
+    """Return what an error tells of a value: without the credentials of a URL."""
+    return re.sub(r"//[^/\s,]*@", "//…@", value)
 
 
 def age(value: object) -> object:

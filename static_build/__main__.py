@@ -16,7 +16,7 @@ import click
 
 from app.exits import reported
 from app.settings import Settings, SettingsWrong
-from app.values import sources
+from app.values import shown, sources
 
 if TYPE_CHECKING:
     from static_build.pipeline import Built
@@ -117,7 +117,7 @@ def _with(previous: tuple[str, ...], settings: Settings) -> Settings:
         return settings.model_copy(update={"static_previous": sources(previous)})
     except ValueError as error:
         expects = "Expected: a directory, or a URL without credentials and query (http, https, s3, gs, az, file)"
-        raise SettingsWrong(f"--previous {' '.join(previous)}: {error}. {expects}.") from None
+        raise SettingsWrong(f"--previous {shown(' '.join(previous))}: {error}. {expects}.") from None
 
 
 def _lines(built: Built) -> Iterator[str]:

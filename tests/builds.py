@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
+
+import brotli
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -49,3 +54,24 @@ def compress_zstd(data: bytes) -> bytes:
 def decompress_zstd(data: bytes) -> bytes:
     """Decode with a window of 8 MB, as browsers do (RFC 9659)."""
     return zstd.decompress(data, options={zstd.DecompressionParameter.window_log_max: 23})
+
+
+DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "br": brotli.decompress,
+    "zstd": decompress_zstd,
+    "gzip": gzip.decompress,
+}
+
+
+def as_browser(delta: bytes, dictionary: bytes) -> bytes:
+    """Decode a delta as RFC 9842 §5 has it, with the window that it grants to a dictionary of up to 6.4 MB."""
+    assert delta[:8] == b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
+    assert delta[8:40] == sha256(dictionary).digest()
+    known = zstd.ZstdDict(dictionary, is_raw=True).as_prefix
+    return zstd.decompress(delta[40:], known, {zstd.DecompressionParameter.window_log_max: 23})
+
+
+def hashed(body: bytes) -> str:
+    """Return the value of Available-Dictionary for these bytes."""
+    return f":{b64encode(sha256(body).digest()).decode()}:"

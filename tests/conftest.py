@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
+from tests.browsers import CHROMIUM, chromium
 from tests.builds import Build
 from tests.containers import ROOT, lacking, make_image, named
 from tests.processes import Running, run, serving
@@ -81,14 +83,18 @@ def build(project: Path, cache: Path) -> Build:
     return call
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. What a test opens in it is in a context of its own, with a cache of its own."""
+    _required("" if CHROMIUM else "there is no chromium")
+    with chromium() as browser:
+        yield browser
+
+
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """Docker with a compose tool: required in CI, elsewhere the tests are skipped without it."""
-    reason = lacking()
-    if reason and os.environ.get("CI"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    """Docker with a compose tool."""
+    _required(lacking() or "")
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +103,11 @@ def image(engine: None) -> Iterator[str]:
     with named() as name:
         make_image(ROOT, name)
         yield name
+
+
+def _required(reason: str) -> None:
+    """Without a reason do nothing; with one fail in CI, and skip elsewhere."""
+    if reason and os.environ.get("CI"):
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)

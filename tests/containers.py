@@ -69,12 +69,17 @@ def named() -> Iterator[str]:
         exit_code("docker", "image", "rm", "--force", name)
 
 
+def block(language: str) -> str:
+    """Return the README's one block in that language."""
+    readme = (ROOT / "README.md").read_text()
+    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
 @contextmanager
 def image_of(project: Path, base: str, settings: str = "mysite.settings") -> Iterator[str]:
     """Make the image of a project on the image `base`, by the README's Dockerfile; give its name."""
-    (dockerfile,) = re.findall(
-        r"^```dockerfile\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-    )
+    dockerfile = block("dockerfile")
     replaced = {"FROM django-static-host\n": f"FROM {base}\n", "=mysite.settings\n": f"={settings}\n"}
     for line, own in replaced.items():
         assert dockerfile.count(line) == 1
@@ -82,6 +87,24 @@ def image_of(project: Path, base: str, settings: str = "mysite.settings") -> Ite
     (project / "Dockerfile").write_text(dockerfile)
     with named() as name:
         call("docker", "build", "--tag", name, str(project))
+        yield name
+
+
+@contextmanager
+def next_image_of(project: Path, base: str, previous: str = "") -> Iterator[str]:
+    """Make an image by the README's Dockerfile with the lines that carry, from the image `previous`; give its name.
+
+    Without `previous` it is the first one.
+    """
+    first, *middle, last = block("dockerfile").splitlines(keepends=True)
+    assert (first, last) == ("FROM django-static-host\n", "RUN static-host build\n")
+    carrying = block("docker").replace("…\n", "".join(middle)).replace(f"\n{first}", f"\nFROM {base}\n")
+    (project / "requirements.txt").write_text("")
+    (project / "Dockerfile").write_text(carrying)
+    first_one = ["DJANGO_STATIC_PREVIOUS_PROBLEMS=warn"]
+    arguments = [f"PREVIOUS={previous}", "SOURCE_DATE_EPOCH=1780000000"] if previous else first_one
+    with named() as name:
+        call("docker", "build", "--tag", name, *(f"--build-arg={argument}" for argument in arguments), str(project))
         yield name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,26 @@ def script(release: int) -> str:
     return "\n".join([*functions, f'document.documentElement.dataset.release="{release}:"+f7(1,0);\n'])
 
 
+def result(release: int) -> str:
+    """Return what the script of a release tells the page: only if all of it is what was built."""
+    factor = re.search(r"function f7\(a,b\)\{return a\*(\d+)", script(release))
+    assert factor
+    return f"{release}:{factor[1]}"
+
+
+def scripted(directory: Path) -> Path:
+    """Return a copy of "plain" whose page has a script, which is there when it is `changed`."""
+    project = copied("plain", directory)
+    page = project / "mysite/templates/page.html"
+    page.write_text(page.read_text() + "<script src=\"{% static 'app.js' %}\"></script>\n")
+    return project
+
+
+def changed(project: Path, release: int) -> None:
+    """Make of the project what it is in that release."""
+    (project / "mysite/static/app.js").write_text(script(release))
+
+
 @dataclass(frozen=True)
 class Rollout:
     """The project, and the trees of its releases, the oldest first."""
@@ -34,13 +55,11 @@ class Rollout:
 
 def rolled_out(directory: Path, cache: Path, **variables: str) -> Rollout:
     """Build three releases, each in a container of its own that is given the tree of the one before."""
-    project = copied("plain", directory)
-    page = project / "mysite/templates/page.html"
-    page.write_text(page.read_text() + "<script src=\"{% static 'app.js' %}\"></script>\n")
+    project = scripted(directory)
     trees: list[Path] = []
     names = []
     for release in (1, 2, 3):
-        (project / "mysite/static/app.js").write_text(script(release))
+        changed(project, release)
         before = {
             "DJANGO_STATIC_PREVIOUS": str(trees[-1] if trees else directory / "nothing"),
             "DJANGO_STATIC_PREVIOUS_PROBLEMS": "error" if trees else "warn",

@@ -2,76 +2,30 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import brotli
 import httpx
 import pytest
 
-from tests.builds import decompress_zstd
-from tests.containers import ROOT, call, compose_tool, wait_for
-from tests.processes import free_port, run
+from tests.builds import DECODERS
+from tests.containers import ROOT, call, wait_for
+from tests.laptops import Laptop, composed
+from tests.processes import run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-DECODERS: dict[str, Callable[[bytes], bytes]] = {
-    "br": brotli.decompress,
-    "zstd": decompress_zstd,
-    "gzip": gzip.decompress,
-}
-
-
-@dataclass(frozen=True)
-class Laptop:
-    """The bundled site with its CDN, as docker-compose runs them."""
-
-    project: str
-    image: str
-    port: int
-    cdn_port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://localhost:{self.cdn_port}"
-
-    def compose(self, *arguments: str) -> str:
-        variables = {"IMAGE": self.image, "PORT": str(self.port), "CDN_PORT": str(self.cdn_port)}
-        return call(
-            *(*compose_tool(), "--project-name", self.project, "--profile", "cdn", *arguments), variables=variables
-        )
-
-    def ask(self, path: str, **headers: str) -> tuple[int, httpx.Headers, bytes]:
-        """Ask the CDN; the body comes back as it was sent. Without `accept_encoding` the field is not sent."""
-        with httpx.Client(base_url=self.url, timeout=30) as client:
-            del client.headers["accept-encoding"]
-            own = {name.replace("_", "-"): value for name, value in headers.items()}
-            with client.stream("GET", path, headers=own) as response:
-                return response.status_code, response.headers, b"".join(response.iter_raw())
-
-    def named(self, pattern: str) -> str:
-        """Return the path of a file that the page names."""
-        found = re.search(rf'"{self.url}(/static/{pattern})"', self.ask("/")[2].decode())
-        assert found
-        return found[1]
 
 
 @pytest.fixture(scope="module")
 def laptop(image: str) -> Iterator[Laptop]:
     """``docker-compose --profile cdn up``, when a page comes through the CDN."""
-    laptop = Laptop(f"static-host-test-{secrets.token_hex(4)}", image, free_port(), free_port())
-    try:
-        laptop.compose("up", "--detach")
-        wait_for(lambda: _answers(laptop), lambda: laptop.compose("logs"))
+    with composed(image) as laptop:
         yield laptop
-    finally:
-        laptop.compose("down", "--volumes")
 
 
 def test_the_second_request_is_a_hit(laptop: Laptop) -> None:
@@ -87,13 +41,13 @@ def test_each_coding_is_kept_apart(laptop: Laptop) -> None:
     path = laptop.named(r"inspector/inspector\.[0-9a-f]{12}\.css")
     plain = laptop.ask(path)[2]
     etags = set()
-    for coding, decoded in DECODERS.items():
+    for coding in ("br", "zstd", "gzip"):
         for state in ("MISS", "HIT"):
             _, headers, body = laptop.ask(path, accept_encoding=coding)
             assert (headers["content-encoding"], headers["x-cache-status"]) == (coding, state)
             assert headers["vary"] == "Accept-Encoding"
             assert headers["content-length"] == str(len(body))
-            assert decoded(body) == plain
+            assert DECODERS[coding](body) == plain
             etags.add(headers["etag"])
     _, headers, body = laptop.ask(path)
     assert "content-encoding" not in headers
@@ -155,11 +109,11 @@ def test_verify_finds_what_a_wrong_configuration_does(laptop: Laptop, tmp_path: 
     up = ("up", "--detach", "--no-deps", "cdn")
     try:
         laptop.compose("--file", "docker-compose.yml", "--file", f"{tmp_path}/wrong.yml", *up)
-        wait_for(lambda: _answers(laptop), lambda: laptop.compose("logs"))
+        wait_for(laptop.answers, lambda: laptop.compose("logs"))
         result = run("static-host", "verify", "--json", f"http://127.0.0.1:{laptop.cdn_port}/", cwd=tmp_path)
     finally:
         laptop.compose(*up)
-        wait_for(lambda: _answers(laptop), lambda: laptop.compose("logs"))
+        wait_for(laptop.answers, lambda: laptop.compose("logs"))
     found = {each["check"] for each in json.loads(result.stdout)["findings"] if each["level"] == "error"}
     assert result.returncode == 1
     assert found == {"compression", "not-found", "page"}
@@ -183,7 +137,7 @@ def test_static_files_are_served_while_the_app_is_stopped(laptop: Laptop) -> Non
         assert laptop.ask("/")[0] in (502, 504)
     finally:
         laptop.compose("start", "origin")
-    wait_for(lambda: _answers(laptop), lambda: laptop.compose("logs"))
+    wait_for(laptop.answers, lambda: laptop.compose("logs"))
 
 
 def test_a_visitors_word_for_its_address_is_not_believed(laptop: Laptop) -> None:
@@ -222,10 +176,3 @@ def test_the_site_without_the_cdn_is_as_before(laptop: Laptop) -> None:
     page = httpx.get(f"http://localhost:{laptop.port}/").text
     assert re.search(r'href="/static/inspector/inspector\.[0-9a-f]{12}\.css"', page)
     assert laptop.url not in page
-
-
-def _answers(laptop: Laptop) -> bool:
-    try:
-        return laptop.ask("/")[0] == 200
-    except httpx.TransportError:
-        return False

@@ -20,7 +20,7 @@ from app.origin.responder import Responder
 from app.origin.tree import TreeDamaged, load
 from static_build.dictionaries import offered, patterns_of
 from static_build.verify import verify
-from tests.builds import Build, files
+from tests.builds import Build, as_browser, files, hashed
 from tests.cases import Case
 from tests.processes import Running, run, serving
 from tests.releases import built, index_of
@@ -36,25 +36,12 @@ BROWSER = "gzip, deflate, br, zstd, dcb, dcz"
 VARIES = "Accept-Encoding, Available-Dictionary"
 
 
-def as_browser(delta: bytes, dictionary: bytes) -> bytes:
-    """Decode a delta as RFC 9842 §5 has it, with the window that it grants to a dictionary of up to 6.4 MB."""
-    assert delta[:8] == b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
-    assert delta[8:40] == sha256(dictionary).digest()
-    known = zstd.ZstdDict(dictionary, is_raw=True).as_prefix
-    return zstd.decompress(delta[40:], known, {zstd.DecompressionParameter.window_log_max: 23})
-
-
 def deltas(resource: Resource) -> list[Representation]:
     return [representation for representation in resource.representations if representation.coding == "dcz"]
 
 
 def etag(path: Path) -> str:
     return f'"{urlsafe_b64encode(sha256(path.read_bytes()).digest()[:18]).decode()}"'
-
-
-def hashed(body: bytes) -> str:
-    """Return the value of Available-Dictionary for these bytes."""
-    return f":{b64encode(sha256(body).digest()).decode()}:"
 
 
 @pytest.fixture(scope="module")

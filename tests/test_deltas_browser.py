@@ -1,54 +1,30 @@
 """Only the change, in a real browser: what it has kept of one release is what the next one is sent against.
 
-The browser's own count (DevTools: what came over the network, head included) stands beside the server's log.
+The browser's own count stands beside the server's log.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.browsers import HEAD, visit
 from tests.processes import Running, free_port, run, serving
 from tests.proxies import NGINX, nginx
-from tests.rollouts import SETTINGS, Rollout, rolled_out, script
+from tests.rollouts import SETTINGS, Rollout, result, rolled_out
 
-CHROMIUM = shutil.which("chromium")
-
-if not CHROMIUM and "CI" not in os.environ:
-    pytest.skip("no chromium on this machine", allow_module_level=True)
-
-HEAD = 700
-"""Bytes that a response head is at most."""
-IN_ALL = "() => document.documentElement.dataset.release"
 Containers = Callable[..., AbstractContextManager[Running]]
 
 
 @pytest.fixture(scope="module")
 def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
     return rolled_out(tmp_path_factory.mktemp("rollout"), cache)
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
@@ -65,55 +41,11 @@ def container(rollout: Rollout) -> Containers:
     return at
 
 
-@dataclass
-class Visit:
-    """What a browser says of its visit: bytes over the network and content coding, by path; what ran; its errors."""
-
-    release: str = ""
-    received: dict[str, float] = field(default_factory=dict)
-    codings: dict[str, str] = field(default_factory=dict)
-    statuses: dict[str, str] = field(default_factory=dict)
-    complaints: list[str] = field(default_factory=list)
-
-
-def visit(context: BrowserContext, url: str) -> Visit:
-    """Open the page in a new tab, and close it when all has been loaded."""
-    found, paths = Visit(), {}
-    page = context.new_page()
-    page.on("pageerror", lambda error: found.complaints.append(str(error)))
-    devtools = context.new_cdp_session(page)
-    devtools.send("Network.enable")
-
-    def came(event: dict[str, Any]) -> None:
-        path = re.sub(r"^https?://[^/]+", "", event["response"]["url"])
-        headers = {name.lower(): value for name, value in event["response"]["headers"].items()}
-        paths[event["requestId"]] = path
-        found.codings[path] = headers.get("content-encoding", "identity")
-        found.statuses[path] = headers.get("x-cache-status", "")
-
-    def finished(event: dict[str, Any]) -> None:
-        found.received[paths[event["requestId"]]] = event["encodedDataLength"]
-
-    devtools.on("Network.responseReceived", came)
-    devtools.on("Network.loadingFinished", finished)
-    page.goto(url, wait_until="networkidle")
-    found.release = page.evaluate(IN_ALL)
-    page.close()
-    return found
-
-
 def logged(server: Running, path: str) -> tuple[int, str]:
     """Return the bytes of the body and the coding that the server's log tells of its last answer to a request."""
     server.wait_for(f"GET {path} ")
     length, coding = re.findall(rf"GET {re.escape(path)} HTTP/1\.1 200 (\d+) (\S+) ", server.output)[-1]
     return int(length), coding
-
-
-def result(release: int) -> str:
-    """Return what the script of a release tells the page: only if all of it is what was built."""
-    factor = re.search(r"function f7\(a,b\)\{return a\*(\d+)", script(release))
-    assert factor
-    return f"{release}:{factor[1]}"
 
 
 def size(rollout: Rollout, release: int, coding: str) -> int:

@@ -11,20 +11,19 @@ import pytest
 
 from app.origin.index import loads
 from static_build.encode import Encoder
-from tests.builds import Build, decompress_zstd, manifest
+from tests.builds import DECODERS, Build, decompress_zstd, manifest
 
 
 def test_every_representation_decodes_to_its_file(build: Build, project: Path) -> None:
     build()
     tree = project / "staticfiles"
     index = loads((tree / "static-host.index").read_bytes())
-    decode = {"identity": bytes, "br": brotli.decompress, "gzip": gzip.decompress, "zstd": decompress_zstd}
     for name, resource in index.items():
         identity = (tree / name).read_bytes()
         for representation in resource.representations:
             body = (tree / representation.file).read_bytes()
             assert len(body) == representation.length
-            assert decode[representation.coding](body) == identity
+            assert DECODERS[representation.coding](body) == identity
     assert [r.coding for r in index["site.css"].representations] == ["br", "zstd", "gzip", "identity"]
     assert [r.coding for r in index["img/dot.png"].representations] == ["identity"]
     assert [name for name in index if index[name].immutable] == sorted(manifest(project).values())

@@ -25,6 +25,7 @@ from tests.containers import (
     logs,
     make_image,
     named,
+    next_image_of,
     published,
     running,
     stopped_in,
@@ -104,16 +105,20 @@ def test_compose_migrates_the_database_first(site: Site) -> None:
 def test_variables_pass_through_compose_where_they_are_set(site: Site) -> None:
     shown = site.compose(
         *("run", "--rm", "--no-deps", "-T", "web", "python", "-c"),
-        "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n.startswith('DJANGO_')}))",
+        "import json, os; print(json.dumps({n: v for n, v in os.environ.items() if n[:4] in ('AWS_', 'DJAN')}))",
+        AWS_REGION="eu-central-1",
         DJANGO_STATIC_HOST="https://cdn.example.com",
+        DJANGO_STATIC_STORE="s3://bucket/mysite",
         DJANGO_DEBUG="",
     )
     assert json.loads(shown) == {
+        "AWS_REGION": "eu-central-1",
         "DJANGO_DEBUG": "",
         "DJANGO_SITE_DATA": "/var/lib/static-host/data",
         "DJANGO_STATIC_CACHE": "/var/cache/static-host",
         "DJANGO_STATIC_HOST": "https://cdn.example.com",
         "DJANGO_STATIC_ROOT": "/var/lib/static-host/tree",
+        "DJANGO_STATIC_STORE": "s3://bucket/mysite",
     }
 
 
@@ -330,38 +335,23 @@ print(json.dumps([
 
 def test_old_pages_find_their_files_in_the_next_image(image: str, tmp_path: Path) -> None:
     """The README's Dockerfile with the lines that carry: a first image without another one, then a second from it."""
-    first, *middle, last = _block("dockerfile")
-    assert (first, last) == ("FROM django-static-host", "RUN static-host build")
-    carrying = "\n".join(_block("docker")).replace("…", "\n".join(middle)).replace(f"\n{first}\n", f"\nFROM {image}\n")
     shutil.copytree(ROOT / "tests/projects/plain/mysite", tmp_path / "mysite")
-    (tmp_path / "requirements.txt").write_text("")
-    (tmp_path / "Dockerfile").write_text(carrying)
-    with named() as one, named() as two:
-        problems = "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn"
-        call("docker", "build", "--build-arg", problems, "--tag", one, str(tmp_path))
+    with next_image_of(tmp_path, image) as one:
         style = tmp_path / "mysite/static/site.css"
         style.write_text(style.read_text() + "/* the second release */\n")
-        arguments = ("--build-arg", f"PREVIOUS={one}", "--build-arg", "SOURCE_DATE_EPOCH=1780000000")
-        call("docker", "build", *arguments, "--tag", two, str(tmp_path))
-        listed = json.loads(call("docker", "run", "--rm", two, "static-host", "releases", "--json"))["releases"]
-        assert [(each["files_alone"], each["origin"]) for each in listed] == [
-            (16, ""),
-            (1, "/previous/var/lib/static-host/tree"),
-        ]
-        assert listed[0]["time"] == 1780000000
-        assert abs(listed[1]["time"] - time.time()) < 3600
-        old = call("docker", "run", "--rm", one, "cat", "/var/lib/static-host/tree/site.e8e374d844cc.css")
-        with running(two, *HARDENED) as container:
-            wait_for(lambda: "ready on" in logs(container), lambda: logs(container))
-            status, headers, body = get(published(container), "/static/site.e8e374d844cc.css")
-            assert (status, headers["cache-control"], body.decode()) == (200, IMMUTABLE, old)
-
-
-def _block(language: str) -> list[str]:
-    """Return the lines of the README's one block in that language."""
-    readme = (ROOT / "README.md").read_text()
-    (block,) = re.findall(rf"^```{language}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
-    return str(block).splitlines()
+        with next_image_of(tmp_path, image, one) as two:
+            listed = json.loads(call("docker", "run", "--rm", two, "static-host", "releases", "--json"))["releases"]
+            assert [(each["files_alone"], each["origin"]) for each in listed] == [
+                (16, ""),
+                (1, "/previous/var/lib/static-host/tree"),
+            ]
+            assert listed[0]["time"] == 1780000000
+            assert abs(listed[1]["time"] - time.time()) < 3600
+            old = call("docker", "run", "--rm", one, "cat", "/var/lib/static-host/tree/site.e8e374d844cc.css")
+            with running(two, *HARDENED) as container:
+                wait_for(lambda: "ready on" in logs(container), lambda: logs(container))
+                status, headers, body = get(published(container), "/static/site.e8e374d844cc.css")
+                assert (status, headers["cache-control"], body.decode()) == (200, IMMUTABLE, old)
 
 
 def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:

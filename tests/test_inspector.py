@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import brotli
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.processes import Running, run, serving
-
-CHROMIUM = shutil.which("chromium")
-
-if not CHROMIUM and "CI" not in os.environ:
-    pytest.skip("no chromium on this machine", allow_module_level=True)
 
 FILES = ["inspector.css", "main.js", "timing.js", "panel.js", "journey.svg", "bytes.png", "instrument-sans.woff2"]
 
@@ -30,20 +23,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Runn
     assert built.returncode == 0, built.stderr
     with serving(cwd=directory) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    with sync_playwright() as playwright:
-        yield playwright
-
-
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-    yield browser
-    browser.close()
 
 
 def rows(page: Page) -> dict[str, str]:

@@ -6,9 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import obstore
@@ -19,6 +17,7 @@ from app.origin.index import NAME
 from app.settings import SettingsWrong
 from static_build.previous import store
 from static_build.verify import verify
+from tests.betweens import between
 from tests.builds import Build, files
 from tests.processes import serving
 from tests.releases import Released, built, changed, immutable, index_of, releasing
@@ -83,70 +82,30 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
     assert not any(SECRET.encode() in body for body in files(project / "staticfiles").values())
 
 
-class Between(BaseHTTPRequestHandler):
-    """What stands before a deployment: it passes on no zstd, and sends one name elsewhere."""
-
-    origin = ""
-    moved = ""
-
-    def do_GET(self) -> None:
-        if self.moved and self.path.startswith(self.moved):
-            self.send_response(302)
-            self.send_header("Location", "http://elsewhere.example/")
-            self.end_headers()
-            return
-        coding = self.headers.get("Accept-Encoding", "")
-        headers = {"accept-encoding": coding if coding in ("br", "gzip") else "identity"}
-        with httpx.stream("GET", self.origin + self.path, headers=headers) as answer:
-            body = b"".join(answer.iter_raw())
-        self.send_response(answer.status_code)
-        if "content-encoding" in answer.headers:
-            self.send_header("Content-Encoding", answer.headers["content-encoding"])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def between() -> Iterator[str]:
-    Between.moved = ""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Between)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(
-    project: Path, build: Build, release: Released, between: str
-) -> None:
+def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old:
-        Between.origin = old.url
+    with (
+        serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old,
+        between() as cdn,
+    ):
+        cdn.origin = old.url
         changed(project, "2")
-        result = build(DJANGO_STATIC_PREVIOUS=between)
+        result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 0, result.stderr
-        assert f"{between} does not pass on zstd: 2 files are carried without it." in result.stderr
+        assert f"{cdn.url} does not pass on zstd: 2 files are carried without it." in result.stderr
         index = index_of(project / "staticfiles")
         (style,) = (name for name in immutable(one) if name.startswith("site."))
         assert [each.coding for each in index[style].representations] == ["br", "gzip", "identity"]
         verify(project / "staticfiles")
-        Between.moved = "/static/only-1."
-        result = build(DJANGO_STATIC_PREVIOUS=between)
+        cdn.moved = "/static/only-1."
+        result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 6
         assert "only-1." in result.stderr
         assert "is answered 302 Found" in result.stderr
-        Between.moved = "/"
-        result = build(DJANGO_STATIC_PREVIOUS=between)
-        assert "It leads to http://elsewhere.example/: name that host." in result.stderr
 
 
 def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
-    project: Path, build: Build, release: Released, between: str
+    project: Path, build: Build, release: Released
 ) -> None:
     one = release("1")
     (style,) = (name for name in immutable(one) if name.startswith("site."))

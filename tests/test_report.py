@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from static_build.report import size
 from tests.conftest import copied
 from tests.processes import SCRIPTS, environment, run
 
-CHROMIUM = shutil.which("chromium")
 SUFFIXES = {"identity": "", "br": ".br", "zstd": ".zst", "gzip": ".gz"}
 NASTY = "</script><img src=x onerror=alert(1)>\"'&amp;.txt"
 
@@ -238,17 +237,6 @@ def test_a_build_that_fails_leaves_no_empty_page_and_keeps_an_older_one(build: B
     assert build("--report", "older.html").returncode == 5
     assert not (project / "new.html").exists()
     assert (project / "older.html").read_text() == "older"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM and "CI" not in os.environ:
-        pytest.skip("no chromium on this machine")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.settings import Settings, SettingsWrong
 from app.values import host_of_files
 
 README = Path(__file__).parent.parent / "README.md"
+COMPOSE = README.with_name("docker-compose.yml")
 
 
 @pytest.fixture(autouse=True)
@@ -67,6 +69,8 @@ def test_a_static_host_is_accepted(value: str, host: str, monkeypatch: pytest.Mo
         ("cdn.example.com\\assets", "it is not a host name"),
         ("https://cdn.example.com/../x", "its path has a dot segment"),
         ("bücher.example", "its host is not in its ASCII form (xn--…)"),
+        ("//bücher.example/assets", "its host is not in its ASCII form (xn--…)"),
+        ("https://cdn.example.com/é", "its path is not in its ASCII form (%…)"),
     ],
 )
 def test_a_static_host_is_refused(value: str, reason: str) -> None:
@@ -94,7 +98,11 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("DJANGO_STATIC_CODINGS", "gzip,zopfli"),
         ("DJANGO_STATIC_MISSING_REFERENCES", "ignore"),
         ("DJANGO_STATIC_PREVIOUS", "ftp://example.com/static"),
-        ("DJANGO_STATIC_PREVIOUS", "https://user:password@example.com"),
+        ("DJANGO_STATIC_PREVIOUS", "https://[::1"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com:99999"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com/a b"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com/é"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com/a/../b"),
         ("DJANGO_STATIC_PREVIOUS", "previous,https://example.com/?token=1"),
         ("DJANGO_STATIC_PREVIOUS_PROBLEMS", "ignore"),
         ("DJANGO_STATIC_KEEP_RELEASES", "0"),
@@ -120,6 +128,16 @@ def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, monkeyp
         Settings.read()
     assert caught.value.exit_code == 2
     assert re.search(rf"^  {name}={re.escape(repr(value))}: .*Expected: \S.*\.$", str(caught.value), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["DJANGO_STATIC_HOST", "DJANGO_STATIC_STORE", "DJANGO_STATIC_PREVIOUS"])
+def test_a_password_in_a_url_is_refused_and_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme = "s3" if name == "DJANGO_STATIC_STORE" else "https"
+    monkeypatch.setenv(name, f"{scheme}://user:p@ssword@example.com/x")
+    with pytest.raises(SettingsWrong) as caught:
+        Settings.read()
+    assert f"  {name}='{scheme}://…@example.com/x': it carries credentials" in str(caught.value)
+    assert "ssword" not in str(caught.value)
 
 
 def test_a_blank_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,3 +185,26 @@ def test_the_readme_has_every_variable_with_its_default_and_meaning() -> None:
         default = shown if "`" in shown or " " in shown else f"`{shown}`" if shown else "empty"
         expected.append((field.validation_alias, default, field.description))
     assert rows == expected
+
+
+OF_THE_BUILD = {
+    "DJANGO_STATIC_CACHE",
+    "DJANGO_STATIC_CODINGS",
+    "DJANGO_STATIC_DICTIONARY_BYTES",
+    "DJANGO_STATIC_KEEP_AGE",
+    "DJANGO_STATIC_KEEP_RELEASES",
+    "DJANGO_STATIC_MISSING_REFERENCES",
+    "DJANGO_STATIC_PREVIOUS",
+    "DJANGO_STATIC_PREVIOUS_PROBLEMS",
+    "SOURCE_DATE_EPOCH",
+}
+"""What no server reads: an image is built before it is run."""
+OF_THE_IMAGE = {"DJANGO_SETTINGS_MODULE", "DJANGO_SITE_DATA", "DJANGO_STATIC_ROOT", "HOST", "PORT"}
+OF_THE_STORE = ("AWS_", "AZURE_", "GOOGLE_")
+
+
+def test_compose_passes_on_every_variable_that_a_server_reads() -> None:
+    listed = yaml.safe_load(COMPOSE.read_text())["x-site"]["environment"]
+    variables = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert {name for name in listed if not name.startswith(OF_THE_STORE)} == variables - OF_THE_BUILD - OF_THE_IMAGE
+    assert set(listed.values()) == {None}, "where it is not set, the default holds"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.certificates import Authority
 from tests.processes import Running, free_port, run, serving
 from tests.proxies import NGINX, nginx
 
@@ -300,13 +301,14 @@ def test_a_mistake_is_told_with_nginxs_remedy(site: Site, tmp_path: Path, also: 
 def test_the_http_version_is_that_which_the_host_agrees_to(
     one_host: Running, tmp_path: Path, protocol: str, version: str, findings: int
 ) -> None:
-    certificate(tmp_path)
-    tls = f"ssl_certificate {tmp_path}/own.crt; ssl_certificate_key {tmp_path}/own.key;"
+    authority = Authority(tmp_path)
+    own = authority.issue("localhost", "127.0.0.1")
+    tls = f"ssl_certificate {own}; ssl_certificate_key {own};"
     port = free_port()
     with nginx(
         one_host.url.removeprefix("http://"), tmp_path / "nginx", port=port, listen=f"ssl{protocol}", server=tls
     ):
-        result = verify("--json", f"https://localhost:{port}/", cwd=tmp_path, SSL_CERT_FILE=str(tmp_path / "own.crt"))
+        result = verify("--json", f"https://localhost:{port}/", cwd=tmp_path, SSL_CERT_FILE=str(authority.file))
         refused = verify(f"https://localhost:{port}/", cwd=tmp_path)
     printed = json.loads(result.stdout)
     assert (result.returncode, printed["hosts"][f"https://localhost:{port}"]["http"]) == (0, version)
@@ -319,10 +321,3 @@ def test_the_http_version_is_that_which_the_host_agrees_to(
     )
     assert refused.returncode == 1
     assert "CERTIFICATE_VERIFY_FAILED" in refused.stdout
-
-
-def certificate(directory: Path) -> None:
-    """Make a certificate for localhost that signs itself, and its key."""
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-addext", "subjectAltName=DNS:localhost", "-keyout", "own.key", "-out", "own.crt"]
-    subprocess.run([*command, *files], cwd=directory, capture_output=True, timeout=60, check=True)

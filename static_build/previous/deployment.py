@@ -2,7 +2,10 @@
 
 Rule: the deployment shows its index (DJANGO_STATIC_SHOW_INDEX), which names its files; each is then asked for in each
 coding alone (RFC 9110 §12.5.3), and taken as it comes. A redirection is not followed, so that the origin's secret goes
-to the host that was named and to no other, and never in the clear over a network.
+to the host that was named and to no other, and never in the clear over a network, be it to a proxy.
+
+Silence is waited for _TIMEOUT seconds, three times; a body has to come at _SLOWEST bytes a second; and a deployment
+that has gone away in between is asked for nothing more.
 
 What a CDN on the way does to a coding is not the deployment's fault: an answer in another coding than was asked for is
 no damage. When the index was written is not told.
@@ -23,9 +26,11 @@ from urllib.parse import quote, urlsplit
 from app.origin.index import NAME, Representation
 from app.settings import Settings
 from static_build.previous.place import CHUNK, BodyUnusable, CodingLost, PlaceUnusable, Snapshot
+from static_build.previous.refusal import Refused, answered, unreachable
 
 _ATTEMPTS = 3
 _TIMEOUT = 30.0
+_SLOWEST = 10_000
 _LONGEST = 1 << 28
 """Bytes of an index: far more than any has."""
 
@@ -33,15 +38,6 @@ _LONGEST = 1 << 28
 class _NotFollowed(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
-
-
-class _Refused(Exception):
-    """The deployment's answer is no file; `status` is 0 where there was no answer."""
-
-    def __init__(self, status: int, reason: str, location: str = "") -> None:
-        super().__init__(f"is answered {status} {reason}" if status else reason)
-        self.status = status
-        self.location = location
 
 
 class Deployment:
@@ -52,9 +48,12 @@ class Deployment:
         self.name = address
         self._base = f"{parts.scheme}://{parts.netloc}{prefix if parts.path in ('', '/') else parts.path.rstrip('/')}"
         self._base = self._base.rstrip("/") + "/"
-        self._opener = urllib.request.build_opener(_NotFollowed)
+        is_here = _is_this_machine(parts.hostname or "")
+        proxies = urllib.request.ProxyHandler({} if is_here else None)
+        self._opener = urllib.request.build_opener(_NotFollowed, proxies)
+        self._gone: Refused | None = None
         self._fields = {"User-Agent": "static-host build"}
-        if settings.origin_secret and (parts.scheme == "https" or _is_this_machine(parts.hostname or "")):
+        if settings.origin_secret and (parts.scheme == "https" or is_here):
             secret = settings.origin_secret.get_secret_value().split(",")[0].strip()
             self._fields[settings.origin_secret_header] = secret
 
@@ -63,9 +62,9 @@ class Deployment:
         url = self._base + NAME
         try:
             with self._answer(url, "identity") as answer:
-                data = answer.read(_LONGEST)
-        except _Refused as error:
-            raise PlaceUnusable(f"{url} {error}. {_remedy(error)}".rstrip()) from None
+                data = b"".join(_pieces(answer, _LONGEST))
+        except Refused as error:
+            raise PlaceUnusable(f"{url} {error}. {error.remedy}".rstrip()) from None
         except (OSError, http.client.HTTPException) as error:
             raise PlaceUnusable(f"{url} was cut short: {error}. Try again.") from None
         return [Snapshot(data, url)]
@@ -77,9 +76,8 @@ class Deployment:
             with self._answer(self._base + quote(name), coding) as answer:
                 if answer.headers.get("Content-Encoding", "identity") != coding:
                     raise CodingLost
-                while chunk := answer.read(CHUNK):
-                    yield chunk
-        except _Refused as error:
+                yield from _pieces(answer, representation.length + 1)
+        except Refused as error:
             raise BodyUnusable(str(error)) from None
         except (OSError, http.client.HTTPException) as error:
             raise BodyUnusable(f"was cut short: {error}") from None
@@ -88,40 +86,45 @@ class Deployment:
         """Nothing is held: each file has a connection of its own."""
 
     def _answer(self, url: str, coding: str) -> http.client.HTTPResponse:
-        """Return the answer to a GET, which is a 200. Raises _Refused."""
+        """Return the answer to a GET, which is a 200. Raises Refused."""
         request = urllib.request.Request(url, headers={**self._fields, "Accept-Encoding": coding})  # noqa: S310
-        refused = _Refused(0, "")
         for attempt in range(_ATTEMPTS):
+            if self._gone:
+                raise Refused(str(self._gone))
             time.sleep(attempt)
             try:
-                answer: http.client.HTTPResponse = self._opener.open(request, timeout=_TIMEOUT)
-            except urllib.error.HTTPError as error:
-                refused = _Refused(error.code, error.reason, error.headers.get("Location") or "")
-                error.close()
-                if error.code < 500:
-                    break
-            except (OSError, http.client.HTTPException) as error:
-                reason = getattr(error, "reason", None) or error
-                refused = _Refused(0, f"cannot be reached: {reason}")
-            else:
-                if answer.status == 200:
-                    return answer
-                refused = _Refused(answer.status, answer.reason)
-                answer.close()
+                return self._asked(request)
+            except Refused as error:
+                refused = error
+            if refused.final:
                 break
+        if not refused.status:
+            self._gone = refused
         raise refused
 
+    def _asked(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        try:
+            answer: http.client.HTTPResponse = self._opener.open(request, timeout=_TIMEOUT)
+        except urllib.error.HTTPError as error:
+            error.close()
+            location = error.headers.get("Location") or ""
+            raise answered(error.code, error.reason, request.full_url, location) from None
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last of a host's name
+            raise unreachable(error) from None
+        if answer.status != 200:
+            answer.close()
+            raise answered(answer.status, answer.reason, request.full_url)
+        return answer
 
-def _remedy(error: _Refused) -> str:
-    if error.location:
-        return f"It leads to {error.location}: name that host."
-    if error.status == 404:
-        return "Set DJANGO_STATIC_SHOW_INDEX=true there, so that the deployment shows its index."
-    if error.status == 403:
-        return (
-            "Behind a secret, set DJANGO_ORIGIN_SECRET for the build, too; over http it is sent to this machine alone."
-        )
-    return "" if error.status else "Is the address right, and the deployment running?"
+
+def _pieces(answer: http.client.HTTPResponse, most: int) -> Iterator[bytes]:
+    """Give the body as it comes, `most` bytes of it and what came with them. Raises TimeoutError if it is slow."""
+    began, received = time.monotonic(), 0
+    while received < most and (piece := answer.read1(CHUNK)):
+        received += len(piece)
+        if time.monotonic() - began > _TIMEOUT + received / _SLOWEST:
+            raise TimeoutError(f"fewer than {_SLOWEST} bytes a second came")
+        yield piece
 
 
 def _is_this_machine(host: str) -> bool:

@@ -1,0 +1,66 @@
+"""A real browser, Debian's Chromium, and what it says of a visit.
+
+Bytes are the browser's own count (DevTools: what came over the network, head included).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+HEAD = 700
+"""Bytes that a response head is at most."""
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Run the browser."""
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Visit:
+    """What a browser says of its visit: bytes over the network and content coding, by path; what ran; its errors."""
+
+    release: str = ""
+    received: dict[str, float] = field(default_factory=dict)
+    codings: dict[str, str] = field(default_factory=dict)
+    statuses: dict[str, str] = field(default_factory=dict)
+    complaints: list[str] = field(default_factory=list)
+
+
+def visit(context: BrowserContext, url: str) -> Visit:
+    """Open the page in a new tab, and close it when all has been loaded."""
+    found, paths = Visit(), {}
+    page = context.new_page()
+    page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    devtools = context.new_cdp_session(page)
+    devtools.send("Network.enable")
+
+    def came(event: dict[str, Any]) -> None:
+        path = re.sub(r"^https?://[^/]+", "", event["response"]["url"])
+        headers = {name.lower(): value for name, value in event["response"]["headers"].items()}
+        paths[event["requestId"]] = path
+        found.codings[path] = headers.get("content-encoding", "identity")
+        found.statuses[path] = headers.get("x-cache-status", "")
+
+    def finished(event: dict[str, Any]) -> None:
+        found.received[paths[event["requestId"]]] = event["encodedDataLength"]
+
+    devtools.on("Network.responseReceived", came)
+    devtools.on("Network.loadingFinished", finished)
+    page.goto(url, wait_until="networkidle")
+    found.release = page.evaluate("() => document.documentElement.dataset.release")
+    page.close()
+    return found
