@@ -180,7 +180,7 @@ class FastLane(Guarded):
                     self._socket.setblocking(False)  # whatever the project's socket.setdefaulttimeout says
                 begun = self._socket.send(head, MORE)
                 if begun == len(head):
-                    sent = os.sendfile(self._socket.fileno(), body.descriptor, 0, len(body))
+                    sent = os.sendfile(self._socket.fileno(), body.descriptor, body.offset, len(body))
             except OSError:
                 pass  # full, or gone: the transport finds out
         if begun < len(head):

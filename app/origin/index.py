@@ -185,7 +185,7 @@ class Index(Mapping[str, Resource]):
         return _parsed(name, row)
 
 
-def digest(body: bytes) -> str:
+def digest(body: bytes | memoryview) -> str:
     """Return what the index records of a file's bytes."""
     return short_digest(sha256(body).digest())
 
