@@ -42,6 +42,8 @@ ROWS_OF_MEMORY = (
     Row("this project, 10,000 files, 4 MB for bodies", "ours", MANY, "4MB"),
     Row("this project, 10,000 files, each of two workers", "ours", MANY, workers=2),
     Row("this project, 150 images of 500 kB, 8 MB for bodies", "ours", IMAGES, "8MB"),
+    Row("this project, 150 images of 500 kB", "ours", IMAGES),
+    Row("this project, 150 images of 500 kB, each of two workers", "ours", IMAGES, workers=2),
     Row("WhiteNoise on gunicorn, 10 files", "gunicorn", FEW),
     Row("WhiteNoise on gunicorn, 10,000 files", "gunicorn", MANY),
 )
