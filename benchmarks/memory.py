@@ -22,6 +22,8 @@ from benchmarks.servers import ROWS, Place, installed
 from benchmarks.trees import of_images, of_many
 
 FEW, MANY, IMAGES = 10, 10_000, 150
+SETTLING = 3.0
+"""Seconds in which workers make the room that others have taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def _weighed(row: Row, work: Path) -> Weight:
             for name in place.tree.names:
                 connection.request("GET", place.tree.path(name), headers={"Accept-Encoding": "gzip"})
                 connection.getresponse().read()
+        time.sleep(SETTLING)
         return Weight(first, max(_weights(workers)))
 
 

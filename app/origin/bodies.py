@@ -83,8 +83,8 @@ class Bodies:
 
     def keep(self, digest: str, data: bytes) -> Body:
         """Keep a body that no process has, and forget others for it if need be. Returns it as it is kept."""
-        if not data:
-            return data
+        if not data:  # there is but one such body, and it takes no room
+            return self._kept.setdefault(digest, data)
         self._write(digest, data)
         self._make_room(digest)
         return self._kept.get(digest, data)
