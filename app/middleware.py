@@ -110,7 +110,7 @@ async def _send_until_gone(response: Response, receive: Receive, send: Send) -> 
 
 async def _chunks(part: Body | Slice) -> AsyncIterator[bytes]:
     if not isinstance(part, Slice):
-        yield part[:]
+        yield bytes(part)
         return
     offset, end = part.offset, part.offset + part.length
     while offset < end:

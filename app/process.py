@@ -22,6 +22,8 @@ import uvicorn
 from app.address import turn_away, waiting
 from app.counts import Counts, Report
 from app.guard import application_of
+from app.origin.bodies import Bodies
+from app.pool import Member
 
 log = logging.getLogger("static_host")
 
@@ -33,6 +35,8 @@ Python's 0.005 would make the event loop wait that long for each of the project'
 _TICK = 0.1
 """Seconds between two ticks of uvicorn's main loop."""
 _LAGS = 20
+_MEETING = 10
+"""Ticks after which a worker looks what the others have told of their memory, if it had no reason to look before."""
 _GRACE_THREADS = 1.0
 _ACCEPTING = 0.05
 """Seconds in which connections that are being opened become connections, when no others are let in any more."""
@@ -46,6 +50,8 @@ class Server(uvicorn.Server):
     ready = ""
     last_words: Callable[[], None] | None = None
     """Is called when the last request is answered, for a last report."""
+    slabs: socket.socket | None = None
+    """What connects this worker's memory for bodies with that of the others."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -59,11 +65,16 @@ class Server(uvicorn.Server):
         gauges = {
             "connections": len(self.server_state.connections),
             "event_loop_lag_seconds": max(self._lags),
-            "memory_bytes": app.responder.tree.bodies.held,
+            "memory_bytes": self._bodies.held,
             **({"store_spared": float(app.elsewhere.breaker.is_open)} if app.elsewhere else {}),
             **(app.threads.gauges() if app.threads else {}),
         }
         return Report(counts.copy(), gauges)
+
+    @property
+    def _bodies(self) -> Bodies:
+        bodies: Bodies = application_of(self.config).responder.tree.bodies
+        return bodies
 
     async def on_tick(self, counter: int) -> bool:
         """Note how late the event loop is."""
@@ -71,12 +82,17 @@ class Server(uvicorn.Server):
         if self._ticked:
             self._lags.append(max(0.0, now - self._ticked - _TICK))
         self._ticked = now
+        if self.slabs and counter % _MEETING == 0:
+            self._bodies.meet()
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests."""
         sys.setswitchinterval(SWITCH)
         await super().startup(sockets)
+        if self.started and self.slabs:
+            bodies = self._bodies
+            bodies.share(Member(self.slabs, bodies), self.config.workers)
         if self.started and self.ready:
             log.info(self.ready)
 

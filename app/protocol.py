@@ -161,9 +161,9 @@ class FastLane(Guarded):
         if answer.stamp is not state.default_headers:
             self._stamp(answer)
         if isinstance(body, Sealed):
-            self._write_sealed(answer.stamped, body)
+            self._write_sealed(answer.head, body)
         else:
-            self.transport.write(answer.stamped + body)
+            self.transport.write(answer.head + body)
         state.total_requests += 1
         self._answered_at = self._time()
         if self.timeout_keep_alive_task is None or self.observer is not None:
@@ -180,7 +180,7 @@ class FastLane(Guarded):
                     self._socket.setblocking(False)  # whatever the project's socket.setdefaulttimeout says
                 begun = self._socket.send(head, MORE)
                 if begun == len(head):
-                    sent = os.sendfile(self._socket.fileno(), body.descriptor, 0, len(body))
+                    sent = os.sendfile(self._socket.fileno(), body.descriptor, body.offset, len(body))
             except OSError:
                 pass  # full, or gone: the transport finds out
         if begun < len(head):
@@ -191,7 +191,8 @@ class FastLane(Guarded):
     def _stamp(self, answer: Answer) -> None:
         answer.stamp = self.server_state.default_headers
         defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
-        answer.stamped = STATUS_LINE[answer.status] + defaults + answer.block
+        begin = STATUS_LINE[answer.status] + defaults
+        answer.head, answer.begin = begin + answer.block, len(begin)
 
     def _account(self, head: bytes, answer: Answer, size: int) -> None:
         """Do what uvicorn does when a response is complete, but count it."""
@@ -220,7 +221,7 @@ class FastLane(Guarded):
             if answer.stamp is not self.server_state.default_headers:
                 self._stamp(answer)
             at = end
-            output.append(answer.stamped)
+            output.append(answer.head)
             if answer.parts:
                 self._held = data[at:]
                 self._begin(b"".join(output), head, answer)

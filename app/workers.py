@@ -28,6 +28,7 @@ from app.address import let_in
 from app.counts import Counts, Report, summed
 from app.exits import Stop
 from app.origin.tree import TreeUnusable, load
+from app.pool import Pool
 from app.process import Server
 from app.settings import Settings
 
@@ -49,10 +50,21 @@ class Worker(Process):
 
     report: Report | None = None
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], slabs: socket.socket | None) -> None:
+        super().__init__(config, sockets)
+        self._slabs = slabs
+
+    def start(self) -> None:
+        """Start it; what is its own alone is closed here."""
+        super().start()
+        if self._slabs:
+            self._slabs.close()
+
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, in the worker, until told to stop."""
         self._talking = threading.Lock()
         self.server.last_words = self._tell
+        self.server.slabs = self._slabs
         super().target(sockets)
 
     def pong(self) -> None:
@@ -113,6 +125,7 @@ class Workers(Multiprocess):
         self._starting: dict[Process, float] = {}  # until they take requests: when they were started
         self._retired: list[Process] = []
         self._ended = Counts()
+        self._pool = Pool()
         self._counting = threading.Lock()
 
     def init_processes(self) -> None:
@@ -224,7 +237,7 @@ class Workers(Multiprocess):
         super().join_all()
 
     def _started(self) -> Process:
-        process = Worker(self.config, self.sockets)
+        process = Worker(self.config, self.sockets, self._pool.joined())
         for listener in self.sockets:
             let_in(listener)  # whatever the worker did to it that had the place before
         process.start()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -26,19 +26,27 @@ def pss_of(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def memory_files_of(pid: int) -> int:
+def memory_files_of(pid: int, processes: Collection[int]) -> int:
     """Return what the files in memory that a process holds (memfd_create(2)) take in bytes beside what PSS has of them.
 
-    PSS has their mapped pages, which are few where bodies go to sockets by sendfile(2).
+    PSS has their mapped pages, which are few where bodies go to sockets by sendfile(2). A file that several of the
+    processes hold counts in equal parts.
     """
+    files = {each: _memory_files(each) for each in processes}
+    mappings = re.findall(r"/memfd:.*\n(?:\w+:.*\n)*?Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps").read_text())
+    parts = (size // sum(inode in held for held in files.values()) for inode, size in files[pid].items())
+    return sum(parts) - sum(map(int, mappings)) * 1024
+
+
+def _memory_files(pid: int) -> dict[int, int]:
+    """Return the bytes of the files in memory that a process holds, by inode."""
     sizes: dict[int, int] = {}
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
             if str(entry.readlink()).startswith("/memfd:"):
                 facts = entry.stat()
                 sizes[facts.st_ino] = facts.st_blocks * 512
-    mappings = re.findall(r"/memfd:.*\n(?:\w+:.*\n)*?Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps").read_text())
-    return sum(sizes.values()) - sum(map(int, mappings)) * 1024
+    return sizes
 
 
 def sockets_of(pid: int) -> int:

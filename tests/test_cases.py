@@ -37,7 +37,7 @@ def by_core(responder: Responder, case: Case) -> Answer:
         for part in response.body
     ]
     response.close()
-    body = b"".join(part for part in parts if isinstance(part, bytes))
+    body = b"".join(part for part in parts if not isinstance(part, Slice))
     return response.status, [(name.decode(), value.decode()) for name, value in response.headers], body
 
 

@@ -31,6 +31,7 @@ from bisect import bisect_left
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from sys import intern
 from typing import Any
 from zlib import crc32
 
@@ -185,7 +186,7 @@ class Index(Mapping[str, Resource]):
         return _parsed(name, row)
 
 
-def digest(body: bytes) -> str:
+def digest(body: bytes | memoryview) -> str:
     """Return what the index records of a file's bytes."""
     return short_digest(sha256(body).digest())
 
@@ -331,9 +332,11 @@ def _row(name: str, r: Representation) -> list[str | int | None]:
 def _parsed(name: str, row: str) -> Resource:
     media_type, immutable, rows, *more = json.loads(row)
     representations = (
-        Representation(coding, file_name(name, coding, *needs) if file is None else file, length, digest, *needs)
+        Representation(
+            intern(coding), file_name(name, coding, *needs) if file is None else file, length, digest, *needs
+        )
         for coding, length, digest, file, *needs in rows
     )
     others = more[0] if more else {}
     releases = tuple(others.get("releases", (0,)))
-    return Resource(media_type, immutable, tuple(representations), releases, others.get("match", ""))
+    return Resource(intern(media_type), immutable, tuple(representations), releases, others.get("match", ""))

@@ -21,16 +21,18 @@ MOST_LINES = 8
 
 
 class Answer:
-    """A response as it goes out: the block of header lines behind those of the server, and the body.
+    """A response as it goes out: its head, and the body.
 
-    `stamped` is the whole head for the second whose `stamp` it bears; both belong to the adapter.
+    The `block` of header lines is what the head has from byte `begin` on; what comes before it is the adapter's, and so
+    is the `stamp` that tells for when it was made.
     """
 
-    __slots__ = ("block", "body", "coding", "digest", "parts", "stamp", "stamped", "status")
+    __slots__ = ("begin", "body", "coding", "digest", "head", "parts", "stamp", "status")
 
     def __init__(self, response: Response) -> None:
         self.status = response.status
-        self.block = b"".join(b"%s: %s\r\n" % field for field in response.headers) + b"\r\n"
+        self.head = b"".join(b"%s: %s\r\n" % field for field in response.headers) + b"\r\n"
+        self.begin = 0
         self.coding = dict(response.headers).get(b"content-encoding", b"").decode()
         self.digest = response.digest
         """Of the body, where it is a whole representation's that the tree may have in memory; else empty."""
@@ -39,7 +41,11 @@ class Answer:
         """Of the body, where spans of an open file are among them; whoever sends them closes it."""
         self.body = b"" if self.digest or self.parts else b"".join(in_memory)
         self.stamp: object = None
-        self.stamped = b""
+
+    @property
+    def block(self) -> bytes:
+        """The header lines that do not depend on the moment."""
+        return self.head[self.begin :]
 
     def close(self) -> None:
         """Close the file that the body lies in, if it does."""

@@ -82,11 +82,13 @@ def is_miss(response: Response) -> bool:
 class Served:
     """One resource of a tree with its header blocks, baked when first asked for."""
 
+    __slots__ = ("_baked", "_choices", "_dictionaries", "_max_age", "resource", "tree")
+
     def __init__(self, resource: Resource, max_age: int, tree: Tree) -> None:
         self.resource = resource
         self.tree = tree
         self._max_age = max_age
-        self._dictionaries = {r.dictionary for r in resource.representations if r.dictionary}
+        self._dictionaries = frozenset(r.dictionary for r in resource.representations if r.dictionary)
         self._baked: dict[str, Baked] = {}
         self._choices: dict[tuple[Weights, str], Baked | None] = {}
 

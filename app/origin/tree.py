@@ -79,7 +79,7 @@ class Tree:
         """
         if representation.length > self._in_memory:
             return None
-        body = self.bodies.get(representation.digest)
+        body = self.bodies.find(representation.digest)
         if body is None:
             with self.open(representation) as file:
                 data = file.readall()

@@ -76,7 +76,7 @@ class Found(Tree):
 
     def hold(self, representation: Representation, data: bytes) -> None:
         """Keep a body in memory whose digest was compared."""
-        body = self.bodies.get(representation.digest)
+        body = self.bodies.find(representation.digest)
         if body is None:
             body = self.bodies.keep(representation.digest, data)
         if representation.digest in self._awaited:

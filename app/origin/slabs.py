@@ -1,0 +1,148 @@
+"""Slabs: bodies one behind the other, in a file in memory that other processes can have, too.
+
+Strategy: each body comes behind a record of its digest and length, which is written when the body is whole; whoever
+else has the slab reads on from the last record that it knows (`found`). Nothing of a slab is ever changed or taken
+away: who lets go of it does so alone, and the system frees its memory (memfd_create(2)) when all have. What another
+process wrote is not believed but compared with its digest.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+LONG = 32 << 10
+"""From this length in bytes on, sendfile(2) gives a body to a socket, which costs less than to copy it."""
+_RECORD = struct.Struct("<24sQ")
+_NOTHING, _FULL = b"\0" * 24, b"\xff" * 24
+
+
+class Sealed(mmap.mmap):
+    """A long body in a slab: the file's bytes from `offset` on are mapped."""
+
+    slab: Slab
+    offset: int
+
+    @classmethod
+    def of(cls, slab: Slab, offset: int, length: int) -> Sealed:
+        """Return the body that lies there. Raises OSError: no descriptor is left."""
+        sealed = cls(slab.descriptor, length, prot=mmap.PROT_READ, offset=offset)
+        sealed.slab, sealed.offset = slab, offset
+        return sealed
+
+    @property
+    def descriptor(self) -> int:
+        """The file's, which is open for as long as there is the body."""
+        return self.slab.descriptor
+
+
+Body = bytes | memoryview | Sealed
+
+
+class Slab:
+    """A file in memory for bodies; where the system has none to give, memory of this process, `descriptor` -1."""
+
+    def __init__(self, descriptor: int, size: int, protection: int) -> None:
+        self.descriptor = descriptor
+        self._map = mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED, prot=protection)
+        self._view = memoryview(self._map).toreadonly()
+        self._end = 0
+        self.digests: list[str] = []
+        """Of the bodies that are known to be in it."""
+        self.held = 0
+        """Bytes of those bodies."""
+
+    @classmethod
+    def made(cls, size: int) -> Slab:
+        """Return an empty one. Raises OSError: no memory."""
+        descriptor = -1
+        with suppress(AttributeError, OSError):  # another system, or no descriptor is left
+            descriptor = os.memfd_create("static-host bodies")
+        try:
+            if descriptor >= 0:
+                os.ftruncate(descriptor, size)
+            return cls(descriptor, size, mmap.PROT_READ | mmap.PROT_WRITE)
+        except BaseException:
+            _close(descriptor)
+            raise
+
+    @classmethod
+    def received(cls, descriptor: int) -> Slab:
+        """Return the one that another process made. Raises OSError, ValueError; the descriptor is closed then."""
+        try:
+            return cls(descriptor, os.fstat(descriptor).st_size, mmap.PROT_READ)
+        except BaseException:
+            _close(descriptor)
+            raise
+
+    def __del__(self) -> None:
+        """Close the file; what is mapped, or on its way to a socket, is kept by the kernel."""
+        with suppress(AttributeError):  # it was not made
+            _close(self.descriptor)
+
+    def add(self, digest: str, data: bytes | memoryview) -> int | None:
+        """Return the offset at which the body lies from now on, or None where there is no room."""
+        offset = _offset(self._end, len(data))
+        end = offset + len(data)
+        if end + _RECORD.size > len(self._view):  # a last record says that the slab is full
+            return None
+        self._map[offset:end] = data
+        _RECORD.pack_into(self._map, self._end, digest.encode(), len(data))
+        self._know(digest, offset, end)
+        return offset
+
+    def finish(self) -> None:
+        """Say that nothing more is added."""
+        _RECORD.pack_into(self._map, self._end, _FULL, 0)
+
+    def found(self) -> Iterator[tuple[str, int, int]]:
+        """Yield digest, offset and length of the bodies that another process has added since the last time."""
+        while self._end >= 0:
+            digest, length = _RECORD.unpack_from(self._view, self._end)
+            if digest == _NOTHING:
+                return
+            offset = _offset(self._end, length)
+            if digest == _FULL or offset + length + _RECORD.size > len(self._view):
+                self._end = -1
+                return
+            self._know(digest.decode("latin-1"), offset, offset + length)
+            yield self.digests[-1], offset, length
+
+    def view(self, offset: int, length: int) -> memoryview:
+        """Return what lies there."""
+        return self._view[offset : offset + length]
+
+    def sealed(self, offset: int, length: int) -> Sealed | None:
+        """Return what lies there as a body that sendfile(2) can send, where it is one."""
+        if length >= LONG and self.descriptor >= 0:
+            with suppress(OSError):
+                return Sealed.of(self, offset, length)
+        return None
+
+    def has(self, body: Body | None) -> bool:
+        """Whether a body lies here."""
+        return body.slab is self if isinstance(body, Sealed) else isinstance(body, memoryview) and body.obj is self._map
+
+    def _know(self, digest: str, offset: int, end: int) -> None:
+        self.digests.append(digest)
+        self.held += end - offset
+        self._end = end
+
+
+def room_for(length: int) -> int:
+    """Return the bytes of a slab that a body of this length, alone, needs."""
+    return _offset(0, length) + length + _RECORD.size
+
+
+def _offset(end: int, length: int) -> int:
+    """Return where a body begins whose record begins at `end`: a long one can be mapped."""
+    begin = end + _RECORD.size
+    return -(-begin // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY if length >= LONG else begin
+
+
+def _close(descriptor: int) -> None:
+    if descriptor >= 0:
+        os.close(descriptor)

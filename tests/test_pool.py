@@ -1,0 +1,204 @@
+"""Two workers' memory for bodies: what one has read, the other has too, once, and within one budget."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import random
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from app.origin.bodies import Bodies
+from app.origin.index import digest
+from app.origin.slabs import Sealed
+from tests.conftest import copied
+from tests.processes import Running, run, serving
+
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+TWO = {**SETTINGS, "WEB_CONCURRENCY": "2", "ACCESS_LOG": "false"}
+FILES = {f"{number}.bin": random.Random(number).randbytes(20_000 + 4_000 * number) for number in range(10)}
+"""Some are sent by sendfile(2), some are not."""
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The project "plain" with files whose bytes cannot be compressed."""
+    project = copied("plain", tmp_path_factory.mktemp("pool"))
+    for name, body in FILES.items():
+        (project / "mysite/static" / name).write_bytes(body)
+    result = run("static-host", "build", cwd=project, **SETTINGS, DJANGO_STATIC_CACHE=str(cache))
+    assert result.returncode == 0, result.stderr
+    return project
+
+
+@pytest.fixture
+def disk(built: Path, tmp_path: Path) -> Path:
+    """A copy of its tree that a test may take away."""
+    shutil.copytree(built / "staticfiles", tmp_path / "disk")
+    return tmp_path / "disk"
+
+
+@pytest.fixture
+def running(built: Path, disk: Path) -> Iterator[Running]:
+    with serving(cwd=built, **TWO, DJANGO_STATIC_ROOT=str(disk)) as running:
+        yield running
+
+
+def pid_of(connection: http.client.HTTPConnection, running: Running) -> int:
+    """Return the worker that serves a connection: the process that has its other end (proc_pid_fd(5))."""
+    port = connection.sock.getsockname()[1]
+    ends = rf":{running.port:04X} 0100007F:{port:04X} 01(?: +\S+){{5}} +(\d+)"
+    while True:
+        found = re.search(ends, Path("/proc/net/tcp").read_text())
+        for pid in running.workers if found and found[1] != "0" else ():
+            for entry in Path(f"/proc/{pid}/fd").iterdir():
+                with suppress(FileNotFoundError):
+                    if found and str(entry.readlink()) == f"socket:[{found[1]}]":
+                        return pid
+        time.sleep(0.01)  # the connection is not accepted yet
+
+
+@contextmanager
+def connected(running: Running) -> Iterator[dict[int, http.client.HTTPConnection]]:
+    """Give a connection to each worker, by its process."""
+    found: dict[int, http.client.HTTPConnection] = {}
+    with ExitStack() as stack:
+        while len(found) < 2:
+            connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+            stack.callback(connection.close)
+            connection.connect()
+            found.setdefault(pid_of(connection, running), connection)
+        yield found
+
+
+def get(connection: http.client.HTTPConnection, name: str) -> tuple[int, bytes]:
+    connection.request("GET", f"/static/{name}")
+    response = connection.getresponse()
+    return response.status, response.read()
+
+
+def has_all(connection: http.client.HTTPConnection) -> bool:
+    return all(get(connection, name) == (200, body) for name, body in FILES.items())
+
+
+def mapped(pid: int) -> tuple[int, int]:
+    """Return RSS and PSS of the slabs that a process has mapped, in bytes (proc_pid_smaps(5))."""
+    smaps = Path(f"/proc/{pid}/smaps").read_text()
+    found = re.findall(r"/memfd:static-host.*\n(?:\w+:.*\n)*?Rss: +(\d+) kB\nPss: +(\d+) kB", smaps)
+    return sum(int(rss) for rss, _ in found) * 1024, sum(int(pss) for _, pss in found) * 1024
+
+
+def slabs(*pids: int) -> dict[int, tuple[Path, int]]:
+    """Return the slabs that processes have open: path and bytes in memory, by inode."""
+    found = {}
+    for pid in pids:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                if str(entry.readlink()).startswith("/memfd:static-host"):
+                    facts = entry.stat()
+                    found[facts.st_ino] = entry, facts.st_blocks * 512
+    return found
+
+
+def comes_true(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_what_one_worker_has_read_the_other_serves_when_the_disk_is_gone(running: Running, disk: Path) -> None:
+    with connected(running) as workers:
+        one, other = workers.values()
+        assert has_all(one)
+        shutil.rmtree(disk)
+        assert has_all(other)
+        assert get(other, "robots.txt")[0] == 503  # what nobody has read
+
+
+def test_it_takes_memory_once(running: Running) -> None:
+    total = sum(map(len, FILES.values()))
+    with connected(running) as workers:
+        assert all(map(has_all, workers.values()))
+        (rss, pss), (other_rss, other_pss) = map(mapped, workers)
+        assert min(rss, other_rss) > total
+        assert total < pss + other_pss < 1.3 * total
+
+
+def test_the_budget_is_that_of_all_workers_together(built: Path) -> None:
+    with serving(cwd=built, **TWO, DJANGO_STATIC_MEMORY="200kB") as running, connected(running) as workers:
+        for _ in range(3):
+            assert all(map(has_all, workers.values()))
+        comes_true(lambda: sum(size for _, size in slabs(running.process.pid, *workers).values()) < 260_000)
+
+
+def test_the_slabs_of_a_worker_that_dies_go_with_it_and_its_successor_has_the_others(
+    running: Running, disk: Path
+) -> None:
+    with connected(running) as workers:
+        (dying, one), (living, other) = workers.items()
+        assert get(one, "1.bin") == (200, FILES["1.bin"])
+        assert get(other, "1.bin") == (200, FILES["1.bin"])
+        assert get(other, "2.bin") == (200, FILES["2.bin"])
+    os.kill(dying, signal.SIGKILL)
+    running.wait_for("another one takes its place")
+    comes_true(lambda: len(slabs(running.process.pid, living)) == 1)
+    comes_true(lambda: len(running.workers) == 2 and dying not in running.workers)
+    with connected(running) as workers:
+        shutil.rmtree(disk)
+        (successor,) = (connection for pid, connection in workers.items() if pid != living)
+        assert get(successor, "2.bin") == (200, FILES["2.bin"])
+        assert get(successor, "1.bin")[0] == 503
+
+
+def test_a_worker_that_stands_still_keeps_nobody_waiting(running: Running) -> None:
+    with connected(running) as workers:
+        (stopped, one), (_, other) = workers.items()
+        assert get(one, "1.bin")[0] == 200
+        os.kill(stopped, signal.SIGSTOP)
+        assert has_all(other)
+        os.kill(stopped, signal.SIGCONT)
+        assert has_all(one)
+
+
+def test_what_another_worker_has_is_compared_with_its_digest(running: Running) -> None:
+    with connected(running) as workers:
+        (pid, one), (_, other) = workers.items()
+        assert has_all(one)
+        for path, _ in slabs(pid).values():
+            data = path.read_bytes()
+            for body in FILES.values():
+                data = data.replace(body[-100:], b"x" * 100)
+            with path.open("r+b") as file:
+                file.write(data)
+        assert has_all(other)
+
+
+def test_what_is_asked_for_stays_when_much_is_not() -> None:
+    bodies = Bodies(1_000_000)
+    hot = [random.Random(f"hot {number}").randbytes(length) for number, length in enumerate((10_000, 50_000, 300_000))]
+    for body in hot:
+        bodies.keep(digest(body), body)
+    for number in range(500):
+        cold = random.Random(number).randbytes(20_000)
+        assert bodies.keep(digest(cold), cold) == cold
+        assert bodies.held <= 1_000_000
+        assert [bytes(bodies.get(digest(body)) or b"") for body in hot] == hot
+    assert isinstance(bodies.get(digest(hot[2])), Sealed)
+
+
+def test_a_body_that_is_being_sent_outlives_its_place() -> None:
+    bodies = Bodies(100_000)
+    for length in (1_000, 60_000):
+        sent = bodies.keep(digest(b"a" * length), b"a" * length)
+        for number in range(20):
+            bodies.keep(str(number) * 24, bytes(60_000))
+        assert bodies.get(digest(b"a" * length)) is None
+        assert bytes(sent) == b"a" * length
