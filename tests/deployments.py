@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import brotli
+import httpx
 
 from tests.builds import compress_zstd
 
@@ -83,6 +84,27 @@ class Deployment:
         else:
             plain = (404, {"content-type": "text/plain", "cache-control": "private, no-store, max-age=0"}, b"no\n")
         return self.change(path, fields, before, plain)
+
+
+class Between(Deployment):
+    """What stands before a deployment, which is at `origin`.
+
+    `asking` makes of a path and a request's fields those that the deployment is asked with, or the answer itself.
+    """
+
+    def __init__(self, origin: str, asking: Callable[[str, Headers], Headers | Answer]) -> None:
+        super().__init__("", {})
+        self.origin = origin
+        self.asking = asking
+
+    def answer(self, path: str, fields: Mapping[str, str]) -> Answer:
+        asking = self.asking(path, dict(fields))
+        if isinstance(asking, tuple):
+            return asking
+        with httpx.stream("GET", self.origin + path, headers=asking) as answer:
+            body = b"".join(answer.iter_raw())
+        sent = {name: value for name, value in answer.headers.items() if name == "content-encoding"}
+        return answer.status_code, sent, body
 
 
 _LOCK = threading.Lock()

@@ -9,11 +9,8 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import pytest
@@ -22,7 +19,8 @@ from app.origin.index import NAME, Representation, Resource, digest, dumps
 from app.origin.tree import TreeDamaged
 from static_build.deltas import MAGIC
 from static_build.verify import verify
-from tests.builds import files
+from tests.builds import Build, files
+from tests.deployments import Between, Headers, deployed
 from tests.processes import run, serving
 from tests.releases import index_of
 from tests.rollouts import SETTINGS, Rollout, rolled_out, script
@@ -56,7 +54,7 @@ def project(rollout: Rollout, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def build(project: Path, cache: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def build(project: Path, cache: Path) -> Build:
     """Builds the third release after what is at a source, and verifies it."""
 
     def call(source: object, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -64,9 +62,6 @@ def build(project: Path, cache: Path) -> Callable[..., subprocess.CompletedProce
         return run("static-host", "build", "--verify", cwd=project, **{**fixed, **variables})
 
     return call
-
-
-Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def asked(url: str, name: str, dictionary: str, coding: str = BROWSER) -> tuple[int, dict[str, str], bytes]:
@@ -332,51 +327,21 @@ def test_an_index_from_elsewhere_leads_no_delta_out_of_the_tree(
     assert f"{tree}: its index has a file that cannot be carried: {name!r}" in result.stderr
 
 
-class Between(BaseHTTPRequestHandler):
-    """A cache in front of a deployment that tells codings apart, and no dictionaries."""
-
-    origin = ""
-    kept: dict[tuple[str, str], tuple[str, bytes]]
-
-    def do_GET(self) -> None:
-        coding = self.headers.get("Accept-Encoding", "")
-        if (self.path, coding) not in self.kept:
-            fields = {"accept-encoding": coding, "available-dictionary": self.headers.get("Available-Dictionary", "")}
-            with httpx.stream("GET", self.origin + self.path, headers=fields) as answer:
-                body = b"".join(answer.iter_raw())
-            self.kept[self.path, coding] = (answer.headers.get("content-encoding", "identity"), body)
-        encoding, body = self.kept[self.path, coding]
-        self.send_response(200)
-        self.send_header("Content-Encoding", encoding)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@contextmanager
-def between(origin: str) -> Iterator[str]:
-    Between.origin, Between.kept = origin, {}
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Between)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_a_cdn_that_does_not_tell_dictionaries_apart_costs_deltas_and_no_build(
     project: Path, build: Build, rollout: Rollout
 ) -> None:
     (project / "mysite/static/app.js").write_text(script(4))
     tree = {"DJANGO_STATIC_ROOT": str(rollout.trees[2]), "DJANGO_STATIC_SHOW_INDEX": "true"}
-    with serving(cwd=rollout.project, **tree, **SETTINGS) as old, between(old.url) as cdn:
-        result = build(cdn)
+    first: dict[tuple[str, str], str] = {}
+
+    def asking(path: str, fields: Headers) -> Headers:
+        coding = fields["accept-encoding"]
+        dictionary = first.setdefault((path, coding), fields.get("available-dictionary", ""))
+        return {"accept-encoding": coding, "available-dictionary": dictionary}
+
+    with serving(cwd=rollout.project, **tree, **SETTINGS) as old, deployed(Between(old.url, asking)) as cdn:
+        result = build(cdn.url)
     assert result.returncode == 0, result.stderr
-    assert re.search(rf"{cdn} does not pass on dcz: 1 file is carried without it\. Name the", result.stderr)
+    assert re.search(rf"{cdn.url} does not pass on dcz: 1 file is carried without it\. Name the", result.stderr)
     index = index_of(project / "staticfiles")
     assert [len(deltas(index[name])) for name in rollout.names] == [0, 1, 1]

@@ -6,9 +6,8 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Thread
 
 import httpx
 import obstore
@@ -20,7 +19,8 @@ from app.settings import SettingsWrong
 from static_build.previous import store
 from static_build.verify import verify
 from tests.builds import Build, files
-from tests.processes import serving
+from tests.deployments import Answer, Between, Headers, deployed
+from tests.processes import Running, serving
 from tests.releases import Released, built, changed, immutable, index_of, releasing
 from tests.stores import moto
 
@@ -31,6 +31,12 @@ SECRET = "a secret of sixteen letters".replace(" ", "-")
 @pytest.fixture
 def release(project: Path, build: Build, tmp_path: Path) -> Released:
     return releasing(project, build, tmp_path)
+
+
+def showing(tree: Path, project: Path, **variables: str) -> AbstractContextManager[Running]:
+    """Serve a tree that shows its index."""
+    shown = {"DJANGO_STATIC_ROOT": str(tree), "DJANGO_STATIC_SHOW_INDEX": "true"}
+    return serving(cwd=project, **SETTINGS, **shown, **variables)
 
 
 def carried_from(source: str, project: Path, build: Build, **variables: str) -> dict[str, bytes]:
@@ -44,7 +50,7 @@ def carried_from(source: str, project: Path, build: Build, **variables: str) -> 
 
 def test_files_come_from_a_running_deployment_in_every_coding(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old:
+    with showing(one, project) as old:
         answer = httpx.get(f"{old.url}/static/static-host.index")
         assert answer.content == (one / NAME).read_bytes()
         assert answer.headers["cache-control"] == "max-age=0, must-revalidate"
@@ -73,8 +79,7 @@ def test_a_deployment_shows_no_index_unless_it_is_told_to(project: Path, build: 
 
 def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    variables = {"DJANGO_STATIC_SHOW_INDEX": "true", "DJANGO_ORIGIN_SECRET": SECRET, **SETTINGS}
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), **variables) as old:
+    with showing(one, project, DJANGO_ORIGIN_SECRET=SECRET) as old:
         refused = build(DJANGO_STATIC_PREVIOUS=old.url)
         assert refused.returncode == 6
         assert "is answered 403 Forbidden. Behind a secret, set DJANGO_ORIGIN_SECRET for the build" in refused.stderr
@@ -83,75 +88,42 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
     assert not any(SECRET.encode() in body for body in files(project / "staticfiles").values())
 
 
-class Between(BaseHTTPRequestHandler):
-    """What stands before a deployment: it passes on no zstd, and sends one name elsewhere."""
-
-    origin = ""
-    moved = ""
-
-    def do_GET(self) -> None:
-        if self.moved and self.path.startswith(self.moved):
-            self.send_response(302)
-            self.send_header("Location", "http://elsewhere.example/")
-            self.end_headers()
-            return
-        coding = self.headers.get("Accept-Encoding", "")
-        headers = {"accept-encoding": coding if coding in ("br", "gzip") else "identity"}
-        with httpx.stream("GET", self.origin + self.path, headers=headers) as answer:
-            body = b"".join(answer.iter_raw())
-        self.send_response(answer.status_code)
-        if "content-encoding" in answer.headers:
-            self.send_header("Content-Encoding", answer.headers["content-encoding"])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@pytest.fixture
-def between() -> Iterator[str]:
-    Between.moved = ""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Between)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(
-    project: Path, build: Build, release: Released, between: str
-) -> None:
+def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old:
-        Between.origin = old.url
+    moved: list[str] = []
+
+    def asking(path: str, fields: Headers) -> Headers | Answer:
+        if path.startswith(tuple(moved)):
+            return 302, {"location": "http://elsewhere.example/"}, b""
+        coding = fields["accept-encoding"]
+        return {"accept-encoding": coding if coding in ("br", "gzip") else "identity"}
+
+    with showing(one, project) as old, deployed(Between(old.url, asking)) as cdn:
         changed(project, "2")
-        result = build(DJANGO_STATIC_PREVIOUS=between)
+        result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 0, result.stderr
-        assert f"{between} does not pass on zstd: 2 files are carried without it." in result.stderr
+        assert f"{cdn.url} does not pass on zstd: 2 files are carried without it." in result.stderr
         index = index_of(project / "staticfiles")
         (style,) = (name for name in immutable(one) if name.startswith("site."))
         assert [each.coding for each in index[style].representations] == ["br", "gzip", "identity"]
         verify(project / "staticfiles")
-        Between.moved = "/static/only-1."
-        result = build(DJANGO_STATIC_PREVIOUS=between)
+        moved.append("/static/only-1.")
+        result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 6
         assert "only-1." in result.stderr
         assert "is answered 302 Found" in result.stderr
-        Between.moved = "/"
-        result = build(DJANGO_STATIC_PREVIOUS=between)
+        moved.append("/")
+        result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert "It leads to http://elsewhere.example/: name that host." in result.stderr
 
 
 def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
-    project: Path, build: Build, release: Released, between: str
+    project: Path, build: Build, release: Released
 ) -> None:
     one = release("1")
     (style,) = (name for name in immutable(one) if name.startswith("site."))
     large = (one / style).stat().st_size
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old:
+    with showing(one, project) as old:
         (one / style).write_bytes(b"!" * large)
         changed(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=old.url)
@@ -212,9 +184,8 @@ def test_releases_come_from_an_object_store_the_newest_first(
     assert all(each.time and abs(each.time - time.time()) < 600 for each in releases[1:])
     for tree in trees:
         for name in immutable(tree):
-            assert {coding: found[name + coding] for coding in ("", ".br") if name + coding in found} == {
-                coding: files(tree)[name + coding] for coding in ("", ".br") if name + coding in files(tree)
-            }
+            had = {each.file for each in index_of(tree)[name].representations}
+            assert {file: found.get(file) for file in had} == {file: (tree / file).read_bytes() for file in had}
     fewer = carried_from(url, project, build, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
     assert {name[:6] for name in fewer if name.startswith("only-")} == {"only-1", "only-2"}
 
