@@ -292,8 +292,12 @@ def test_a_delta_that_another_tool_named_keeps_its_name(
     assert run("static-host", "index", "tree", cwd=tmp_path, DJANGO_STATIC_PREFIX="/static/").returncode == 0
     result = build(tree)
     assert result.returncode == 0, result.stderr
-    with serving(cwd=project, **SETTINGS) as running:
-        assert asked(running.url, name, V1)[2] == body
+    place = {**SETTINGS, "DJANGO_STATIC_STORE": f"file://{tmp_path}/store"}
+    assert run("static-host", "publish", cwd=project, **place).returncode == 0
+    shelf = {"DJANGO_STATIC_ROOT": str(rollout.trees[0]), "DJANGO_STATIC_STORE_DIRECTORY": f"{tmp_path}/shelf"}
+    for variables in (SETTINGS, {**place, **shelf}):
+        with serving(cwd=project, **variables) as running:
+            assert asked(running.url, name, V1)[2] == body
     assert (project / "staticfiles" / f"{name}.dcz").read_bytes() == body
 
 
