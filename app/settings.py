@@ -213,7 +213,8 @@ class Settings(BaseSettings):
         ByteSize(50_000_000),
         "How many bytes of files the build encodes against their earlier versions, for browsers that have these (dcz, "
         "RFC 9842), where `DJANGO_STATIC_PREVIOUS` is set; a file counts once for each earlier version. A megabyte "
-        "takes one or two seconds of a core, once. With `0` there are none, and no browser is told to keep a file.",
+        "takes one or two seconds of a core, once. With `0` there are none, carried files come without theirs, and no "
+        "browser is told to keep a file.",
         "a number of bytes, with a unit if you like, for example 50MB or 0",
         shown="50MB",
         ge=0,

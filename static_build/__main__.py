@@ -62,8 +62,9 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
     `static-host serve --help` lists all variables.
 
     --verify reads the new tree again before it takes the old one's place: every file must have the length and the
-    digest that the index says, and every encoded one must decode to its source. A tree that stays because nothing
-    changed is read, too, and made anew where it is damaged.
+    digest that the index says, and every encoded one must decode to its source (a carried delta whose dictionary the
+    tree has no longer cannot be decoded, and is counted apart). A tree that stays because nothing changed is read, too,
+    and made anew where it is damaged.
 
     The table at the end counts each distinct content once, though a file and its fingerprinted copy are two names;
     br, zstd and gzip are what a client downloads that reads only this coding; saved compares the smallest
@@ -88,8 +89,12 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            origin, reason, files and bytes (that went)
         deltas             files encoded against their earlier versions (dcz):
                            resources, deltas, bytes, instead (bytes of the
-                           smallest other coding, for each), seconds
-        verified           with --verify: resources, files, bytes, seconds
+                           smallest other coding, for each), seconds;
+                           carried, carried_bytes (those that the files of
+                           earlier releases came with, not encoded again)
+        verified           with --verify: resources, files, undecoded (of these,
+                           carried deltas whose dictionary is in the tree no
+                           longer), bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():
@@ -154,7 +159,8 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
                   files_alone, bytes_alone
         deltas    files of the tree's own release that are encoded against earlier
                   versions (dcz): resources, deltas, bytes, instead (bytes of the
-                  smallest other codings)
+                  smallest other codings); those that files of earlier releases
+                  came with: carried, carried_bytes
     """  # noqa: D301 - click asks for the backspace itself
     with reported():
         from app.origin.tree import load

@@ -5,6 +5,7 @@ Rule: a file is encoded against each earlier version of it that is in the tree a
 500 bytes, than the smallest coding that needs no dictionary. A quick look comes first, at a low level: it tells of two
 files that have little in common. How much is tried is bounded by the bytes of the files, not by time, so that two
 builds give the same bytes: what comes first is the newest release, whose visitors are the most, and there the largest.
+Carried files get none: they have those that their own build made, which are no part of these bytes.
 
 Every result can be decoded by browsers: a zstd window of at most 8 MB, or 1.25 times the dictionary (RFC 9842 §5).
 """
@@ -15,7 +16,7 @@ import math
 import os
 import sys
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ MAGIC = bytes.fromhex("5e2a4d1820000000")
 HEADER = len(MAGIC) + 32
 RECIPE = f"dcz-1:{zstd.zstd_version}"
 
+_FRAME_HEADER = 18
+"""Bytes that the head of a zstd frame has at most (RFC 8878 §3.1.1.1)."""
 _SHARE = 0.75
 _SAVES = 500
 _LEVEL = 22
@@ -52,13 +55,18 @@ _LARGEST_WINDOW = 128 << 20
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What the deltas of a tree's own release come to: `instead` are the bytes of what would be sent without them."""
+    """What the deltas of a tree's own release come to: `instead` are the bytes of what would be sent without them.
+
+    `carried` are those that the files of earlier releases came with.
+    """
 
     resources: int
     deltas: int
     bytes: int
     instead: int
-    seconds: float = 0.0
+    carried: int
+    carried_bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,19 +200,38 @@ def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resou
 
 def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     """Return what the deltas of these resources come to."""
-    counted = length = instead = 0
-    having = [each for each in resources if not each.carried and any(r.dictionary for r in each.representations)]
-    for resource in having:
-        lengths = [r.length for r in resource.representations if r.dictionary]
-        counted += len(lengths)
-        length += sum(lengths)
-        instead += _smallest(resource) * len(lengths)
-    return Saving(len(having), counted, length, instead, seconds)
+    having = [each for each in resources if any(r.dictionary for r in each.representations)]
+    own = [(each, length) for each in having if not each.carried for length in _lengths(each)]
+    carried = [length for each in having if each.carried for length in _lengths(each)]
+    return Saving(
+        resources=sum(not each.carried for each in having),
+        deltas=len(own),
+        bytes=sum(length for _, length in own),
+        instead=sum(_smallest(each) for each, _ in own),
+        carried=len(carried),
+        carried_bytes=sum(carried),
+        seconds=seconds,
+    )
 
 
 def encode(data: bytes, dictionary: bytes) -> bytes:
     """Return the delta of `data` against `dictionary`, at zstd's highest level."""
     return MAGIC + sha256(dictionary).digest() + _compressed(data, dictionary, _LEVEL)
+
+
+def head(dictionary: str) -> bytes:
+    """Return what a delta begins with whose dictionary has this SHA-256, in base64."""
+    return MAGIC + b64decode(dictionary)
+
+
+def is_said_to_be(file: IO[bytes], dictionary: str, length: int) -> bool:
+    """Whether a file says itself that it is a delta with this dictionary (SHA-256 in base64), to so many bytes."""
+    begins = file.read(HEADER + _FRAME_HEADER)
+    try:
+        told = zstd.get_frame_info(begins[HEADER:]).decompressed_size
+    except zstd.ZstdError:
+        return False
+    return begins.startswith(head(dictionary)) and told in (None, length)
 
 
 def reader(file: IO[bytes], dictionary: bytes) -> zstd.ZstdFile:
@@ -246,6 +273,10 @@ def _decodes(delta: IO[bytes], dictionary: bytes, source: Representation) -> boo
         return digest(reader(delta, dictionary).read(source.length + 1)) == source.digest
     except (zstd.ZstdError, EOFError):
         return False
+
+
+def _lengths(resource: Resource) -> list[int]:
+    return [r.length for r in resource.representations if r.dictionary]
 
 
 def _smallest(resource: Resource) -> int:

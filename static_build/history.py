@@ -29,15 +29,27 @@ def lines(held: Sequence[Holding], dropped: Iterable[Gone]) -> Iterator[str]:
 
 def saved(saving: Saving) -> Iterator[str]:
     """Give what a build says of its deltas, if there are any."""
-    yield from (f"{line}; {saving.seconds:.1f} s" for line in deltas(saving))
+    yield from (f"{line}; {saving.seconds:.1f} s" for line in _made(saving))
+    yield from _carried(saving)
 
 
 def deltas(saving: Saving) -> Iterator[str]:
     """Give what a tree has of deltas, if it has any."""
+    yield from _made(saving)
+    yield from _carried(saving)
+
+
+def _made(saving: Saving) -> Iterator[str]:
     if saving.deltas:
         what = f"{_counted(saving.resources, 'file')} against {_counted(saving.deltas, 'earlier version')}"
         share = 100 * saving.bytes / saving.instead
         yield f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %"
+
+
+def _carried(saving: Saving) -> Iterator[str]:
+    if saving.carried:
+        what = _counted(saving.carried, "delta")
+        yield f"carried with earlier releases: {what}, {saving.carried_bytes:,} bytes, not encoded again"
 
 
 def table(held: Iterable[Holding]) -> str:

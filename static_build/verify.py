@@ -2,9 +2,11 @@
 
 Rule: every file of the index is read whole and compared with its length and its digest; every encoded one is decoded
 as a browser would, and must give the bytes whose digest the index records for the resource without coding; for a
-delta, the browser has the dictionary that the index and the delta name, which must be in the tree. Equal bytes are
-decoded once, however many names they have. Nothing but dictionaries is held whole, and no decoding goes on beyond the
-length of the source, whatever the file would unfold to. All that is wrong is told, not the first of it.
+delta, the browser has the dictionary that the index and the delta name, which must be in the tree. That of a carried
+delta may have gone with its release: such a delta is compared with its digest, must say of itself what the index says,
+and is counted apart. Equal bytes are decoded once, however many names they have. Nothing but dictionaries is held
+whole, and no decoding goes on beyond the length of the source, whatever the file would unfold to. All that is wrong is
+told, not the first of it.
 """
 
 from __future__ import annotations
@@ -39,15 +41,32 @@ _BROWSERS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was found right: `files` are the representations of the resources, `bytes` all that was read of them."""
+    """What was found right: `files` are the representations of the resources, `bytes` all that was read of them.
+
+    `undecoded` are those of the files that are what was built, and whose dictionary is in the tree no longer.
+    """
 
     resources: int
     files: int
+    undecoded: int
     bytes: int
     seconds: float
 
     def __str__(self) -> str:
-        return f"{self.files:,} files of {self.resources:,} resources decode to their sources"
+        decoded = f"{self.files - self.undecoded:,} files of {self.resources:,} resources decode to their sources"
+        if not self.undecoded:
+            return decoded
+        deltas = "1 carried delta is" if self.undecoded == 1 else f"{self.undecoded:,} carried deltas are"
+        return f"{decoded}; {deltas} as built, for dictionaries that the tree has no longer"
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """Of the resources of one content: a line for each file that is wrong, and the lengths of those that are right."""
+
+    bad: list[str]
+    lengths: list[int]
+    undecoded: int
 
 
 def verify(root: Path) -> Verified:
@@ -63,14 +82,15 @@ def verify(root: Path) -> Verified:
             found = list(threads.map(lambda names: _examined(sources, names), sources.names.values()))
     finally:
         tree.close()
-    bad = sorted(line for group, _ in found for line in group)
+    bad = sorted(line for group in found for line in group.bad)
     if bad:
         lines = "".join(f"\n  {line}" for line in bad)
         rebuild = "Build it again with `static-host build --verify`, which makes anew what is damaged."
         remedy = tree.remedy if tree.index.adopted else rebuild
         raise TreeDamaged(f"the static tree at {root} is damaged:{lines}\n{remedy}", root, bad)
-    lengths = [length for _, group in found for length in group]
-    return Verified(len(tree.index), len(lengths), sum(lengths), round(time.monotonic() - began, 3))
+    lengths = [length for group in found for length in group.lengths]
+    undecoded = sum(group.undecoded for group in found)
+    return Verified(len(tree.index), len(lengths), undecoded, sum(lengths), round(time.monotonic() - began, 3))
 
 
 class _Sources:
@@ -82,6 +102,12 @@ class _Sources:
         for name, resource in tree.index.items():
             self.names.setdefault(resource.identity.digest, []).append(name)
 
+    def lacks(self, resource: Resource, representation: Representation) -> bool:
+        """Whether a delta came with a carried resource, and no resource of the tree is its dictionary."""
+        if not representation.dictionary or not resource.carried:
+            return False
+        return short_digest(b64decode(representation.dictionary)) not in self.names
+
     def dictionary(self, sha_256: str) -> bytes | None:
         """Return the content with this SHA-256, in base64, if the tree has it. Raises OSError."""
         for name in self.names.get(short_digest(b64decode(sha_256)), ()):
@@ -92,9 +118,9 @@ class _Sources:
         return None
 
 
-def _examined(sources: _Sources, names: list[str]) -> tuple[list[str], list[int]]:
-    """Return a line for each file of these resources that is wrong, and the length of each that is right."""
-    bad, lengths = [], []
+def _examined(sources: _Sources, names: list[str]) -> _Examined:
+    """Return what was found of the files of these resources, which have the same content."""
+    bad, lengths, undecoded = [], [], 0
     decodes: dict[str, bool] = {}
     for name in names:
         resource = sources.tree.index[name]
@@ -104,7 +130,8 @@ def _examined(sources: _Sources, names: list[str]) -> tuple[list[str], list[int]
                 bad.append(f"{representation.file} ({representation.coding}): {wrong}")
             else:
                 lengths.append(representation.length)
-    return bad, lengths
+                undecoded += sources.lacks(resource, representation)
+    return _Examined(bad, lengths, undecoded)
 
 
 def _wrong(
@@ -118,8 +145,11 @@ def _wrong(
             if short_digest(file_digest(file, "sha256").digest()) != representation.digest:
                 return "is not what was built"
             key = f"{representation.coding} {representation.digest}"
+            file.seek(0)
+            if sources.lacks(resource, representation):
+                said = deltas.is_said_to_be(file, representation.dictionary, resource.identity.length)
+                return None if said else "is no delta with the dictionary and to the length that its index says"
             if key not in decodes:
-                file.seek(0)
                 dictionary = sources.dictionary(representation.dictionary) if representation.dictionary else b""
                 if dictionary is None:
                     return "needs a dictionary that the tree does not have"

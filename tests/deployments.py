@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import ssl
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import brotli
@@ -116,15 +118,25 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Listening(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that does not trust the certificate goes away, which is no news."""
+
+
 @contextmanager
-def deployed(deployment: Deployment) -> Iterator[Deployment]:
-    """Serve it on a port of 127.0.0.1."""
+def deployed(deployment: Deployment, certificate: Path | None = None) -> Iterator[Deployment]:
+    """Serve it on a port of 127.0.0.1, by TLS if it has a certificate."""
     handler = type("Handler", (_Handler,), {"deployment": deployment})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with _Listening(("127.0.0.1", 0), handler) as server:
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
-        deployment.url = f"http://127.0.0.1:{server.server_address[1]}"
+        deployment.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
         try:
             yield deployment
         finally:

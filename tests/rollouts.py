@@ -1,10 +1,11 @@
-"""Three releases of one project whose script and page change a little with each, every one with deltas to its own."""
+"""Releases of one project whose script and page change a little with each, every one with deltas to its own."""
 
 from __future__ import annotations
 
 import random
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +54,12 @@ class Rollout:
     """The name of the script in each release."""
 
 
-def rolled_out(directory: Path, cache: Path, **variables: str) -> Rollout:
-    """Build three releases, each in a container of its own that is given the tree of the one before."""
+def rolled_out(directory: Path, cache: Path, releases: Iterable[int] = (1, 2, 3), **variables: str) -> Rollout:
+    """Build these releases, each in a container of its own that is given the tree of the one before."""
     project = scripted(directory)
     trees: list[Path] = []
     names = []
-    for release in (1, 2, 3):
+    for release in releases:
         changed(project, release)
         before = {
             "DJANGO_STATIC_PREVIOUS": str(trees[-1] if trees else directory / "nothing"),

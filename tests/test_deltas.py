@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import socket
 import sys
@@ -74,10 +75,8 @@ def test_the_first_release_has_dictionaries_and_the_second_has_deltas(rollout: R
     assert second[rollout.names[0]].match == "app.*.js"  # who comes back to an old page takes that version along
 
 
-def test_deltas_are_no_part_of_the_release_and_are_not_carried_on(rollout: Rollout, tmp_path: Path) -> None:
+def test_deltas_are_no_part_of_the_release(rollout: Rollout, tmp_path: Path) -> None:
     tree = rollout.trees[2]
-    assert [name for name, each in index_of(tree).items() if each.carried and deltas(each)] == []
-    assert {path.name for path in tree.glob("*.dcz")} == {r.file for r in deltas(index_of(tree)[rollout.names[2]])}
     project = tmp_path / "project"
     shutil.copytree(rollout.project, project)
     result = run("static-host", "build", cwd=project, **SETTINGS, DJANGO_STATIC_CACHE=str(tmp_path / "cache"))
@@ -142,6 +141,13 @@ def test_the_build_tells_what_deltas_save_and_says_it_again(
             result = built(project, build, DJANGO_STATIC_PREVIOUS=str(rollout.trees[1]))
         assert result.returncode == 0, result.stderr
         assert "static-host: deltas: 1 file against 2 earlier versions: " in result.stdout
+        carried = re.search(
+            r"^static-host: carried with earlier releases: 1 delta, (\d+) bytes, not encoded again$",
+            result.stdout,
+            re.MULTILINE,
+        )
+        assert carried
+        assert int(carried[1]) == (rollout.trees[1] / f"{rollout.names[1]}{FROM_1}").stat().st_size
     page = tmp_path / "report.json"
     printed = run(
         *("static-host", "build", "--json"),
@@ -152,20 +158,24 @@ def test_the_build_tells_what_deltas_save_and_says_it_again(
     page.write_text(printed.stdout)
     told = json.loads(printed.stdout)["deltas"]
     tree = project / "staticfiles"
-    on_disk = [path.stat().st_size for path in tree.glob("*.dcz")]
+    on_disk = [path.stat().st_size for path in tree.glob(f"{rollout.names[2]}.*.dcz")]
     br = (tree / f"{rollout.names[2]}.br").stat().st_size
-    assert told == {"resources": 1, "deltas": 2, "bytes": sum(on_disk), "instead": 2 * br, "seconds": 0.0}
+    before = (tree / f"{rollout.names[1]}{FROM_1}").stat().st_size
+    own = {"resources": 1, "deltas": 2, "bytes": sum(on_disk), "instead": 2 * br, "seconds": 0.0}
+    assert told == {**own, "carried": 1, "carried_bytes": before}
 
 
 def test_the_releases_of_a_tree_are_listed_with_its_deltas(rollout: Rollout) -> None:
-    lengths = [path.stat().st_size for path in rollout.trees[2].glob("app.*.dcz")]
+    lengths = [path.stat().st_size for path in rollout.trees[2].glob(f"{rollout.names[2]}.*.dcz")]
+    before = (rollout.trees[2] / f"{rollout.names[1]}{FROM_1}").stat().st_size
     listed = run("static-host", "releases", str(rollout.trees[2]), cwd=rollout.project, **SETTINGS)
-    assert listed.stdout.splitlines()[-1].startswith(
-        f"deltas: 1 file against 2 earlier versions: {sum(lengths):,} bytes in place of "
-    )
+    own, carried = listed.stdout.splitlines()[-2:]
+    assert own.startswith(f"deltas: 1 file against 2 earlier versions: {sum(lengths):,} bytes in place of ")
+    assert carried == f"carried with earlier releases: 1 delta, {before:,} bytes, not encoded again"
     document = run("static-host", "releases", "--json", str(rollout.trees[2]), cwd=rollout.project, **SETTINGS)
     smallest = (rollout.trees[2] / f"{rollout.names[2]}.br").stat().st_size
     told = {"resources": 1, "deltas": 2, "bytes": sum(lengths), "instead": 2 * smallest}
+    told |= {"carried": 1, "carried_bytes": before}
     assert json.loads(document.stdout)["deltas"] == told
     without = run("static-host", "releases", str(rollout.trees[0]), cwd=rollout.project, **SETTINGS)
     assert "deltas" not in without.stdout

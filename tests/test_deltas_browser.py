@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -94,6 +95,21 @@ def test_a_visitor_two_releases_behind_and_one_who_saw_each(
     assert set(sent) <= deltas
 
 
+def test_an_old_page_is_sent_the_change_by_a_container_that_carries_its_files(
+    rollout: Rollout, browser: Browser, container: Containers
+) -> None:
+    two = f"/static/{rollout.names[1]}"
+    context = browser.new_context()
+    with container(1) as server:
+        url = server.url.replace("127.0.0.1", "localhost")
+        visit(context, url)
+    with container(3) as server:
+        page = context.new_page()
+        page.goto(f"{url}/healthz")
+        assert page.evaluate(ASK, [f"{url}{two}", None]) == result(2)
+        assert logged(server, two) == (size(rollout, 2, "dcz"), "dcz")
+
+
 def test_a_first_visit_is_as_it_was(rollout: Rollout, browser: Browser, container: Containers) -> None:
     with container(3) as server:
         only = visit(browser.new_context(), server.url.replace("127.0.0.1", "localhost"))
@@ -148,6 +164,21 @@ def test_the_laptops_cdn_keeps_deltas_apart(
     assert {each.release for each in visits} == {result(3)}
     assert [complaint for each in visits for complaint in each.complaints] == []
     assert max(each.received[three] for each in visits[1:4]) < visits[0].received[three] / 4
+
+
+def test_the_report_tells_made_deltas_from_carried_ones(
+    rollout: Rollout, browser: Browser, tmp_path: Path, cache: Path
+) -> None:
+    project = shutil.copytree(rollout.project, tmp_path / "project")
+    variables = {"DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_PREVIOUS": str(rollout.trees[1])}
+    built = run("static-host", "build", "--report", "report.html", cwd=project, **SETTINGS, **variables)
+    assert built.returncode == 0, built.stderr
+    page = browser.new_page()
+    page.goto((project / "report.html").as_uri())
+    text = page.locator("#deltas").inner_text()
+    assert text.startswith("Deltas (dcz) of 1 files against 2 earlier versions: ")
+    carried = size(rollout, 2, "dcz")
+    assert text.endswith(f" s. Deltas carried with earlier releases, not encoded again: 1, {carried} bytes.")
 
 
 def test_the_inspector_shows_what_the_deltas_saved(browser: Browser, tmp_path: Path, cache: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -19,7 +20,7 @@ from static_build.previous import store
 from static_build.verify import verify
 from tests.betweens import between
 from tests.builds import Build, files
-from tests.processes import serving
+from tests.processes import Running, serving
 from tests.releases import Released, built, changed, immutable, index_of, releasing
 from tests.stores import moto
 
@@ -30,6 +31,12 @@ SECRET = "a secret of sixteen letters".replace(" ", "-")
 @pytest.fixture
 def release(project: Path, build: Build, tmp_path: Path) -> Released:
     return releasing(project, build, tmp_path)
+
+
+def showing(tree: Path, project: Path, **variables: str) -> AbstractContextManager[Running]:
+    """Serve a tree that shows its index."""
+    shown = {"DJANGO_STATIC_ROOT": str(tree), "DJANGO_STATIC_SHOW_INDEX": "true"}
+    return serving(cwd=project, **SETTINGS, **shown, **variables)
 
 
 def carried_from(source: str, project: Path, build: Build, **variables: str) -> dict[str, bytes]:
@@ -43,7 +50,7 @@ def carried_from(source: str, project: Path, build: Build, **variables: str) -> 
 
 def test_files_come_from_a_running_deployment_in_every_coding(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old:
+    with showing(one, project) as old:
         answer = httpx.get(f"{old.url}/static/static-host.index")
         assert answer.content == (one / NAME).read_bytes()
         assert answer.headers["cache-control"] == "max-age=0, must-revalidate"
@@ -72,8 +79,7 @@ def test_a_deployment_shows_no_index_unless_it_is_told_to(project: Path, build: 
 
 def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    variables = {"DJANGO_STATIC_SHOW_INDEX": "true", "DJANGO_ORIGIN_SECRET": SECRET, **SETTINGS}
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), **variables) as old:
+    with showing(one, project, DJANGO_ORIGIN_SECRET=SECRET) as old:
         refused = build(DJANGO_STATIC_PREVIOUS=old.url)
         assert refused.returncode == 6
         assert "is answered 403 Forbidden. Behind a secret, set DJANGO_ORIGIN_SECRET for the build" in refused.stderr
@@ -84,11 +90,7 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
 
 def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    with (
-        serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old,
-        between() as cdn,
-    ):
-        cdn.origin = old.url
+    with showing(one, project) as old, between(old.url) as cdn:
         changed(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 0, result.stderr
@@ -110,7 +112,7 @@ def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
     one = release("1")
     (style,) = (name for name in immutable(one) if name.startswith("site."))
     large = (one / style).stat().st_size
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), DJANGO_STATIC_SHOW_INDEX="true", **SETTINGS) as old:
+    with showing(one, project) as old:
         (one / style).write_bytes(b"!" * large)
         changed(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=old.url)
@@ -171,9 +173,8 @@ def test_releases_come_from_an_object_store_the_newest_first(
     assert all(each.time and abs(each.time - time.time()) < 600 for each in releases[1:])
     for tree in trees:
         for name in immutable(tree):
-            assert {coding: found[name + coding] for coding in ("", ".br") if name + coding in found} == {
-                coding: files(tree)[name + coding] for coding in ("", ".br") if name + coding in files(tree)
-            }
+            had = {each.file for each in index_of(tree)[name].representations}
+            assert {file: found.get(file) for file in had} == {file: (tree / file).read_bytes() for file in had}
     fewer = carried_from(url, project, build, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
     assert {name[:6] for name in fewer if name.startswith("only-")} == {"only-1", "only-2"}
 

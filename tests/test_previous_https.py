@@ -96,7 +96,7 @@ def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
 def test_what_is_wrong_with_a_certificate_is_told(
     build: Build, authority: Authority, name: str, host: str, days: int, told: str
 ) -> None:
-    with between(authority.issue(host, days=days)) as cdn:
+    with between(certificate=authority.issue(host, days=days)) as cdn:
         assert refusal(build, cdn.url.replace("127.0.0.1", name), authority) == f"cannot be reached: {told}"
 
 
@@ -107,7 +107,7 @@ def test_https_where_there_is_none_is_told_of(build: Build, origin: str, authori
 
 
 def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authority) -> None:
-    with between(authority.issue(*HOSTS)) as secure, between() as plain:
+    with between(certificate=authority.issue(*HOSTS)) as secure, between() as plain:
         plain.moved = secure.moved = "/"
         variables = {"DJANGO_ORIGIN_SECRET": SECRET}
         for location, leads_to, name in (
@@ -119,13 +119,13 @@ def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authori
                 f"is answered 302 Found. It leads to {leads_to or location}, and redirections are not followed: name "
                 f"{name}/static/ in its place."
             )
-        assert secure.asked == []
+        assert secure.fields == []
         secure.location = "/login?next=/static/static-host.index"
         assert refusal(build, secure.url, authority, **variables) == (
             f"is answered 302 Found. It leads to {secure.url}/login, and redirections are not followed: name the "
             "address at which its static files are."
         )
-        assert [each["x-origin-secret"] for each in plain.asked + secure.asked] == [SECRET] * 3
+        assert [each["x-origin-secret"] for each in plain.fields + secure.fields] == [SECRET] * 3
 
 
 @pytest.mark.parametrize("path", ["/assets/static", "/assets/static/"])
@@ -133,7 +133,7 @@ def test_with_a_path_static_files_are_right_below_it(
     project: Path, build: Build, origin: str, authority: Authority, path: str
 ) -> None:
     changed(project, "2")
-    with between(authority.issue(*HOSTS)) as cdn:
+    with between(certificate=authority.issue(*HOSTS)) as cdn:
         cdn.origin, cdn.below = origin, "/assets"
         source = f"{cdn.url.replace('127.0.0.1', 'localhost')}{path}"
         result = built(project, build, DJANGO_STATIC_PREVIOUS=source, SSL_CERT_FILE=str(authority.file))
@@ -151,7 +151,7 @@ def test_the_secret_for_this_machine_goes_to_no_proxy(
             *(project, build), DJANGO_STATIC_PREVIOUS=origin, DJANGO_ORIGIN_SECRET=SECRET, http_proxy=proxy.url
         )
         assert result.returncode == 0, result.stderr
-        assert proxy.asked == []
+        assert proxy.fields == []
 
 
 def opened(url: str) -> deployment.Deployment:

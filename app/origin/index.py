@@ -50,6 +50,8 @@ DICTIONARY_CODING = "dcz"
 _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 _TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
+_SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
+_OF_A_DELTA = re.compile(r"(?:\.[^./\0]*)?\.dcz")
 
 
 class IndexDamaged(ValueError):
@@ -217,8 +219,16 @@ def is_sound(name: str, resource: Resource) -> bool:
 
 
 def _is_sound(name: str, representation: Representation) -> bool:
+    """Other tools give deltas other names than the build does; none leads out of the resource's folder."""
+    file, coding, dictionary = representation.file, representation.coding, representation.dictionary
+    if coding == DICTIONARY_CODING:
+        is_named = file.startswith(name) and bool(_OF_A_DELTA.fullmatch(file[len(name) :]))
+        is_decodable = bool(_SHA_256.fullmatch(dictionary))
+    else:
+        is_named, is_decodable = file == file_name(name, coding), dictionary == ""
     return bool(
-        representation.file == file_name(name, representation.coding, representation.dictionary)
+        is_named
+        and is_decodable
         and isinstance(representation.length, int)
         and representation.length >= 0
         and _DIGEST.fullmatch(representation.digest)

@@ -2,14 +2,14 @@
 
 Rule: what an earlier release and the new one have under one name is one file, the new one's. Everything else that is
 carried keeps its bytes, in every coding that it had: each is compared with the digest that the earlier index has, and
-nothing is encoded again. (Deltas are left behind: they are for visitors of a release that is older still.) A name
+nothing is encoded again. Deltas are codings like others, those too whose dictionary is in the tree no longer. A name
 that has other bytes in two releases is a clash, and a problem: the newer one has it, and pages of the older one would
 get the wrong file. Names come from elsewhere, so none leads out of the tree.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -30,6 +30,9 @@ _AT_ONCE = 8
 _IN_MEMORY = 1 << 20
 """Bytes of a body that are held in memory before they are written; longer ones wait in a temporary file."""
 
+Lost = dict[tuple[str, str], set[str]]
+"""The names that are carried without a coding, by the name of the place that does not pass it on, and the coding."""
+
 
 @dataclass
 class _Held:
@@ -49,14 +52,14 @@ def carry(
     """
     held = _held(own, plan, problems)
     carried = _with_room({name: has for name, has in held.items() if has.place}, set(taken), problems)
-    lost: Counter[tuple[str, str]] = Counter()
+    lost: Lost = defaultdict(set)
     carrier = _Carrier(files, problems, lost)
     with ThreadPoolExecutor(_AT_ONCE) as threads:
         written = dict(zip(carried, threads.map(lambda name: carrier.carry(name, carried[name]), carried), strict=True))
     problems.warnings += (
-        f"{place} does not pass on {coding}: {count} file{'s are' if count > 1 else ' is'} carried without it. Name "
-        "the deployment's own address in place of its CDN's."
-        for (place, coding), count in sorted(lost.items())
+        f"{place} does not pass on {coding}: {len(names)} file{'s are' if len(names) > 1 else ' is'} carried without "
+        "it. Name the deployment's own address in place of its CDN's."
+        for (place, coding), names in sorted(lost.items())
     )
     whole = {name: replace(has.resource, releases=tuple(has.releases)) for name, has in held.items() if name in own}
     return whole | {name: resource for name, resource in written.items() if resource}
@@ -102,7 +105,7 @@ def _with_room(carried: dict[str, _Held], taken: set[str], problems: Problems) -
 class _Carrier:
     """What the threads that carry share."""
 
-    def __init__(self, files: Files, problems: Problems, lost: Counter[tuple[str, str]]) -> None:
+    def __init__(self, files: Files, problems: Problems, lost: Lost) -> None:
         self._files = files
         self._problems = problems
         self._lost = lost
@@ -129,7 +132,7 @@ class _Carrier:
                 return True
         except CodingLost:
             if representation.coding != "identity":
-                self._lost[place.name, representation.coding] += 1
+                self._lost[place.name, representation.coding].add(name)
                 return False
             self._problems.note(f"{place.name}: {name} cannot be had without a content coding")
         except BodyUnusable as error:

@@ -1,14 +1,15 @@
 """Earlier releases in a running deployment, asked over HTTP.
 
 Rule: the deployment shows its index (DJANGO_STATIC_SHOW_INDEX), which names its files; each is then asked for in each
-coding alone (RFC 9110 §12.5.3), and taken as it comes. A redirection is not followed, so that the origin's secret goes
-to the host that was named and to no other, and never in the clear over a network, be it to a proxy.
+coding alone (RFC 9110 §12.5.3), a delta with the hash of its dictionary (RFC 9842 §2.2), and taken as it comes. A
+redirection is not followed, so that the origin's secret goes to the host that was named and to no other, and never in
+the clear over a network, be it to a proxy.
 
 Silence is waited for _TIMEOUT seconds, three times; a body has to come at _SLOWEST bytes a second; and a deployment
 that has gone away in between is asked for nothing more.
 
-What a CDN on the way does to a coding is not the deployment's fault: an answer in another coding than was asked for is
-no damage. When the index was written is not told.
+What a CDN on the way does to a coding is not the deployment's fault: an answer in another coding than was asked for, or
+against another dictionary, is no damage. When the index was written is not told.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from urllib.parse import quote, urlsplit
 
 from app.origin.index import NAME, Representation
 from app.settings import Settings
+from static_build.deltas import HEADER, head
 from static_build.previous.place import CHUNK, BodyUnusable, CodingLost, PlaceUnusable, Snapshot
 from static_build.previous.refusal import Refused, answered, unreachable
 
@@ -71,11 +73,15 @@ class Deployment:
 
     def body(self, name: str, representation: Representation) -> Iterator[bytes]:
         """Give the bytes of a representation, as the server sends them."""
-        coding = representation.coding
+        coding, dictionary = representation.coding, representation.dictionary
         try:
-            with self._answer(self._base + quote(name), coding) as answer:
+            with self._answer(self._base + quote(name), coding, dictionary) as answer:
                 if answer.headers.get("Content-Encoding", "identity") != coding:
                     raise CodingLost
+                begin = answer.read(HEADER) if dictionary else b""
+                if dictionary and begin != head(dictionary):
+                    raise CodingLost
+                yield begin
                 yield from _pieces(answer, representation.length + 1)
         except Refused as error:
             raise BodyUnusable(str(error)) from None
@@ -85,9 +91,12 @@ class Deployment:
     def close(self) -> None:
         """Nothing is held: each file has a connection of its own."""
 
-    def _answer(self, url: str, coding: str) -> http.client.HTTPResponse:
+    def _answer(self, url: str, coding: str, dictionary: str = "") -> http.client.HTTPResponse:
         """Return the answer to a GET, which is a 200. Raises Refused."""
-        request = urllib.request.Request(url, headers={**self._fields, "Accept-Encoding": coding})  # noqa: S310
+        fields = {**self._fields, "Accept-Encoding": coding}
+        if dictionary:
+            fields["Available-Dictionary"] = f":{dictionary}:"
+        request = urllib.request.Request(url, headers=fields)  # noqa: S310
         for attempt in range(_ATTEMPTS):
             if self._gone:
                 raise Refused(str(self._gone))

@@ -5,6 +5,10 @@ several places are merged by time, none of them reordered. The newest DJANGO_STA
 those none that another one replaced longer than DJANGO_STATIC_KEEP_AGE ago, nor any before such a one. Age counts from
 the replacement, not from the making: a release that was served for half a year until today has visitors today. Where a
 time is not known, age drops nothing. The release that is being built is no earlier one, wherever it is met.
+
+A file's deltas are among its codings, those too whose dictionary goes with a release that is dropped: a visitor may
+have it still, and the server needs nothing but the delta. There is an end to them: a file gets deltas when its release
+is built, against DJANGO_STATIC_KEEP_RELEASES earlier ones at most, and is itself carried through so many.
 """
 
 from __future__ import annotations
@@ -27,6 +31,11 @@ class Ancestor:
     release: Release
     files: dict[str, tuple[Resource, Place]]
 
+    @property
+    def without_deltas(self) -> Ancestor:
+        """The release without what needs a dictionary."""
+        return Ancestor(self.release, {name: (has.without_deltas, place) for name, (has, place) in self.files.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -38,11 +47,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`releases` is how many are kept; `age` how long (seconds) after their replacement; `now` when that is asked."""
+    """`releases` is how many are kept; `age` how long (seconds) after their replacement; `now` when that is asked.
+
+    `deltas` is whether files keep theirs.
+    """
 
     releases: int
     age: int
     now: int
+    deltas: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +92,7 @@ def ancestors_at(place: Place, index: Index, written: int | None) -> list[Ancest
     try:
         for name, resource in index.items():
             for number in resource.releases if resource.immutable else ():
-                files[number][name] = (resource.without_deltas, place)
+                files[number][name] = (resource, place)
     except (ValueError, TypeError, LookupError):
         raise PlaceUnusable(f"the index of {place.name} has a line that this version does not understand.") from None
     return [Ancestor(*pair) for pair in zip(releases, files, strict=True)]
@@ -110,7 +123,7 @@ def planned(ancestors: Iterable[Ancestor], own: str, policy: Policy) -> Plan:
             elif len(kept) == policy.releases:
                 dropped.append(Dropped(ancestor, f"DJANGO_STATIC_KEEP_RELEASES is {policy.releases}"))
             else:
-                kept.append(ancestor)
+                kept.append(ancestor if policy.deltas else ancestor.without_deltas)
         replaced = ancestor.release.time
     return Plan(tuple(kept), tuple(dropped))
 

@@ -36,7 +36,9 @@ class Found:
 def found(settings: Settings, prefix: str) -> Iterator[Found]:
     """Give what all places have, and let go of them afterwards. Raises PreviousUnusable, SettingsWrong."""
     now = settings.source_date_epoch if settings.source_date_epoch is not None else int(time.time())
-    policy = Policy(settings.static_keep_releases, settings.static_keep_age, now)
+    policy = Policy(
+        settings.static_keep_releases, settings.static_keep_age, now, deltas=settings.static_dictionary_bytes > 0
+    )
     problems = Problems(settings.static_previous_problems)
     with ExitStack() as stack:
         chains: list[Sequence[Ancestor]] = []
