@@ -26,7 +26,7 @@ from tests.cases import CASES, CSS, CSS_BR, DIGITS, Case
 from tests.conftest import copied
 from tests.processes import Running, run, serving
 from tests.releases import index_of
-from tests.stores import Bucket, bucket
+from tests.stores import Bucket, bucket, credentials, portal
 from tests.test_cases import by_socket
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
@@ -122,6 +122,15 @@ def test_names_without_a_fingerprint_are_not_found(other: Running, server: Runni
     for path in ("/static/digits.txt", "/static/site.css", f"/static/{NAME}", "/static/staticfiles.json"):
         assert is_404(got(other, path))
     assert not is_404(got(server, "/static/digits.txt"))
+
+
+def test_a_page_is_not_taken_for_an_empty_store(old: Path, tmp_path: Path) -> None:
+    with (
+        portal(b"<html><body>Log in</body></html>") as address,
+        looking(old, "s3://bucket", tmp_path, **credentials(address)) as running,
+    ):
+        assert is_404(got(running, CSS))
+        running.wait_for("the store s3://bucket: what answers there is no object store: it has an object that cannot")
 
 
 def test_the_lane_and_the_outcome_are_told(old: Path, store: Bucket, tmp_path: Path) -> None:
