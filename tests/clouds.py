@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -66,13 +66,13 @@ class _Forward(BaseHTTPRequestHandler):
             self.server.is_over.wait()
             self.close_connection = True
             return
-        store = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)
-        store.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            store.putheader(name, value)
-        store.endheaders(body)
-        answer = store.getresponse()
-        data = answer.read()
+        with closing(http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=20)) as store:
+            store.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                store.putheader(name, value)
+            store.endheaders(body)
+            answer = store.getresponse()
+            data = answer.read()
         self.server.passed.append(line)
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
@@ -82,7 +82,6 @@ class _Forward(BaseHTTPRequestHandler):
         self.send_header("Content-Length", length or "0")
         self.end_headers()
         self.wfile.write(data)
-        store.close()
 
     do_DELETE = do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - as the base class has it
 

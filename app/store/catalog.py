@@ -45,6 +45,7 @@ class Catalog:
         self._versions: list[Version] = []
         self._left_out: set[Version] = set()
         self._read_at = float("-inf")
+        self._is_confirmed = False
         self.changes = 0
         """How often there were other releases than before."""
 
@@ -66,8 +67,9 @@ class Catalog:
         """Read the list of releases, and the indexes that are new. Raises NoStore, what obstore raises."""
         began = time.monotonic()
         listed = [facts for facts in await waited(store.list(RELEASES).collect_async()) if is_index(facts["path"])]
-        if not listed:
+        if not listed and not self._is_confirmed:
             await waited(confirm_async(store))
+        self._is_confirmed = True
         listed.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
         versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed]
         for version in versions[:MOST]:
