@@ -14,6 +14,7 @@ import pytest
 from obstore.store import from_url
 
 from app.origin.index import NAME, digest, loads
+from static_build.publication.problems import explained
 from tests.builds import Build
 from tests.processes import run
 from tests.releases import Released, index_of, releasing
@@ -229,6 +230,25 @@ def test_what_is_wrong_with_the_store_is_told_in_words(
     assert said in result.stderr
     assert "Traceback" not in result.stderr
     assert "Debug source" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "GET http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token in 1s - HTTP error",
+            "gs://bucket: there are no credentials. Set GOOGLE_APPLICATION_CREDENTIALS, the path of a file of cred",
+        ),
+        (
+            "POST https://oauth2.googleapis.com/token in 1s - Server returned non-2xx status code: 400 Bad Request",
+            "gs://bucket: its credentials are not accepted. Are they right and not withdrawn (GOOGLE_APPLICATION_CR",
+        ),
+    ],
+)
+def test_what_keeps_google_from_giving_a_token_is_told_in_words(said: str, told: str) -> None:
+    """The addresses are fixed in obstore; the messages are its own, taken down."""
+    error = Exception(f"Generic GCS error: Error performing token request: Error performing {said}")
+    assert explained("gs://bucket", error).startswith(told)
 
 
 def test_a_store_that_refuses_is_told_in_words(tree: Path, empty: Bucket) -> None:
