@@ -10,7 +10,7 @@ SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory bench-workers bench-django bench-build \
+.PHONY: run test azurite check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory bench-workers bench-django bench-build \
     bench-scale bench-dictionaries image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
@@ -22,6 +22,8 @@ run: .venv/run $(if $(DJANGO_SETTINGS_MODULE),,$(DATA)/site.sqlite3) ## build th
 
 test: check ## run every check and every test
 	$(BIN)/pytest $(PYTEST)
+
+azurite: tests/azurite/node_modules/.installed ## install what the tests of Azure's store need: Azurite (npm needed)
 
 check: .venv/test ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -104,7 +106,8 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 
 clean: ## remove everything that these targets made
 	rm -rf .venv .venv-bench .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
-	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/real/vite/node_modules
+	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/azurite/node_modules \
+	    tests/real/vite/node_modules
 
 help: ## list all targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -165,6 +168,12 @@ benchmarks/versions/node_modules/.installed: benchmarks/versions/package.json be
 	@$(PROJECTS_BIN)/pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
 	    --no-binary django --dest $(@D) -r $(@D)/requirements.txt
 	@tar -xzf $(@D)/django-*.tar.gz -C $(@D) --strip-components=1
+	@touch $@
+
+# Telemetry is off; what it is made of is overridden by a version that is a tenth as large.
+tests/azurite/node_modules/.installed: tests/azurite/package.json tests/azurite/package-lock.json tests/azurite/.npmrc
+	@echo "Installing the locked Azurite for the tests into tests/azurite/node_modules"
+	@cd tests/azurite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 tests/real/vite/node_modules/.installed: tests/real/vite/package.json tests/real/vite/package-lock.json tests/real/vite/.npmrc

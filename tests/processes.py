@@ -19,7 +19,7 @@ SCRIPTS = Path(sys.executable).parent
 READY = r"ready on (http://\S+)"
 
 _OURS = ("MAKE", "MFLAGS", "DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
-_OF_THE_BUILD = ("SOURCE_DATE_EPOCH", "AWS_")
+_OF_THE_BUILD = ("SOURCE_DATE_EPOCH", "AWS_", "AZURE_", "GOOGLE_")
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from tests.betweens import between
 from tests.builds import Build, files
 from tests.processes import Running, serving
 from tests.releases import Released, built, changed, immutable, index_of, releasing
-from tests.stores import moto
+from tests.stores import credentials, moto, portal
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SECRET = "a secret of sixteen letters".replace(" ", "-")
@@ -236,6 +236,16 @@ def test_a_bucket_that_does_not_exist_is_told_of(build: Build, s3: dict[str, str
     assert "s3://no-such-bucket/static cannot be read: " in result.stderr
     assert "NoSuchBucket" in result.stderr
     assert "Debug source" not in result.stderr
+
+
+def test_a_page_is_not_taken_for_a_store_without_releases(build: Build) -> None:
+    with portal(b"<html><body>Log in</body></html>") as address:
+        result = build(DJANGO_STATIC_PREVIOUS="s3://bucket/static", **credentials(address))
+    assert result.returncode == 6
+    assert (
+        "s3://bucket/static cannot be read: what answers there is no object store: it has an object that cannot be "
+        "there. Are its credentials set, and is its address right (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+    ) in result.stderr
 
 
 def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,20 @@ import pytest
 from obstore.store import from_url
 
 from app.origin.index import NAME, digest, loads
+from static_build.publication.problems import explained
 from tests.builds import Build
 from tests.processes import run
 from tests.releases import Released, index_of, releasing
-from tests.stores import Bucket, bucket, moto
+from tests.stores import Bucket, bucket, credentials, moto, portal
 
 NOBODY = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"}
+ACCOUNT = {"AZURE_STORAGE_ACCOUNT_NAME": "mysite", "AZURE_STORAGE_ACCOUNT_KEY": "c29tZXRoaW5n"}
+CLIENT = {
+    "AZURE_STORAGE_ACCOUNT_NAME": "mysite",
+    "AZURE_CLIENT_ID": "someone",
+    "AZURE_CLIENT_SECRET": "something",
+    "AZURE_TENANT_ID": "somewhere",
+}
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
@@ -83,12 +92,12 @@ def test_objects_in_s3_have_the_media_type_and_the_caching_and_no_content_encodi
     caching = {"Cache-Control": "public, max-age=31536000, immutable"}
     assert store.get("files/site.e8e374d844cc.css").attributes == {
         "Content-Type": "text/css; charset=utf-8",
-        "static-host-digest": "11PONsKYSbetyDbcMlpAF65Z",
+        "statichostdigest": "11PONsKYSbetyDbcMlpAF65Z",
         **caching,
     }
     assert store.get("files/site.e8e374d844cc.css.br").attributes == {
         "Content-Type": "application/octet-stream",
-        "static-host-digest": "W-beZnwQuOVuBP5mCaUfEqZF",
+        "statichostdigest": "W-beZnwQuOVuBP5mCaUfEqZF",
         **caching,
     }
 
@@ -187,9 +196,28 @@ def test_a_name_that_no_server_would_look_for_is_a_warning(release: Released, em
         (
             "s3://bucket",
             NOBODY,
-            "s3://bucket: there are no credentials. Set those of the store, for example AWS_ACCESS",
+            "s3://bucket: there are no credentials. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the",
         ),
-        ("az://container", {}, "az://container cannot be opened: "),
+        (
+            "az://container",
+            {},
+            "az://container cannot be opened: Generic MicrosoftAzure error: Account must be specified. Its credent",
+        ),
+        (
+            "az://container",
+            {"AZURE_STORAGE_ACCOUNT_NAME": "mysite", "AZURE_MSI_ENDPOINT": "http://127.0.0.1:9/metadata/identity/"},
+            "az://container: there are no credentials. Set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        ),
+        (
+            "az://container",
+            {**CLIENT, "AZURE_AUTHORITY_HOST": "http://127.0.0.1:9"},
+            "az://container: its credentials are not accepted. Are they right and not withdrawn (AZURE_STORAGE_",
+        ),
+        (
+            "gs://bucket",
+            {"GOOGLE_APPLICATION_CREDENTIALS": "/dev/null/key"},
+            "file from /dev/null/key: Not a directory (os error 20). Its credentials are those of GOOGLE_APPLICATION_",
+        ),
         ("file:///dev/null/store", {}, "file:///dev/null/store"),
     ],
 )
@@ -204,13 +232,32 @@ def test_what_is_wrong_with_the_store_is_told_in_words(
     assert "Debug source" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "GET http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token in 1s - HTTP error",
+            "gs://bucket: there are no credentials. Set GOOGLE_APPLICATION_CREDENTIALS, the path of a file of cred",
+        ),
+        (
+            "POST https://oauth2.googleapis.com/token in 1s - Server returned non-2xx status code: 400 Bad Request",
+            "gs://bucket: its credentials are not accepted. Are they right and not withdrawn (GOOGLE_APPLICATION_CR",
+        ),
+    ],
+)
+def test_what_keeps_google_from_giving_a_token_is_told_in_words(said: str, told: str) -> None:
+    """The addresses are fixed in obstore; the messages are its own, taken down."""
+    error = Exception(f"Generic GCS error: Error performing token request: Error performing {said}")
+    assert explained("gs://bucket", error).startswith(told)
+
+
 def test_a_store_that_refuses_is_told_in_words(tree: Path, empty: Bucket) -> None:
     empty.fault = lambda key, body: 403
     result = published(tree, "s3://bucket/mysite", **empty.variables)
     assert result.returncode == 7
     assert result.stderr.startswith(
-        "static-host: s3://bucket/mysite: the store refuses. Are the credentials right, and may they list, read and "
-        "write objects there? ("
+        "static-host: s3://bucket/mysite: the store refuses. Are the credentials right (AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY), and may they list, read and write objects there? ("
     )
 
 
@@ -229,6 +276,31 @@ def test_a_setting_that_names_no_store_is_told(tree: Path, value: str, said: str
     result = published(tree, value)
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
+@pytest.mark.parametrize("page", ["<html><body>Log in</body></html>", "<!doctype html><meta charset=utf-8>Log in"])
+def test_a_page_is_not_taken_for_a_store(tree: Path, scheme: str, page: str) -> None:
+    with portal(page.encode()) as address:
+        google = {"GOOGLE_BASE_URL": address, "GOOGLE_BEARER_TOKEN": "something"}
+        azure = {"AZURE_STORAGE_ENDPOINT": address, **ACCOUNT}
+        variables = {**credentials(address), **google, **azure}
+        result = published(tree, f"{scheme}://bucket/mysite", **variables)
+    assert result.returncode == 7
+    assert f"{scheme}://bucket/mysite: what answers there is no object store. Is its address right (" in result.stderr
+
+
+def test_what_is_older_is_sent_again_where_that_is_asked_for(tree: Path, empty: Bucket) -> None:
+    place = f"file://{empty.directory}"
+    assert published(tree, place).returncode == 0
+    style = empty.directory / "files/site.e8e374d844cc.css"
+    long_ago = time.time() - 31 * 86_400
+    os.utime(style, (long_ago, long_ago))
+    assert document(published(tree, place, "--json"))["sent"] == 0
+    assert document(published(tree, place, "--json", "--renew", "32"))["sent"] == 0
+    assert document(published(tree, place, "--json", "--renew", "30"))["sent"] == 1
+    assert time.time() - style.stat().st_mtime < 86_400
+    assert there(empty.directory) == expected(tree)
 
 
 @pytest.mark.parametrize("damage", ["other bytes", "shorter"])

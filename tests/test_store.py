@@ -26,7 +26,7 @@ from tests.cases import CASES, CSS, CSS_BR, DIGITS, Case
 from tests.conftest import copied
 from tests.processes import Running, run, serving
 from tests.releases import index_of
-from tests.stores import Bucket, bucket
+from tests.stores import Bucket, bucket, credentials, portal
 from tests.test_cases import by_socket
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
@@ -124,6 +124,15 @@ def test_names_without_a_fingerprint_are_not_found(other: Running, server: Runni
     assert not is_404(got(server, "/static/digits.txt"))
 
 
+def test_a_page_is_not_taken_for_an_empty_store(old: Path, tmp_path: Path) -> None:
+    with (
+        portal(b"<html><body>Log in</body></html>") as address,
+        looking(old, "s3://bucket", tmp_path, **credentials(address)) as running,
+    ):
+        assert is_404(got(running, CSS))
+        running.wait_for("the store s3://bucket: what answers there is no object store: it has an object that cannot")
+
+
 def test_the_lane_and_the_outcome_are_told(old: Path, store: Bucket, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -172,8 +181,9 @@ def test_what_is_not_there_costs_one_question_in_a_few_seconds_however_many_ask(
             for number in range(200):
                 assert client.get(f"/static/scan.{number:012x}.js").status_code == 404
         assert is_404(got(running, CSS))
-        assert set(store.asked) == {"?releases/"}
-        assert len(store.asked) <= 1 + (time.monotonic() - began) / FRESH
+        assert store.asked[:2] == ["?releases/", "releases/none"]  # is it a store at all?
+        assert set(store.asked[2:]) <= {"?releases/"}
+        assert len(store.asked) <= 2 + (time.monotonic() - began) / FRESH
         for path in hidden.iterdir():
             path.rename(store.directory / "releases" / path.name)
         deadline = time.monotonic() + 20

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.origin.index import Index, IndexDamaged, Resource, is_sound, loads
-from app.store.opening import RELEASES, is_index, reason
+from app.store.opening import RELEASES, confirm_async, is_index, reason
 
 log = logging.getLogger("static_host.store")
 
@@ -45,6 +45,7 @@ class Catalog:
         self._versions: list[Version] = []
         self._left_out: set[Version] = set()
         self._read_at = float("-inf")
+        self._is_confirmed = False
         self.changes = 0
         """How often there were other releases than before."""
 
@@ -63,9 +64,12 @@ class Catalog:
         return found
 
     async def read(self, store: Any, waited: Waited) -> None:
-        """Read the list of releases, and the indexes that are new. Raises what obstore raises."""
+        """Read the list of releases, and the indexes that are new. Raises NoStore, what obstore raises."""
         began = time.monotonic()
         listed = [facts for facts in await waited(store.list(RELEASES).collect_async()) if is_index(facts["path"])]
+        if not listed and not self._is_confirmed:
+            await waited(confirm_async(store))
+        self._is_confirmed = True
         listed.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
         versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed]
         for version in versions[:MOST]:

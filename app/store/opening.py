@@ -11,7 +11,8 @@ one removes the index first. There is no list to be kept: the store lists ``rele
 content, but proves nothing: whoever reads a file compares it with the digest in the index.
 
 Credentials, region and endpoint are those of the store's own environment variables (``AWS_ACCESS_KEY_ID``,
-``AWS_ENDPOINT_URL``, ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_ACCOUNT_NAME`` and so on) or of the machine.
+``AWS_ENDPOINT_URL``, ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_ACCOUNT_NAME`` and so on; app.store.clouds)
+or of the machine.
 """
 
 from __future__ import annotations
@@ -22,13 +23,23 @@ from importlib.util import find_spec
 from typing import Any
 
 from app.settings import SettingsWrong
+from app.store.clouds import cloud_of
 
 FILES = "files/"
 RELEASES = "releases/"
+_NOWHERE = f"{RELEASES}none"
+"""An object that is in no store."""
 
 
 class StoreUnopened(Exception):
     """The store cannot be opened; the message says why, as a clause."""
+
+
+class NoStore(Exception):
+    """What answers is no object store."""
+
+    def __init__(self) -> None:
+        super().__init__("what answers there is no object store: it has an object that cannot be there")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,40 @@ def opened(url: str, patience: Patience, *, makes_directory: bool = False) -> An
     try:
         return from_url(url, **options)
     except Exception as error:
-        raise StoreUnopened(f"cannot be opened: {reason(error)}") from None
+        cloud = cloud_of(url)
+        remedy = f". Its credentials are those of {cloud.credentials}, or of the machine" if cloud else ""
+        raise StoreUnopened(f"cannot be opened: {reason(error)}{remedy}") from None
+
+
+def confirm(store: Any) -> None:
+    """Raise NoStore where what listed no release answers any question well: a portal, or another address than meant.
+
+    Its pages, read as a list, are an empty one. Raises what obstore raises, too.
+    """
+    try:
+        store.get(_NOWHERE)
+    except Exception as error:
+        _require_refusal(error)
+    else:
+        raise NoStore
+
+
+async def confirm_async(store: Any) -> None:
+    """Do the same without blocking."""
+    try:
+        await store.get_async(_NOWHERE)
+    except Exception as error:
+        _require_refusal(error)
+    else:
+        raise NoStore
+
+
+def _require_refusal(error: Exception) -> None:
+    """Raise the error unless it is what a store says of an object that is not there, or that one may not know of."""
+    from obstore.exceptions import PermissionDeniedError
+
+    if not isinstance(error, FileNotFoundError | PermissionDeniedError):
+        raise error
 
 
 def reason(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.origin.index import Representation
-from app.store.opening import FILES, RELEASES, Patience, StoreUnopened, is_index, opened, reason
+from app.store.clouds import cloud_of
+from app.store.opening import FILES, RELEASES, Patience, StoreUnopened, confirm, is_index, opened, reason
 from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot
 
 _PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
@@ -29,10 +30,14 @@ class Store:
         """Return the trees whose indexes were written last."""
         try:
             found = [facts for batch in self._store.list(RELEASES) for facts in batch if is_index(facts["path"])]
+            if not found:
+                confirm(self._store)
             found.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
             read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found[:most]]
         except Exception as error:
-            remedy = "Are the credentials and the region set, and is the address right?"
+            cloud = cloud_of(self.name)
+            variables = f" ({cloud.credentials}; {cloud.address})" if cloud else ""
+            remedy = f"Are its credentials set, and is its address right{variables}?"
             raise PlaceUnusable(f"{self.name} cannot be read: {reason(error)}. {remedy}") from None
         if not read:
             raise PlaceUnusable(f"{self.name} holds no release: nothing was published there.")

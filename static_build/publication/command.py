@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -23,8 +24,15 @@ from app.exits import reported
     "directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]", required=False
 )
 @click.option("--replace", "replaces", is_flag=True, help="Let files take the place of others with the same name.")
+@click.option(
+    "--renew",
+    "days",
+    type=click.IntRange(0, 36_500),
+    metavar="DAYS",
+    help="Send again what is there for longer than that, so that a rule by age does not remove it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the line.")
-def publish_command(directory: Path | None, replaces: bool, as_json: bool) -> None:
+def publish_command(directory: Path | None, replaces: bool, days: int | None, as_json: bool) -> None:
     """Put the fingerprinted files of the tree in DIR into DJANGO_STATIC_STORE, before its release is rolled out.
 
     DIR is the static root unless it is named. Servers of other releases that have the same DJANGO_STATIC_STORE then
@@ -32,14 +40,16 @@ def publish_command(directory: Path | None, replaces: bool, as_json: bool) -> No
 
     Every coding of every fingerprinted file is sent, and the index last: until it is there, the store has no new
     release. What is there already, with its length and its digest, is not sent again; a run that was cut short, or that
-    is repeated, sends what is missing. Nothing is ever removed.
+    is repeated, sends what is missing. Nothing is ever removed. Where a rule of the store's removes objects by age,
+    --renew keeps a file that did not change from it: what is older is sent again, and then as young as the release.
 
     A name that another release has published with other bytes is an error: pages of one of the two would get the wrong
     file. --replace lets the newer file have it.
 
     Credentials, region and endpoint are those of the store's own variables (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-    AWS_REGION, AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS; AZURE_STORAGE_ACCOUNT_NAME and so on) or of the
-    machine's role. They need to list, read and write objects; a server's to list and read them.
+    AWS_REGION, AWS_ENDPOINT_URL; GOOGLE_APPLICATION_CREDENTIALS, GOOGLE_BASE_URL; AZURE_STORAGE_ACCOUNT_NAME,
+    AZURE_STORAGE_ACCOUNT_KEY, AZURE_STORAGE_ENDPOINT and so on) or of the machine's role. They need to list, read and
+    write objects; a server's to list and read them.
 
     Exits with 2 if a setting is wrong or obstore is not installed (pip install 'django-static-host[store]'), with 3 if
     the tree is missing or damaged, with 7 if the store cannot be reached, refuses, or has no such bucket.
@@ -59,7 +69,13 @@ def publish_command(directory: Path | None, replaces: bool, as_json: bool) -> No
         from static_build.publication.publishing import publish
 
         settings = Settings.read()
-        made = publish(directory or configured(settings).static_root, settings, _bar, replaces=replaces)
+        made = publish(
+            directory or configured(settings).static_root,
+            settings,
+            _bar,
+            replaces=replaces,
+            renews=None if days is None else timedelta(days=days),
+        )
         for warning in made.warnings:
             logging.getLogger("static_host.build").warning("%s", warning)
     if as_json:

@@ -17,10 +17,11 @@ from hashlib import sha256
 from typing import Any
 
 from app.origin.index import Index, IndexDamaged, Representation, Resource, loads, short_digest
-from app.store.opening import FILES, RELEASES, is_index
+from app.store.opening import FILES, RELEASES, confirm, is_index
 
-DIGEST = "static-host-digest"
-"""The object's metadata that holds its digest, where the store has room for such."""
+DIGEST = "statichostdigest"
+"""The object's metadata that holds its digest, where the store has room for such. In one word: Azure's names are those
+of C#, without hyphens, and proxies drop headers with underscores."""
 AT_ONCE = 16
 MOST = 20
 """Published releases that are looked at, the newest ones: as many as a server looks at."""
@@ -51,8 +52,10 @@ def fingerprinted(index: Index) -> dict[str, tuple[Resource, Representation]]:
 
 
 def stored(store: Any) -> Stored:
-    """Ask the store what it has. Raises what obstore raises."""
+    """Ask the store what it has. Raises NoStore, what obstore raises."""
     indexes = [facts for batch in store.list(RELEASES) for facts in batch if is_index(facts["path"])]
+    if not indexes:
+        confirm(store)
     indexes.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
     published = []
     for facts in indexes[:MOST]:
@@ -80,12 +83,14 @@ def clashes(wanted: Iterable[Representation], has: Stored) -> list[str]:
     return sorted(found)
 
 
-def missing(store: Any, wanted: Iterable[Representation], has: Stored) -> list[Representation]:
-    """Return those that have to be sent. Raises what obstore raises."""
+def missing(
+    store: Any, wanted: Iterable[Representation], has: Stored, since: datetime | None = None
+) -> list[Representation]:
+    """Return those that have to be sent: what was written before `since`, too. Raises what obstore raises."""
     absent, unsure = [], []
     for representation in wanted:
         size, time = has.objects.get(representation.file, (None, None))
-        if size != representation.length or time is None:
+        if size != representation.length or time is None or (since and time < since):
             absent.append(representation)
         elif not _is_vouched_for(representation, time, has):
             unsure.append(representation)

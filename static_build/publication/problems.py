@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from app.exits import Stop
-from app.store.opening import reason
+from app.store.clouds import cloud_of
+from app.store.opening import NoStore, reason
 
 
 class Unpublished(Stop):
@@ -13,23 +14,27 @@ class Unpublished(Stop):
 
 
 _SIGNS = (
-    (("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"), "there is no such bucket",
+    (("NoSuchBucket", "ContainerNotFound", "The specified bucket does not exist"), "there is no such {bucket}",
      "Make it, or name another one in DJANGO_STATIC_STORE."),
-    (("169.254.169.254", "/latest/api/token", "performing token request"),
-     "there are no credentials",
-     "Set those of the store, for example AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine a role."),
+    (("169.254.169.254", "/latest/api/token", "/computeMetadata/", "/metadata/identity/"),
+     "there are no credentials", "Set {credentials}, or give the machine a role."),
+    (("performing token request",), "its credentials are not accepted",
+     "Are they right and not withdrawn ({credentials}), and does the network lead to whoever gives tokens for them?"),
     (("403 Forbidden", "AccessDenied", "401 Unauthorized", "InvalidAccessKeyId", "SignatureDoesNotMatch"),
      "the store refuses",
-     "Are the credentials right, and may they list, read and write objects there?"),
+     "Are the credentials right ({credentials}), and may they list, read and write objects there?"),
+    (("invalid list response", "Header missing from response", str(NoStore())), "what answers there is no object store",
+     "Is its address right ({address})?"),
     (("error sending request", "dns error", "timed out", "Connection refused"), "the store cannot be reached",
-     "Is its address right (region, AWS_ENDPOINT_URL and the like), and does the network lead there?"),
+     "Is its address right ({address}), and does the network lead there?"),
 )  # fmt: skip
 
 
 def explained(url: str, error: Exception) -> str:
     """Return what went wrong at `url`, with its remedy and what obstore said."""
-    said = str(error)
+    cloud, said = cloud_of(url), str(error)
     for signs, what, remedy in _SIGNS:
-        if any(sign in said for sign in signs):
-            return f"{url}: {what}. {remedy} ({reason(error)})"
+        if cloud and any(sign in said for sign in signs):
+            words = {"bucket": cloud.bucket, "credentials": cloud.credentials, "address": cloud.address}
+            return f"{url}: {what.format(**words)}. {remedy.format(**words)} ({reason(error)})"
     return f"{url}: {reason(error)}"

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,31 @@ class Publication:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Obstore's `store`, as objects are put into it. A directory has no attributes."""
+
+    store: Any
+    has_attributes: bool
+
+    def put(self, path: str, data: Any, attributes: dict[str, str]) -> None:
+        """Put an object there. Raises what obstore raises."""
+        told = {**attributes, "Cache-Control": _CACHING} if self.has_attributes else None
+        self.store.put(path, data, attributes=told)
+
+
 def publish(
-    root: Path, settings: Settings, progress: Progress = lambda lengths, _: iter(lengths), *, replaces: bool = False
+    root: Path,
+    settings: Settings,
+    progress: Progress = lambda lengths, _: iter(lengths),
+    *,
+    replaces: bool = False,
+    renews: timedelta | None = None,
 ) -> Publication:
     """Publish the tree at `root`. Raises SettingsWrong, TreeUnusable, Unpublished.
 
-    `replaces` is whether files may take the place of others that other releases have under their names.
+    `replaces` is whether files may take the place of others that other releases have under their names; `renews` is the
+    age from which on a file that is there is sent again.
     """
     began = time.monotonic()
     url = settings.static_store
@@ -71,9 +91,11 @@ def publish(
         warnings = tuple(_overlooked(name for name in tree.index if tree.index[name].immutable and not names(name)))
         try:
             store = opened(url, _PATIENCE, makes_directory=True)
-            sent = _sent(store, tree, wanted, progress, replaces=replaces)
+            since = datetime.now(UTC) - renews if renews is not None else None
+            room = Room(store, has_attributes=not url.startswith("file:"))
+            sent = _sent(room, tree, wanted, progress, since, replaces=replaces)
             data = (root / NAME).read_bytes()
-            store.put(index_path(tree.index.releases[0].digest), data, attributes=_attributes(url, "text/plain"))
+            room.put(index_path(tree.index.releases[0].digest), data, {"Content-Type": "text/plain"})
         except StoreUnopened as error:
             raise Unpublished(f"{url} {error}") from None
         except Stop:
@@ -105,27 +127,28 @@ def _overlooked(names: Iterable[str]) -> Iterator[str]:
 
 
 def _sent(
-    store: Any,
+    room: Room,
     tree: Tree,
     wanted: dict[str, tuple[Resource, Representation]],
     progress: Progress,
+    since: datetime | None,
     *,
     replaces: bool,
 ) -> list[int]:
     """Send what is missing, and return the lengths. Raises Unpublished, TreeDamaged, what obstore raises."""
     representations = [representation for _, representation in wanted.values()]
-    has = stored(store)
+    has = stored(room.store)
     found = [] if replaces else clashes(representations, has)
     if found:
         more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         lines = "\n  ".join(["files would take the place of other releases':", *found[:_SHOWN], *more])
         raise Unpublished(f"{lines}\nGive them other names, or let the newer ones have theirs: --replace.")
-    absent = missing(store, representations, has)
+    absent = missing(room.store, representations, has, since)
     total = sum(representation.length for representation in absent)
     log.info("%s of %s files are to be sent, %s bytes", f"{len(absent):,}", f"{len(wanted):,}", f"{total:,}")
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        sending = [threads.submit(_send, store, tree, *wanted[each.file]) for each in absent]
+        sending = [threads.submit(_send, room, tree, *wanted[each.file]) for each in absent]
         return list(progress(_done(sending), total))
     finally:
         threads.shutdown(cancel_futures=True)
@@ -135,7 +158,7 @@ def _done(sending: list[Future[int]]) -> Iterator[int]:
     return (future.result() for future in as_completed(sending))
 
 
-def _send(store: Any, tree: Tree, resource: Resource, representation: Representation) -> int:
+def _send(room: Room, tree: Tree, resource: Resource, representation: Representation) -> int:
     """Send one file. Raises TreeDamaged, what obstore raises."""
     try:
         file = tree.open(representation)
@@ -146,18 +169,9 @@ def _send(store: Any, tree: Tree, resource: Resource, representation: Representa
             raise _damaged(tree, representation, "its bytes have another digest than its index says")
         file.seek(0)
         media_type = resource.media_type if representation.coding == "identity" else "application/octet-stream"
-        attributes = _attributes(str(store), media_type)
-        if attributes is not None:
-            attributes[DIGEST] = representation.digest
-        store.put(FILES + representation.file, file, attributes=attributes)
+        attributes = {"Content-Type": media_type, DIGEST: representation.digest}
+        room.put(FILES + representation.file, file, attributes)
     return representation.length
-
-
-def _attributes(store: str, media_type: str) -> dict[str, str] | None:
-    """Return what is told of an object, if there is room for that: a directory has none."""
-    if store.startswith(("file:", "LocalStore")):
-        return None
-    return {"Content-Type": media_type, "Cache-Control": _CACHING}
 
 
 def _damaged(tree: Tree, representation: Representation, why: object) -> TreeDamaged:
