@@ -36,6 +36,7 @@ def deltas(saving: Saving) -> Iterator[str]:
     """Give what a tree has of deltas, if it has any."""
     if saving.deltas:
         what = f"{_counted(saving.resources, 'file')} against {_counted(saving.deltas, 'earlier version')}"
+        what += f" ({saving.renamed:,} under another name)" if saving.renamed else ""
         share = 100 * saving.bytes / saving.instead
         yield f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %"
 

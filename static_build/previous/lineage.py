@@ -53,6 +53,11 @@ class Plan:
     dropped: tuple[Dropped, ...] = ()
 
     @property
+    def offered(self) -> set[str]:
+        """The patterns under which browsers were told to keep files of what is carried (RFC 9842 §2.1.1)."""
+        return {has.match for ancestor in self.kept for has, _ in ancestor.files.values() if has.match}
+
+    @property
     def digest(self) -> str:
         """Names what is carried: plans with the same one make the same tree of the same sources."""
         facts = [
