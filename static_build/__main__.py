@@ -88,7 +88,8 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            origin, reason, files and bytes (that went)
         deltas             files encoded against their earlier versions (dcz):
                            resources, deltas, bytes, instead (bytes of the
-                           smallest other coding, for each), seconds
+                           smallest other coding, for each), renamed (deltas
+                           against a file of another name), seconds
         verified           with --verify: resources, files, bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
@@ -154,7 +155,8 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
                   files_alone, bytes_alone
         deltas    files of the tree's own release that are encoded against earlier
                   versions (dcz): resources, deltas, bytes, instead (bytes of the
-                  smallest other codings)
+                  smallest other codings), renamed (deltas against a file of
+                  another name)
     """  # noqa: D301 - click asks for the backspace itself
     with reported():
         from app.origin.tree import load

@@ -18,7 +18,6 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -133,12 +132,12 @@ class Deltas:
         resources: Mapping[str, Resource],
         manifest: bytes,
         bundles: Mapping[str, bytes] = MappingProxyType({}),
-        earlier: AbstractSet[str] = frozenset(),
+        earlier: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, Resource]:
         """Return the resources, those of the release's own that are dictionaries with their patterns.
 
         `manifest` is Django's, `bundles` are the bundlers' by name; `earlier` are the patterns that earlier releases
-        offered. With nothing to spend nothing is a dictionary, what is carried neither.
+        offered, with the names that have them. With nothing to spend nothing is a dictionary, what is carried neither.
         """
         if not self.budget:
             return {name: replace(resource, match="") for name, resource in resources.items()}

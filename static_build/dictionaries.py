@@ -22,8 +22,9 @@ What cannot be: all that is renamed in a folder has that one dictionary together
 sent whole; of ``chunk-*.js`` only the largest has its own earlier version. A file that moved into another folder is a
 new one. No field of RFC 9842 lets a server name another dictionary than the browser did.
 
-The widest pattern makes nothing worse: a file does not get it whose later version would have to stand back behind a
-longer one, which is one that had its own in an earlier release, shares it, or begins as another's does.
+The widest pattern makes nothing worse. A file does not get it whose later version would have to stand back behind a
+longer one: that is one that had its own in an earlier release, shares it, or begins as another's does. And it stays
+with a file as long as that has its stem: another one's would take the place, in a browser, of what that still needs.
 
 Only what is immutable, and is text or WebAssembly, is a dictionary: pictures and fonts have no bytes in common with
 their earlier versions.
@@ -36,6 +37,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from urllib.parse import quote
 
 from app.origin.index import Resource, is_plain
@@ -57,11 +59,12 @@ def offered(
     resources: Mapping[str, Resource],
     patterns: Mapping[str, str],
     unnamed: AbstractSet[str] = frozenset(),
-    earlier: AbstractSet[str] = frozenset(),
+    earlier: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Resource]:
     """Return the resources, those that are to be dictionaries with their patterns.
 
-    `unnamed` are the names that a bundler chose; `earlier` are the patterns that earlier releases offered.
+    `unnamed` are the names that a bundler chose; `earlier` are the patterns that earlier releases offered, each with
+    the name of the newest file that has it.
     """
     largest: dict[str, tuple[int, str]] = {}
     contents: dict[str, set[str]] = {}
@@ -140,7 +143,7 @@ def is_renamed(before: str, name: str) -> bool:
 
 
 def _widened(
-    largest: Mapping[str, tuple[int, str]], taken: AbstractSet[str], earlier: AbstractSet[str]
+    largest: Mapping[str, tuple[int, str]], taken: AbstractSet[str], earlier: Mapping[str, str]
 ) -> dict[str, str]:
     """Return which patterns become their folder's widest one, given the content of each that could.
 
@@ -152,9 +155,10 @@ def _widened(
         by_widest.setdefault(f"{_folder(start)}*{ends}", []).append(pattern)
     chosen = {}
     for widest, patterns in by_widest.items():
-        free = [each for each in patterns if each not in earlier and not _is_covered(each, taken | earlier)]
+        free = [each for each in patterns if each not in earlier and not _is_covered(each, taken | earlier.keys())]
         if free and widest not in taken:
-            chosen[max(free, key=lambda each: largest[each])] = widest
+            held = _pattern(earlier.get(widest, ""), "", is_bundled=False)
+            chosen[held if held in free else max(free, key=lambda each: largest[each])] = widest
     return chosen
 
 

@@ -355,28 +355,33 @@ def test_the_build_tells_how_many_deltas_are_against_another_name(bundles: Rollo
     assert listed.stdout.splitlines()[-1].startswith(told)
 
 
-def chosen(
-    offers: dict[str, int], *, entries: frozenset[str] = frozenset(), earlier: frozenset[str] = frozenset()
-) -> str:
-    """Return which of these bundled names, given with their lengths, is offered for all of the folder."""
-    resources = {f"a/{name}": resource(f"a/{name}", length) for name, length in offers.items()}
-    found = offered(resources, patterns_of(resources, {}), {f"a/{name}" for name in offers} - entries, earlier)
-    return ", ".join(name for name, each in found.items() if each.match == "../a/*.js")
+ENTRY, CHUNK, OTHER = "a/main-AAAAAAA1.js", "a/store-AAAAAAA2.js", "a/chart-AAAAAAA3.js"
+BUNDLE = {ENTRY: 9000, CHUNK: 8000, OTHER: 7000}
 
 
-ENTRY, CHUNK, OTHER = "main-AAAAAAA1.js", "store-AAAAAAA2.js", "chart-AAAAAAA3.js"
-
-
-def test_the_widest_pattern_is_for_the_largest_that_no_longer_one_could_push_aside() -> None:
-    offers = {ENTRY: 9000, CHUNK: 8000, OTHER: 7000}
-    assert chosen(offers, entries=frozenset({f"a/{ENTRY}"})) == f"a/{CHUNK}"
-    assert chosen(offers) == f"a/{ENTRY}"
-    assert chosen(offers, earlier=frozenset({"../a/main-*.js", "../a/store-*.js"})) == f"a/{OTHER}"
-    assert chosen(offers, earlier=frozenset({"../a/*.js"})) == f"a/{ENTRY}"
-    assert chosen(offers, earlier=frozenset({"../b/main-*.js"})) == f"a/{ENTRY}"
-    assert chosen({**offers, "main-AAAAAAA4.js": 100_000}) == f"a/{CHUNK}"  # two have main-*.js
-    assert chosen({**offers, "main-page-AAAAAAA4.js": 100_000}) == f"a/{ENTRY}"  # main-*.js is longer, and it matches
-    assert chosen({**offers, "0123456789abcdef.js": 2000}) == "a/0123456789abcdef.js"
+@pytest.mark.parametrize(
+    ("lengths", "entries", "earlier", "chosen"),
+    [
+        (BUNDLE, set(), {}, ENTRY),
+        (BUNDLE, {ENTRY}, {}, CHUNK),
+        (BUNDLE, set(), {"../b/main-*.js": "b/main-AAAAAAA0.js"}, ENTRY),
+        # in browsers it has a longer pattern already
+        (BUNDLE, set(), {"../a/main-*.js": "a/main-AAAAAAA0.js", "../a/store-*.js": "a/store-AAAAAAA0.js"}, OTHER),
+        # whose it was, and whose it was has another stem
+        (BUNDLE, set(), {"../a/*.js": "a/chart-AAAAAAA0.js"}, OTHER),
+        (BUNDLE, set(), {"../a/*.js": "a/table-AAAAAAA0.js"}, ENTRY),
+        # two have main-*.js; main-*.js is longer, and matches main-page-*.js; hashes have it already
+        ({**BUNDLE, "a/main-AAAAAAA4.js": 100_000}, set(), {}, CHUNK),
+        ({**BUNDLE, "a/main-page-AAAAAAA4.js": 100_000}, set(), {}, ENTRY),
+        ({**BUNDLE, "a/0123456789abcdef.js": 2000}, set(), {}, "a/0123456789abcdef.js"),
+    ],
+)
+def test_the_widest_pattern_is_for_the_largest_that_no_other_could_push_aside(
+    *, lengths: dict[str, int], entries: set[str], earlier: dict[str, str], chosen: str
+) -> None:
+    resources = {name: resource(name, length) for name, length in lengths.items()}
+    found = offered(resources, patterns_of(resources, {}), set(lengths) - entries, earlier)
+    assert [name for name, each in found.items() if each.match == "../a/*.js"] == [chosen]
 
 
 def test_what_kept_its_name_is_tried_first_and_then_what_is_larger() -> None:
