@@ -149,13 +149,14 @@ def _widened(
 
     None does where names that are nothing but a hash have `taken` that.
     """
+    known = taken | earlier.keys()
     by_widest: dict[str, list[str]] = {}
     for pattern in largest:
         start, _, ends = pattern.rpartition("*")
         by_widest.setdefault(f"{_folder(start)}*{ends}", []).append(pattern)
     chosen = {}
     for widest, patterns in by_widest.items():
-        free = [each for each in patterns if each not in earlier and not _is_covered(each, taken | earlier.keys())]
+        free = [each for each in patterns if each not in earlier and not _is_covered(each, known)]
         if free and widest not in taken:
             held = _pattern(earlier.get(widest, ""), "", is_bundled=False)
             chosen[held if held in free else max(free, key=lambda each: largest[each])] = widest

@@ -384,6 +384,28 @@ def test_the_widest_pattern_is_for_the_largest_that_no_other_could_push_aside(
     assert [name for name, each in found.items() if each.match == "../a/*.js"] == [chosen]
 
 
+def test_the_widest_pattern_stays_with_a_file_that_is_the_largest_no_more(
+    tmp_path: Path, project: Path, build: Build
+) -> None:
+    folder = project / "mysite/static/dist"
+    for place, names in enumerate((("store-AAAAAAA1.js",), ("store-BBBBBBB2.js", "table-AAAAAAA1.js")), 1):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in names:
+            (folder / name).write_text(script(place) * (2 if "table" in name else 1))
+        (folder / "manifest.json").write_text(json.dumps({f"_{name}": {"file": name} for name in names}))
+        previous = {"DJANGO_STATIC_PREVIOUS": str(tmp_path / "1"), "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}
+        result = built(project, build, **previous)
+        assert result.returncode == 0, result.stderr
+        shutil.copytree((project / "staticfiles").resolve(), tmp_path / str(place))
+    assert {name: each.match for name, each in index_of(tmp_path / "2").items() if "dist/" in name and each.match} == {
+        "dist/store-AAAAAAA1.js": "../dist/*.js",
+        "dist/store-BBBBBBB2.js": "../dist/*.js",
+        "dist/table-AAAAAAA1.js": "../dist/table-*.js",
+    }
+    assert deltas(index_of(tmp_path / "2")["dist/store-BBBBBBB2.js"])
+
+
 def test_what_kept_its_name_is_tried_first_and_then_what_is_larger() -> None:
     earlier = {"store-1Aaaaaa1.js": "../a/*.js", "chart-1Aaaaaa1.js": "../a/chart-*.js"}
     carried = {
