@@ -1,11 +1,11 @@
 """Earlier versions of files → deltas: the content coding dcz (RFC 9842 §5).
 
-Rule: a file is encoded against what a browser names for it that has seen an earlier release, for each of those that the
-tree has files of (`static_build.dictionaries`); no other can be at hand there. Mostly that is its earlier version, under
-whatever name. A delta stays only if it is smaller by a quarter, and by 500 bytes, than the smallest coding that needs no
-dictionary. A quick look comes first, at a low level: it tells of two files that have little in common. How much is tried
-is bounded by the bytes of the files, not by time, so that two builds give the same bytes: what comes first is the newest
-release, whose visitors are the most, and there what kept its name, and of that the largest.
+Rule: a file is encoded against what a browser names for it that has seen an earlier release, for each of those that
+the tree has files of (`static_build.dictionaries`); no other can be at hand there. Mostly that is its earlier version,
+under whatever name. A delta stays only if it is smaller by a quarter, and by 500 bytes, than the smallest coding that
+needs no dictionary. A quick look comes first, at a low level: it tells of two files that have little in common. How
+much is tried is bounded by the bytes of the files, not by time, so that two builds give the same bytes: what comes
+first is the newest release, whose visitors are the most, and there what kept its name, and of that the largest.
 
 Every result can be decoded by browsers: a zstd window of at most 8 MB, or 1.25 times the dictionary (RFC 9842 §5).
 """
