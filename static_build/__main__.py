@@ -89,9 +89,10 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            origin, reason, files and bytes (that went)
         deltas             files encoded against their earlier versions (dcz):
                            resources, deltas, bytes, instead (bytes of the
-                           smallest other coding, for each), seconds;
-                           carried, carried_bytes (those that the files of
-                           earlier releases came with, not encoded again)
+                           smallest other coding, for each), renamed (deltas
+                           against a file of another name), seconds; carried,
+                           carried_bytes (those that the files of earlier
+                           releases came with, not encoded again)
         verified           with --verify: resources, files, undecoded (of these,
                            carried deltas whose dictionary is in the tree no
                            longer), bytes, seconds
@@ -159,8 +160,9 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
                   files_alone, bytes_alone
         deltas    files of the tree's own release that are encoded against earlier
                   versions (dcz): resources, deltas, bytes, instead (bytes of the
-                  smallest other codings); those that files of earlier releases
-                  came with: carried, carried_bytes
+                  smallest other codings), renamed (deltas against a file of
+                  another name); those that files of earlier releases came with:
+                  carried, carried_bytes
     """  # noqa: D301 - click asks for the backspace itself
     with reported():
         from app.origin.tree import load

@@ -1,11 +1,12 @@
 """Earlier versions of files → deltas: the content coding dcz (RFC 9842 §5).
 
-Rule: a file is encoded against each earlier version of it that is in the tree and that browsers were told to keep
-(`static_build.dictionaries`); no other can be at hand there. A delta stays only if it is smaller by a quarter, and by
-500 bytes, than the smallest coding that needs no dictionary. A quick look comes first, at a low level: it tells of two
-files that have little in common. How much is tried is bounded by the bytes of the files, not by time, so that two
-builds give the same bytes: what comes first is the newest release, whose visitors are the most, and there the largest.
-Carried files get none: they have those that their own build made, which are no part of these bytes.
+Rule: a file is encoded against what a browser names for it that has seen an earlier release, for each of those that
+the tree has files of (`static_build.dictionaries`); no other can be at hand there. Mostly that is its earlier version,
+under whatever name. A delta stays only if it is smaller by a quarter, and by 500 bytes, than the smallest coding that
+needs no dictionary. A quick look comes first, at a low level: it tells of two files that have little in common. How
+much is tried is bounded by the bytes of the files, not by time, so that two builds give the same bytes: what comes
+first is the newest release, whose visitors are the most, and there what kept its name, and of that the largest. Carried
+files get none: they have those that their own build made, which are no part of these bytes.
 
 Every result can be decoded by browsers: a zstd window of at most 8 MB, or 1.25 times the dictionary (RFC 9842 §5).
 """
@@ -22,12 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest, file_name, short_digest
 from app.settings import Settings
+from static_build.bundles import named
 from static_build.cache import Cache
-from static_build.dictionaries import LEAST, offered, patterns_of, place_of
+from static_build.dictionaries import LEAST, Kept, fit, is_renamed, is_widest, offered, patterns_of
 from static_build.files import Files
 from static_build.resources import logical
 
@@ -57,13 +60,14 @@ _LARGEST_WINDOW = 128 << 20
 class Saving:
     """What the deltas of a tree's own release come to: `instead` are the bytes of what would be sent without them.
 
-    `carried` are those that the files of earlier releases came with.
+    `renamed` are those against a file under another stem, `carried` those that the files of earlier releases came with.
     """
 
     resources: int
     deltas: int
     bytes: int
     instead: int
+    renamed: int
     carried: int
     carried_bytes: int
     seconds: float
@@ -71,34 +75,40 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One content and an earlier version of it: the names that have it, and those that it may be told from."""
+    """One content and what a browser names for it, of a release so many behind; `is_guess` if that had another name."""
 
     names: tuple[str, ...]
     identity: Representation
     smallest: int
     dictionary: Representation
     age: int
+    is_guess: bool = False
 
 
-def pairs(resources: Mapping[str, Resource], patterns: Mapping[str, str]) -> list[Pair]:
+def pairs(resources: Mapping[str, Resource]) -> list[Pair]:
     """Return what can be encoded against what, in the order in which it is worth most.
 
-    `patterns` are those of the release's own resources; a carried one has its own, if browsers were told of it.
+    That is, each file against what a browser names for it that has seen all of one earlier release.
     """
-    earlier: dict[tuple[str, str], dict[str, tuple[int, Representation]]] = {}
-    for name, resource in sorted(resources.items()):
-        if resource.carried and resource.match:
-            versions = earlier.setdefault(place_of(name, resource.match), {})
-            versions.setdefault(resource.identity.digest, (min(resource.releases), resource.identity))
+    kept = {
+        release: Kept(each for each in resources.values() if each.match and release in each.releases)
+        for release in sorted({release for each in resources.values() for release in each.releases} - {0})
+    }
     found: dict[tuple[str, str], Pair] = {}
-    for name, pattern in sorted(patterns.items()):
+    for name in sorted(fit({name: each for name, each in resources.items() if not each.carried})):
         identity, smallest = resources[name].identity, _smallest(resources[name])
-        for content, (age, dictionary) in earlier.get(place_of(name, pattern), {}).items():
-            if smallest >= LEAST:
-                first = found.get((identity.digest, content))
-                names = (*first.names, name) if first else (name,)
-                found[identity.digest, content] = Pair(names, identity, smallest, dictionary, age)
-    return sorted(found.values(), key=lambda pair: (pair.age, -pair.smallest, pair.names))
+        for release in sorted(kept.keys() - set(resources[name].releases)):
+            before = kept[release].chosen(name)
+            if before and smallest >= LEAST:
+                dictionary = before.identity
+                first = found.get((identity.digest, dictionary.digest))
+                names = sorted({*(first.names if first else ()), name})
+                age = min(release, first.age) if first else release
+                is_guess = is_widest(before.match) and is_renamed(dictionary.file, name)
+                found[identity.digest, dictionary.digest] = Pair(
+                    tuple(names), identity, smallest, dictionary, age, is_guess
+                )
+    return sorted(found.values(), key=lambda pair: (pair.age, pair.is_guess, -pair.smallest, pair.names))
 
 
 def within(budget: int, candidates: Iterable[Pair]) -> Iterator[Pair]:
@@ -116,27 +126,36 @@ class Deltas:
         self._root = root
         self._files = files
         self._cache = cache
-        self._patterns: dict[str, str] = {}
         self.budget = int(settings.static_dictionary_bytes) if settings.static_previous else 0
         """Bytes of files that may be encoded against earlier versions; 0: none are, nor will be in later releases."""
         self.warnings: list[str] = []
         self.seconds = 0.0
         """The time that encoding took, all threads added up."""
 
-    def offered(self, resources: Mapping[str, Resource], manifest: bytes) -> Mapping[str, Resource]:
-        """Return the release's own resources, those that are dictionaries with their patterns."""
-        if self.budget:
-            self._patterns = patterns_of(resources, logical(manifest))
-        return offered(resources, self._patterns)
+    def offered(
+        self,
+        resources: Mapping[str, Resource],
+        manifest: bytes,
+        bundles: Mapping[str, bytes] = MappingProxyType({}),
+        earlier: Mapping[str, str] = MappingProxyType({}),
+    ) -> dict[str, Resource]:
+        """Return the resources, those of the release's own that are dictionaries with their patterns.
 
-    def added(self, resources: Mapping[str, Resource]) -> dict[str, Resource]:
-        """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError.
-
-        With nothing to spend, carried resources are no dictionaries any more either.
+        `manifest` is Django's, `bundles` are the bundlers' by name; `earlier` are the patterns that earlier releases
+        offered, with the names that have them. With nothing to spend nothing is a dictionary, what is carried neither.
         """
         if not self.budget:
             return {name: replace(resource, match="") for name, resource in resources.items()}
-        candidates = pairs(resources, self._patterns)
+        own = {name: resource for name, resource in resources.items() if not resource.carried}
+        names = logical(manifest)
+        unnamed = own.keys() - names.keys() - named(bundles, set(own))
+        return {**resources, **offered(own, patterns_of(own, names), unnamed, earlier)}
+
+    def added(self, resources: Mapping[str, Resource]) -> Mapping[str, Resource]:
+        """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError."""
+        if not self.budget:
+            return resources
+        candidates = pairs(resources)
         chosen = list(within(self.budget, candidates))
         if len(chosen) < len(candidates):
             self.warnings.append(
@@ -200,14 +219,18 @@ def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resou
 
 def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     """Return what the deltas of these resources come to."""
-    having = [each for each in resources if any(r.dictionary for r in each.representations)]
-    own = [(each, length) for each in having if not each.carried for length in _lengths(each)]
-    carried = [length for each in having if each.carried for length in _lengths(each)]
+    known = list(resources)
+    having = [each for each in known if any(r.dictionary for r in each.representations)]
+    own = [(each, delta) for each in having if not each.carried for delta in _deltas(each)]
+    carried = [delta.length for each in having if each.carried for delta in _deltas(each)]
+    widest = {each.identity.digest: each.identity.file for each in known if is_widest(each.match)}
+    against = [(each.identity.file, widest.get(short_digest(b64decode(delta.dictionary)))) for each, delta in own]
     return Saving(
         resources=sum(not each.carried for each in having),
         deltas=len(own),
-        bytes=sum(length for _, length in own),
+        bytes=sum(delta.length for _, delta in own),
         instead=sum(_smallest(each) for each, _ in own),
+        renamed=sum(is_renamed(before, name) for name, before in against if before),
         carried=len(carried),
         carried_bytes=sum(carried),
         seconds=seconds,
@@ -275,8 +298,8 @@ def _decodes(delta: IO[bytes], dictionary: bytes, source: Representation) -> boo
         return False
 
 
-def _lengths(resource: Resource) -> list[int]:
-    return [r.length for r in resource.representations if r.dictionary]
+def _deltas(resource: Resource) -> list[Representation]:
+    return [r for r in resource.representations if r.dictionary]
 
 
 def _smallest(resource: Resource) -> int:

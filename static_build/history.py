@@ -42,6 +42,7 @@ def deltas(saving: Saving) -> Iterator[str]:
 def _made(saving: Saving) -> Iterator[str]:
     if saving.deltas:
         what = f"{_counted(saving.resources, 'file')} against {_counted(saving.deltas, 'earlier version')}"
+        what += f" ({saving.renamed:,} under another name)" if saving.renamed else ""
         share = 100 * saving.bytes / saving.instead
         yield f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %"
 

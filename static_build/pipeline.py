@@ -175,7 +175,7 @@ class _Build:
         """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
         others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
-        resources = self.deltas.offered(made.resources, manifest[1])
+        resources = made.resources
         data = _index(self.project, resources, manifest, others)
         own = index.loads(data).releases[0].digest
         self.plan = earlier.plan(own)
@@ -183,9 +183,10 @@ class _Build:
         taken = {r.file for resource in resources.values() for r in resource.representations}
         carried = carry(resources, {manifest[0], *others, *taken}, self.plan, self.files, problems)
         problems.settle()
-        whole = self.deltas.added(carried)
+        offered = self.deltas.offered(carried, manifest[1], collected.bundles, self.plan.offered)
+        whole = self.deltas.added(offered)
         made_at = self._time_of(own, earlier)
-        if self.plan.kept or made_at is not None:
+        if self.deltas.budget or self.plan.kept or made_at is not None:
             releases = tuple(ancestor.release for ancestor in self.plan.kept)
             data = _index(self.project, whole, manifest, others, made_at, releases)
         self.files.write(index.NAME, data)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.origin.index import loads
-from static_build.bundles import fingerprinted
+from static_build.bundles import fingerprinted, named
 from tests.builds import manifest, settings
 from tests.conftest import copied
 from tests.processes import run
@@ -85,6 +85,35 @@ def test_esbuild_s_metafile() -> None:
     }
     names = ("dist/main-IV4KMKZG.js", "dist/chunk-2NZOBFWZ.js", "dist/admin.js")
     assert judged("dist/meta.json", document, *names) == {"dist/main-IV4KMKZG.js", "dist/chunk-2NZOBFWZ.js"}
+
+
+def test_a_name_can_be_nothing_but_a_hash() -> None:
+    listed = {"main.js": "03445ba212929bc01336.js", "a.js": "6cb17b72.js", "b.js": "20240101.js", "c.js": "facade.js"}
+    assert judged("manifest.json", listed, *listed.values()) == {"03445ba212929bc01336.js", "6cb17b72.js"}
+
+
+def test_who_gave_a_name_is_told_by_each_manifest() -> None:
+    vite = json.dumps(VITE).encode()
+    assert named({"dist/.vite/manifest.json": vite}, {f"dist/{name}" for name in HASHED}) == {
+        "dist/assets/foo-BRBmoGS9.js",
+        "dist/assets/foo-5UjPuW-k.css",
+    }
+    webpack = {"main.js": "main.8f7e6d5c4b3a29180716.js", "33.js": "33.41b135171714819cc722.js", "x.js": "0123abcd.js"}
+    assert named({"manifest.json": json.dumps(webpack).encode()}, set(webpack.values())) == {
+        "main.8f7e6d5c4b3a29180716.js"
+    }
+    esbuild = {
+        "outputs": {
+            "out/home-JISYS5ZQ.js": {
+                "entryPoint": "home.js",
+                "imports": [{"path": "out/chart-BGXLFDLQ.js", "kind": "dynamic-import"}],
+            },
+            "out/chart-BGXLFDLQ.js": {"entryPoint": "chart.js", "imports": 3},
+            "out/chunk-KKSK25OR.js": {},
+        }
+    }
+    names = {path.removeprefix("out/") for path in esbuild["outputs"]}
+    assert named({"meta.json": json.dumps(esbuild).encode(), "manifest.json": b"[3"}, names) == {"home-JISYS5ZQ.js"}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser
 from tests.browsers import HEAD, visit
 from tests.processes import Running, free_port, run, serving
 from tests.proxies import NGINX, nginx
-from tests.rollouts import SETTINGS, Rollout, result, rolled_out
+from tests.rollouts import BUNDLES, SETTINGS, Rollout, bundled, result, rolled_out, show
 
 Containers = Callable[..., AbstractContextManager[Running]]
 
@@ -115,6 +115,26 @@ def test_a_first_visit_is_as_it_was(rollout: Rollout, browser: Browser, containe
         only = visit(browser.new_context(), server.url.replace("127.0.0.1", "localhost"))
         assert logged(server, f"/static/{rollout.names[2]}")[1] == "br"
     assert (only.release, only.complaints) == (result(3), [])
+
+
+def test_what_a_bundler_renamed_comes_as_the_change_alone_from_each_of_its_folders(
+    browser: Browser, tmp_path: Path, cache: Path
+) -> None:
+    bundles, port = bundled(tmp_path, cache), str(free_port())
+    context, visits = browser.new_context(), []
+    for place, tree in enumerate(bundles.trees):
+        show(bundles.project, place)
+        with serving(cwd=bundles.project, **SETTINGS, DJANGO_STATIC_ROOT=str(tree), PORT=port) as server:
+            visits.append(visit(context, server.url.replace("127.0.0.1", "localhost")))
+    for folder, (_, chunk) in BUNDLES[1].items():
+        first = f"/static/dist/{folder}/{BUNDLES[0][folder][1]}"
+        second = f"/static/dist/{folder}/{chunk}"
+        (delta,) = (bundles.trees[1] / "dist" / folder).glob(f"{chunk}.*.dcz")
+        assert (visits[0].codings[first], visits[1].codings[second]) == ("br", "dcz")
+        assert delta.stat().st_size < visits[1].received[second] < delta.stat().st_size + HEAD
+        assert visits[1].received[second] < visits[0].received[first] / 4
+    assert [each.release for each in visits] == [result(1), result(2)]
+    assert [complaint for each in visits for complaint in each.complaints] == []
 
 
 ASK = """([url, mode]) => new Promise((resolve, reject) => {

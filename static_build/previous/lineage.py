@@ -66,6 +66,20 @@ class Plan:
     dropped: tuple[Dropped, ...] = ()
 
     @property
+    def offered(self) -> dict[str, str]:
+        """The patterns under which browsers were told to keep what is carried (RFC 9842 §2.1.1), each with the name.
+
+        Of several names it is that of the newest release, and there the shortest: copies are named after the file.
+        """
+        found: dict[str, str] = {}
+        for ancestor in self.kept:
+            for name in sorted(ancestor.files, key=lambda each: (len(each), each)):
+                match = ancestor.files[name][0].match
+                if match:
+                    found.setdefault(match, name)
+        return found
+
+    @property
     def digest(self) -> str:
         """Names what is carried: plans with the same one make the same tree of the same sources."""
         facts = [
