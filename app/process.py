@@ -27,7 +27,7 @@ from app.pool import Member
 
 log = logging.getLogger("static_host")
 
-SWITCH = 0.001
+SWITCH = 0.0005
 """Seconds for which a thread that computes keeps the interpreter to itself while others wait for it.
 
 Python's 0.005 would make the event loop wait that long for each of the project's threads that compute.
