@@ -40,7 +40,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import quote
 
-from app.origin.index import Resource, is_plain
+from app.origin.index import Resource
+from app.origin.soundness import is_plain
 from static_build.bundles import HASH, is_hash
 
 LEAST = 1_000

@@ -47,13 +47,6 @@ DICTIONARY_CODING = "dcz"
 """The coding by zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
 
 
-_PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
-_TEXT = re.compile(r"[ -~]+")
-_DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
-_SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
-_OF_A_DELTA = re.compile(r"(?:\.[^./\0]*)?\.dcz")
-
-
 class IndexDamaged(ValueError):
     """The bytes are not an index that this version can use; the message says why."""
 
@@ -196,43 +189,6 @@ def digest(body: bytes | memoryview) -> str:
 def short_digest(full: bytes) -> str:
     """Return the recorded form of a whole SHA-256."""
     return urlsafe_b64encode(full[:18]).decode()
-
-
-def is_plain(match: str) -> bool:
-    """Whether a pattern, of an index from elsewhere, can be sent in a field, or is none."""
-    return match == "" or bool(_PLAIN_MATCH.fullmatch(match))
-
-
-def is_sound(name: str, resource: Resource) -> bool:
-    """Whether a resource, of an index from elsewhere, is as a build writes them: it can be kept and served here."""
-    try:
-        return bool(
-            not {"", ".", ".."} & set(name.split("/"))
-            and "\0" not in name
-            and _TEXT.fullmatch(resource.media_type)
-            and is_plain(resource.match)
-            and "identity" in {r.coding for r in resource.representations}
-            and all(_is_sound(name, r) for r in resource.representations)
-        )
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return False
-
-
-def _is_sound(name: str, representation: Representation) -> bool:
-    """Other tools give deltas other names than the build does; none leads out of the resource's folder."""
-    file, coding, dictionary = representation.file, representation.coding, representation.dictionary
-    if coding == DICTIONARY_CODING:
-        is_named = file.startswith(name) and bool(_OF_A_DELTA.fullmatch(file[len(name) :]))
-        is_decodable = bool(_SHA_256.fullmatch(dictionary))
-    else:
-        is_named, is_decodable = file == file_name(name, coding), dictionary == ""
-    return bool(
-        is_named
-        and is_decodable
-        and isinstance(representation.length, int)
-        and representation.length >= 0
-        and _DIGEST.fullmatch(representation.digest)
-    )
 
 
 def file_name(name: str, coding: str, dictionary: str = "") -> str:

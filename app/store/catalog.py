@@ -16,7 +16,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from app.origin.index import Index, IndexDamaged, Resource, is_sound, loads
+from app.origin.index import Index, IndexDamaged, Resource, loads
+from app.origin.soundness import is_sound
 from app.store.opening import RELEASES, confirm_async, is_index, reason
 
 log = logging.getLogger("static_host.store")

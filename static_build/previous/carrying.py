@@ -18,7 +18,8 @@ from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from app.origin.index import NAME, Representation, Resource, is_sound, short_digest
+from app.origin.index import NAME, Representation, Resource, short_digest
+from app.origin.soundness import is_sound
 from static_build.files import Files
 from static_build.previous.lineage import Plan
 from static_build.previous.place import BodyUnusable, CodingLost, Place
