@@ -1,4 +1,4 @@
-"""Earlier versions of files → deltas: the content coding dcz (RFC 9842 §5).
+"""Earlier versions of files → deltas: which files are encoded against which, and which results pay (RFC 9842).
 
 Rule: a file is encoded against what a browser names for it that has seen an earlier release, for each of those that
 the tree has files of (`static_build.dictionaries`); no other can be at hand there. Mostly that is its earlier version,
@@ -7,15 +7,11 @@ needs no dictionary. A quick look comes first, at a low level: it tells of two f
 much is tried is bounded by the bytes of the files, not by time, so that two builds give the same bytes: what comes
 first is the newest release, whose visitors are the most, and there what kept its name, and of that the largest. Carried
 files get none: they have those that their own build made, which are no part of these bytes.
-
-Every result can be decoded by browsers: a zstd window of at most 8 MB, or 1.25 times the dictionary (RFC 9842 §5).
 """
 
 from __future__ import annotations
 
-import math
 import os
-import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,37 +19,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO
 
 from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest, file_name, short_digest
 from app.settings import Settings
 from static_build.bundles import named
 from static_build.cache import Cache
+from static_build.dcz import HEADER, MAGIC, RECIPE, compressed, decodes, encode
 from static_build.dictionaries import LEAST, Kept, fit, is_renamed, is_widest, offered, patterns_of
 from static_build.files import Files
 from static_build.resources import logical
 
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
-
-MAGIC = bytes.fromhex("5e2a4d1820000000")
-"""What a delta begins with (RFC 9842 §5): a skippable frame of zstd's, of the 32 bytes that follow."""
-HEADER = len(MAGIC) + 32
-RECIPE = f"dcz-1:{zstd.zstd_version}"
-
-_FRAME_HEADER = 18
-"""Bytes that the head of a zstd frame has at most (RFC 8878 §3.1.1.1)."""
 _SHARE = 0.75
 _SAVES = 500
-_LEVEL = 22
 _QUICK_LEVEL = 3
 _QUICK_SHARE = 1.2
 """What a quick look may leave of the smallest other coding, at most; the highest level leaves a third less."""
-_USUAL_WINDOW = 8 << 20
-_LARGEST_WINDOW = 128 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +62,7 @@ class Pair:
     smallest: int
     dictionary: Representation
     age: int
-    is_guess: bool = False
+    is_guess: bool
 
 
 def pairs(resources: Mapping[str, Resource]) -> list[Pair]:
@@ -136,8 +116,8 @@ class Deltas:
         self,
         resources: Mapping[str, Resource],
         manifest: bytes,
-        bundles: Mapping[str, bytes] = MappingProxyType({}),
-        earlier: Mapping[str, str] = MappingProxyType({}),
+        bundles: Mapping[str, bytes],
+        earlier: Mapping[str, str],
     ) -> dict[str, Resource]:
         """Return the resources, those of the release's own that are dictionaries with their patterns.
 
@@ -187,7 +167,7 @@ class Deltas:
         encoded = cache.get(data)
         took = 0.0
         if encoded is None:
-            alike = HEADER + len(_compressed(data, dictionary, _QUICK_LEVEL)) < _QUICK_SHARE * pair.smallest
+            alike = HEADER + len(compressed(data, dictionary, _QUICK_LEVEL)) < _QUICK_SHARE * pair.smallest
             encoded = {DICTIONARY_CODING: encode(data, dictionary)} if alike else {}
             took = time.monotonic() - began
             cache.put(data, encoded, took)
@@ -209,7 +189,7 @@ def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resou
         with (root / file).open("rb") as delta:
             sha_256 = delta.read(HEADER)[len(MAGIC) :]
             dictionary = by_digest.get(short_digest(sha_256))
-            if name and dictionary and _decodes(delta, (root / dictionary).read_bytes(), resources[name].identity):
+            if name and dictionary and decodes(delta, (root / dictionary).read_bytes(), resources[name].identity):
                 length, encoded = resources[file].identity.length, b64encode(sha_256).decode()
                 made = Representation(DICTIONARY_CODING, file, length, resources[file].identity.digest, encoded)
                 adopted[name] = _with(adopted[name], made)
@@ -220,7 +200,7 @@ def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resou
 def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     """Return what the deltas of these resources come to."""
     known = list(resources)
-    having = [each for each in known if any(r.dictionary for r in each.representations)]
+    having = [each for each in known if _deltas(each)]
     own = [(each, delta) for each in having if not each.carried for delta in _deltas(each)]
     carried = [delta.length for each in having if each.carried for delta in _deltas(each)]
     widest = {each.identity.digest: each.identity.file for each in known if is_widest(each.match)}
@@ -237,67 +217,6 @@ def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     )
 
 
-def encode(data: bytes, dictionary: bytes) -> bytes:
-    """Return the delta of `data` against `dictionary`, at zstd's highest level."""
-    return MAGIC + sha256(dictionary).digest() + _compressed(data, dictionary, _LEVEL)
-
-
-def head(dictionary: str) -> bytes:
-    """Return what a delta begins with whose dictionary has this SHA-256, in base64."""
-    return MAGIC + b64decode(dictionary)
-
-
-def is_said_to_be(file: IO[bytes], dictionary: str, length: int) -> bool:
-    """Whether a file says itself that it is a delta with this dictionary (SHA-256 in base64), to so many bytes."""
-    begins = file.read(HEADER + _FRAME_HEADER)
-    try:
-        told = zstd.get_frame_info(begins[HEADER:]).decompressed_size
-    except zstd.ZstdError:
-        return False
-    return begins.startswith(head(dictionary)) and told in (None, length)
-
-
-def reader(file: IO[bytes], dictionary: bytes) -> zstd.ZstdFile:
-    """Return what reads the file as a browser would that has the dictionary. Raises EOFError for another one's."""
-    if file.read(HEADER) != MAGIC + sha256(dictionary).digest():
-        raise EOFError
-    return zstd.ZstdFile(file, options=decoding(len(dictionary)), zstd_dict=raw(dictionary))
-
-
-def raw(dictionary: bytes) -> tuple[zstd.ZstdDict, int]:
-    """Return bytes as a dictionary that is nothing but bytes, whatever they begin with."""
-    return zstd.ZstdDict(dictionary, is_raw=True).as_prefix
-
-
-def window(length: int) -> int:
-    """Return how many bytes of window a browser must give to a dictionary of this length (RFC 9842 §5)."""
-    return min(max(_USUAL_WINDOW, length * 5 // 4), _LARGEST_WINDOW)
-
-
-def decoding(length: int) -> dict[int, int]:
-    """Return the options of a decoder that gives what a browser must, for a dictionary of this length."""
-    return {zstd.DecompressionParameter.window_log_max: math.ceil(math.log2(window(length)))}
-
-
-def _compressed(data: bytes, dictionary: bytes, level: int) -> bytes:
-    """Return one frame of zstd's. Within its window all of the dictionary can be referred to, to the frame's end."""
-    most = window(len(dictionary))
-    bits = (len(data) - 1).bit_length() if len(data) <= most else most.bit_length() - 1
-    options: dict[int, int] = {
-        zstd.CompressionParameter.compression_level: level,
-        zstd.CompressionParameter.window_log: max(bits, 10),
-    }
-    return zstd.compress(data, options=options, zstd_dict=raw(dictionary))
-
-
-def _decodes(delta: IO[bytes], dictionary: bytes, source: Representation) -> bool:
-    delta.seek(0)
-    try:
-        return digest(reader(delta, dictionary).read(source.length + 1)) == source.digest
-    except (zstd.ZstdError, EOFError):
-        return False
-
-
 def _deltas(resource: Resource) -> list[Representation]:
     return [r for r in resource.representations if r.dictionary]
 
@@ -308,8 +227,5 @@ def _smallest(resource: Resource) -> int:
 
 
 def _with(resource: Resource, delta: Representation) -> Resource:
-    deltas = sorted(
-        [*(r for r in resource.representations if r.dictionary), delta], key=lambda each: (each.length, each.file)
-    )
-    others = (r for r in resource.representations if not r.dictionary)
-    return replace(resource, representations=(*deltas, *others))
+    deltas = sorted([*_deltas(resource), delta], key=lambda each: (each.length, each.file))
+    return replace(resource, representations=(*deltas, *resource.without_deltas.representations))

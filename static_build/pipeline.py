@@ -28,7 +28,8 @@ from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
-from static_build.deltas import RECIPE, Deltas, Saving, saving
+from static_build.dcz import RECIPE
+from static_build.deltas import Deltas, Saving, saving
 from static_build.encode import Encoder
 from static_build.files import Files, file_mode
 from static_build.holdings import Gone, Holding, gone, holdings

@@ -28,7 +28,7 @@ import brotli
 
 from app.origin.index import DICTIONARY_CODING, Representation, Resource, short_digest
 from app.origin.tree import FileChanged, Tree, TreeDamaged, load
-from static_build import deltas
+from static_build import dcz
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -147,7 +147,7 @@ def _wrong(
             key = f"{representation.coding} {representation.digest}"
             file.seek(0)
             if sources.lacks(resource, representation):
-                said = deltas.is_said_to_be(file, representation.dictionary, resource.identity.length)
+                said = dcz.is_said_to_be(file, representation.dictionary, resource.identity.length)
                 return None if said else "is no delta with the dictionary and to the length that its index says"
             if key not in decodes:
                 dictionary = sources.dictionary(representation.dictionary) if representation.dictionary else b""
@@ -189,7 +189,7 @@ def _decoded(coding: str, file: io.FileIO, dictionary: bytes) -> Iterator[bytes]
     if coding == "gzip":
         reader: GzipFile | zstd.ZstdFile = GzipFile(fileobj=file)
     elif coding == DICTIONARY_CODING:
-        reader = deltas.reader(file, dictionary)
+        reader = dcz.reader(file, dictionary)
     else:
         reader = zstd.ZstdFile(file, options=_BROWSERS)
     while chunk := reader.read(_CHUNK):

@@ -20,6 +20,7 @@ import pytest
 from app.origin.index import NAME, Representation, Resource, dumps, loads
 from app.origin.responder import Responder
 from app.origin.tree import TreeDamaged, load
+from static_build.dcz import encode
 from static_build.deltas import pairs
 from static_build.dictionaries import Kept, offered, patterns_of
 from static_build.verify import verify
@@ -442,8 +443,6 @@ def test_a_browser_names_what_has_the_longest_pattern() -> None:
 
 
 def test_a_window_holds_all_of_a_file_that_is_larger_than_eight_megabytes() -> None:
-    from static_build.deltas import encode
-
     old = b"".join(sha256(b"%d" % number).digest() for number in range(300_000))
     new = old[:4_000_000] + b"changed" + old[4_000_000:]
     delta = encode(new, old)

@@ -17,7 +17,7 @@ import pytest
 
 from app.origin.index import NAME, Representation, Resource, digest, dumps
 from app.origin.tree import TreeDamaged
-from static_build.deltas import MAGIC
+from static_build.dcz import MAGIC
 from static_build.verify import verify
 from tests.betweens import between
 from tests.builds import Build, as_browser, files

@@ -26,7 +26,7 @@ from urllib.parse import quote, urlsplit
 
 from app.origin.index import NAME, Representation
 from app.settings import Settings
-from static_build.deltas import HEADER, head
+from static_build.dcz import HEADER, head
 from static_build.previous.place import CHUNK, BodyUnusable, CodingLost, PlaceUnusable, Snapshot
 from static_build.previous.refusal import Refused, answered, unreachable
 
