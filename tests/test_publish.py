@@ -246,7 +246,7 @@ def test_what_is_wrong_with_the_store_is_told_in_words(
     ],
 )
 def test_what_keeps_google_from_giving_a_token_is_told_in_words(said: str, told: str) -> None:
-    """The addresses are fixed in obstore; the messages are its own, taken down."""
+    """The addresses are fixed in obstore. The first message is its own, but for its end; the second is composed."""
     error = Exception(f"Generic GCS error: Error performing token request: Error performing {said}")
     assert explained("gs://bucket", error).startswith(told)
 

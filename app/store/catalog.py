@@ -18,7 +18,7 @@ from typing import Any
 
 from app.origin.index import Index, IndexDamaged, Resource, loads
 from app.origin.soundness import is_sound
-from app.store.opening import RELEASES, confirm_async, is_index, reason
+from app.store.opening import RELEASES, confirm_async, indexes_among, reason
 
 log = logging.getLogger("static_host.store")
 
@@ -67,11 +67,10 @@ class Catalog:
     async def read(self, store: Any, waited: Waited) -> None:
         """Read the list of releases, and the indexes that are new. Raises NoStore, what obstore raises."""
         began = time.monotonic()
-        listed = [facts for facts in await waited(store.list(RELEASES).collect_async()) if is_index(facts["path"])]
+        listed = indexes_among(await waited(store.list(RELEASES).collect_async()))
         if not listed and not self._is_confirmed:
             await waited(confirm_async(store))
         self._is_confirmed = True
-        listed.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
         versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed]
         for version in versions[:MOST]:
             if version[2] > LARGEST:

@@ -17,6 +17,7 @@ or of the machine.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
@@ -63,11 +64,6 @@ def index_path(release: str) -> str:
     return f"{RELEASES}{release}.index"
 
 
-def is_index(path: str) -> bool:
-    """Whether an object's path is that of an index."""
-    return path.startswith(RELEASES) and path.endswith(".index")
-
-
 def require_extra(url: str) -> None:
     """Raise SettingsWrong where obstore is not installed."""
     if not find_spec("obstore"):
@@ -92,10 +88,24 @@ def opened(url: str, patience: Patience, *, makes_directory: bool = False) -> An
         raise StoreUnopened(f"cannot be opened: {reason(error)}{remedy}") from None
 
 
-def confirm(store: Any) -> None:
-    """Raise NoStore where what listed no release answers any question well: a portal, or another address than meant.
+def indexes_in(store: Any) -> list[Any]:
+    """Return what the store tells of its indexes, the newest first. Raises NoStore, what obstore raises."""
+    found = indexes_among(facts for batch in store.list(RELEASES) for facts in batch)
+    if not found:
+        _confirm(store)
+    return found
 
-    Its pages, read as a list, are an empty one. Raises what obstore raises, too.
+
+def indexes_among(objects: Iterable[Any]) -> list[Any]:
+    """Return what a store tells of those of the objects that are indexes, the newest first."""
+    indexes = (facts for facts in objects if facts["path"].startswith(RELEASES) and facts["path"].endswith(".index"))
+    return sorted(indexes, key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
+
+
+def _confirm(store: Any) -> None:
+    """Raise NoStore where what listed no release has an object that cannot be there. Raises what obstore raises, too.
+
+    That is a portal, or another address than was meant: its pages, read as a list, are an empty one.
     """
     try:
         store.get(_NOWHERE)
@@ -106,7 +116,7 @@ def confirm(store: Any) -> None:
 
 
 async def confirm_async(store: Any) -> None:
-    """Do the same without blocking."""
+    """Do the same as `_confirm` without blocking."""
     try:
         await store.get_async(_NOWHERE)
     except Exception as error:

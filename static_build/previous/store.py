@@ -10,7 +10,7 @@ from typing import Any
 
 from app.origin.index import Representation
 from app.store.clouds import cloud_of
-from app.store.opening import FILES, RELEASES, Patience, StoreUnopened, confirm, is_index, opened, reason
+from app.store.opening import FILES, Patience, StoreUnopened, indexes_in, opened, reason
 from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot
 
 _PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
@@ -29,16 +29,10 @@ class Store:
     def snapshots(self, most: int) -> list[Snapshot]:
         """Return the trees whose indexes were written last."""
         try:
-            found = [facts for batch in self._store.list(RELEASES) for facts in batch if is_index(facts["path"])]
-            if not found:
-                confirm(self._store)
-            found.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
-            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found[:most]]
+            found = indexes_in(self._store)[:most]
+            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found]
         except Exception as error:
-            cloud = cloud_of(self.name)
-            variables = f" ({cloud.credentials}; {cloud.address})" if cloud else ""
-            remedy = f"Are its credentials set, and is its address right{variables}?"
-            raise PlaceUnusable(f"{self.name} cannot be read: {reason(error)}. {remedy}") from None
+            raise PlaceUnusable(f"{self.name} cannot be read: {reason(error)}. {_remedy(self.name)}") from None
         if not read:
             raise PlaceUnusable(f"{self.name} holds no release: nothing was published there.")
         return [
@@ -58,3 +52,10 @@ class Store:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _remedy(url: str) -> str:
+    cloud = cloud_of(url)
+    if not cloud:
+        return "Is its path right, and may the build read it?"
+    return f"Are its credentials set, and is its address right ({cloud.credentials}; {cloud.address})?"

@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any
 
 from app.origin.index import Index, IndexDamaged, Representation, Resource, loads, short_digest
-from app.store.opening import FILES, RELEASES, confirm, is_index
+from app.store.opening import FILES, indexes_in
 
 DIGEST = "statichostdigest"
 """The object's metadata that holds its digest, where the store has room for such. In one word: Azure's names are those
@@ -53,12 +53,8 @@ def fingerprinted(index: Index) -> dict[str, tuple[Resource, Representation]]:
 
 def stored(store: Any) -> Stored:
     """Ask the store what it has. Raises NoStore, what obstore raises."""
-    indexes = [facts for batch in store.list(RELEASES) for facts in batch if is_index(facts["path"])]
-    if not indexes:
-        confirm(store)
-    indexes.sort(key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
     published = []
-    for facts in indexes[:MOST]:
+    for facts in indexes_in(store)[:MOST]:
         with suppress(IndexDamaged, ValueError, TypeError, LookupError):  # it vouches for nothing
             index = loads(bytes(store.get(facts["path"]).bytes()))
             files = {file: representation for file, (_, representation) in fingerprinted(index).items()}
