@@ -201,10 +201,22 @@ OF_THE_BUILD = {
 """What no server reads: an image is built before it is run."""
 OF_THE_IMAGE = {"DJANGO_SETTINGS_MODULE", "DJANGO_SITE_DATA", "DJANGO_STATIC_ROOT", "HOST", "PORT"}
 OF_THE_STORE = ("AWS_", "AZURE_", "GOOGLE_")
+OF_A_FILE = {"AZURE_FEDERATED_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"}
+"""What names a file, which a container does not have."""
+
+
+def passed_on() -> dict[str, str | None]:
+    listed: dict[str, str | None] = yaml.safe_load(COMPOSE.read_text())["x-site"]["environment"]
+    return listed
 
 
 def test_compose_passes_on_every_variable_that_a_server_reads() -> None:
-    listed = yaml.safe_load(COMPOSE.read_text())["x-site"]["environment"]
+    listed = passed_on()
     variables = {str(field.validation_alias) for field in Settings.model_fields.values()}
     assert {name for name in listed if not name.startswith(OF_THE_STORE)} == variables - OF_THE_BUILD - OF_THE_IMAGE
     assert set(listed.values()) == {None}, "where it is not set, the default holds"
+
+
+def test_compose_passes_on_what_the_readme_says_of_stores_but_no_names_of_files() -> None:
+    told = set(re.findall(r"`((?:AWS|AZURE|GOOGLE)_[A-Z_]+)`", README.read_text()))
+    assert told - passed_on().keys() == OF_A_FILE
