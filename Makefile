@@ -10,8 +10,8 @@ SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test azurite check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory bench-workers bench-django bench-build \
-    bench-scale bench-dictionaries image sbom audit lock clean help
+.PHONY: run test azurite check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
+    bench-workers bench-django bench-build bench-scale bench-dictionaries image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -23,7 +23,7 @@ run: .venv/run $(if $(DJANGO_SETTINGS_MODULE),,$(DATA)/site.sqlite3) ## build th
 test: check ## run every check and every test
 	$(BIN)/pytest $(PYTEST)
 
-azurite: tests/azurite/node_modules/.installed ## install what the tests of Azure's store need: Azurite (npm needed)
+azurite: tests/azurite/node_modules/.installed ## install Azurite, which the tests of Azure's store need (npm needed)
 
 check: .venv/test ## lint, types, import contracts
 	$(BIN)/ruff check .
@@ -92,7 +92,8 @@ sbom: .venv-sbom/run ## write sbom.json: a CycloneDX bill of materials of the lo
 audit: .venv-sbom/run ## ask for known vulnerabilities of the locked dependencies; skipped where no service answers
 	@$(SBOM_BIN)/python tests/audit.py
 
-lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
+# npm's lock files: `npm run lock` in benchmarks, benchmarks/versions, tests/azurite and tests/real/vite.
+lock: ## resolve Python's dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
 	for part in "requirements.txt --extra metrics --extra store --group build" "requirements-dev.txt --group build --group test" \
@@ -105,7 +106,8 @@ lock: ## resolve the dependencies anew, for Python 3.11 to 3.14
 	    --no-annotate --no-header --output-file requirements-sbom.txt --group sbom
 
 clean: ## remove everything that these targets made
-	rm -rf .venv .venv-bench .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info build $(DATA) \
+	rm -rf .venv .venv-bench .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache \
+	    .hypothesis .import_linter_cache *.egg-info build $(DATA) \
 	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/azurite/node_modules \
 	    tests/real/vite/node_modules
 
@@ -170,7 +172,7 @@ benchmarks/versions/node_modules/.installed: benchmarks/versions/package.json be
 	@tar -xzf $(@D)/django-*.tar.gz -C $(@D) --strip-components=1
 	@touch $@
 
-# Telemetry is off; what it is made of is overridden by a version that is a tenth as large.
+# Azurite asks for a library of telemetry, which the tests switch off: package.json overrides it by a version a tenth as large.
 tests/azurite/node_modules/.installed: tests/azurite/package.json tests/azurite/package-lock.json tests/azurite/.npmrc
 	@echo "Installing the locked Azurite for the tests into tests/azurite/node_modules"
 	@cd tests/azurite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error

@@ -29,7 +29,7 @@ from app.exits import reported
     "days",
     type=click.IntRange(0, 36_500),
     metavar="DAYS",
-    help="Send again what is there for longer than that, so that a rule by age does not remove it.",
+    help="Send again what was sent longer ago, so that no rule of the store's removes it for its age.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the line.")
 def publish_command(directory: Path | None, replaces: bool, days: int | None, as_json: bool) -> None:
@@ -52,13 +52,13 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
     write objects; a server's to list and read them.
 
     Exits with 2 if a setting is wrong or obstore is not installed (pip install 'django-static-host[store]'), with 3 if
-    the tree is missing or damaged, with 7 if the store cannot be reached, refuses, or has no such bucket.
+    the tree is missing or damaged, with 7 if the store cannot be reached, refuses, is none, or has no such bucket.
 
     \b
     --json prints an object; lengths are in bytes:
         store, release     where, and what
         files, bytes       of all codings of all fingerprinted files
-        sent, sent_bytes   what was not there yet
+        sent, sent_bytes   what was not there yet, or was sent again (--renew)
         seconds            of the whole
         warnings           a list of texts
     """  # noqa: D301 - click asks for the backspace itself
