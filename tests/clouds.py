@@ -13,21 +13,20 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from urllib.parse import unquote
 
-import httpx
 import pytest
 
 from tests import google
 from tests.processes import environment, free_port
+from tests.stores import answering, make_bucket
 
 KINDS = ("gs", "az")
 AZURITE = Path(__file__).parent / "azurite/node_modules/azurite/dist/src/blob/main.js"
@@ -113,18 +112,14 @@ def cloud(kind: str) -> Iterator[Cloud]:
         _command(kind, port), env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     gate = Gate(port)
-    thread = Thread(target=gate.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        _make_bucket(kind, port)
-        yield _described(kind, gate)
-    finally:
-        gate.is_over.set()
-        gate.shutdown()
-        gate.server_close()
-        thread.join(5)
-        process.kill()
-        process.wait()
+    with answering(gate):
+        try:
+            _make_bucket(kind, port)
+            yield _described(kind, gate)
+        finally:
+            gate.is_over.set()
+            process.kill()
+            process.wait()
 
 
 def _command(kind: str, port: int) -> list[str]:
@@ -149,20 +144,10 @@ def _described(kind: str, gate: Gate) -> Cloud:
 
 
 def _make_bucket(kind: str, port: int) -> None:
-    """Make ``bucket`` as soon as the store listens."""
-    url, headers = f"http://127.0.0.1:{port}/bucket", {"authorization": f"Bearer {google.TOKEN}"}
     if kind == "az":
-        url, headers = f"http://127.0.0.1:{port}/{ACCOUNT}/bucket?restype=container", _signed()
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            answer = httpx.put(url, headers=headers)
-        except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            assert answer.is_success, answer.text
-            return
+        make_bucket(f"http://127.0.0.1:{port}/{ACCOUNT}/bucket?restype=container", _signed())
+    else:
+        make_bucket(f"http://127.0.0.1:{port}/bucket", {"authorization": f"Bearer {google.TOKEN}"})
 
 
 def _signed() -> dict[str, str]:

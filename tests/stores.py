@@ -38,23 +38,38 @@ def moto() -> Iterator[dict[str, str]]:
     command = [str(SCRIPTS / "moto_server"), "-H", "127.0.0.1", "-p", port]
     process = subprocess.Popen(command, env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _make_bucket(variables["AWS_ENDPOINT_URL"])
+        make_bucket(f"{variables['AWS_ENDPOINT_URL']}/bucket", {})
         yield variables
     finally:
         process.kill()
         process.wait()
 
 
-def _make_bucket(endpoint: str) -> None:
+def make_bucket(url: str, fields: dict[str, str]) -> None:
+    """Make a bucket as soon as the store listens; the request has these fields."""
     deadline = time.monotonic() + 30
     while True:
         try:
-            assert httpx.put(f"{endpoint}/bucket").status_code == 200
+            answer = httpx.put(url, headers=fields)
         except httpx.TransportError:
             assert time.monotonic() < deadline
-            time.sleep(0.1)
+            time.sleep(0.05)
         else:
+            assert answer.is_success, answer.text
             return
+
+
+@contextmanager
+def answering(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Have it answer in a thread."""
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 @contextmanager
@@ -76,14 +91,9 @@ def portal(page: bytes) -> Iterator[str]:
 
         do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - as the base class has it
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join(5)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with answering(server):
+        yield f"http://127.0.0.1:{server.server_port}"
 
 
 class Bucket(ThreadingHTTPServer):
@@ -179,12 +189,8 @@ class _Handler(BaseHTTPRequestHandler):
 def bucket(directory: Path) -> Iterator[Bucket]:
     """Run a bucket."""
     server = Bucket(directory)
-    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.is_over.set()
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    with answering(server):
+        try:
+            yield server
+        finally:
+            server.is_over.set()

@@ -12,7 +12,6 @@ from random import Random
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
 from obstore.store import from_url
 
@@ -20,13 +19,13 @@ from app.origin.index import NAME
 from app.store.breaker import FAILURES
 from tests.clouds import KINDS, Cloud, cloud
 from tests.conftest import copied
-from tests.processes import SCRIPTS, Running, environment, run, serving
+from tests.finders import SETTINGS, another_release, got, is_404, looking
+from tests.processes import SCRIPTS, environment, run
 from tests.releases import index_of
 from tests.test_publish import document, expected, published
 
 ODD = "menü für 50% & 1 ~ [a] +b@2x*.txt"
 LARGE = 6 << 20
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -52,17 +51,9 @@ def tree(site: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def other(site: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+def other(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The same project in a release that has none of the files."""
-    root = tmp_path_factory.mktemp("other")
-    project = copied("plain", root)
-    for path in sorted((project / "mysite/static").rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    (project / "mysite/static/other.txt").write_text("other")
-    variables = {"DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_MISSING_REFERENCES": "warn", **SETTINGS}
-    result = run("static-host", "build", cwd=project, **variables)
-    assert result.returncode == 0, result.stderr
-    return project
+    return another_release(tmp_path_factory.mktemp("other"), cache)
 
 
 @pytest.fixture(scope="module")
@@ -85,24 +76,6 @@ def opened(place: Cloud, url: str) -> Iterator[Any]:
 def there(store: Any) -> dict[str, bytes]:
     paths = [facts["path"] for batch in store.list() for facts in batch]
     return {path: bytes(store.get(path).bytes()) for path in paths}
-
-
-@contextmanager
-def looking(project: Path, url: str, place: Cloud, tmp_path: Path, **variables: str) -> Iterator[Running]:
-    """A server of another release that looks into a store."""
-    own = {"DJANGO_STATIC_STORE": url, "DJANGO_STATIC_STORE_DIRECTORY": str(tmp_path / "shelf")}
-    with serving(cwd=project, **{**SETTINGS, **place.variables, **own, **variables}) as running:
-        yield running
-
-
-def got(running: Running, name: str, coding: str = "br") -> tuple[int, str, bytes]:
-    """Return status, Cache-Control and the body as it is sent."""
-    url, fields = f"{running.url}/static/{quote(name)}", {"accept-encoding": coding}
-    with httpx.stream("GET", url, headers=fields, timeout=20) as answer:
-        return answer.status_code, answer.headers["cache-control"], b"".join(answer.iter_raw())
-
-
-UNFOUND = (404, "private, no-store, max-age=0", b"Not Found\n")
 
 
 def test_a_release_is_published_with_what_is_told_of_its_objects(place: Cloud, full: str, tree: Path) -> None:
@@ -172,13 +145,13 @@ def test_a_server_finds_every_file_in_every_coding(
     place: Cloud, full: str, tree: Path, other: Path, tmp_path: Path
 ) -> None:
     index = index_of(tree)
-    with looking(other, full, place, tmp_path) as running:
+    with looking(other, full, tmp_path, **place.variables) as running:
         for name, resource in index.items():
             for each in resource.representations if resource.immutable else ():
-                status, caching, body = got(running, name, each.coding)
+                status, caching, body = got(running, f"/static/{quote(name)}", each.coding)
                 assert (status, body) == (200, (tree / each.file).read_bytes()), each.file
                 assert caching == "public, max-age=31536000, immutable"
-        assert got(running, "none.0123456789ab.js") == UNFOUND
+        assert is_404(got(running, "/static/none.0123456789ab.js"))
 
 
 def test_other_bytes_are_not_served(place: Cloud, tree: Path, other: Path, tmp_path: Path) -> None:
@@ -187,19 +160,19 @@ def test_other_bytes_are_not_served(place: Cloud, tree: Path, other: Path, tmp_p
     with opened(place, url) as store:
         store.put("files/site.e8e374d844cc.css.br", b"!" * (tree / "site.e8e374d844cc.css.br").stat().st_size)
         store.delete("files/digits.781e5e245d69.txt")
-    with looking(other, url, place, tmp_path) as running:
-        assert got(running, "site.e8e374d844cc.css") == UNFOUND
-        assert got(running, "digits.781e5e245d69.txt", "identity") == UNFOUND
-        assert got(running, "site.e8e374d844cc.css", "gzip")[0] == 200
+    with looking(other, url, tmp_path, **place.variables) as running:
+        assert is_404(got(running, "/static/site.e8e374d844cc.css"))
+        assert is_404(got(running, "/static/digits.781e5e245d69.txt", "identity"))
+        assert got(running, "/static/site.e8e374d844cc.css", "gzip")[0] == 200
         running.wait_for(f"{url}/files/site.e8e374d844cc.css.br has other bytes than its index says: it is not served")
 
 
 def test_a_store_that_is_silent_costs_a_404_and_is_spared(place: Cloud, full: str, other: Path, tmp_path: Path) -> None:
     try:
-        with looking(other, full, place, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.2") as running:
+        with looking(other, full, tmp_path, **place.variables, DJANGO_STATIC_STORE_TIMEOUT="0.2") as running:
             place.gate.lets = lambda line: False
             for _ in range(FAILURES + 1):
-                assert got(running, "site.e8e374d844cc.css") == UNFOUND
+                assert is_404(got(running, "/static/site.e8e374d844cc.css"))
             running.wait_for(f"the store {full} has failed {FAILURES} times in a row")
     finally:
         place.gate.lets = lambda line: True
@@ -212,8 +185,8 @@ def test_a_server_starts_with_a_store_that_cannot_be_used_and_says_why(
     variables = {"nobody listens": place.elsewhere, "wrong credentials": place.wrong, "no bucket": {}}[change]
     url = place.url() if change != "no bucket" else f"{place.kind}://nowhere"
     said = {"nobody listens": "error sending request", "wrong credentials": "40[13] ", "no bucket": "404 "}[change]
-    with looking(other, url, place, tmp_path, **variables) as running:
-        assert got(running, "site.e8e374d844cc.css") == UNFOUND
+    with looking(other, url, tmp_path, **{**place.variables, **variables}) as running:
+        assert is_404(got(running, "/static/site.e8e374d844cc.css"))
         running.wait_for(f"the store {url}: ")
         assert re.search(rf"the store {url}: .*{said}", running.output), running.output
 

@@ -23,28 +23,19 @@ from app.store.catalog import FRESH
 from app.store.names import Fingerprinted
 from app.store.shelf import NoRoom, Shelf, ShelfUnusable
 from tests.cases import CASES, CSS, CSS_BR, DIGITS, Case
-from tests.conftest import copied
+from tests.finders import SETTINGS, another_release, got, is_404, looking
 from tests.processes import Running, run, serving
 from tests.releases import index_of
 from tests.stores import Bucket, bucket, credentials, portal
 from tests.test_cases import by_socket
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
-UNCACHEABLE = "private, no-store, max-age=0"
 STYLE, NUMBERS = CSS.removeprefix("/static/"), DIGITS.removeprefix("/static/")
 
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain" in another release, whose tree has none of the fingerprinted files of "plain"."""
-    project = copied("plain", tmp_path_factory.mktemp("old"))
-    shutil.rmtree(project / "mysite/static")
-    (project / "mysite/static").mkdir()
-    (project / "mysite/static/old.txt").write_text("old")
-    variables = {"DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_MISSING_REFERENCES": "warn", **SETTINGS}
-    result = run("static-host", "build", cwd=project, **variables)
-    assert result.returncode == 0, result.stderr
-    return project
+    return another_release(tmp_path_factory.mktemp("old"), cache)
 
 
 @pytest.fixture(scope="module")
@@ -65,27 +56,9 @@ def store(published: Path, tmp_path: Path) -> Iterator[Bucket]:
 
 
 @contextmanager
-def looking(project: Path, place: str, tmp_path: Path, **variables: str) -> Iterator[Running]:
-    """A server of another release that looks into a store, with a disk of its own."""
-    own = {"DJANGO_STATIC_STORE": place, "DJANGO_STATIC_STORE_DIRECTORY": str(tmp_path / "shelf")}
-    with serving(cwd=project, **{**SETTINGS, **own, **variables}) as running:
-        yield running
-
-
-@contextmanager
 def looking_into(store: Bucket, project: Path, tmp_path: Path, **variables: str) -> Iterator[Running]:
     with looking(project, "s3://bucket", tmp_path, **{**store.variables, **variables}) as running:
         yield running
-
-
-def got(running: Running, path: str, coding: str = "br") -> tuple[int, str, bytes]:
-    """Return status, Cache-Control and the body as it is sent."""
-    with httpx.stream("GET", running.url + path, headers={"accept-encoding": coding}, timeout=20) as answer:
-        return answer.status_code, answer.headers["cache-control"], b"".join(answer.iter_raw())
-
-
-def is_404(answer: tuple[int, str, bytes]) -> bool:
-    return answer == (404, UNCACHEABLE, b"Not Found\n")
 
 
 @pytest.fixture(scope="module")
