@@ -43,6 +43,7 @@ class Visit:
 def visit(context: BrowserContext, url: str) -> Visit:
     """Open the page in a new tab, and close it when all has been loaded."""
     found, paths = Visit(), {}
+    coming: set[str] = set()
     page = context.new_page()
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     devtools = context.new_cdp_session(page)
@@ -52,15 +53,24 @@ def visit(context: BrowserContext, url: str) -> Visit:
         path = re.sub(r"^https?://[^/]+", "", event["response"]["url"])
         headers = {name.lower(): value for name, value in event["response"]["headers"].items()}
         paths[event["requestId"]] = path
+        coming.add(event["requestId"])
         found.codings[path] = headers.get("content-encoding", "identity")
         found.statuses[path] = headers.get("x-cache-status", "")
 
     def finished(event: dict[str, Any]) -> None:
         found.received[paths[event["requestId"]]] = event["encodedDataLength"]
+        coming.discard(event["requestId"])
 
+    def failed(event: dict[str, Any]) -> None:
+        found.complaints.append(event["errorText"])
+        coming.discard(event["requestId"])
+
+    devtools.on("Network.loadingFailed", failed)
     devtools.on("Network.responseReceived", came)
     devtools.on("Network.loadingFinished", finished)
-    page.goto(url, wait_until="networkidle")
+    page.goto(url, wait_until="load")
+    while coming:
+        page.wait_for_timeout(10)
     found.release = page.evaluate("() => document.documentElement.dataset.release")
     page.close()
     return found

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser
@@ -16,6 +17,9 @@ from tests.browsers import CHROMIUM, chromium
 from tests.builds import Build
 from tests.containers import ROOT, lacking, make_image, named
 from tests.processes import Running, run, serving
+
+if TYPE_CHECKING:
+    from tests.rollouts import Rollout
 
 PROJECTS = Path(__file__).parent / "projects"
 LARGE = random.Random(1).randbytes(3_000_000)
@@ -81,6 +85,14 @@ def build(project: Path, cache: Path) -> Build:
         return run("static-host", "build", cwd=project, **{**fixed, **variables})
 
     return call
+
+
+@pytest.fixture(scope="session")
+def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
+    """Three releases of one project. Tests do not change them."""
+    from tests.rollouts import rolled_out  # it needs this module
+
+    return rolled_out(tmp_path_factory.mktemp("rollout"), cache)
 
 
 @pytest.fixture(scope="module")

@@ -18,14 +18,9 @@ from playwright.sync_api import Browser
 from tests.browsers import HEAD, visit
 from tests.processes import Running, free_port, run, serving
 from tests.proxies import NGINX, nginx
-from tests.rollouts import BUNDLES, SETTINGS, Rollout, bundled, result, rolled_out, show
+from tests.rollouts import BUNDLES, SETTINGS, Rollout, bundled, result, show
 
 Containers = Callable[..., AbstractContextManager[Running]]
-
-
-@pytest.fixture(scope="module")
-def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
-    return rolled_out(tmp_path_factory.mktemp("rollout"), cache)
 
 
 @pytest.fixture

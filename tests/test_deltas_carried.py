@@ -19,9 +19,9 @@ from app.origin.index import NAME, Representation, Resource, digest, dumps
 from app.origin.tree import TreeDamaged
 from static_build.dcz import MAGIC
 from static_build.verify import verify
-from tests.betweens import between
 from tests.builds import Build, as_browser, files
 from tests.deployments import Headers
+from tests.intermediaries import intermediary
 from tests.processes import run, serving
 from tests.releases import index_of
 from tests.rollouts import SETTINGS, Rollout, rolled_out, script
@@ -35,11 +35,6 @@ else:
 
 Source = tuple[str, dict[str, str]]
 """What DJANGO_STATIC_PREVIOUS is set to, and the variables that it needs."""
-
-
-@pytest.fixture(scope="module")
-def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
-    return rolled_out(tmp_path_factory.mktemp("rollout"), cache)
 
 
 @pytest.fixture(scope="module")
@@ -344,7 +339,7 @@ def test_a_cdn_that_does_not_tell_dictionaries_apart_costs_deltas_and_no_build(
         dictionary = first.setdefault((path, coding), fields.get("available-dictionary", ""))
         return {"accept-encoding": coding, "available-dictionary": dictionary}
 
-    with serving(cwd=rollout.project, **tree, **SETTINGS) as old, between(old.url, asking) as cdn:
+    with serving(cwd=rollout.project, **tree, **SETTINGS) as old, intermediary(old.url, asking) as cdn:
         result = build(cdn.url)
     assert result.returncode == 0, result.stderr
     assert re.search(rf"{cdn.url} does not pass on dcz: 1 file is carried without it\. Name the", result.stderr)

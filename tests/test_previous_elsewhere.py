@@ -18,8 +18,8 @@ from app.origin.index import NAME
 from app.settings import SettingsWrong
 from static_build.previous import store
 from static_build.verify import verify
-from tests.betweens import between
 from tests.builds import Build, files
+from tests.intermediaries import intermediary
 from tests.processes import Running, serving
 from tests.releases import Released, built, changed, immutable, index_of, releasing
 from tests.stores import credentials, moto, portal
@@ -90,7 +90,7 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
 
 def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, build: Build, release: Released) -> None:
     one = release("1")
-    with showing(one, project) as old, between(old.url) as cdn:
+    with showing(one, project) as old, intermediary(old.url) as cdn:
         changed(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 0, result.stderr

@@ -16,9 +16,9 @@ from app.origin.index import Representation
 from app.settings import Settings
 from static_build.previous import deployment
 from static_build.previous.place import BodyUnusable, PlaceUnusable
-from tests.betweens import between
 from tests.builds import Build, files
 from tests.certificates import Authority
+from tests.intermediaries import intermediary
 from tests.processes import serving
 from tests.releases import built, changed, immutable, index_of
 
@@ -96,7 +96,7 @@ def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
 def test_what_is_wrong_with_a_certificate_is_told(
     build: Build, authority: Authority, name: str, host: str, days: int, told: str
 ) -> None:
-    with between(certificate=authority.issue(host, days=days)) as cdn:
+    with intermediary(certificate=authority.issue(host, days=days)) as cdn:
         assert refusal(build, cdn.url.replace("127.0.0.1", name), authority) == f"cannot be reached: {told}"
 
 
@@ -107,7 +107,7 @@ def test_https_where_there_is_none_is_told_of(build: Build, origin: str, authori
 
 
 def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authority) -> None:
-    with between(certificate=authority.issue(*HOSTS)) as secure, between() as plain:
+    with intermediary(certificate=authority.issue(*HOSTS)) as secure, intermediary() as plain:
         plain.moved = secure.moved = "/"
         variables = {"DJANGO_ORIGIN_SECRET": SECRET}
         for location, leads_to, name in (
@@ -133,7 +133,7 @@ def test_with_a_path_static_files_are_right_below_it(
     project: Path, build: Build, origin: str, authority: Authority, path: str
 ) -> None:
     changed(project, "2")
-    with between(certificate=authority.issue(*HOSTS)) as cdn:
+    with intermediary(certificate=authority.issue(*HOSTS)) as cdn:
         cdn.origin, cdn.below = origin, "/assets"
         source = f"{cdn.url.replace('127.0.0.1', 'localhost')}{path}"
         result = built(project, build, DJANGO_STATIC_PREVIOUS=source, SSL_CERT_FILE=str(authority.file))
@@ -145,7 +145,7 @@ def test_the_secret_for_this_machine_goes_to_no_proxy(
     project: Path, build: Build, origin: str, authority: Authority
 ) -> None:
     changed(project, "2")
-    with between() as proxy:
+    with intermediary() as proxy:
         proxy.origin = origin
         result = built(
             *(project, build), DJANGO_STATIC_PREVIOUS=origin, DJANGO_ORIGIN_SECRET=SECRET, http_proxy=proxy.url

@@ -54,7 +54,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class Destination:
     """Obstore's `store`, as objects are put into it. A directory has no attributes."""
 
     store: Any
@@ -92,10 +92,10 @@ def publish(
         try:
             store = opened(url, _PATIENCE, makes_directory=True)
             since = datetime.now(UTC) - renews if renews is not None else None
-            room = Room(store, has_attributes=not url.startswith("file:"))
-            sent = _sent(room, tree, wanted, progress, since, replaces=replaces)
+            destination = Destination(store, has_attributes=not url.startswith("file:"))
+            sent = _sent(destination, tree, wanted, progress, since, replaces=replaces)
             data = (root / NAME).read_bytes()
-            room.put(index_path(tree.index.releases[0].digest), data, {"Content-Type": "text/plain"})
+            destination.put(index_path(tree.index.releases[0].digest), data, {"Content-Type": "text/plain"})
         except StoreUnopened as error:
             raise Unpublished(f"{url} {error}") from None
         except Stop:
@@ -127,7 +127,7 @@ def _overlooked(names: Iterable[str]) -> Iterator[str]:
 
 
 def _sent(
-    room: Room,
+    destination: Destination,
     tree: Tree,
     wanted: dict[str, tuple[Resource, Representation]],
     progress: Progress,
@@ -137,18 +137,18 @@ def _sent(
 ) -> list[int]:
     """Send what is missing, and return the lengths. Raises Unpublished, TreeDamaged, what obstore raises."""
     representations = [representation for _, representation in wanted.values()]
-    has = stored(room.store)
+    has = stored(destination.store)
     found = [] if replaces else clashes(representations, has)
     if found:
         more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
         lines = "\n  ".join(["files would take the place of other releases':", *found[:_SHOWN], *more])
         raise Unpublished(f"{lines}\nGive them other names, or let the newer ones have theirs: --replace.")
-    absent = missing(room.store, representations, has, since)
+    absent = missing(destination.store, representations, has, since)
     total = sum(representation.length for representation in absent)
     log.info("%s of %s files are to be sent, %s bytes", f"{len(absent):,}", f"{len(wanted):,}", f"{total:,}")
     threads = ThreadPoolExecutor(AT_ONCE)
     try:
-        sending = [threads.submit(_send, room, tree, *wanted[each.file]) for each in absent]
+        sending = [threads.submit(_send, destination, tree, *wanted[each.file]) for each in absent]
         return list(progress(_done(sending), total))
     finally:
         threads.shutdown(cancel_futures=True)
@@ -158,7 +158,7 @@ def _done(sending: list[Future[int]]) -> Iterator[int]:
     return (future.result() for future in as_completed(sending))
 
 
-def _send(room: Room, tree: Tree, resource: Resource, representation: Representation) -> int:
+def _send(destination: Destination, tree: Tree, resource: Resource, representation: Representation) -> int:
     """Send one file. Raises TreeDamaged, what obstore raises."""
     try:
         file = tree.open(representation)
@@ -170,7 +170,7 @@ def _send(room: Room, tree: Tree, resource: Resource, representation: Representa
         file.seek(0)
         media_type = resource.media_type if representation.coding == "identity" else "application/octet-stream"
         attributes = {"Content-Type": media_type, DIGEST: representation.digest}
-        room.put(FILES + representation.file, file, attributes)
+        destination.put(FILES + representation.file, file, attributes)
     return representation.length
 
 

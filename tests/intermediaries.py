@@ -1,4 +1,4 @@
-"""What stands between a client and a deployment, as CDNs do: it passes requests on, or not, and may have TLS."""
+"""Intermediaries (RFC 9110 §3.7), as CDNs are: they pass requests on to a deployment, or not, and may have TLS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def without_zstd(_: str, fields: Headers) -> Headers:
     return {"accept-encoding": coding if coding in ("br", "gzip") else "identity"}
 
 
-class Between(Deployment):
+class Intermediary(Deployment):
     """It passes on what is asked for below `below`; paths that begin with `moved` lead to `location`.
 
     `asking` makes of a path and a request's fields those that the `origin` is asked with; `fields` are those of the
@@ -44,10 +44,10 @@ class Between(Deployment):
 
 
 @contextmanager
-def between(
+def intermediary(
     origin: str = "", asking: Callable[[str, Headers], Headers] = without_zstd, certificate: Path | None = None
-) -> Iterator[Between]:
+) -> Iterator[Intermediary]:
     """Run it on a port of 127.0.0.1."""
-    standing = Between(origin, asking)
+    standing = Intermediary(origin, asking)
     with deployed(standing, certificate):
         yield standing
