@@ -64,6 +64,8 @@ class Worker(Process):
         """Serve, in the worker, until told to stop."""
         self._talking = threading.Lock()
         self.server.last_words = self._tell
+        if self._slabs:
+            self._slabs.set_inheritable(False)  # it ends with this process, whatever the project starts
         self.server.slabs = self._slabs
         super().target(sockets)
 
