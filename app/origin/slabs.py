@@ -23,8 +23,7 @@ from zlib import crc32
 
 LONG = 32 << 10
 """From this length in bytes on, sendfile(2) gives a body to a socket, which costs less than to copy it."""
-_ENTRY, _CHECKSUM = struct.Struct("<24sQ"), struct.Struct("<I")
-_RECORD = _ENTRY.size + _CHECKSUM.size
+_RECORD = struct.Struct("<24sQI")
 _FULL = b"\xff" * 24
 
 
@@ -90,7 +89,7 @@ class Slab:
         """Return the offset at which the body lies from now on, or None where there is no room."""
         offset = _offset(self._end, len(data))
         end = offset + len(data)
-        if end + _RECORD > len(self._view):  # a last record says that the slab is full
+        if end + _RECORD.size > len(self._view):  # a last record says that the slab is full
             return None
         self._map[offset:end] = data
         self._write(digest.encode(), len(data))
@@ -104,12 +103,11 @@ class Slab:
     def found(self) -> Iterator[tuple[str, int, int]]:
         """Yield digest, offset and length of the bodies that another process has added since the last time."""
         while self._end >= 0:
-            entry = self._view[self._end : self._end + _ENTRY.size].tobytes()
-            if _CHECKSUM.unpack_from(self._view, self._end + _ENTRY.size)[0] != crc32(entry):
+            digest, length, checksum = _RECORD.unpack_from(self._view, self._end)
+            if not checksum or checksum != _checksum(digest, length):
                 return  # there is none yet, or not the whole of it
-            digest, length = _ENTRY.unpack(entry)
             offset = _offset(self._end, length)
-            if digest == _FULL or offset + length + _RECORD > len(self._view):
+            if digest == _FULL or offset + length + _RECORD.size > len(self._view):
                 self._end = -1
                 return
             self._know(digest.decode("latin-1"), offset, offset + length)
@@ -131,8 +129,7 @@ class Slab:
         return body.slab is self if isinstance(body, Sealed) else isinstance(body, memoryview) and body.obj is self._map
 
     def _write(self, digest: bytes, length: int) -> None:
-        entry = _ENTRY.pack(digest, length)
-        self._map[self._end : self._end + _RECORD] = entry + _CHECKSUM.pack(crc32(entry))
+        _RECORD.pack_into(self._map, self._end, digest, length, _checksum(digest, length))
 
     def _know(self, digest: str, offset: int, end: int) -> None:
         self.digests.append(digest)
@@ -142,13 +139,17 @@ class Slab:
 
 def room_for(length: int) -> int:
     """Return the bytes of a slab that a body of this length, alone, needs."""
-    return _offset(0, length) + length + _RECORD
+    return _offset(0, length) + length + _RECORD.size
 
 
 def _offset(end: int, length: int) -> int:
     """Return where a body begins whose record begins at `end`: a long one can be mapped."""
-    begin = end + _RECORD
+    begin = end + _RECORD.size
     return -(-begin // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY if length >= LONG else begin
+
+
+def _checksum(digest: bytes, length: int) -> int:
+    return crc32(digest + length.to_bytes(8, "little"))
 
 
 @contextmanager
