@@ -52,8 +52,9 @@ class _News:
 class _Worker:
     """A worker, as the parent has it."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, end: socket.socket) -> None:
         self.connection = connection
+        self.end = end
         self.slabs: dict[int, tuple[int, int]] = {}
         """By the worker's number: key, and descriptor, -1 for none."""
         self.news = _News(connection)
@@ -72,7 +73,7 @@ class Pool:
         if not hasattr(os, "memfd_create"):
             return None
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        worker = _Worker(ours)
+        worker = _Worker(ours, theirs)
         with self._lock:
             for other in self._workers:
                 for key, descriptor in other.slabs.values():
@@ -81,15 +82,21 @@ class Pool:
         threading.Thread(target=self._listen, args=(worker,), name="slabs of a worker", daemon=True).start()
         return theirs
 
+    def left(self, end: socket.socket | None) -> None:
+        """Hear no more from the worker that had this end: a process that it has started may have it, too."""
+        with self._lock:
+            for worker in self._workers:
+                if worker.end is end:
+                    worker.connection.shutdown(socket.SHUT_RDWR)
+
     def _listen(self, worker: _Worker) -> None:
-        with worker.connection:
-            with suppress(EOFError):
-                while True:
-                    self._take(worker, *_heard(worker.connection))
-            with self._lock:
-                self._workers.remove(worker)
-                for number in list(worker.slabs):
-                    self._drop(worker, number)
+        with suppress(EOFError):
+            while True:
+                self._take(worker, *_heard(worker.connection))
+        with self._lock, worker.connection:
+            self._workers.remove(worker)
+            for number in list(worker.slabs):
+                self._drop(worker, number)
 
     def _take(self, worker: _Worker, kind: bytes, number: int, descriptor: int) -> None:
         with self._lock:

@@ -250,6 +250,23 @@ def test_a_body_that_is_being_sent_outlives_its_place() -> None:
         assert bytes(sent) == b"a" * length
 
 
+def test_the_slabs_of_a_worker_that_dies_are_dropped_though_a_process_that_it_started_lives_on() -> None:
+    pool = Pool()
+    end, other_end = pool.joined(), pool.joined()
+    assert end
+    assert other_end
+    one, other = Bodies(100_000), Bodies(100_000)
+    one.share(Member(end, one), 2)
+    other.share(Member(other_end, other), 2)
+    one.keep(digest(b"a" * 60_000), b"a" * 60_000)
+    comes_true(lambda: other.find(digest(b"a" * 60_000)) is not None)
+    with socket.socket(fileno=os.dup(end.fileno())):
+        end.close()
+        pool.left(end)
+        comes_true(lambda: keep_to(100_000, [other]) and other.get(digest(b"a" * 60_000)) is None)
+    other_end.close()
+
+
 def test_whatever_members_do_and_whoever_dies_bytes_are_right_and_the_budget_is_kept() -> None:
     lengths = [1, 100, 3_000, 3_200, 6_000, 33_000, 60_000, 100_000, *range(7_000, 40_000, 1_000)]
     files = {digest(body): body for body in map(os.urandom, lengths)}
