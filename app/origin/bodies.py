@@ -39,7 +39,10 @@ class Others(Protocol):
 
 
 class Bodies:
-    """At most `budget` bytes of bodies in all processes of a server, by digest."""
+    """At most `budget` bytes of bodies in all processes of a server, by digest.
+
+    A process may have the newest body beyond that until it meets the others; one that is alone, until the next comes.
+    """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
