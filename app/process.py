@@ -90,9 +90,9 @@ class Server(uvicorn.Server):
         """Take requests."""
         sys.setswitchinterval(SWITCH)
         await super().startup(sockets)
-        if self.started and self.slabs:
+        if self.started and self.config.workers > 1:
             bodies = self._bodies
-            bodies.share(Member(self.slabs, bodies), self.config.workers)
+            bodies.share(Member(self.slabs, bodies) if self.slabs else None, self.config.workers)
         if self.started and self.ready:
             log.info(self.ready)
 

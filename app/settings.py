@@ -97,8 +97,8 @@ class Settings(BaseSettings):
     static_memory: ByteSize = _variable(
         "DJANGO_STATIC_MEMORY",
         ByteSize(64_000_000),
-        "Bytes of static files that are kept in memory, those that are asked for: on Linux by all worker processes "
-        "together, elsewhere by each. The others, and every file above 1 MiB, are sent from the disk.",
+        "Bytes of static files that are kept in memory, by all worker processes together: those that are asked for. "
+        "The others, and every file above 1 MiB, are sent from the disk.",
         "a number of bytes, with a unit if you like, for example 64MB or 256MiB",
         shown="64MB",
         ge=0,

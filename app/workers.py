@@ -52,19 +52,19 @@ class Worker(Process):
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], slabs: socket.socket | None) -> None:
         super().__init__(config, sockets)
-        self._slabs = slabs
+        self.slabs = slabs
 
     def start(self) -> None:
         """Start it; what is its own alone is closed here."""
         super().start()
-        if self._slabs:
-            self._slabs.close()
+        if self.slabs:
+            self.slabs.close()
 
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, in the worker, until told to stop."""
         self._talking = threading.Lock()
         self.server.last_words = self._tell
-        self.server.slabs = self._slabs
+        self.server.slabs = self.slabs
         super().target(sockets)
 
     def pong(self) -> None:
@@ -165,6 +165,7 @@ class Workers(Multiprocess):
         """Keep what a worker counted that has ended, and count it no more among the living."""
         worker = cast("Worker", process)
         worker.hear()
+        self._pool.left(worker.slabs)
         with self._counting:
             if worker.report:
                 self._ended = summed([self._ended, worker.report.counts])

@@ -8,9 +8,11 @@ import random
 import re
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ import pytest
 from app.origin.bodies import Bodies
 from app.origin.index import digest
 from app.origin.slabs import Sealed
+from app.pool import Member, Pool
 from tests.conftest import copied
 from tests.processes import Running, run, serving
 
@@ -107,6 +110,18 @@ def slabs(*pids: int) -> dict[int, tuple[Path, int]]:
     return found
 
 
+def anonymous(pid: int) -> int:
+    """Return the bytes of slabs that a process has for itself alone."""
+    smaps = Path(f"/proc/{pid}/smaps").read_text()
+    return sum(int(rss) for rss in re.findall(r"/dev/zero.*\n(?:\w+:.*\n)*?Rss: +(\d+) kB", smaps)) * 1024
+
+
+def keep_to(budget: int, members: list[Bodies]) -> bool:
+    for bodies in members:
+        bodies.meet()
+    return sum(bodies.held for bodies in members) <= budget
+
+
 def comes_true(what: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not what():
@@ -116,8 +131,9 @@ def comes_true(what: Callable[[], bool]) -> None:
 
 def test_what_one_worker_has_read_the_other_serves_when_the_disk_is_gone(running: Running, disk: Path) -> None:
     with connected(running) as workers:
-        one, other = workers.values()
+        (pid, one), (other_pid, other) = workers.items()
         assert has_all(one)
+        comes_true(lambda: slabs(other_pid).keys() == slabs(pid).keys())
         shutil.rmtree(disk)
         assert has_all(other)
         assert get(other, "robots.txt")[0] == 503  # what nobody has read
@@ -145,6 +161,7 @@ def test_the_slabs_of_a_worker_that_dies_go_with_it_and_its_successor_has_the_ot
     with connected(running) as workers:
         (dying, one), (living, other) = workers.items()
         assert get(one, "1.bin") == (200, FILES["1.bin"])
+        comes_true(lambda: slabs(living).keys() == slabs(dying).keys())
         assert get(other, "1.bin") == (200, FILES["1.bin"])
         assert get(other, "2.bin") == (200, FILES["2.bin"])
     os.kill(dying, signal.SIGKILL)
@@ -166,6 +183,35 @@ def test_a_worker_that_stands_still_keeps_nobody_waiting(running: Running) -> No
         assert has_all(other)
         os.kill(stopped, signal.SIGCONT)
         assert has_all(one)
+
+
+def test_a_worker_that_has_nothing_to_do_is_not_left_behind(built: Path, disk: Path) -> None:
+    variables = {**TWO, "DJANGO_STATIC_MEMORY": "200kB", "DJANGO_STATIC_ROOT": str(disk)}
+    with serving(cwd=built, **variables) as running, connected(running) as workers:
+        (pid, one), (idle, other) = workers.items()
+        os.kill(idle, signal.SIGSTOP)
+        for _ in range(50):
+            assert has_all(one)
+        os.kill(idle, signal.SIGCONT)
+        comes_true(lambda: slabs(pid).keys() == slabs(idle).keys() == slabs(running.process.pid).keys())
+        shutil.rmtree(disk)
+        assert get(other, "9.bin") == (200, FILES["9.bin"])
+
+
+@pytest.mark.parametrize("few", ["del os.memfd_create", "resource.setrlimit(resource.RLIMIT_NOFILE, (90, 90))"])
+def test_where_there_are_no_files_in_memory_each_worker_has_its_part(built: Path, tmp_path: Path, few: str) -> None:
+    (tmp_path / "sitecustomize.py").write_text(f"import os, resource\n{few}\n")
+    few_files = {**TWO, "DJANGO_STATIC_MEMORY": "200kB", "PYTHONPATH": str(tmp_path)}
+    with serving(cwd=built, **few_files) as running, connected(running) as workers, ExitStack() as stack:
+        for _ in range(40):  # leaves no descriptors for slabs, but some for what else there is
+            connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+            stack.callback(connection.close)
+            assert get(connection, "robots.txt")[0] == 200
+        for _ in range(3):
+            assert all(map(has_all, workers.values()))
+        comes_true(lambda: sum(map(anonymous, workers)) + sum(s for _, s in slabs(*workers).values()) < 260_000)
+        assert any(map(anonymous, workers))
+        assert "Error" not in running.output
 
 
 def test_what_another_worker_has_is_compared_with_its_digest(running: Running) -> None:
@@ -202,3 +248,45 @@ def test_a_body_that_is_being_sent_outlives_its_place() -> None:
             bodies.keep(str(number) * 24, bytes(60_000))
         assert bodies.get(digest(b"a" * length)) is None
         assert bytes(sent) == b"a" * length
+
+
+def test_the_slabs_of_a_worker_that_dies_are_dropped_though_a_process_that_it_started_lives_on() -> None:
+    pool = Pool()
+    end, other_end = pool.joined(), pool.joined()
+    assert end
+    assert other_end
+    one, other = Bodies(100_000), Bodies(100_000)
+    one.share(Member(end, one), 2)
+    other.share(Member(other_end, other), 2)
+    one.keep(digest(b"a" * 60_000), b"a" * 60_000)
+    comes_true(lambda: other.find(digest(b"a" * 60_000)) is not None)
+    with socket.socket(fileno=os.dup(end.fileno())):
+        end.close()
+        pool.left(end)
+        comes_true(lambda: keep_to(100_000, [other]) and other.get(digest(b"a" * 60_000)) is None)
+    other_end.close()
+
+
+def test_whatever_members_do_and_whoever_dies_bytes_are_right_and_the_budget_is_kept() -> None:
+    lengths = [1, 100, 3_000, 3_200, 6_000, 33_000, 60_000, 100_000, *range(7_000, 40_000, 1_000)]
+    files = {digest(body): body for body in map(os.urandom, lengths)}
+    for seed in range(6):
+        chance, pool = random.Random(seed), Pool()
+        members: list[tuple[socket.socket, Bodies]] = []
+        for _ in range(600):
+            if len(members) < 3:
+                connection, bodies = pool.joined(), Bodies(100_000)
+                assert connection
+                bodies.share(Member(connection, bodies), 3)
+                members.append((connection, bodies))
+            place = chance.randrange(3) if len(members) == 3 else 0
+            connection, bodies = members[place]
+            name = chance.choice(list(files))
+            body = bodies.find(name) or bodies.keep(name, files[name])
+            assert bytes(body) == files[name], (seed, name)
+            if chance.random() < 0.01:
+                connection.close()
+                del members[place]
+        comes_true(partial(keep_to, 100_000, [bodies for _, bodies in members]))
+        for connection, _ in members:
+            connection.close()

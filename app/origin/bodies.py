@@ -3,7 +3,8 @@
 Strategy: bodies lie in slabs (`slabs`), which other processes have as well: a body that is not here may be in a slab of
 theirs. When there is no room, the oldest slab of this process's own is dropped; what was asked for since it was last
 its turn is written into another one, and a slab of which that is true for the most part has another turn as it is. What
-is forgotten meanwhile lives as long as somebody still sends it.
+is forgotten meanwhile lives as long as somebody still sends it. Where not all have all slabs (no descriptor is left,
+the system has no files in memory), each process keeps to its part of the budget.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ class Others(Protocol):
 
 
 class Bodies:
-    """At most `budget` bytes of bodies in all processes of a server, by digest."""
+    """At most `budget` bytes of bodies in all processes of a server, by digest.
+
+    A process may have the newest body beyond that until it meets the others; one that is alone, until the next comes.
+    """
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
@@ -52,6 +56,7 @@ class Bodies:
         self._others: Others | None = None
         self._share = 0
         self._lent: dict[int, Slab] = {}
+        self._withheld: set[int] = set()
         self._places: dict[str, tuple[Slab, int, int]] = {}
         self._sealable = _most_sealed()
 
@@ -89,17 +94,25 @@ class Bodies:
         self._make_room(digest)
         return self._kept.get(digest, data)
 
-    def share(self, others: Others, processes: int) -> None:
-        """Have the budget in common with the others: this process may have its part of it, and what they leave."""
+    def share(self, others: Others | None, processes: int) -> None:
+        """Have the budget in common with the others: this process may have its part of it, and what they leave.
+
+        Where they cannot tell each other (None), it may have its part.
+        """
         self._others, self._share = others, self.budget // processes
+        if others is None:
+            self.leave()
+            return
         for slab in self._slabs:
             others.made(slab)
 
     def leave(self) -> None:
         """Go on without the others, with this process's part of the budget."""
         self._others, self.budget = None, self._share
+        self._withheld.clear()
         for key in list(self._lent):
             self.take_back(key)
+        self._make_room()
 
     def meet(self) -> None:
         """Take news of the others, and make the room that they need."""
@@ -112,12 +125,16 @@ class Bodies:
                     self._places[digest] = slab, offset, length
         self._make_room()
 
-    def lend(self, key: int, slab: Slab) -> None:
-        """Take a slab of another process."""
-        self._lent[key] = slab
+    def lend(self, key: int, slab: Slab | None) -> None:
+        """Take a slab of another process; None where this one cannot have it."""
+        if slab:
+            self._lent[key] = slab
+        else:
+            self._withheld.add(key)
 
     def take_back(self, key: int) -> None:
         """Forget a slab of another process."""
+        self._withheld.discard(key)
         slab = self._lent.pop(key, None)
         if slab is not None:
             self._forget(slab)
@@ -158,7 +175,7 @@ class Bodies:
 
     def _make_room(self, newest: str = "") -> None:
         """Drop slabs of ours until all processes keep to the budget, or we to our part; not the `newest` body's."""
-        while self._is_over() and len(self._slabs) > 1:
+        while self._is_over() and len(self._slabs) > bool(newest):
             slab = self._slabs.popleft()
             asked = [digest for digest in slab.digests if digest in self._asked and slab.has(self._kept.get(digest))]
             self._asked.difference_update(asked)
@@ -171,8 +188,13 @@ class Bodies:
                 self._write(digest, memoryview(body))
 
     def _is_over(self) -> bool:
-        lent = sum(slab.held for slab in self._lent.values())
-        return self.held > self._share and self.held + lent > self.budget
+        if self.held <= self._share:
+            return False
+        return self.held + sum(slab.held for slab in self._lent.values()) > self.budget or self._is_hidden()
+
+    def _is_hidden(self) -> bool:
+        """Whether not all that the processes keep is known to all."""
+        return self._others is not None and bool(self._withheld or any(slab.descriptor < 0 for slab in self._slabs))
 
     def _drop(self, slab: Slab) -> None:
         if slab is self._filling:

@@ -1,23 +1,30 @@
 """Slabs: bodies one behind the other, in a file in memory that other processes can have, too.
 
 Strategy: each body comes behind a record of its digest and length, which is written when the body is whole; whoever
-else has the slab reads on from the last record that it knows (`found`). Nothing of a slab is ever changed or taken
-away: who lets go of it does so alone, and the system frees its memory (memfd_create(2)) when all have. What another
-process wrote is not believed but compared with its digest.
+else has the slab reads on from the last record that it knows (`found`). A record has a checksum, because it may be
+looked at while it is being written. Nothing of a slab is ever changed or taken away: who lets go of it does so alone,
+and the system frees its memory (memfd_create(2)) when all have. What another process wrote is not believed but compared
+with its digest.
+
+Connections come first: a slab whose descriptor would be one of the upper half of those that the process may have is
+not in a file.
 """
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
+import resource
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from zlib import crc32
 
 LONG = 32 << 10
 """From this length in bytes on, sendfile(2) gives a body to a socket, which costs less than to copy it."""
-_RECORD = struct.Struct("<24sQ")
-_NOTHING, _FULL = b"\0" * 24, b"\xff" * 24
+_RECORD = struct.Struct("<24sQI")
+_FULL = b"\xff" * 24
 
 
 class Sealed(mmap.mmap):
@@ -46,10 +53,10 @@ class Slab:
     """A file in memory for bodies; where the system has none to give, memory of this process, `descriptor` -1."""
 
     def __init__(self, descriptor: int, size: int, protection: int) -> None:
-        self.descriptor = descriptor
         self._map = mmap.mmap(descriptor, size, flags=mmap.MAP_SHARED, prot=protection)
         self._view = memoryview(self._map).toreadonly()
         self._end = 0
+        self.descriptor = descriptor
         self.digests: list[str] = []
         """Of the bodies that are known to be in it."""
         self.held = 0
@@ -58,30 +65,25 @@ class Slab:
     @classmethod
     def made(cls, size: int) -> Slab:
         """Return an empty one. Raises OSError: no memory."""
-        descriptor = -1
         with suppress(AttributeError, OSError):  # another system, or no descriptor is left
             descriptor = os.memfd_create("static-host bodies")
-        try:
-            if descriptor >= 0:
+            with _closed_on_failure(descriptor):
+                _check_low(descriptor)
                 os.ftruncate(descriptor, size)
-            return cls(descriptor, size, mmap.PROT_READ | mmap.PROT_WRITE)
-        except BaseException:
-            _close(descriptor)
-            raise
+                return cls(descriptor, size, mmap.PROT_READ | mmap.PROT_WRITE)
+        return cls(-1, size, mmap.PROT_READ | mmap.PROT_WRITE)
 
     @classmethod
     def received(cls, descriptor: int) -> Slab:
         """Return the one that another process made. Raises OSError, ValueError; the descriptor is closed then."""
-        try:
+        with _closed_on_failure(descriptor):
+            _check_low(descriptor)
             return cls(descriptor, os.fstat(descriptor).st_size, mmap.PROT_READ)
-        except BaseException:
-            _close(descriptor)
-            raise
 
     def __del__(self) -> None:
         """Close the file; what is mapped, or on its way to a socket, is kept by the kernel."""
-        with suppress(AttributeError):  # it was not made
-            _close(self.descriptor)
+        if getattr(self, "descriptor", -1) >= 0:  # else it was not made
+            os.close(self.descriptor)
 
     def add(self, digest: str, data: bytes | memoryview) -> int | None:
         """Return the offset at which the body lies from now on, or None where there is no room."""
@@ -90,20 +92,20 @@ class Slab:
         if end + _RECORD.size > len(self._view):  # a last record says that the slab is full
             return None
         self._map[offset:end] = data
-        _RECORD.pack_into(self._map, self._end, digest.encode(), len(data))
+        self._write(digest.encode(), len(data))
         self._know(digest, offset, end)
         return offset
 
     def finish(self) -> None:
         """Say that nothing more is added."""
-        _RECORD.pack_into(self._map, self._end, _FULL, 0)
+        self._write(_FULL, 0)
 
     def found(self) -> Iterator[tuple[str, int, int]]:
         """Yield digest, offset and length of the bodies that another process has added since the last time."""
         while self._end >= 0:
-            digest, length = _RECORD.unpack_from(self._view, self._end)
-            if digest == _NOTHING:
-                return
+            digest, length, checksum = _RECORD.unpack_from(self._view, self._end)
+            if not checksum or checksum != _checksum(digest, length):
+                return  # there is none yet, or not the whole of it
             offset = _offset(self._end, length)
             if digest == _FULL or offset + length + _RECORD.size > len(self._view):
                 self._end = -1
@@ -126,6 +128,9 @@ class Slab:
         """Whether a body lies here."""
         return body.slab is self if isinstance(body, Sealed) else isinstance(body, memoryview) and body.obj is self._map
 
+    def _write(self, digest: bytes, length: int) -> None:
+        _RECORD.pack_into(self._map, self._end, digest, length, _checksum(digest, length))
+
     def _know(self, digest: str, offset: int, end: int) -> None:
         self.digests.append(digest)
         self.held += end - offset
@@ -143,6 +148,22 @@ def _offset(end: int, length: int) -> int:
     return -(-begin // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY if length >= LONG else begin
 
 
-def _close(descriptor: int) -> None:
-    if descriptor >= 0:
+def _checksum(digest: bytes, length: int) -> int:
+    return crc32(digest + length.to_bytes(8, "little"))
+
+
+@contextmanager
+def _closed_on_failure(descriptor: int) -> Iterator[None]:
+    """Close the descriptor if it does not become a slab's."""
+    try:
+        yield
+    except BaseException:
         os.close(descriptor)
+        raise
+
+
+def _check_low(descriptor: int) -> None:
+    """Raise OSError if the descriptor is one that connections are to have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and descriptor >= soft // 2:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
