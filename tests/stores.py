@@ -100,7 +100,8 @@ class Bucket(ThreadingHTTPServer):
     """The bucket ``bucket`` of what lies in `directory`, read-only but for PUT, in S3's protocol.
 
     `asked` are the keys that were asked for, ``?prefix`` for a list; `fault` may change what is answered: it is given
-    a key and a body, and returns another body, or a status, or None for silence until the end.
+    a key and a body, and returns another body, or a status, or None for silence until the end. `pace` is how many
+    bytes a second are sent of a body; 0: all at once.
     """
 
     daemon_threads = True
@@ -111,6 +112,7 @@ class Bucket(ThreadingHTTPServer):
         self.asked: list[str] = []
         self.fault: Callable[[str, bytes], bytes | int | None] = lambda key, body: body
         self.is_over = Event()
+        self.pace = 0
 
     @property
     def variables(self) -> dict[str, str]:
@@ -182,7 +184,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Last-Modified", formatdate(usegmt=True))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body)
+            step = self.server.pace // 20 or len(body) or 1
+            for start in range(0, len(body), step):
+                self.wfile.write(body[start : start + step])
+                if self.server.pace:
+                    self.server.is_over.wait(0.05)
 
 
 @contextmanager

@@ -137,6 +137,9 @@ def test_tasks_may_read_the_store_and_no_more() -> None:
     assert actions == ["s3:ListBucket", "s3:GetObject"]
     values = {each["Name"]: each["Value"] for each in task()["Environment"]}
     place = "s3://${StoreBucket}/${AWS::StackName}"
+    (tmpfs,) = task()["LinuxParameters"]["Tmpfs"]
+    assert values["DJANGO_STATIC_STORE_DISK"] == "128MB", "uploads need room in /tmp, too"
+    assert tmpfs["Size"] == 256
     assert values["DJANGO_STATIC_STORE"] == {"If": ["HasStore", {"Sub": place}, ""]}
     resources = [each["Resource"]["Sub"] for each in policy["PolicyDocument"]["Statement"]]
     assert resources[1] == "arn:${AWS::Partition}:s3:::${StoreBucket}/${AWS::StackName}/*"

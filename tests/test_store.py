@@ -399,18 +399,79 @@ def test_without_a_disk_small_files_are_kept_in_memory_and_large_ones_not_found(
     assert f"files/{large.removeprefix('/static/')}" not in store.asked
 
 
-def test_what_many_wait_for_reaches_them_though_memory_holds_one_file_at_a_time(old: Path, tmp_path: Path) -> None:
+def parts(old: Path, tmp_path: Path, number: int, length: int) -> list[str]:
+    """Publish so many files of random bytes to the directory `parts`, and return their names."""
     names = []
     (tmp_path / "tree").mkdir()
-    for number in range(8):
-        body = random.Random(number).randbytes(400_000)
-        names.append(f"part{number}.{sha256(body).hexdigest()[:12]}.bin")
+    for seed in range(number):
+        body = random.Random(seed).randbytes(length)
+        names.append(f"part{seed}.{sha256(body).hexdigest()[:12]}.bin")
         (tmp_path / "tree" / names[-1]).write_bytes(body)
     place = f"file://{tmp_path}/parts"
     pattern = {"DJANGO_STATIC_IMMUTABLE_PATTERN": r"\.[0-9a-f]{12}\.", "DJANGO_STATIC_STORE": place, **SETTINGS}
     for command in ("index", "publish"):
         result = run("static-host", command, str(tmp_path / "tree"), cwd=old, **pattern)
         assert result.returncode == 0, result.stderr
+    return names
+
+
+def test_what_takes_longer_than_a_request_waits_goes_on_arriving_for_those_after_it(old: Path, tmp_path: Path) -> None:
+    (name,) = parts(old, tmp_path, 1, 400_000)
+    with bucket(tmp_path / "parts") as slow:
+        with looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
+            assert is_404(got(running, f"/static/{name[:-4]}.0123456789ab.bin"))  # reads what there is
+            slow.pace = 200_000
+            assert is_404(got(running, f"/static/{name}"))
+            deadline = time.monotonic() + 30
+            while got(running, f"/static/{name}", "identity")[0] != 200:
+                assert time.monotonic() < deadline
+            body = got(running, f"/static/{name}", "identity")[2]
+        assert sha256(body).hexdigest()[:12] == name.split(".")[1]
+        assert slow.asked.count(f"files/{name}") == 1
+
+
+def test_what_trickles_is_given_up(old: Path, tmp_path: Path) -> None:
+    (name,) = parts(old, tmp_path, 1, 400_000)
+    with (
+        bucket(tmp_path / "parts") as slow,
+        looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running,
+    ):
+        assert is_404(got(running, "/static/other.0123456789ab.bin"))
+        slow.pace = 1_000
+        assert is_404(got(running, f"/static/{name}"))
+        running.wait_for("the store s3://bucket: fewer than 10,000 bytes a second came")
+
+
+def test_what_no_room_can_be_made_for_is_told(old: Path, tmp_path: Path) -> None:
+    (name,) = parts(old, tmp_path, 1, 1_200_000)
+    with (
+        bucket(tmp_path / "parts") as store,
+        looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_DISK="1MB") as running,
+    ):
+        assert is_404(got(running, f"/static/{name}"))
+        assert is_404(got(running, f"/static/{name}"))
+        told = f"s3://bucket/files/{name} is not served: no 1,200,000 bytes can be kept here (DJANGO_STATIC_STORE_DISK)"
+        assert running.output.count(told) == 1
+    assert f"files/{name}" not in store.asked
+
+
+def test_what_comes_at_a_time_to_a_disk_that_has_room_for_one_waits_for_its_turn(old: Path, tmp_path: Path) -> None:
+    names = parts(old, tmp_path, 4, 1_200_000)
+    small = {"DJANGO_STATIC_STORE_DISK": "1500kB", "DJANGO_STATIC_STORE_TIMEOUT": "10"}
+    with (
+        bucket(tmp_path / "parts") as store,
+        looking_into(store, old, tmp_path, **small) as running,
+        ThreadPoolExecutor(4) as threads,
+    ):
+        store.pace = 6_000_000
+        waiting = [threads.submit(got, running, f"/static/{name}", "identity") for name in names]
+        answers = [each.result(20) for each in waiting]
+    assert [answer[0] for answer in answers] == [200] * len(names)
+
+
+def test_what_many_wait_for_reaches_them_though_memory_holds_one_file_at_a_time(old: Path, tmp_path: Path) -> None:
+    names = parts(old, tmp_path, 8, 400_000)
+    place = f"file://{tmp_path}/parts"
     small = {"DJANGO_STATIC_MEMORY": "500kB", "DJANGO_STATIC_STORE_DISK": "0"}
     with looking(old, place, tmp_path, **small) as running, ThreadPoolExecutor(16) as threads:
         answers = list(threads.map(lambda name: got(running, f"/static/{name}", "identity"), names * 12))

@@ -33,7 +33,7 @@ log = logging.getLogger("static_host.store")
 ABSENT = 3.0
 """Seconds for which an object that is not there is not asked for again."""
 WRONG = 30.0
-"""The same of an object that is not what it should be."""
+"""The same of an object that is not what it should be, or longer than what can be kept."""
 MOST_ABSENT = 1_024
 AT_ONCE = 8
 """Bodies that are fetched at a time."""
@@ -195,6 +195,11 @@ class Elsewhere:
         await self._asked(lambda store: self._catalog.read(store, self._waited))
 
     async def _fetch(self, wanted: Representation) -> None:
+        if not self._found.has_room_for(wanted):
+            message = "%s/files/%s is not served: no %s bytes can be kept here (DJANGO_STATIC_STORE_DISK)"
+            log.error(message, self._url, wanted.file, f"{wanted.length:,}")
+            self._note(wanted.digest, WRONG)
+            raise Absent
         async with self._turns:
             if await taken_from_shelf(self._found, wanted):
                 return

@@ -1,7 +1,8 @@
 """One body: from the store, or from the shelf, into the server's hands, once its digest was compared.
 
 Rule: nothing is believed: neither the store's bytes nor those that another process has put on the shelf. A body that is
-to be in memory is held there; a longer one is written to the shelf as it comes.
+to be in memory is held there; a longer one is written to the shelf as it comes. Silence is what a store is given up
+for, not length: what arrives at `SLOWEST` or faster goes on arriving.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import asyncio
 import io
 import logging
 import os
+import time
 from collections.abc import AsyncIterator
 from hashlib import file_digest, sha256
 from typing import Any
@@ -18,12 +20,15 @@ from app.origin.index import Representation, digest, short_digest
 from app.store.catalog import Waited
 from app.store.found import Found
 from app.store.opening import FILES
-from app.store.shelf import Draft, NoRoom, Shelf
+from app.store.shelf import Crowded, Draft, NoRoom, Shelf
 
 log = logging.getLogger("static_host.store")
 
-CHUNK = 256 << 10
-"""Bytes that are taken from the store at a time, at least."""
+SLOWEST = 10_000
+"""Bytes a second that a body has to come at, once it comes."""
+HESITATION = 2.0
+"""Seconds that it may be behind that; the same for which a body waits for room on the shelf."""
+_MOMENT = 0.02
 
 
 class Absent(Exception):
@@ -46,8 +51,6 @@ async def taken_from_shelf(found: Found, representation: Representation) -> bool
 
 async def fetched(found: Found, store: Any, representation: Representation, waited: Waited) -> None:
     """Have the body at hand. Raises Absent, Wrong, OSError of the disk's in `Absent`, and what obstore raises."""
-    if found.shelf is None and not found.fits_in_memory(representation):
-        raise Absent
     try:
         answer = await waited(store.get_async(FILES + representation.file))
     except FileNotFoundError:
@@ -62,9 +65,9 @@ async def fetched(found: Found, store: Any, representation: Representation, wait
 
 
 async def _chunks(answer: Any, representation: Representation, waited: Waited) -> AsyncIterator[bytes]:
-    """Give the bytes as they come, never more than there should be. Raises Wrong."""
-    length = 0
-    stream = answer.stream(min_chunk_size=CHUNK)
+    """Give the bytes as they come, never more than there should be. Raises Wrong, TimeoutError."""
+    length, began = 0, None
+    stream = answer.stream(min_chunk_size=1)
     while True:
         try:
             chunk = bytes(await waited(anext(stream)))
@@ -73,6 +76,9 @@ async def _chunks(answer: Any, representation: Representation, waited: Waited) -
         length += len(chunk)
         if length > representation.length:
             break
+        began = began or time.monotonic()
+        if time.monotonic() - began > HESITATION + length / SLOWEST:
+            raise TimeoutError(f"fewer than {SLOWEST:,} bytes a second came")
         yield chunk
     if length != representation.length:
         raise Wrong("has not as many bytes as its index says")
@@ -107,7 +113,7 @@ async def _onto_shelf(found: Found, shelf: Shelf, representation: Representation
     draft: Draft | None = None
     whole = sha256()
     try:
-        draft = await asyncio.to_thread(shelf.draft, representation.length)
+        draft = await _drafted(shelf, representation.length)
         async for chunk in chunks:
             whole.update(chunk)
             await asyncio.to_thread(draft.write, chunk)
@@ -124,6 +130,18 @@ async def _onto_shelf(found: Found, shelf: Shelf, representation: Representation
     finally:
         if draft:
             draft.abandon()
+
+
+async def _drafted(shelf: Shelf, length: int) -> Draft:
+    """Return a file for so many bytes, once others that are on their way have made room. Raises NoRoom, OSError."""
+    latest = time.monotonic() + HESITATION
+    while True:
+        try:
+            return await asyncio.to_thread(shelf.draft, length)
+        except Crowded:
+            if time.monotonic() > latest:
+                raise
+        await asyncio.sleep(_MOMENT)
 
 
 def _take(found: Found, shelf: Shelf, representation: Representation) -> bytes | os.stat_result | None:

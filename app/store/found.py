@@ -56,6 +56,11 @@ class Found(Tree):
         """Whether the body is one that is kept in memory."""
         return representation.length <= self._in_memory
 
+    def has_room_for(self, representation: Representation) -> bool:
+        """Whether the body can be kept, in memory or on the disk."""
+        room = self.shelf.budget if self.shelf else 0
+        return self.fits_in_memory(representation) or representation.length <= room
+
     def open(self, representation: Representation) -> io.FileIO:
         """Return the open file. Raises Unfetched, OSError."""
         is_known = self.fits_in_memory(representation) or representation.digest in self._seen

@@ -31,6 +31,10 @@ class NoRoom(Exception):
     """A file is longer than the budget."""
 
 
+class Crowded(NoRoom):
+    """The room is taken by files that are being written just now."""
+
+
 class Draft:
     """A file on its way to the shelf."""
 
@@ -134,7 +138,7 @@ class Shelf:
             if total + length <= self.budget:
                 return
             if is_draft:
-                raise NoRoom
+                raise Crowded
             self.remove(name)
             total -= size
         if total + length > self.budget:
