@@ -101,7 +101,7 @@ class Bucket(ThreadingHTTPServer):
 
     `asked` are the keys that were asked for, ``?prefix`` for a list; `fault` may change what is answered: it is given
     a key and a body, and returns another body, or a status, or None for silence until the end. `pace` is how many
-    bytes a second are sent of a body; 0: all at once.
+    bytes a second are sent of an object; 0: all at once.
     """
 
     daemon_threads = True
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(answer, int):
             self._answer(answer, b"<Error><Code>Fault</Code></Error>")
         else:
-            self._answer(200, answer)
+            self._answer(200, answer, 0 if "list-type" in query else self.server.pace)
 
     do_HEAD = do_GET  # noqa: N815 - as the base class has it
 
@@ -177,17 +177,17 @@ class _Handler(BaseHTTPRequestHandler):
                 rows += f'<ETag>"{facts.st_mtime_ns}"</ETag><Size>{facts.st_size}</Size></Contents>'
         return f"<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>".encode()
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, pace: int = 0) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", f'"{md5(body).hexdigest()}"')
         self.send_header("Last-Modified", formatdate(usegmt=True))
         self.end_headers()
         if self.command != "HEAD":
-            step = self.server.pace // 20 or len(body) or 1
+            step = pace // 20 or len(body) or 1
             for start in range(0, len(body), step):
                 self.wfile.write(body[start : start + step])
-                if self.server.pace:
+                if pace:
                     self.server.is_over.wait(0.05)
 
 

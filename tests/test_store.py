@@ -430,6 +430,19 @@ def test_what_takes_longer_than_a_request_waits_goes_on_arriving_for_those_after
         assert slow.asked.count(f"files/{name}") == 1
 
 
+def test_so_does_an_index(old: Path, tmp_path: Path) -> None:
+    (name,) = parts(old, tmp_path, 1, 300)
+    (index,) = (tmp_path / "parts/releases").iterdir()
+    with bucket(tmp_path / "parts") as slow:
+        slow.pace = index.stat().st_size  # a second
+        with looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
+            assert is_404(got(running, f"/static/{name}"))
+            deadline = time.monotonic() + 30
+            while got(running, f"/static/{name}")[0] != 200:
+                assert time.monotonic() < deadline
+        assert slow.asked.count(f"releases/{index.name}") == 1
+
+
 def test_what_trickles_is_given_up(old: Path, tmp_path: Path) -> None:
     (name,) = parts(old, tmp_path, 1, 400_000)
     with (

@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from app.origin.index import Index, IndexDamaged, Resource, loads
 from app.origin.soundness import is_sound
+from app.store.arrival import Waited, arriving
 from app.store.opening import RELEASES, confirm_async, indexes_among, reason
 
 log = logging.getLogger("static_host.store")
@@ -31,8 +31,6 @@ LARGEST = 64 << 20
 
 Version = tuple[str, str, int]
 """An index in the store: its path, when it was written, and its bytes."""
-Waited = Callable[[Awaitable[Any]], Awaitable[Any]]
-"""Awaits something of the store's, for as long as one may. Raises TimeoutError."""
 
 
 class Catalog:
@@ -89,7 +87,7 @@ class Catalog:
             if version not in self._releases:
                 try:
                     answer = await waited(store.get_async(version[0]))
-                    data = bytes(await waited(answer.bytes_async()))
+                    data = b"".join([chunk async for chunk in arriving(answer, version[2], waited)])
                 except Exception as error:
                     failure = error
                     self._leave_out(version, reason(error))

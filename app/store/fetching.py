@@ -1,8 +1,7 @@
 """One body: from the store, or from the shelf, into the server's hands, once its digest was compared.
 
 Rule: nothing is believed: neither the store's bytes nor those that another process has put on the shelf. A body that is
-to be in memory is held there; a longer one is written to the shelf as it comes. Silence is what a store is given up
-for, not length: what arrives at `SLOWEST` or faster goes on arriving.
+to be in memory is held there; a longer one is written to the shelf as it comes.
 """
 
 from __future__ import annotations
@@ -17,17 +16,15 @@ from hashlib import file_digest, sha256
 from typing import Any
 
 from app.origin.index import Representation, digest, short_digest
-from app.store.catalog import Waited
+from app.store.arrival import Waited, arriving
 from app.store.found import Found
 from app.store.opening import FILES
 from app.store.shelf import Crowded, Draft, NoRoom, Shelf
 
 log = logging.getLogger("static_host.store")
 
-SLOWEST = 10_000
-"""Bytes a second that a body has to come at, once it comes."""
-HESITATION = 2.0
-"""Seconds that it may be behind that; the same for which a body waits for room on the shelf."""
+ROOM = 2.0
+"""Seconds for which a body waits for room on the shelf."""
 _MOMENT = 0.02
 
 
@@ -66,20 +63,11 @@ async def fetched(found: Found, store: Any, representation: Representation, wait
 
 async def _chunks(answer: Any, representation: Representation, waited: Waited) -> AsyncIterator[bytes]:
     """Give the bytes as they come, never more than there should be. Raises Wrong, TimeoutError."""
-    length, began = 0, None
-    stream = answer.stream(min_chunk_size=1)
-    while True:
-        try:
-            chunk = bytes(await waited(anext(stream)))
-        except StopAsyncIteration:
-            break
+    length = 0
+    async for chunk in arriving(answer, representation.length, waited):
         length += len(chunk)
-        if length > representation.length:
-            break
-        began = began or time.monotonic()
-        if time.monotonic() - began > HESITATION + length / SLOWEST:
-            raise TimeoutError(f"fewer than {SLOWEST:,} bytes a second came")
-        yield chunk
+        if length <= representation.length:
+            yield chunk
     if length != representation.length:
         raise Wrong("has not as many bytes as its index says")
 
@@ -134,7 +122,7 @@ async def _onto_shelf(found: Found, shelf: Shelf, representation: Representation
 
 async def _drafted(shelf: Shelf, length: int) -> Draft:
     """Return a file for so many bytes, once others that are on their way have made room. Raises NoRoom, OSError."""
-    latest = time.monotonic() + HESITATION
+    latest = time.monotonic() + ROOM
     while True:
         try:
             return await asyncio.to_thread(shelf.draft, length)
