@@ -177,6 +177,10 @@ def test_releases_come_from_an_object_store_the_newest_first(
             assert {file: found.get(file) for file in had} == {file: (tree / file).read_bytes() for file in had}
     fewer = carried_from(url, project, build, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
     assert {name[:6] for name in fewer if name.startswith("only-")} == {"only-1", "only-2"}
+    publish((project / "staticfiles").resolve(), to)
+    again = built(project, build, DJANGO_STATIC_PREVIOUS=url, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
+    told = f"{url} has 3 releases; those before the newest 2 are not carried: DJANGO_STATIC_KEEP_RELEASES is 1"
+    assert told in again.stderr
 
 
 def test_a_release_that_is_of_no_use_takes_no_other_of_the_store_with_it(

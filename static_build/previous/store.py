@@ -5,6 +5,7 @@ When an index was written is its object's time: a release that is published agai
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from app.origin.index import Representation
 from app.store.clouds import cloud_of
 from app.store.opening import FILES, Patience, StoreUnopened, indexes_in, opened, reason
 from static_build.previous.place import CHUNK, BodyUnusable, PlaceUnusable, Snapshot
+
+log = logging.getLogger("static_host.build")
 
 _PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
 
@@ -29,12 +32,15 @@ class Store:
     def snapshots(self, most: int) -> list[Snapshot]:
         """Return the trees whose indexes were written last."""
         try:
-            found = indexes_in(self._store)[:most]
-            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found]
+            found = indexes_in(self._store)
+            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found[:most]]
         except Exception as error:
             raise PlaceUnusable(f"{self.name} cannot be read: {reason(error)}. {_remedy(self.name)}") from None
         if not read:
             raise PlaceUnusable(f"{self.name} holds no release: nothing was published there.")
+        if found[most:]:
+            told = "%s has %d releases; those before the newest %d are not carried: DJANGO_STATIC_KEEP_RELEASES is %d"
+            log.info(told, self.name, len(found), most, most - 1)
         return [
             Snapshot(data, f"{self.name}/{facts['path']}", int(facts["last_modified"].timestamp()))
             for facts, data in read
