@@ -19,7 +19,7 @@ from app.guard import STALLED
 from app.origin.bodies import Body
 from app.origin.responder import Slice
 
-CHUNK = 1 << 20
+CHUNK = 2 << 20
 """Bytes that one client is sent before the others have their turn."""
 
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
@@ -139,7 +139,7 @@ def _read(descriptor: int, count: int, offset: int) -> None:
     """Read bytes into the page cache, and the descriptor's own copy of them nowhere. Closes it. Raises OSError."""
     try:
         with suppress(AttributeError):
-            os.posix_fadvise(descriptor, offset, 4 * CHUNK, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(descriptor, offset, 2 * CHUNK, os.POSIX_FADV_WILLNEED)
         end = offset + count
         while offset < end:
             got = len(os.pread(descriptor, min(1 << 18, end - offset), offset))
