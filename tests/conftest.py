@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,20 +38,22 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+def plain_with(files: Mapping[str, bytes], directory: Path, cache: Path, **variables: str) -> Path:
+    """Build the project "plain" with these static files more, by name, in a new directory below `directory`."""
+    project = copied("plain", directory)
+    for name, body in files.items():
+        (project / "mysite/static" / name).write_bytes(body)
+    settings = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    result = run("static-host", "build", cwd=project, **settings, **variables)
+    assert result.returncode == 0, result.stderr
+    return project
+
+
 @pytest.fixture(scope="session")
 def plain(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain", with its tree built at ``staticfiles``. Tests do not change it."""
-    project = copied("plain", tmp_path_factory.mktemp("projects"))
-    (project / "mysite/static/large.bin").write_bytes(LARGE)
-    result = run(
-        *("static-host", "build"),
-        cwd=project,
-        DJANGO_SETTINGS_MODULE="mysite.settings",
-        DJANGO_STATIC_CACHE=str(cache),
-        DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/",
-    )
-    assert result.returncode == 0, result.stderr
-    return project
+    directory = tmp_path_factory.mktemp("projects")
+    return plain_with({"large.bin": LARGE}, directory, cache, DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/")
 
 
 @pytest.fixture

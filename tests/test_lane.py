@@ -26,8 +26,8 @@ from app.origin.responder import Responder
 from app.origin.tree import load
 from app.protocol import FastLane
 from tests.cases import CSS, LARGE
-from tests.conftest import copied
-from tests.processes import SCRIPTS, Running, environment, free_port, run, serving
+from tests.conftest import plain_with
+from tests.processes import SCRIPTS, Running, environment, free_port, serving
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 BODIES = [random.Random(seed).randbytes(60_000) for seed in range(3)]
@@ -36,13 +36,8 @@ BODIES = [random.Random(seed).randbytes(60_000) for seed in range(3)]
 @pytest.fixture(scope="module")
 def bodies(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain" with three bodies that are kept in files in memory, and one that is too large for memory."""
-    project = copied("plain", tmp_path_factory.mktemp("bodies"))
-    for number, body in enumerate(BODIES):
-        (project / f"mysite/static/{number}.bin").write_bytes(body)
-    (project / "mysite/static/large.bin").write_bytes(BODIES[0] * 20)
-    result = run("static-host", "build", cwd=project, **SETTINGS, DJANGO_STATIC_CACHE=str(cache))
-    assert result.returncode == 0, result.stderr
-    return project
+    files = {f"{number}.bin": body for number, body in enumerate(BODIES)}
+    return plain_with({**files, "large.bin": BODIES[0] * 20}, tmp_path_factory.mktemp("bodies"), cache)
 
 
 @pytest.fixture(scope="module")

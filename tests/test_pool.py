@@ -21,8 +21,8 @@ from app.origin.bodies import Bodies
 from app.origin.index import digest
 from app.origin.slabs import Sealed
 from app.pool import Member, Pool
-from tests.conftest import copied
-from tests.processes import Running, run, serving
+from tests.conftest import plain_with
+from tests.processes import Running, serving
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 TWO = {**SETTINGS, "WEB_CONCURRENCY": "2", "ACCESS_LOG": "false"}
@@ -33,12 +33,7 @@ FILES = {f"{number}.bin": random.Random(number).randbytes(20_000 + 4_000 * numbe
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain" with files whose bytes cannot be compressed."""
-    project = copied("plain", tmp_path_factory.mktemp("pool"))
-    for name, body in FILES.items():
-        (project / "mysite/static" / name).write_bytes(body)
-    result = run("static-host", "build", cwd=project, **SETTINGS, DJANGO_STATIC_CACHE=str(cache))
-    assert result.returncode == 0, result.stderr
-    return project
+    return plain_with(FILES, tmp_path_factory.mktemp("pool"), cache)
 
 
 @pytest.fixture
