@@ -1,0 +1,37 @@
+"""A reference from one static file to another, as it stands in the file's text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+
+class UnreadableError(Exception):
+    """A text breaks the rules of its language, so that nothing in it can be told apart for sure."""
+
+    def __init__(self, message: str, text: str, position: int) -> None:
+        super().__init__(message)
+        self.line = text.count("\n", 0, position) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference: its `target`, with the language's escapes resolved, and where it stands.
+
+    `start` and `end` delimit, in characters, what another target replaces: the contents of a literal, without its
+    quotes. `escape` spells a target so that it can stand there. `is_url` says how the target is resolved: as a URL, to
+    which ``x.png`` is relative, or as a module specifier or the target of an ``@import``, where a bare name belongs to
+    a bundler or to an import map. A source map is only read by developer tools.
+    """
+
+    start: int
+    end: int
+    target: str
+    is_url: bool = True
+    is_source_map: bool = False
+    escape: Callable[[str], str] = field(default=str, compare=False, repr=False)
+
+    def moved(self, offset: int, escape: Callable[[str], str]) -> Reference:
+        """Return the reference as it stands in a text in which its own text begins at `offset`, escaped again."""
+        own = self.escape
+        return replace(self, start=self.start + offset, end=self.end + offset, escape=lambda url: escape(own(url)))

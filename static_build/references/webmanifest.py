@@ -1,0 +1,49 @@
+"""References in a web application manifest: its icons, those of its shortcuts, its screenshots.
+
+Rule: ``src`` names an image relative to the manifest (W3C Application Manifest, image resources). Every other URL in
+it (``start_url``, ``scope``) is a page's.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from static_build.references.reference import Reference, UnreadableError
+
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]', re.DOTALL)
+_IMAGES = frozenset(("icons", "screenshots"))
+
+
+def find_references(text: str) -> list[Reference]:
+    """Return the references in a manifest, in order. Raises UnreadableError."""
+    try:
+        json.loads(text.removeprefix("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise UnreadableError(error.msg, text, error.pos) from None
+    except RecursionError:
+        raise UnreadableError("it is nested too deeply", text, 0) from None
+    return list(_images(text))
+
+
+def _images(text: str) -> Iterator[Reference]:
+    keys: list[str] = []  # the key under which each open object or array stands
+    key, before = "", ""
+    for match in _TOKEN.finditer(text):
+        token = match[0]
+        if token[0] == '"':
+            if before == ":" and key == "src" and not _IMAGES.isdisjoint(keys):
+                yield Reference(match.start() + 1, match.end() - 1, json.loads(token, strict=False), escape=_escaped)
+            elif before in ("{", ",") and keys:
+                key = json.loads(token, strict=False)
+        elif token in "{[":
+            keys.append(key)
+            key = ""
+        elif token in "}]":
+            keys.pop()
+        before = token
+
+
+def _escaped(url: str) -> str:
+    return json.dumps(url, ensure_ascii=False)[1:-1]
