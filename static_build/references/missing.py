@@ -74,6 +74,6 @@ class _Hints:
         """Return the name whose last part is most like the missing one's, in the most similar folder, as a hint."""
         wanted = reference.name or reference.target
         parts = difflib.get_close_matches(wanted.rpartition("/")[2], sorted(self._names), n=2, cutoff=0.75)
-        names = sorted(name for part in parts[:1] for name in self._names[part] if name != reference.file)
-        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
+        others = [[name for name in sorted(self._names[part]) if name != reference.file] for part in parts]
+        near = difflib.get_close_matches(wanted, next(filter(None, others), []), n=1, cutoff=0.0)
         return f" Did you mean {near[0]}?" if near else ""
