@@ -198,7 +198,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
 
     def _note_unreadable(self, name: str, error: UnreadableError) -> None:
         if not self._is_of_a_package(name):
-            problem = f"cannot be read ({error}); its references keep their names"
+            problem = f"cannot be read ({error}); its references are kept"
             self.dangling.append(
                 MissingReference(name, error.line, "the file", name, is_optional=True, problem=problem)
             )

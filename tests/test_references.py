@@ -149,10 +149,7 @@ def test_a_script_that_cannot_be_read_is_left_as_it_is_and_named(build: Build, p
     result = build()
     assert (result.returncode, result.stderr.splitlines()) == (
         0,
-        [
-            "static-host: view.js, line 2: the file cannot be read (a string is not closed); its references keep "
-            + "their names."
-        ],
+        ["static-host: view.js, line 2: the file cannot be read (a string is not closed); its references are kept."],
     )
     assert (project / "staticfiles" / manifest(project)["view.js"]).read_text() == source
 

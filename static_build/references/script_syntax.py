@@ -186,7 +186,8 @@ class Syntax:
         if last == ":":
             return self._ends_label(tokens)
         if not _is_name(last):
-            return last in (";", "=>") or gap.endswith(("++", "--"))
+            is_over = last == ";" and not (self.brackets and self.brackets[-1].char == "(")  # but in the head of a loop
+            return is_over or last == "=>" or gap.endswith(("++", "--"))
         if last not in _BEFORE_VALUE or last in _BEFORE_BLOCK or _is_property(tokens):
             return tokens[-2:] != ["\\", "u"]  # \u{61} in a name
         return is_after_break and last in _RESTRICTED

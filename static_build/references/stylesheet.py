@@ -18,7 +18,7 @@ _STRING = rf"""(?:"(?:[^"\\\n\r\f]++|{_INSIDE})*+(?:"|{_ENDS})|'(?:[^'\\\n\r\f]+
 _SPACE = rf"(?:[ \t\n\r\f]|{_COMMENT})*+"
 _TOKEN = re.compile(
     rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})"
-    rf"|(?P<name>[@#]?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
+    rf"|<!--|-->|(?P<name>[@#]?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
 )
 _TARGET_OF_IMPORT = re.compile(rf"{_SPACE}(?P<string>{_STRING})")
 _CALL_OF_IMPORT = re.compile(rf"{_SPACE}(?P<name>(?:\w|{_ESCAPE})++)\(")
