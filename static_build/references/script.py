@@ -44,8 +44,6 @@ _META = rf"meta{_SPACE}\.{_SPACE}"
 _IMPORT_CALL = re.compile(rf"import{_SPACE}(?:\.{_SPACE}(?:defer|source|{_META}resolve{_SPACE}(?:\?\.)?){_SPACE})?\(")
 _URL_CALL = re.compile(rf"URL{_SPACE}\(")
 _NEW = re.compile(r"(?:^|[^\w$.#\\])new(?:\s+(?:window|self|globalThis)\s*\.)?$")
-_LONGEST_NEW = 80
-"""Characters before the word in which ``new`` is looked for."""
 _META_URL = re.compile(rf",{_SPACE}import{_SPACE}\.{_SPACE}{_META}url{_SPACE}(?:,{_SPACE})?")
 _ENDS_VALUE = re.compile(rf"{_SPACE}[),:]")
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
@@ -256,7 +254,7 @@ class _Lexer(Syntax):
 
     def _url(self, at: int) -> int:
         call, before = _URL_CALL.match(self.text, at), self.text[at - 1 : at]
-        if not call or before.isalnum() or before in ("_", "$") or not _NEW.search(self.gap(at)[-_LONGEST_NEW:]):
+        if not call or before.isalnum() or before in ("_", "$") or not _NEW.search(self.gap(at)):
             return self.keep(at, at + 3)
         return self._open_call(call.end(), _Call(is_url=True))
 
