@@ -21,9 +21,9 @@ from app import metrics
 from app.address import listening, url_of
 from app.asgi import create_app
 from app.counts import Counts
-from app.exits import Stop
 from app.observer import observer_of
 from app.process import Server
+from app.project import ProjectBroken
 from app.protocol import FastLane, unusable
 from app.settings import Settings
 from app.websocket import WebSocket
@@ -106,10 +106,8 @@ def _protocol_class() -> type[FastLane] | Literal["httptools"]:
     return "httptools"
 
 
-class StartFailed(Stop):
+class StartFailed(ProjectBroken):
     """The project's lifespan did not start."""
-
-    exit_code = 1
 
 
 def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, release: str) -> None:
