@@ -136,9 +136,10 @@ def check(as_json: bool) -> None:
             level      error, warning, info or ok
             check      what was looked at, a name that does not change: settings,
                        project, tree, manifest, static-url, static-prefix,
-                       static-root, debug, allowed-hosts, ssl-redirect,
-                       proxy-ssl-header, forwarded-allow-ips, health, csp,
-                       whitenoise, cache-middleware, django;
+                       static-root, media-url, packages, migrations, debug,
+                       allowed-hosts, ssl-redirect, proxy-ssl-header,
+                       forwarded-allow-ips, health, csp, whitenoise,
+                       cache-middleware, django;
                        django.security.W004 and so on are Django's own
             found      what was found, with its value
             remedy     what to do; empty if nothing is, or if found says it

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -107,8 +108,16 @@ def _of_settings(project: Project) -> Iterator[Finding]:
     yield inspection.allowed_hosts(project, django)
     yield from inspection.proxy(django, project.settings)
     yield from inspection.static_root(project, django)
+    yield from inspection.media_url(project, django, _prefix(project))
     yield from leftovers.whitenoise(django)
     yield from leftovers.caching(django)
+
+
+def _prefix(project: Project) -> str:
+    """Return the prefix of the static files that `serve` would serve, or that a build would make."""
+    with suppress(TreeUnusable):
+        return project.settings.static_prefix or _index(project.static_root.resolve()).prefix
+    return project.prefix
 
 
 def _of_tree(project: Project, root: Path) -> Iterator[Finding]:

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from app.findings import Finding
 from app.origin.index import Index
 from app.project import Project
+from app.script_name import with_script_name
 from app.settings import Settings
 
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
@@ -143,6 +144,42 @@ def _placed(path: Path) -> Path:
     """Return where the path lies, not where it leads: the static root is a symbolic link to a release."""
     path = path.absolute()
     return path.parent.resolve() / path.name
+
+
+def media_url(project: Project, django: Any, prefix: str) -> Iterator[Finding]:
+    """Find uploads whose URLs are those of static files; `prefix` is that of the tree.
+
+    Static files come first, so Django, or what serves MEDIA_ROOT, is never asked for such an upload.
+    """
+    own = django._wrapped.MEDIA_URL
+    if not own:  # Django then has "/", which nothing is served below
+        return
+    media = urlsplit(with_script_name(own, django.FORCE_SCRIPT_NAME))
+    path = unquote(f"{media.path.rstrip('/')}/")
+    remedy = "Set MEDIA_URL to a path of its own, for example '/media/'."
+    for served in _static_paths(project, django, prefix, media.netloc):
+        if path.startswith(served):
+            found = (
+                f"MEDIA_URL = {own!r} lies in {served}, where everything comes from the static tree: uploads are a 404"
+            )
+            yield Finding("warning", "media-url", found, remedy)
+            return
+        if served.startswith(path):
+            found = (
+                f"MEDIA_URL = {own!r}, and static files are served at {served}: an upload whose name begins with "
+                f"{served.removeprefix(path)!r} is a 404"
+            )
+            yield Finding("warning", "media-url", found, remedy)
+            return
+
+
+def _static_paths(project: Project, django: Any, prefix: str, host: str) -> Iterator[str]:
+    """Give the paths below which static files are served on a host; "" is the page's own."""
+    cdn = urlsplit(f"{project.host}{prefix}")
+    if host and host.lower() == cdn.netloc.lower():
+        yield cdn.path
+    if not host or host.partition(":")[0].lower() in django.ALLOWED_HOSTS:
+        yield from project.prefixes(prefix)
 
 
 def static_url(project: Project, index: Index) -> Iterator[Finding]:

@@ -335,6 +335,93 @@ def test_static_urls(project: Path, line: str, variables: dict[str, str], expect
     assert check(project, **variables).returncode == 0
 
 
+BELOW = """warning media-url: MEDIA_URL = {url!r} lies in {prefix}, where everything comes from the static tree: uploads
+are a 404 -> Set MEDIA_URL to a path of its own, for example '/media/'."""
+ABOVE = """warning media-url: MEDIA_URL = {url!r}, and static files are served at {prefix}: an upload whose name begins
+with {name!r} is a 404 -> Set MEDIA_URL to a path of its own, for example '/media/'."""
+
+
+@pytest.mark.parametrize(
+    ("url", "lines", "variables", "expected"),
+    [
+        ("", "", {}, ""),
+        ("/media/", "", {}, ""),
+        ("/static-media/", "", {}, ""),
+        ("media/", "FORCE_SCRIPT_NAME = '/shop'", {}, ""),
+        ("https://static.example.com/static/", "", {}, ""),
+        ("https://uploads.example.com/static/media/", "ALLOWED_HOSTS = ['*']", CDN, ""),
+        ("/static/media/", "", {}, BELOW.format(url="/static/media/", prefix="/static/")),
+        ("/static/media", "", CDN, BELOW.format(url="/static/media", prefix="/static/")),
+        ("static/media/", "", {}, BELOW.format(url="static/media/", prefix="/static/")),
+        ("/static/", "", {}, BELOW.format(url="/static/", prefix="/static/")),
+        ("//testserver/static/m/", "", {}, BELOW.format(url="//testserver/static/m/", prefix="/static/")),
+        (
+            "https://CDN.example.com/static/m/",
+            "",
+            CDN,
+            BELOW.format(url="https://CDN.example.com/static/m/", prefix="/static/"),
+        ),
+        (
+            "https://cdn.example.com/v1/static/m/",
+            "",
+            {"DJANGO_STATIC_HOST": "https://cdn.example.com/v1"},
+            BELOW.format(url="https://cdn.example.com/v1/static/m/", prefix="/v1/static/"),
+        ),
+        ("https://cdn.example.com/m/", "", CDN, ""),
+        ("/assets/m/", "", {"DJANGO_STATIC_PREFIX": "/assets/"}, BELOW.format(url="/assets/m/", prefix="/assets/")),
+        ("/static/m/", "", {"DJANGO_STATIC_PREFIX": "/assets/"}, ""),
+        ("/static/m/", "STATIC_URL = '/s/'", {}, BELOW.format(url="/static/m/", prefix="/static/")),  # the tree's
+        (
+            "static/m/",
+            "FORCE_SCRIPT_NAME = '/shop'",
+            {"DJANGO_STATIC_PREFIX": "/shop/static/"},
+            BELOW.format(url="static/m/", prefix="/shop/static/"),
+        ),
+        (
+            "/static/m/",
+            "FORCE_SCRIPT_NAME = '/shop'",
+            {"DJANGO_STATIC_PREFIX": "/shop/static/"},
+            BELOW.format(url="/static/m/", prefix="/static/"),
+        ),
+        (
+            "/m/",
+            "",
+            {"DJANGO_STATIC_PREFIX": "/m/static/"},
+            ABOVE.format(url="/m/", prefix="/m/static/", name="static/"),
+        ),
+        ("/", "", {}, ABOVE.format(url="/", prefix="/static/", name="static/")),
+    ],
+)
+def test_uploads_below_the_static_prefix(
+    project: Path, url: str, lines: str, variables: dict[str, str], expected: str
+) -> None:
+    settings(project, lines, f"MEDIA_URL = {url!r}")
+    assert told(project, "media-url", **variables) == one_line(expected)
+
+
+def test_uploads_are_looked_at_before_the_first_build(project: Path) -> None:
+    (project / "staticfiles").unlink()
+    settings(project, "STATIC_URL = '/s/'", "MEDIA_URL = '/s/media/'")
+    assert told(project, "media-url") == one_line(BELOW.format(url="/s/media/", prefix="/s/"))
+
+
+def test_what_is_said_of_uploads_is_so(project: Path) -> None:
+    settings(
+        project,
+        "MEDIA_ROOT = BASE_DIR / 'media'",
+        "MEDIA_URL = '/static/media/'",
+        "ROOT_URLCONF = 'mysite.uploads'",
+    )
+    (project / "mysite/uploads.py").write_text(
+        "from django.http import HttpResponse\n"
+        "from django.urls import re_path\n"
+        "urlpatterns = [re_path('', lambda request: HttpResponse('an upload'))]\n"
+    )
+    with serving(cwd=project, **SETTINGS) as running:
+        assert httpx.get(f"{running.url}/media/cat.png").text == "an upload"
+        assert httpx.get(f"{running.url}/static/media/cat.png").status_code == 404
+
+
 def policies(project: Path, *texts: str) -> None:
     """Give the project middleware of its own that send these policies: csp_0, csp_1 and so on."""
     (project / "mysite/security.py").write_text(
