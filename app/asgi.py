@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import health
+from app import health, misspelt
 from app.exits import Stop, explained
 from app.health import Readiness
 from app.lifespan import lifespan_of
@@ -187,6 +187,8 @@ class Booting:
         try:
             if self._app is None:
                 settings = Settings.read()
+                if not self._is_worker:
+                    misspelt.warn(settings)
                 observer = observer_of(settings) if self._is_worker else None
                 self._app = create_app(settings, self._comparing, observer)
                 if not self._is_worker:

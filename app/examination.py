@@ -20,6 +20,7 @@ from app.asgi import Front, create_app, in_the_way
 from app.content_policy import refusals
 from app.exits import Stop, explained
 from app.findings import Finding, is_ok, named
+from app.misspelt import misspelt
 from app.origin.index import Index
 from app.origin.tree import TreeDamaged, TreeUnusable, load
 from app.project import DJANGO_STORAGE, FORGOTTEN, Project, configured
@@ -32,7 +33,7 @@ ELSEWHERE = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own."
 def examination() -> Iterator[Finding]:
     """Give all findings. Raises Stop, which is a finding, too."""
     settings = Settings.read()
-    yield Finding("ok", "settings", "all environment variables are understood")
+    yield from _of_variables(settings)
     project = configured(settings)
     if project.seems_forgotten:
         yield Finding("warning", "project", FORGOTTEN, "Set DJANGO_SETTINGS_MODULE.")
@@ -48,6 +49,14 @@ def examination() -> Iterator[Finding]:
     yield from _of_tree(project, app.state.root)
     yield from _of_django(project)
     yield from _of_files(app.state.root)
+
+
+def _of_variables(settings: Settings) -> Iterator[Finding]:
+    found = list(misspelt(settings))
+    for each in found:
+        yield Finding("warning" if each.is_sure else "info", "settings", each.found, each.remedy)
+    if not any(each.is_sure for each in found):
+        yield Finding("ok", "settings", "all environment variables are understood")
 
 
 def _application(settings: Settings) -> Front | TreeUnusable:

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import uvicorn
 from starlette.types import ASGIApp
 
-from app import metrics
+from app import metrics, misspelt
 from app.address import listening, url_of
 from app.asgi import create_app
 from app.counts import Counts
@@ -58,6 +58,7 @@ ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 o
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
     logging.config.dictConfig(LOGGING)
+    misspelt.warn(settings)
     raise_limit()
     app = create_app(settings, observer=observer_of(settings))
     os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
