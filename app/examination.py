@@ -25,7 +25,9 @@ from app.origin.index import Index
 from app.origin.tree import TreeDamaged, TreeUnusable, load
 from app.project import DJANGO_STORAGE, FORGOTTEN, Project, configured
 from app.project import explained as explaining
+from app.requirements import contradictions, remedy
 from app.settings import Settings, SettingsWrong
+from app.values import STORE_SCHEMES
 
 ELSEWHERE = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own."
 
@@ -34,6 +36,7 @@ def examination() -> Iterator[Finding]:
     """Give all findings. Raises Stop, which is a finding, too."""
     settings = Settings.read()
     yield from _of_variables(settings)
+    yield from _of_packages(settings)
     project = configured(settings)
     if project.seems_forgotten:
         yield Finding("warning", "project", FORGOTTEN, "Set DJANGO_SETTINGS_MODULE.")
@@ -57,6 +60,25 @@ def _of_variables(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning" if each.is_sure else "info", "settings", each.found, each.remedy)
     if not any(each.is_sure for each in found):
         yield Finding("ok", "settings", "all environment variables are understood")
+
+
+def _of_packages(settings: Settings) -> Iterator[Finding]:
+    """Find packages that contradict the requirements, though `serve` can be loaded with them; those of extras, too."""
+    required = contradictions()
+    for each in contradictions(*_extras(settings)):
+        is_needed = not each.version and each not in required  # a setting asks for it
+        yield Finding("error" if is_needed else "warning", "packages", str(each), remedy([each]))
+
+
+def _extras(settings: Settings) -> Iterator[str]:
+    """Give the extras of this distribution that the settings make use of."""
+    stores = [place for place in settings.static_previous if place.partition("://")[0] in STORE_SCHEMES]
+    if settings.metrics_port:
+        yield "metrics"
+    if settings.static_store or stores:
+        yield "store"
+    if "zopfli" in settings.static_codings:
+        yield "zopfli"
 
 
 def _application(settings: Settings) -> Front | TreeUnusable:

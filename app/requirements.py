@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from traceback import format_exception_only
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.version import InvalidVersion
+from packaging.version import InvalidVersion, Version
 
 from app.exits import Stop
 
@@ -50,7 +50,7 @@ def blamed(error: Exception) -> PackagesWrong | None:
         return None
     what = format_exception_only(error)[-1].strip()
     lines = "\n".join(f"  {each}" for each in found)
-    wrong = PackagesWrong(f"it cannot run with the packages that are installed ({what}):\n{lines}")
+    wrong = PackagesWrong(f"packages are installed that this program cannot run with ({what}):\n{lines}")
     wrong.remedy = remedy(found)
     wrong.__cause__ = None if isinstance(error, _OF_VERSIONS) else error
     return wrong
@@ -99,7 +99,7 @@ def _version(name: str) -> str | None:
 
 def _fits(requirement: Requirement, version: str) -> bool:
     try:
-        return requirement.specifier.contains(version, prereleases=True)
+        return requirement.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return True
 
