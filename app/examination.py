@@ -20,6 +20,7 @@ from app.asgi import Front, create_app, in_the_way
 from app.content_policy import refusals
 from app.exits import Stop, explained
 from app.findings import Finding, is_ok, named
+from app.migrations import migrations
 from app.misspelt import misspelt
 from app.origin.index import Index
 from app.origin.tree import TreeDamaged, TreeUnusable, load
@@ -130,6 +131,7 @@ def _of_django(project: Project) -> Iterator[Finding]:
     yield from sorted(found, key=lambda finding: (finding.check, finding.found))
     if is_ok(found):
         yield Finding("ok", "django", "Django's system checks find no error")
+    yield from migrations(project)
 
 
 def _of_settings(project: Project) -> Iterator[Finding]:

@@ -7,13 +7,13 @@ remarked on. The functions change nothing: those over Django's settings are for 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from app.findings import Finding
+from app.findings import Finding, listed
 from app.origin.index import Index
 from app.project import Project
 from app.script_name import with_script_name
@@ -209,14 +209,9 @@ def manifest(index: Index, names: Mapping[str, str]) -> Finding:
     """Find names that pages ask for, and that the tree does not have: `names` is Django's manifest as it was read."""
     missing = sorted(set(names.values()).difference(index))
     if missing:
-        found = f"Django's manifest names {_listed(missing)}, which the tree does not have: pages ask for them in vain"
+        found = f"Django's manifest names {listed(missing)}, which the tree does not have: pages ask for them in vain"
         return Finding("error", "manifest", found, "Build the tree again.")
     if not names:
         found = "the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint"
         return Finding("warning", "manifest", found, "Build it with `static-host build`.")
     return Finding("ok", "manifest", f"all {len(names)} names of Django's manifest are in the tree")
-
-
-def _listed(names: Collection[str]) -> str:
-    first = ", ".join(list(names)[:3])
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
