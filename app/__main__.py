@@ -122,8 +122,10 @@ def check(as_json: bool) -> None:
 
     Settings, project and static tree are loaded. Every file of the tree is read and compared with the index; every
     encoded one is decoded and compared with its source. The project's settings are examined for what goes wrong behind
-    a proxy or with a static host of its own, and for what has no effect here. Django's own system checks are run, those
-    for deployment (`check --deploy`) too; none needs a database. The address is not tried.
+    a proxy or with a static host of its own, and for what has no effect here; variables for names that are misspelt;
+    packages for versions that contradict the requirements. Django's own system checks are run, those for deployment
+    (`check --deploy`) too; none needs a database. Databases that answer within three seconds are asked which migrations
+    are not applied. Without a tree all the rest is examined. The address is not tried.
 
     Prints a table of findings, each with its remedy: errors, warnings, what is good to know, what is in order. Exits
     with 0 if there is no error, with the code that `serve` would exit with if it cannot start, with 3 if a file is

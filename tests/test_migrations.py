@@ -109,8 +109,8 @@ def test_they_are_looked_for_without_a_tree_too(project: Path) -> None:
 def test_a_database_that_is_not_there_is_not_made(project: Path) -> None:
     assert told(project) == [
         (
-            "info: the database 'default' could not be asked for its migrations: django.db.utils.OperationalError: unable "
-            "to open database file"
+            "info: the database 'default' could not be asked for its migrations: django.db.utils.OperationalError: "
+            "unable to open database file"
         )
     ]
     assert not (project / "db.sqlite3").exists()
