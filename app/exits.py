@@ -8,7 +8,7 @@ code  meaning
 ====  ==============================================================================================================
 0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
 1     the Django project raised an exception (its traceback is printed), or ``check`` or ``verify`` found an error
-2     a setting, an option or a command is wrong, or a package that is installed
+2     a setting, an option or a command is wrong (or a package that is installed does not fit)
 3     the static tree is missing, damaged or unreadable
 4     the address cannot be listened on
 5     the build failed; the previous tree, if any, still stands
