@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from app.exits import reported
+from app.standard_streams import prepared
 
 
 class Commands(click.Group):
@@ -200,4 +201,5 @@ def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="static-host")
+    with prepared():
+        main(prog_name="static-host")

@@ -16,6 +16,7 @@ import click
 
 from app.exits import reported
 from app.settings import Settings, SettingsWrong
+from app.standard_streams import prepared
 from app.values import shown, sources
 
 if TYPE_CHECKING:
@@ -216,4 +217,5 @@ def index_command(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(prog_name="static-host build")
+    with prepared():
+        build(prog_name="static-host build")

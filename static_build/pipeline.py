@@ -26,6 +26,7 @@ from app.settings import Settings
 from static_build import bundles, record, resources
 from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
+from static_build.cache import directory as cache_directory
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
 from static_build.dcz import RECIPE
@@ -127,7 +128,7 @@ class _Build:
         self.root = root
         self.directory = directory
         self.encoder = Encoder(settings.static_codings)
-        self.cache = Cache(_cache_directory(settings), self.encoder.recipe)
+        self.cache = Cache(cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.before = current(root)
         self.was = _release_at(self.before)
         project.lay_over(project.prefix, directory, STORAGE)
@@ -289,8 +290,3 @@ def _verified(directory: Path, root: Path) -> Verified:
     except TreeDamaged as damaged:
         lines = "\n  ".join(["files of the new tree are not what was written:", *damaged.bad])
         raise BuildFailed(f"{lines}\n{root} is as it was.") from None
-
-
-def _cache_directory(settings: Settings) -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())  # no variable of ours
-    return settings.static_cache or home / "static-host"
