@@ -152,7 +152,13 @@ def _prefix(settings: Settings) -> str:
 def _write(root: Path, data: bytes) -> None:
     temporary = root / f".{index.NAME}"
     with temporary.open("wb") as file:
+        os.fchmod(file.fileno(), _readable(root))
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(root / index.NAME)
+
+
+def _readable(root: Path) -> int:
+    """Return the permissions of an index that everyone can read who can look into its directory. Raises OSError."""
+    return 0o600 | root.stat().st_mode & 0o044

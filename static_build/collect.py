@@ -102,7 +102,7 @@ def collect(
     storage: Any = storages["staticfiles"]
     manifests = bundles.manifests(found)
     if isinstance(storage, BuildStorage):
-        storage.files = files if uses(BuildStorage) else Files(directory, None, files.mode)
+        storage.files = files if uses(BuildStorage) else Files(directory, None, files.modes)
         storage.bundles = manifests
     try:
         _call(ignored)

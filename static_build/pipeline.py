@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from stat import S_IMODE
 
 from app.origin import index
 from app.origin.index import Release, Resource
@@ -32,7 +31,7 @@ from static_build.compress import NOTHING, Compressed, compress, is_offline, out
 from static_build.dcz import RECIPE
 from static_build.deltas import Deltas, Saving, saving
 from static_build.encode import Encoder
-from static_build.files import Files, file_mode
+from static_build.files import Files, Modes
 from static_build.holdings import Gone, Holding, gone, holdings
 from static_build.previous.carrying import carry
 from static_build.previous.lineage import Plan
@@ -101,8 +100,9 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
     project = configured(settings)
     root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - it takes ".." out, and leaves the link alone
     try:
-        with staging(root) as directory:
-            work = _Build(project, settings, root, directory, verifies)
+        modes = Modes.of_project()
+        with staging(root, modes) as directory:
+            work = _Build(project, settings, root, directory, modes, verifies)
             made, changed = work.run(progress)
             for warning in made.warnings:
                 log.warning("%s", warning)
@@ -119,7 +119,9 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
 class _Build:
     """One build of a project into the new directory `directory`."""
 
-    def __init__(self, project: Project, settings: Settings, root: Path, directory: Path, verifies: bool) -> None:
+    def __init__(
+        self, project: Project, settings: Settings, root: Path, directory: Path, modes: Modes, verifies: bool
+    ) -> None:
         self.verifies = verifies
         self.verified: Verified | None = None
         self.plan = Plan()
@@ -133,7 +135,7 @@ class _Build:
         self.was = _release_at(self.before)
         project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
-        self.files = Files(directory, self.before, file_mode())
+        self.files = Files(directory, self.before, modes)
         self.deltas = Deltas(directory, self.files, self.cache.directory, settings)
 
     def run(self, progress: resources.Progress) -> tuple[resources.Made, bool]:
@@ -154,6 +156,7 @@ class _Build:
             made = self._made(collected, compressed, progress)
             in_the_way = self._write_index(made, collected, compressed, earlier)
         made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
+        self.files.modes.set_in(self.directory)
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
         stale = [] if self.plan.kept else [REUSED.format(name=name) for name in reused(self.before, made.resources)]
@@ -210,12 +213,12 @@ class _Build:
         if is_offline() or not uses(BuildStorage):
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
-        facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.mode)
+        facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.modes)
         return fingerprint(found, *facts, RECIPE, self.deltas.budget)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""
-        if not whole(tree) or S_IMODE((tree / index.NAME).stat().st_mode) != self.files.mode:
+        if not whole(tree) or not self.files.modes.are_of(tree, tree / index.NAME):
             return False
         with suppress(TreeUnusable):
             self.verified = verify(tree) if self.verifies else None

@@ -29,7 +29,7 @@ from app.exits import Stop
 from app.origin import index
 from app.origin.index import Resource
 from app.origin.tree import TreeUnusable, load
-from static_build.files import umask
+from static_build.files import Modes, make_folder
 
 log = logging.getLogger("static_host.build")
 
@@ -41,17 +41,19 @@ class BuildFailed(Stop):
 
 
 @contextmanager
-def staging(root: Path) -> Iterator[Path]:
-    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed."""
+def staging(root: Path, modes: Modes) -> Iterator[Path]:
+    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed.
+
+    `modes` are the permissions of the directories above it that are missing; its own are the builder's alone.
+    """
     _refuse_what_is_not_a_tree(root)
     home = _home(root)
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home, modes)
     with (home / "lock").open("w") as lock:
         _wait_for(lock.fileno(), root)
         for killed in home.glob("building-*"):
             shutil.rmtree(killed, ignore_errors=True)
         directory = Path(tempfile.mkdtemp(prefix="building-", dir=home))
-        directory.chmod(0o777 & ~umask())  # a server may run as another user
         try:
             yield directory
         finally:
