@@ -38,8 +38,8 @@ from static_build.previous.lineage import Plan
 from static_build.previous.places import Found
 from static_build.previous.places import found as earlier_releases
 from static_build.previous.problems import Problems
-from static_build.releases import BuildFailed, current, reused, staging, swap, whole
-from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
+from static_build.releases import BuildFailed, current, described, reused, staging, swap, whole
+from static_build.sources import Source, fingerprint, refuse_clashes, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
 
 log = logging.getLogger("static_host.build")
@@ -107,7 +107,8 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
             for warning in made.warnings:
                 log.warning("%s", warning)
     except OSError as error:
-        raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
+        error.filename = error.filename or str(root)
+        raise BuildFailed(f"{described(error)} {root} is as it was.") from None
     tree = index.loads((root / index.NAME).read_bytes())
     release = tree.releases[0].digest
     held = holdings(tree.releases, tree.values())
@@ -143,6 +144,7 @@ class _Build:
         with explained(self.project.name):
             refuse_inside(self.root)
             found = sources()
+            refuse_clashes(found)
         ignored = dangling_links(found)
         inputs = self._inputs(found)
         with earlier_releases(self.settings, self.project.prefix) as earlier:  # let go of before anything is removed

@@ -109,6 +109,6 @@ def test_other_permissions_make_the_tree_anew(
 def test_an_index_of_another_tool_s_tree_can_be_read_by_who_reads_the_tree(project: Path) -> None:
     (project / "dist").mkdir(mode=0o755)
     (project / "dist/x.txt").write_text("x")
-    command = [SCRIPTS / "static-host", "index", "dist"]
+    command = [str(SCRIPTS / "static-host"), "index", "dist"]
     assert subprocess.run(command, cwd=project, env=environment({}), umask=0o077, timeout=60).returncode == 0
     assert oct(stat.S_IMODE((project / "dist/static-host.index").stat().st_mode)) == "0o644"
