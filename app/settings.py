@@ -127,6 +127,13 @@ class Settings(BaseSettings):
         "br, zstd and gzip or zopfli, separated by commas, for example br,gzip",
         shown="br,zstd,gzip",
     )
+    static_effort: Literal["best", "fast"] = _variable(
+        "DJANGO_STATIC_EFFORT",
+        "best",
+        "How much the build tries: `best` makes files that are as small as can be; `fast`, for CI and previews, takes "
+        "about a sixth of the time and makes about 6 % more bytes (12 % where no zstd is read).",
+        "best or fast",
+    )
     static_missing_references: Literal["error", "warn"] = _variable(
         "DJANGO_STATIC_MISSING_REFERENCES",
         "error",

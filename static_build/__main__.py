@@ -59,8 +59,10 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
     DJANGO_STATIC_PREVIOUS_PROBLEMS=warn; the very first build needs that. Files that have earlier versions among those
     are encoded against each of them, too (dcz), for browsers that have it, within DJANGO_STATIC_DICTIONARY_BYTES.
 
-    Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again.
-    `static-host serve --help` lists all variables.
+    Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again. What the
+    tree at the static root or a SOURCE has encoded in the same way is used again, too, after it was decoded and
+    compared with the source. DJANGO_STATIC_EFFORT=fast is for CI and previews: encoding takes about a sixth of the
+    time, and files are about 6 % larger. `static-host serve --help` lists all variables.
 
     --verify reads the new tree again before it takes the old one's place: every file must have the length and the
     digest that the index says, and every encoded one must decode to its source (a carried delta whose dictionary the
@@ -79,6 +81,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            without coding), wire (the smallest of each),
                            codings (br, zstd, gzip: bytes, or null), seconds
                            (of encoding), tried (worth encoding), from_cache
+                           (of these, what an earlier build had encoded)
         media_types        a list: media_type, and what totals has
         contents           a list: names, media_type, lengths (identity, br,
                            zstd, gzip), wire, tried, seconds, from_cache
@@ -106,14 +109,16 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
         if page:
             report.try_to_write(page)
         with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a project may print
-            built = run(_with(previous, Settings.read()), progress=progress.bar, verifies=verifies)
+            settings = _with(previous, Settings.read())
+            built = run(settings, progress=progress.bar, verifies=verifies)
         if page:
             report.write(page, built)
     if as_json:
         proof = {"verified": asdict(built.verified)} if built.verified else {}
         click.echo(json.dumps({**report.document(built), **proof}, indent=2))
     else:
-        click.echo("\n".join([*_lines(built), report.table(built)]))
+        advice = report.advice(built.encoding, settings.static_effort)
+        click.echo("\n".join([*_lines(built), report.table(built), *advice]))
 
 
 def _with(previous: tuple[str, ...], settings: Settings) -> Settings:

@@ -24,7 +24,7 @@ from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest
 from app.settings import Settings
 from static_build.bundles import named
 from static_build.cache import Cache
-from static_build.dcz import HEADER, MAGIC, RECIPE, compressed, decodes, encode
+from static_build.dcz import HEADER, MAGIC, compressed, decodes, encode, recipe
 from static_build.dictionaries import LEAST, Kept, fit, is_renamed, is_widest, offered, patterns_of
 from static_build.files import Files
 from static_build.resources import logical
@@ -106,6 +106,7 @@ class Deltas:
         self._root = root
         self._files = files
         self._cache = cache
+        self._effort = settings.static_effort
         self.budget = int(settings.static_dictionary_bytes) if settings.static_previous else 0
         """Bytes of files that may be encoded against earlier versions; 0: none are, nor will be in later releases."""
         self.warnings: list[str] = []
@@ -162,13 +163,13 @@ class Deltas:
         data = (self._root / pair.identity.file).read_bytes()
         dictionary = (self._root / pair.dictionary.file).read_bytes()
         sha_256 = sha256(dictionary)
-        recipe = f"{RECIPE}:{sha_256.hexdigest()}:{pair.smallest}"  # by the last it is judged whether to try at all
-        cache = Cache(self._cache, recipe)
+        basis = f"{sha_256.hexdigest()}:{pair.smallest}"  # by the last it is judged whether to try at all
+        cache = Cache(self._cache, f"{recipe(self._effort)}:{basis}")
         encoded = cache.get(data)
         took = 0.0
         if encoded is None:
             alike = HEADER + len(compressed(data, dictionary, _QUICK_LEVEL)) < _QUICK_SHARE * pair.smallest
-            encoded = {DICTIONARY_CODING: encode(data, dictionary)} if alike else {}
+            encoded = {DICTIONARY_CODING: encode(data, dictionary, self._effort)} if alike else {}
             took = time.monotonic() - began
             cache.put(data, encoded, took)
         delta = encoded.get(DICTIONARY_CODING)

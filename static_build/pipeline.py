@@ -22,13 +22,12 @@ from app.origin.index import Release, Resource
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import bundles, record, resources
+from static_build import bundles, dcz, record, resources
 from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.cache import directory as cache_directory
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
-from static_build.dcz import RECIPE
 from static_build.deltas import Deltas, Saving, saving
 from static_build.encode import Encoder
 from static_build.files import Files, Modes
@@ -81,6 +80,11 @@ class Built:
         return sum(min(content.lengths.values()) for content in self.made.contents)
 
     @property
+    def encoding(self) -> float:
+        """Seconds in which this very build encoded, all threads added up."""
+        return sum(each.seconds for each in self.made.contents if not each.from_cache) + self.saving.seconds
+
+    @property
     def encoded(self) -> int:
         """Contents whose format is worth encoding."""
         return sum(content.tried for content in self.made.contents)
@@ -130,7 +134,7 @@ class _Build:
         self.settings = settings
         self.root = root
         self.directory = directory
-        self.encoder = Encoder(settings.static_codings)
+        self.encoder = Encoder(settings.static_codings, settings.static_effort)
         self.cache = Cache(cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.before = current(root)
         self.was = _release_at(self.before)
@@ -216,7 +220,7 @@ class _Build:
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
         facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.modes)
-        return fingerprint(found, *facts, RECIPE, self.deltas.budget)
+        return fingerprint(found, *facts, dcz.recipe(self.settings.static_effort), self.deltas.budget)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""
