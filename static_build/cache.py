@@ -75,13 +75,14 @@ class Cache:
         """Return the seconds in which this very build encoded these bytes; None if an earlier one did."""
         return self._made.get(self._path(data))
 
-    def put(self, data: bytes, encoded: dict[str, bytes], seconds: float) -> None:
+    def put(self, data: bytes, encoded: dict[str, bytes], seconds: float | None) -> None:
         """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write.
 
-        `seconds` is how long they took to make.
+        `seconds` is how long they took to make; None where an earlier build made them.
         """
         path = self._path(data)
-        self._made[path] = seconds
+        if seconds is not None:
+            self._made[path] = seconds
         head = json.dumps([[coding, len(body)] for coding, body in encoded.items()]).encode()
         entry = b"\n".join([head, b"".join(encoded.values())])
         with suppress(OSError):

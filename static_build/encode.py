@@ -65,6 +65,10 @@ _QUICK: dict[int, int] = {
 }
 _HOPELESS = 0.99
 """What a quick look leaves of a large file, at least, if nothing saves 5 % of it."""
+_UNLIKELY = 0.9
+"""What it leaves, at least, of a file of which an index says that nothing saved 5 %, if that is to be believed."""
+_SHORT = 4 << 10
+"""Bytes of a file up to which encoding costs no more than a look."""
 _SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*(?:\*/)?\s*)\Z")
 _END = 512
 """Bytes at a file's end in which the name of its source map is looked for."""
@@ -103,24 +107,33 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         """What the bytes of each coding depend on beside the data: other encoders or versions make other bytes."""
         self.recipe = ",".join(self.recipes.values())
 
-    def encoded(self, data: bytes, known: Mapping[str, bytes] | None = None) -> dict[str, bytes]:
+    def encoded(self, data: bytes, known: Mapping[str, bytes | None] | None = None) -> dict[str, bytes]:
         """Return the encoded bytes of each coding that saves at least 5 %, and more than its headers cost.
 
-        `known` are those that were made earlier with the same recipes.
+        `known` are those that another build made with the same recipes; None for those that did not pay there.
         """
         known = known or {}
-        if not known and len(data) >= _LARGE and len(zstd.compress(data, options=_QUICK)) > _HOPELESS * len(data):
+        if len(data) >= _LARGE and not any(known.values()) and _is_hopeless(data, _HOPELESS):
             return {}
+        idle = {coding for coding in known if known[coding] is None}
+        if len(data) < _SHORT or not idle or not _is_hopeless(data, _UNLIKELY):
+            idle = set()
         levels = _BEST if self._effort == "best" else _FAST_LONG if len(data) >= _LONG else _FAST_SHORT
         candidates = {
-            coding: known[coding] if coding in known else encode(data, levels)
+            coding: known.get(coding) or encode(data, levels)
             for coding, encode in self._encoders.items()
+            if coding not in idle
         }
         return {
             coding: result
             for coding, result in candidates.items()
             if len(data) - len(result) > HEADERS and self.is_compressed_effectively(coding, "", len(data), result)
         }
+
+
+def _is_hopeless(data: bytes, share: float) -> bool:
+    """Whether a quick look leaves more than this share of the data."""
+    return len(zstd.compress(data, options=_QUICK)) > share * len(data)
 
 
 def _brotli(data: bytes, levels: Levels) -> bytes:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.origin import index
-from app.origin.index import Release, Resource
+from app.origin.index import DICTIONARY_CODING, Release, Resource
+from app.origin.recipes import Recipes
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
@@ -38,6 +39,7 @@ from static_build.previous.places import Found
 from static_build.previous.places import found as earlier_releases
 from static_build.previous.problems import Problems
 from static_build.releases import BuildFailed, current, described, reused, staging, swap, whole
+from static_build.reuse import Encodings, Reuse, reusing
 from static_build.sources import Source, fingerprint, refuse_clashes, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
 
@@ -135,6 +137,7 @@ class _Build:
         self.root = root
         self.directory = directory
         self.encoder = Encoder(settings.static_codings, settings.static_effort)
+        self.recipes = {**self.encoder.recipes, DICTIONARY_CODING: dcz.recipe(settings.static_effort)}
         self.cache = Cache(cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.before = current(root)
         self.was = _release_at(self.before)
@@ -156,11 +159,13 @@ class _Build:
             if known and self.before and self._is_unchanged(known, self.before, inputs, earlier):
                 made = self._as_before(known, self.before)
                 return replace(made, warnings=(*made.warnings, *earlier.warnings)), False
-            with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
-                collected = collect(self.directory, self.settings, found, ignored, self.files)
-                compressed = compress(self.project.host + self.project.prefix)
-            made = self._made(collected, compressed, progress)
-            in_the_way = self._write_index(made, collected, compressed, earlier)
+            with reusing(self.before, earlier, self.encoder, self.recipes) as reuse:
+                encodings = Encodings(self.encoder, self.cache, reuse)
+                with explained(self.project.name), encoding_ahead(found, encodings):
+                    collected = collect(self.directory, self.settings, found, ignored, self.files)
+                    compressed = compress(self.project.host + self.project.prefix)
+                made = self._made(collected, compressed, encodings, progress)
+                in_the_way = self._write_index(made, collected, compressed, earlier, reuse)
         made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
         self.files.modes.set_in(self.directory)
         if self.verifies:
@@ -181,13 +186,14 @@ class _Build:
         return known.carried == self.plan.digest and self._is_intact(before)
 
     def _write_index(
-        self, made: resources.Made, collected: Collected, compressed: Compressed, earlier: Found
+        self, made: resources.Made, collected: Collected, compressed: Compressed, earlier: Found, reuse: Reuse
     ) -> list[str]:
         """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
         others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
         resources = made.resources
-        data = _index(self.project, resources, manifest, others)
+        recipes = Recipes(self.recipes, made.supplied)
+        data = _index(self.project, resources, manifest, others, recipes)
         own = index.loads(data).releases[0].digest
         self.plan = earlier.plan(own)
         problems = Problems(self.settings.static_previous_problems)
@@ -195,11 +201,11 @@ class _Build:
         carried = carry(resources, {manifest[0], *others, *taken}, self.plan, self.files, problems)
         problems.settle()
         offered = self.deltas.offered(carried, manifest[1], collected.bundles, self.plan.offered)
-        whole = self.deltas.added(offered)
+        whole = self.deltas.added(offered, reuse)
         made_at = self._time_of(own, earlier)
         if self.deltas.budget or self.plan.kept or made_at is not None:
             releases = tuple(ancestor.release for ancestor in self.plan.kept)
-            data = _index(self.project, whole, manifest, others, made_at, releases)
+            data = _index(self.project, whole, manifest, others, recipes, made_at, releases)
         self.files.write(index.NAME, data)
         return problems.warnings
 
@@ -238,7 +244,9 @@ class _Build:
         check_references(known.dangling, manifest["paths"], self.settings)
         return resources.recalled(tree, self.encoder, known.warnings)
 
-    def _made(self, collected: Collected, compressed: Compressed, progress: resources.Progress) -> resources.Made:
+    def _made(
+        self, collected: Collected, compressed: Compressed, encodings: Encodings, progress: resources.Progress
+    ) -> resources.Made:
         manifest = self.directory / collected.manifest
         if not manifest.exists():
             message = f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
@@ -262,8 +270,7 @@ class _Build:
             self.directory,
             names,
             lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
-            self.encoder,
-            self.cache,
+            encodings,
             self.files,
             progress,
         )
@@ -276,11 +283,12 @@ def _index(
     resources: Mapping[str, Resource],
     manifest: tuple[str, bytes],
     others: dict[str, bytes],
+    recipes: Recipes,
     time: int | None = None,
     earlier: tuple[Release, ...] = (),
 ) -> bytes:
     try:
-        return index.dumps(project.prefix, resources, manifest, others, time=time, earlier=earlier)
+        return index.dumps(project.prefix, resources, manifest, others, time=time, earlier=earlier, recipes=recipes)
     except ValueError as error:
         raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
 
