@@ -23,7 +23,7 @@ from app.origin.recipes import Recipes
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import bundles, dcz, record, resources
+from static_build import bundles, dcz, record, resources, svgz
 from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.cache import directory as cache_directory
@@ -251,6 +251,7 @@ class _Build:
         if not manifest.exists():
             message = f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
             raise BuildFailed(message)
+        unfolded = tuple(svgz.unfold(self.directory, self.files))
         root_files = self.settings.static_root_files
         folders = tuple(name for name in root_files if name.endswith("/"))
         names = resources.names(self.directory, lambda name: name in root_files or name.startswith(folders))
@@ -275,7 +276,7 @@ class _Build:
             progress,
         )
         self.cache.prune()
-        return made
+        return replace(made, warnings=(*unfolded, *made.warnings))
 
 
 def _index(

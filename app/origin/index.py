@@ -46,6 +46,8 @@ NAME = "static-host.index"
 """The index's file name inside a tree."""
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """Content coding (RFC 9110 §8.4.1) → what is appended to a file's name for its encoded sibling."""
+UNFOLDED = ".identity"
+"""What is appended to an .svgz file's name for its decoded sibling, in a tree that other tools made."""
 DICTIONARY_CODING = "dcz"
 """The coding by zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
 
