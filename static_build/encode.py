@@ -54,7 +54,7 @@ class Levels:
 _BEST = Levels(br=11, zstd=22, gzip=9)
 _FAST_SHORT = Levels(br=10, zstd=9, gzip=6)
 _FAST_LONG = Levels(br=7, zstd=17, gzip=6)
-_LONG = 128 << 10
+_LONG = 32 << 10
 """Bytes from which on zstd, which costs a tenth of brotli's high qualities, makes files that are hardly larger."""
 _DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 _LARGE = 1 << 20
