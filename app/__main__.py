@@ -45,7 +45,8 @@ def main() -> None:
     \b
     Exit codes:
         0  done; for serve and dev: stopped by SIGINT or SIGTERM
-        1  the Django project raised an exception, or check or verify found an error
+        1  the Django project raised an exception, check or verify found an error, or
+           standard output could not be written
         2  a setting, an option or a command is wrong
         3  the static tree is missing, damaged or unreadable
         4  the address cannot be listened on

@@ -20,7 +20,7 @@ from app.standard_streams import prepared
 from app.values import shown, sources
 
 if TYPE_CHECKING:
-    from static_build.pipeline import Built
+    from static_build.built import Built
 
 
 HELP = {"help_option_names": ["-h", "--help"]}
@@ -62,7 +62,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
     Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again. What the
     tree at the static root or a SOURCE has encoded in the same way is used again, too, after it was decoded and
     compared with the source. DJANGO_STATIC_EFFORT=fast is for CI and previews: encoding takes about a sixth of the
-    time, and files are about 6 % larger. `static-host serve --help` lists all variables.
+    CPU time, and makes about 6 % more bytes. `static-host serve --help` lists all variables.
 
     --verify reads the new tree again before it takes the old one's place: every file must have the length and the
     digest that the index says, and every encoded one must decode to its source (a carried delta whose dictionary the
@@ -203,8 +203,9 @@ def index_command(directory: Path) -> None:
 
     Siblings that end in .br, .gz or .zst are used if they decode to their file and are smaller; nothing is encoded.
     Immutable is what Django's manifest (staticfiles.json) or a bundler's lists as fingerprinted, and what
-    DJANGO_STATIC_IMMUTABLE_PATTERN finds. Nothing in the directory is changed but the index. Files that change later
-    need a new index.
+    DJANGO_STATIC_IMMUTABLE_PATTERN finds. Nothing in the directory is changed but the index; beside an .svgz file its
+    decoded form is written (.svgz.identity), for clients that do not accept gzip. Files that change later need a new
+    index.
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from app.origin import index
@@ -25,14 +25,15 @@ from app.project import Project, configured, explained
 from app.settings import Settings
 from static_build import bundles, dcz, record, resources, svgz
 from static_build.ahead import encoding_ahead
+from static_build.built import Built
 from static_build.cache import Cache
 from static_build.cache import directory as cache_directory
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
-from static_build.deltas import Deltas, Saving, saving
+from static_build.deltas import Deltas, saving
 from static_build.encode import Encoder
 from static_build.files import Files, Modes
-from static_build.holdings import Gone, Holding, gone, holdings
+from static_build.holdings import gone, holdings
 from static_build.previous.carrying import carry
 from static_build.previous.lineage import Plan
 from static_build.previous.places import Found
@@ -51,50 +52,6 @@ REUSED = (
     "{name} is immutable and has other bytes than in the release before: a browser that has those keeps them for a "
     "year. Give it another name."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads.
-
-    `made` is the release by itself; `holdings` is what the tree has of it and of each earlier release that it carries,
-    the newest first; `dropped` are those that it carries no longer; `saving` is what its deltas come to.
-    """
-
-    root: Path
-    release: str
-    changed: bool
-    made: resources.Made
-    holdings: tuple[Holding, ...]
-    dropped: tuple[Gone, ...]
-    saving: Saving
-    seconds: float
-    verified: Verified | None = None
-
-    @property
-    def identity(self) -> int:
-        """All contents without content coding, each counted once."""
-        return sum(content.lengths["identity"] for content in self.made.contents)
-
-    @property
-    def smallest(self) -> int:
-        """All contents, each counted once and in its smallest representation."""
-        return sum(min(content.lengths.values()) for content in self.made.contents)
-
-    @property
-    def encoding(self) -> float:
-        """Seconds in which this very build encoded, all threads added up."""
-        return sum(each.seconds for each in self.made.contents if not each.from_cache) + self.saving.seconds
-
-    @property
-    def encoded(self) -> int:
-        """Contents whose format is worth encoding."""
-        return sum(content.tried for content in self.made.contents)
-
-    @property
-    def from_cache(self) -> int:
-        """Those of them that an earlier build had encoded."""
-        return sum(content.from_cache for content in self.made.contents)
 
 
 def build(settings: Settings, progress: resources.Progress = resources.unseen, *, verifies: bool = False) -> Built:

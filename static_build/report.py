@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from app.exits import Stop
-from static_build.pipeline import Built
+from static_build.built import Built
 from static_build.releases import BuildFailed
 from static_build.resources import Content
 
