@@ -25,6 +25,12 @@ class OutputUnwritten(Stop):
     exit_code = 1
 
 
+class NowhereToWork(Stop):
+    """The working directory cannot be used."""
+
+    exit_code = 2
+
+
 class _Output(io.FileIO):
     """A descriptor that can always be written to; `error` is the first failure that somebody should know of."""
 
@@ -55,6 +61,8 @@ def prepared() -> Iterator[None]:
     output = _Output(1, "w", closefd=False)
     sys.stdout = _stream(output, sys.stdout)
     sys.stderr = _stream(_Output(2, "w", closefd=False), sys.stderr)
+    with reported():
+        _refuse_to_work_nowhere()
     try:
         yield
     except SystemExit as end:
@@ -74,6 +82,13 @@ def _open_closed() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
+
+
+def _refuse_to_work_nowhere() -> None:
+    try:
+        os.getcwd()  # noqa: PTH109 - only whether there is one
+    except OSError as error:
+        raise NowhereToWork(f"the working directory cannot be used: {error.strerror}. Change to another one.") from None
 
 
 def _stream(raw: _Output, like: TextIO) -> TextIO:

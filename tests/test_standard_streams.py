@@ -145,3 +145,16 @@ def test_who_has_no_home_can_build_check_and_serve(project: Path, tmp_path: Path
         assert httpx.get(f"{running.url}/static/digits.txt").status_code == 200
     with serving("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+)", **variables) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").status_code == 200
+
+
+@pytest.mark.parametrize("command", ["build", "check", "serve", "dev"])
+def test_a_working_directory_that_was_removed_is_named(tmp_path: Path, command: str) -> None:
+    (tmp_path / "gone").mkdir()
+    shell = f"cd gone && rmdir ../gone && exec {SCRIPTS}/static-host {command}"
+    result = subprocess.run(
+        ["bash", "-c", shell], cwd=tmp_path, env=environment({}), capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 2
+    assert result.stderr == (
+        "static-host: the working directory cannot be used: No such file or directory. Change to another one.\n"
+    )
