@@ -7,7 +7,8 @@ inside the Django project is its whole traceback, cause last. Each kind of endin
 code  meaning
 ====  ==============================================================================================================
 0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
-1     the Django project raised an exception (its traceback is printed), or ``check`` or ``verify`` found an error
+1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error, or
+      standard output could not be written (a reader that has gone is no error)
 2     a setting, an option or a command is wrong (or a package that is installed does not fit)
 3     the static tree is missing, damaged or unreadable
 4     the address cannot be listened on

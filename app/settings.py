@@ -129,6 +129,14 @@ class Settings(BaseSettings):
         "br, zstd and gzip or zopfli, separated by commas, for example br,gzip",
         shown="br,zstd,gzip",
     )
+    static_effort: Literal["best", "fast"] = _variable(
+        "DJANGO_STATIC_EFFORT",
+        "best",
+        "How much the build tries: `best` makes files that are as small as can be; `fast`, for CI and previews, takes "
+        "about a sixth of the CPU time and makes about 6 % more bytes, 11 % where no zstd is read. Each has its own "
+        "files in the cache.",
+        "best or fast",
+    )
     static_missing_references: Literal["error", "warn"] = _variable(
         "DJANGO_STATIC_MISSING_REFERENCES",
         "error",

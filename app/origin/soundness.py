@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from app.origin.index import DICTIONARY_CODING, Representation, Resource, file_name
+from app.origin.index import DICTIONARY_CODING, UNFOLDED, Representation, Resource, file_name
 
 _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 _TEXT = re.compile(r"[ -~]+")
@@ -16,6 +16,8 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 _SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
 _OF_A_DELTA = re.compile(r"(?:\.[^./\0]*)?\.dcz")
 """What a delta's file has behind its resource's name."""
+_OF_SVGZ = {"identity": f"{{}}{UNFOLDED}", "gzip": "{}"}
+"""The files of an .svgz in a tree that other tools made."""
 
 
 def is_plain(match: str) -> bool:
@@ -45,7 +47,8 @@ def _is_sound(name: str, representation: Representation) -> bool:
         is_named = file.startswith(name) and bool(_OF_A_DELTA.fullmatch(file[len(name) :]))
         is_decodable = bool(_SHA_256.fullmatch(dictionary))
     else:
-        is_named, is_decodable = file == file_name(name, coding), dictionary == ""
+        is_named = file == file_name(name, coding) or file == _OF_SVGZ.get(coding, "/").format(name)
+        is_decodable = dictionary == ""
     return bool(
         is_named
         and is_decodable
