@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -31,13 +31,18 @@ class Stop(Exception):
     exit_code = 1
 
 
+def show(stop: Stop) -> None:
+    """Print what the operator should read, on standard error."""
+    print(explained(stop), file=sys.stderr, flush=True)
+
+
 @contextmanager
-def reported() -> Iterator[None]:
-    """Turn a `Stop` into its message on standard error and its exit code (raises SystemExit)."""
+def reported(tell: Callable[[Stop], None] = show) -> Iterator[None]:
+    """Turn a `Stop` into its message, by default on standard error, and its exit code (raises SystemExit)."""
     try:
         yield
     except Stop as stop:
-        print(explained(stop), file=sys.stderr, flush=True)
+        tell(stop)
         raise SystemExit(stop.exit_code) from None
 
 

@@ -7,6 +7,7 @@ the variable's name, its value and what would be right. A variable that is set b
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -287,11 +288,11 @@ class Settings(BaseSettings):
         "Where the bundled site keeps its SQLite database, its secret key and its static tree.",
         "a directory",
     )
-    host: str = _variable(
+    host: Annotated[str, AfterValidator(values.host)] = _variable(
         "HOST",
         "127.0.0.1",
-        "The address to listen on.",
-        "an IP address or a host name of this machine, for example 0.0.0.0",
+        "The address to listen on; `::` is every address of IPv6 and IPv4.",
+        "an IP address or a host name of this machine, for example 0.0.0.0, ::1 or [::1]",
         pattern=r"^[^\s/]+$",
     )
     port: int = _variable(
@@ -385,7 +386,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = _variable(
         "LOG_FORMAT",
         "text",
-        "How the access log is written: `text`, for people, or `json`, one object for each line.",
+        "How `serve` writes its logs: `text`, for people, or `json`, one object for each request and each message.",
         "text or json",
     )
     metrics_port: int | None = _variable(
@@ -441,6 +442,22 @@ class Settings(BaseSettings):
         except (OSError, SettingsError) as error:
             reason = error.__cause__ or error
             raise SettingsWrong(f"the settings in .env or {SECRETS} cannot be read: {reason}") from None
+
+
+class _LogFormat(BaseSettings):
+    model_config = Settings.model_config
+
+    log_format: Literal["text", "json"] = Field("text", validation_alias="LOG_FORMAT")
+
+
+def log_format() -> Literal["text", "json"]:
+    """Return LOG_FORMAT, whatever is wrong with the other variables: they are to be reported in that format."""
+    if os.environ.get("LOG_FORMAT", "").strip() == "json":
+        return "json"
+    try:
+        return _LogFormat(_secrets_dir=SECRETS if SECRETS.is_dir() else None).log_format  # type: ignore[call-arg]
+    except (ValidationError, SettingsError, OSError, UnicodeDecodeError):
+        return "text"
 
 
 def _complaints(error: ValidationError) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 SCRIPTS = Path(sys.executable).parent
-READY = r"ready on (http://\S+)"
+READY = r"ready on (http://[^\s\"]+)"
 
 _OURS = ("MAKE", "MFLAGS", "DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
 _OF_THE_BUILD = ("SOURCE_DATE_EPOCH", "AWS_", "AZURE_", "GOOGLE_")
