@@ -45,7 +45,7 @@ _QUICK: dict[int, int] = {
 }
 _HOPELESS = 0.99
 """What a quick look leaves of a large file, at least, if nothing saves 5 % of it."""
-_SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*(?:\*/)?\s*)\Z")
+_SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*+(?:\*/)?\s*+)\Z")
 _END = 512
 """Bytes at a file's end in which the name of its source map is looked for."""
 _WINDOWS = range(16, 25)
