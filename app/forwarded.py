@@ -26,7 +26,7 @@ MAX_ADDRESS_CHARACTERS = 64
 """Characters of an address that can be a trusted proxy's: an IPv6 address with a zone has no more."""
 _MAX_SCHEME_BYTES = 64
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
-_WITH_PORT = re.compile(r"\[([^\]]*)\](?::([0-9]{1,5}))?|([^:]*):([0-9]{1,5})")
+_WITH_PORT = re.compile(r"\[([^\]]*+)\](?::([0-9]{1,5}))?|([^:]*):([0-9]{1,5})")
 _SCHEMES = {b"http": "http", b"ws": "http", b"https": "https", b"wss": "https"}
 
 
@@ -111,7 +111,7 @@ def _networks(part: str) -> list[IPv4Network | IPv6Network]:
 
 def _parse(hop: str) -> Client:
     hop = hop.strip()
-    match = _WITH_PORT.fullmatch(hop)
+    match = _WITH_PORT.fullmatch(hop) if len(hop) <= MAX_ADDRESS_CHARACTERS + len("[]:65535") else None
     if match is None:
         return as_ipv4(hop), 0
     return as_ipv4(match[1] or match[3] or ""), int(match[2] or match[4] or 0)

@@ -70,10 +70,10 @@ class Running:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def wait_for(self, text: str, seconds: float = 10) -> None:
-        """Wait until the output contains the text."""
+    def wait_for(self, text: str, seconds: float = 10, *, times: int = 1) -> None:
+        """Wait until the output contains the text so many times."""
         deadline = time.monotonic() + seconds
-        while text not in self.output:
+        while self.output.count(text) < times:
             assert time.monotonic() < deadline, f"{text!r} was not printed:\n{self.output}"
             time.sleep(0.02)
 

@@ -146,7 +146,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     **{
         f"app.verify.references.{name}": repeated(
             lambda text: references.of_stylesheet(text, "http://a/"),
-            *("/*", "/*a", "/*{*}", "/", "url(", 'url("', "url('", "url({ }", "url(a", "url(a{ }", "url(a ", "@import "),
+            *("/*", "/*a", "/*{*}", "/", "url(", 'url("', "url('", "url({ }", "url(a", "url(a{ }", "@import "),
             *("@import{ }", '@import "', "@import '", "@import url(", "url(a)", 'url("a" ', 'url("{a}', "@import", "u"),
         )
         for name in ("_COMMENT", "_URL", "_IMPORT")
