@@ -18,6 +18,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.config import Config
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -44,8 +45,9 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-
 
 
 def application_of(config: Config) -> Any:
-    """Return the application of a server."""
-    return config.loaded_app
+    """Return the application of a server, out of what uvicorn puts around it."""
+    app: Any = config.loaded_app
+    return app.app if isinstance(app, ProxyHeadersMiddleware) else app
 
 
 class Refused(Exception):

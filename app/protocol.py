@@ -97,7 +97,7 @@ class Lane:
 def lane_of(config: Config) -> Lane:
     """Return the lane of a server whose application has booted."""
     application = application_of(config)
-    return Lane(application.responder, application.proxies)
+    return Lane(application.responder, getattr(application, "proxies", TrustedProxies(())))
 
 
 class FastLane(Guarded):
