@@ -90,9 +90,12 @@ def serve() -> None:
     """
     # Process 1 of a container ignores a signal that it has no handler for, and loading a project takes its time.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with reported(), suppress(KeyboardInterrupt):
+    from app import logs
+    from app.settings import Settings, log_format
+
+    logs.use(log_format())
+    with reported(logs.tell), suppress(KeyboardInterrupt):
         from app.server import serve as run
-        from app.settings import Settings
 
         run(Settings.read())
 

@@ -69,7 +69,7 @@ _UNLIKELY = 0.9
 """What it leaves, at least, of a file of which an index says that nothing saved 5 %, if that is to be believed."""
 _SHORT = 4 << 10
 """Bytes of a file up to which encoding costs no more than a look."""
-_SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*(?:\*/)?\s*)\Z")
+_SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*+(?:\*/)?\s*+)\Z")
 _END = 512
 """Bytes at a file's end in which the name of its source map is looked for."""
 _WINDOWS = range(16, 25)

@@ -10,6 +10,8 @@ import re
 
 from app.origin.index import DICTIONARY_CODING, UNFOLDED, Representation, Resource, file_name
 
+MAX_NAME_CHARACTERS = 1024
+"""Characters of a name: no object store has longer ones, and few file systems have."""
 _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 _TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
@@ -29,7 +31,8 @@ def is_sound(name: str, resource: Resource) -> bool:
     """Whether a resource can be kept and served here."""
     try:
         return bool(
-            not {"", ".", ".."} & set(name.split("/"))
+            len(name) <= MAX_NAME_CHARACTERS
+            and not {"", ".", ".."} & set(name.split("/"))
             and "\0" not in name
             and _TEXT.fullmatch(resource.media_type)
             and is_plain(resource.match)
