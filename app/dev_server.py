@@ -76,7 +76,7 @@ def serve(start: Start, pipe: Connection) -> None:
     config = uvicorn.Config(
         app,
         http="httptools",
-        log_config=logs.configuration(),
+        log_config=logs.configuration_with_access_log(),
         server_header=False,
         proxy_headers=False,  # they are ours
         lifespan="on",

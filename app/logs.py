@@ -58,24 +58,30 @@ class MaskedTarget(logging.Filter):
 
 def configuration(form: Format = "text") -> dict[str, Any]:
     """Return what logging.config.dictConfig is told, in this process and in its workers."""
-    access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
     own = {"format": "static-host: %(message)s"} if form == "text" else {"()": "app.logs.JSONFormatter"}
     stderr = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"own": own, "access": access},
-        "filters": {"masked": {"()": "app.logs.MaskedTarget"}},
-        "handlers": {
-            "own": {**(stderr if form == "text" else {"()": "app.logs.json_handler"}), "formatter": "own"},
-            "access": {**stderr, "formatter": "access", "stream": "ext://sys.stdout", "filters": ["masked"]},
-        },
+        "formatters": {"own": own},
+        "handlers": {"own": {**(stderr if form == "text" else {"()": "app.logs.json_handler"}), "formatter": "own"}},
         "loggers": {
             "static_host": {"handlers": ["own"], "level": "INFO", "propagate": False},
             "uvicorn": {"handlers": ["own"], "level": "WARNING", "propagate": False},
-            "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
         },
     }
+
+
+def configuration_with_access_log() -> dict[str, Any]:
+    """Return the same with uvicorn's access log, as text."""
+    access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
+    stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    made = configuration()
+    made["formatters"]["access"] = access
+    made["filters"] = {"masked": {"()": "app.logs.MaskedTarget"}}
+    made["handlers"]["access"] = {**stdout, "formatter": "access", "filters": ["masked"]}
+    made["loggers"]["uvicorn.access"] = {"handlers": ["access"], "level": "INFO", "propagate": False}
+    return made
 
 
 def use(form: Format) -> None:

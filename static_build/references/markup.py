@@ -19,7 +19,6 @@ _MARKUP = re.compile(
     re.VERBOSE,
 )
 _ATTRIBUTE = re.compile(r"""(?P<name>[^\s=/"'<>]++)\s*+=\s*+(?P<value>"[^"]*+"|'[^']*+')""")
-_CDATA = re.compile(r"<!\[CDATA\[((?:[^\]]++|\](?!\]>))*+)\]\]>")
 _ENDS = {"!--": "-->", "![CDATA[": "]]>"}
 _LOADING = frozenset(
     {"animate", "animateMotion", "animateTransform", "feImage", "filter", "image", "linearGradient", "mpath"}
@@ -63,7 +62,18 @@ def _in_attributes(text: str, start: int, end: int, *, loads: bool) -> Iterator[
 
 def _in_style(text: str, start: int, end: int) -> Iterator[Reference]:
     """Yield the references in a style sheet: in its CDATA sections, or in all of it where it has none."""
-    sections = [section.span(1) for section in _CDATA.finditer(text, start, end)]
+    sections = list(_cdata_sections(text, start, end))
     for begin, stop in sections or [(start, end)]:
         escape = str if sections else html.escape
         yield from (reference.moved(begin, escape) for reference in find_in_stylesheet(text[begin:stop]))
+
+
+def _cdata_sections(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    opening, closing = "<![CDATA[", "]]>"
+    while (begin := text.find(opening, start, end)) >= 0:
+        begin += len(opening)
+        stop = text.find(closing, begin, end)
+        if stop < 0:
+            return
+        yield begin, stop
+        start = stop + len(closing)
