@@ -61,8 +61,8 @@ class Content:
     """One distinct content and what became of it.
 
     `names` are all files that have it; `facts` tell of its representations; `tried` is whether its format is worth
-    encoding; `from_cache` is whether an earlier build encoded it, and `reused` whether an earlier tree had it; `seconds`
-    is the time that encoding took, or reading what was encoded.
+    encoding; `from_cache` is whether an earlier build encoded it, and `reused` whether an earlier tree had it;
+    `seconds` is the time that encoding took, or reading what was encoded.
     """
 
     names: tuple[str, ...]
