@@ -137,8 +137,10 @@ def _lines(built: Built) -> Iterator[str]:
     from static_build import history
 
     yield f"static-host: {len(built.made.resources)} static resources in {built.root}, release {built.release}"
+    kept = f"{built.from_cache - built.reused} of them from the cache"
+    reused = f", {built.reused} from an earlier tree" if built.reused else ""
     yield (
-        f"static-host: {built.encoded} contents encoded, {built.from_cache} of them from the cache; "
+        f"static-host: {built.encoded} contents encoded, {kept}{reused}; "
         f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
     )
     yield from (f"static-host: {line}" for line in history.lines(built.holdings[1:], built.dropped))

@@ -53,3 +53,8 @@ class Built:
     def from_cache(self) -> int:
         """Those of them that an earlier build had encoded."""
         return sum(content.from_cache for content in self.made.contents)
+
+    @property
+    def reused(self) -> int:
+        """Those of these that came out of an earlier tree, not out of the cache."""
+        return sum(content.reused for content in self.made.contents)

@@ -50,6 +50,7 @@ class Cache:
         self.directory = directory
         self._recipe = recipe.encode()
         self._made: dict[Path, float] = {}
+        self._reused: set[Path] = set()
 
     def get(self, data: bytes) -> dict[str, bytes] | None:
         """Return what `put` kept for these bytes, or None. A damaged entry counts as none."""
@@ -75,13 +76,19 @@ class Cache:
         """Return the seconds in which this very build encoded these bytes; None if an earlier one did."""
         return self._made.get(self._path(data))
 
+    def is_reused(self, data: bytes) -> bool:
+        """Whether this very build took the codings of these bytes out of an earlier tree."""
+        return self._path(data) in self._reused
+
     def put(self, data: bytes, encoded: dict[str, bytes], seconds: float | None) -> None:
         """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write.
 
-        `seconds` is how long they took to make; None where an earlier build made them.
+        `seconds` is how long they took to make; None where an earlier tree had them.
         """
         path = self._path(data)
-        if seconds is not None:
+        if seconds is None:
+            self._reused.add(path)
+        else:
             self._made[path] = seconds
         head = json.dumps([[coding, len(body)] for coding, body in encoded.items()]).encode()
         entry = b"\n".join([head, b"".join(encoded.values())])

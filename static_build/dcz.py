@@ -32,7 +32,7 @@ _LARGEST_WINDOW = 128 << 20
 
 def recipe(effort: str) -> str:
     """Return what the bytes of a delta depend on beside those of the two files."""
-    return f"dcz-{zstd.zstd_version}-{effort}-1"
+    return f"zstd-{zstd.zstd_version}-{effort}-1"
 
 
 def encode(data: bytes, dictionary: bytes, effort: str) -> bytes:

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.origin import index
-from app.origin.index import DICTIONARY_CODING, Release, Resource
+from app.origin.index import Release, Resource
 from app.origin.recipes import Recipes
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
@@ -40,7 +40,7 @@ from static_build.previous.places import Found
 from static_build.previous.places import found as earlier_releases
 from static_build.previous.problems import Problems
 from static_build.releases import BuildFailed, current, described, reused, staging, swap, whole
-from static_build.reuse import Encodings, Reuse, reusing
+from static_build.reuse import DELTA, Encodings, Reuse, reusing
 from static_build.sources import Source, fingerprint, refuse_clashes, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
 
@@ -94,7 +94,7 @@ class _Build:
         self.root = root
         self.directory = directory
         self.encoder = Encoder(settings.static_codings, settings.static_effort)
-        self.recipes = {**self.encoder.recipes, DICTIONARY_CODING: dcz.recipe(settings.static_effort)}
+        self.recipes = {**self.encoder.recipes, DELTA: dcz.recipe(settings.static_effort)}
         self.cache = Cache(cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.before = current(root)
         self.was = _release_at(self.before)

@@ -61,7 +61,8 @@ class Content:
     """One distinct content and what became of it.
 
     `names` are all files that have it; `facts` tell of its representations; `tried` is whether its format is worth
-    encoding; `seconds` is the time that encoding took, or reading from the cache.
+    encoding; `from_cache` is whether an earlier build encoded it, and `reused` whether an earlier tree had it;
+    `seconds` is the time that encoding took, or reading what was encoded.
     """
 
     names: tuple[str, ...]
@@ -69,6 +70,7 @@ class Content:
     tried: bool
     from_cache: bool
     seconds: float
+    reused: bool = False
 
     @property
     def media_type(self) -> str:
@@ -206,7 +208,8 @@ class _Making:
             self._write([name + SUFFIXES[coding] for name in group], body)
             facts.append((coding, len(body), digest(body)))
         made = self.encodings.cache.made(data)
-        return Content(group, tuple(facts), True, made is None, time.monotonic() - began if made is None else made)
+        seconds = time.monotonic() - began if made is None else made
+        return Content(group, tuple(facts), True, made is None, seconds, self.encodings.cache.is_reused(data))
 
     def _supplied(self, group: tuple[str, ...], data: bytes) -> dict[str, bytes]:
         """Return the encoded siblings that came with the sources, where they decode to the file."""

@@ -18,7 +18,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
-from app.origin.index import DICTIONARY_CODING, Index, Representation, Resource, digest
+from app.origin.index import Index, Representation, Resource, digest
 from app.origin.soundness import is_sound
 from static_build.cache import Cache
 from static_build.encode import Encoder
@@ -30,6 +30,9 @@ from static_build.verify import decodes_to
 
 _LEAST_ELSEWHERE = 64 << 10
 """Bytes of a content that is worth a request for each of its codings: brotli and zstd take a tenth of a second."""
+
+DELTA = "delta"
+"""What the index calls the recipe of deltas, beside those of the codings."""
 
 
 class EarlierTree:
@@ -64,7 +67,7 @@ class EarlierTree:
             return None
         found: dict[str, bytes | None] = {}
         plain = {each.coding: each for each in resource.representations if not each.dictionary}
-        for coding in self._equal - {DICTIONARY_CODING}:
+        for coding in self._equal - {DELTA}:
             body = self._body(name, resource, plain[coding]) if coding in plain else None
             if body is not None or coding not in plain:
                 found[coding] = body

@@ -91,6 +91,15 @@ def test_the_tree_that_stands_takes_the_place_of_an_empty_cache(
     assert files(project / "staticfiles") == reused
 
 
+def test_a_build_says_what_it_took_from_where(
+    project: Path, build: Build, before: Path, caches: Callable[[], str]
+) -> None:
+    empty = {"DJANGO_STATIC_CACHE": caches()}
+    assert "11 contents encoded, 0 of them from the cache, 10 from an earlier tree; " in build(**empty).stdout
+    (project / "mysite/static/more.txt").write_text("more")
+    assert "12 contents encoded, 11 of them from the cache; " in build(**empty).stdout
+
+
 def test_best_after_fast_is_best_and_fast_after_best_is_fast(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:
