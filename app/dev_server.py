@@ -40,6 +40,7 @@ from app.project import explained as explaining
 from app.settings import Settings
 from app.unbuilt import DJANGO_APP, Unbuilt
 from app.watched import Watched
+from app.websocket import WebSocket
 
 log = logging.getLogger("static_host")
 
@@ -76,6 +77,7 @@ def serve(start: Start, pipe: Connection) -> None:
     config = uvicorn.Config(
         app,
         http="httptools",
+        ws=WebSocket,
         log_config=logs.configuration_with_access_log(),
         server_header=False,
         proxy_headers=False,  # they are ours
