@@ -8,10 +8,29 @@ lacks is served without a fingerprint, and logged once, where Django's own stora
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urljoin
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.utils.encoding import filepath_to_uri
 
 log = logging.getLogger("static_host.storage")
+
+_REST = re.compile(r"[?#]")
+
+
+def candidates(name: str) -> Iterator[tuple[str, str]]:
+    """Yield the files that ``{% static name %}`` may mean, the likeliest first, each with what follows it in the URL.
+
+    A name is that of a file, whatever characters it has; else it ends before a query or a fragment; else it is
+    percent-encoded, as Django's own storage takes it.
+    """
+    yield name, ""
+    match = _REST.search(name)
+    path, rest = (name[: match.start()], name[match.start() :]) if match else (name, "")
+    yield path, rest
+    yield unquote(path).strip(), rest
 
 
 class StaticHostStorage(ManifestStaticFilesStorage):
@@ -21,15 +40,21 @@ class StaticHostStorage(ManifestStaticFilesStorage):
     """
 
     def url(self, name: str | None, force: bool = True) -> str:  # noqa: ARG002 - Django's signature
-        """Return the URL of the fingerprinted file."""
-        return super().url(name or "", force=True)
+        """Return the URL of the fingerprinted file, with the query and the fragment of `name`."""
+        stored, rest = self._find(name or "")
+        return urljoin(self.base_url, str(filepath_to_uri(stored)).lstrip("/")) + rest
 
     def stored_name(self, name: str) -> str:
         """Return the fingerprinted name of `name`, or `name` itself when the manifest does not have it."""
-        try:
-            return super().stored_name(name)
-        except ValueError:
+        stored, rest = self._find(name)
+        return stored + rest
+
+    def _find(self, name: str) -> tuple[str, str]:
+        for candidate, rest in candidates(name):
+            stored = self.hashed_files.get(self.hash_key(self.clean_name(candidate)))
+            if stored is not None:
+                return stored, rest
+        if name and not name.endswith("/"):
             log.warning("{%% static %r %%} is not in the manifest; its URL has no fingerprint", name)
-            key = self.hash_key(self.clean_name(name))
-            self.hashed_files[key] = name  # once is enough in the log
-            return name
+            self.hashed_files[self.hash_key(self.clean_name(name))] = name  # once is enough in the log
+        return name, ""

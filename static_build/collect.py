@@ -23,7 +23,8 @@ from app.settings import Settings
 from app.storage import StaticHostStorage
 from static_build import bundles
 from static_build.files import Files
-from static_build.references import Reference, in_templates, report
+from static_build.references.missing import MissingReference, report
+from static_build.references.templates import find_missing
 from static_build.releases import BuildFailed
 from static_build.sources import Source, uses
 from static_build.storage import FingerprintStorage
@@ -87,7 +88,7 @@ class Collected:
 
     manifest: str
     bundles: dict[str, bytes]
-    dangling: tuple[Reference, ...]
+    dangling: tuple[MissingReference, ...]
 
 
 def collect(
@@ -125,10 +126,10 @@ def collect(
     return Collected(str(storage.manifest_name), manifests, dangling)
 
 
-def check_references(dangling: Iterable[Reference], known: Collection[str], settings: Settings) -> None:
+def check_references(dangling: Iterable[MissingReference], known: Collection[str], settings: Settings) -> None:
     """Report what leads nowhere: `dangling`, and names in templates that are not `known`. Raises BuildFailed."""
     if known:
-        report([*dangling, *in_templates(known)], known, fatal=settings.static_missing_references == "error")
+        report([*dangling, *find_missing(known)], known, is_fatal=settings.static_missing_references == "error")
 
 
 def _call(ignore_patterns: list[str]) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from static_build.references import Reference
+from static_build.references.missing import MissingReference
 
 NAME = "record.json"
 
@@ -22,7 +22,7 @@ class Record:
     inputs: str
     carried: str
     release: str
-    dangling: tuple[Reference, ...]
+    dangling: tuple[MissingReference, ...]
     warnings: tuple[str, ...]
 
 
@@ -30,7 +30,7 @@ def read(home: Path) -> Record | None:
     """Return the note in the directory of releases; None if there is none that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads((home / NAME).read_bytes())
-        dangling = tuple(Reference(**reference) for reference in facts["dangling"])
+        dangling = tuple(MissingReference(**reference) for reference in facts["dangling"])
         return Record(facts["inputs"], facts["carried"], facts["release"], dangling, tuple(facts["warnings"]))
     return None
 

@@ -40,7 +40,7 @@ HASHED = {
 }
 
 ENTRY = 'import "./shared-B7PI925R.js";\nimport "/static/part.js";\nimport(`./later-Bx5qHnPY.js`);\n'
-"""Imports of the bundle's own names, of a file that no bundler knows, and one that Django's patterns do not see."""
+"""Imports of the bundle's own names, of a file that no bundler knows, and one in a template literal."""
 
 
 def judged(path: str, document: object, *names: str) -> set[str]:
@@ -142,6 +142,7 @@ def bundled(tmp_path: Path) -> Path:
         (dist / name).write_text("")
     (dist / "assets/foo-BRBmoGS9.js").write_text(ENTRY)
     (dist / "assets/unlisted-BRBmoGS9.js").write_text("")
+    (dist / "assets/later-Bx5qHnPY.js").write_text("")
     (dist / ".vite").mkdir()
     (dist / ".vite/manifest.json").write_text(json.dumps(VITE))
     return project
@@ -171,7 +172,7 @@ def test_a_bundler_s_names_and_bytes_are_kept(bundled: Path, cache: Path) -> Non
     assert {name: paths[f"dist/{name}"] for name in HASHED} == {name: f"dist/{name}" for name in HASHED}
     assert {path.name for path in (tree / "dist/assets").glob("foo-*.js")} == {"foo-BRBmoGS9.js"}
     assert (tree / "dist/assets/foo-BRBmoGS9.js").read_text() == ENTRY
-    assert (tree / paths["page.js"]).read_text() == 'import"./dist/assets/foo-BRBmoGS9.js";\n'  # Django's spacing
+    assert (tree / paths["page.js"]).read_text() == 'import "./dist/assets/foo-BRBmoGS9.js";\n'
     assert paths["dist/assets/unlisted-BRBmoGS9.js"] == "dist/assets/unlisted-BRBmoGS9.d41d8cd98f00.js"
 
 
@@ -192,8 +193,8 @@ def test_a_reference_of_a_bundle_s_that_leads_nowhere_is_an_error(bundled: Path,
     result = built(bundled, cache)
     assert result.returncode == 5
     assert (
-        "dist/assets/foo-BRBmoGS9.js, line 2: ./shared-B7PI925X.js does not exist. Did you mean shared-B7PI925R.js?"
-        in result.stderr
+        "dist/assets/foo-BRBmoGS9.js, line 2: ./shared-B7PI925X.js does not exist. "
+        "Did you mean dist/assets/shared-B7PI925R.js?" in result.stderr
     )
 
 

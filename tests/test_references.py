@@ -6,11 +6,13 @@ from pathlib import Path
 
 from tests.builds import Build, files, manifest, settings
 
+REMEDY = "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
+
 
 def test_references_are_rewritten_to_fingerprinted_names(build: Build, project: Path) -> None:
     build()
     tree = project / "staticfiles"
-    assert b"url('img/dot.png')" in (tree / "site.css").read_bytes()
+    assert b'url("img/dot.png")' in (tree / "site.css").read_bytes()
     assert b'url("img/dot.f829b914fc47.png")' in (tree / "site.e8e374d844cc.css").read_bytes()
     assert b'import { part } from "./part.3eb92c086480.js";' in (tree / manifest(project)["main.js"]).read_bytes()
 
@@ -25,8 +27,9 @@ def test_references_that_lead_nowhere_are_all_named_and_the_old_tree_stands(buil
     assert result.returncode == 5
     assert result.stderr.splitlines() == [
         "static-host: references that lead nowhere:",
-        "  broken.css, line 2: img/dott.png does not exist. Did you mean dot.png?",
+        "  broken.css, line 2: img/dott.png does not exist. Did you mean img/dot.png?",
         "  broken.css, line 3: nothing.css does not exist.",
+        REMEDY,
     ]
     assert files(project / "staticfiles") == before
 
@@ -53,7 +56,7 @@ def test_imports_and_names_in_templates_that_lead_nowhere_are_named_too(build: B
         "  vendor.js, line 2: ./prat.js does not exist. Did you mean part.js?",
         "  vendor.js, line 3: ./lost.js does not exist.",
     ]
-    assert result.stderr.splitlines() == ["static-host: references that lead nowhere:", *lines]
+    assert result.stderr.splitlines() == ["static-host: references that lead nowhere:", *lines, REMEDY]
     warned = build(DJANGO_STATIC_MISSING_REFERENCES="warn")
     assert warned.returncode == 0
     assert warned.stderr.splitlines() == [line.replace("  ", "static-host: ", 1) for line in lines]

@@ -47,7 +47,7 @@ def test_modules_that_import_each_other_in_a_circle_change_their_names_together(
     assert not [path for path in tree.iterdir() if path.name in {a, b}]
 
 
-def test_names_are_django_s_own(build: Build, project: Path, tmp_path: Path) -> None:
+def test_names_and_references_are_django_s_own(build: Build, project: Path, tmp_path: Path) -> None:
     """Django's collectstatic, with its own storage, on Django's admin and stylesheets that refer to each other."""
     folder = project / "mysite/static"
     (folder / "deep/er").mkdir(parents=True)
@@ -70,10 +70,22 @@ def test_names_are_django_s_own(build: Build, project: Path, tmp_path: Path) -> 
     theirs = json.loads((tmp_path / "django/staticfiles.json").read_text())["paths"]
     assert len(theirs) > 100
     assert build(DJANGO_STATIC_ROOT="staticfiles").returncode == 0
-    assert manifest(project) == theirs
-    assert {name: (project / "staticfiles" / name).read_bytes() for name in theirs.values()} == {
-        name: (tmp_path / "django" / name).read_bytes() for name in theirs.values()
-    }
+    ours = manifest(project)
+    assert ours.keys() == theirs.keys()
+    unlike = {name for name in ours if ours[name] != theirs[name]}  # Django writes quotes round every target
+    assert {"admin/css/base.css", "deep/er/one.css"} <= unlike
+    assert {name.rpartition(".")[2] for name in unlike} == {"css"}
+
+    def with_plain_names(folder: Path, names: dict[str, str], name: str) -> bytes:
+        body = (folder / names[name]).read_bytes()
+        for plain, hashed in names.items():
+            body = body.replace(hashed.rpartition("/")[2].encode(), plain.rpartition("/")[2].encode())
+        return body.replace(b'"', b"").replace(b"'", b"")
+
+    for name in ours:
+        assert with_plain_names(project / "staticfiles", ours, name) == with_plain_names(
+            tmp_path / "django", theirs, name
+        )
 
 
 @pytest.mark.parametrize(
@@ -136,6 +148,7 @@ def test_collectstatic_with_our_storage_lists_what_leads_nowhere(project: Path, 
         "  broken.css, line 1: gone.png does not exist.",
         "  broken.css, line 2: ../../../far/away.png does not exist.",
         "  modules.js, line 2: ./lost.js does not exist.",
+        "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings.",
     ]
     assert not (tmp_path / "own/staticfiles.json").exists()
     variables["DJANGO_STATIC_MISSING_REFERENCES"] = "warn"
@@ -147,7 +160,7 @@ def test_collectstatic_with_our_storage_lists_what_leads_nowhere(project: Path, 
 
 
 def test_a_file_of_any_encoding_is_fingerprinted_as_it_is(build: Build, project: Path) -> None:
-    """Latin-1 keeps its bytes and gets its references; UTF-16 has none that Django's patterns would find."""
+    """Latin-1 keeps its bytes and gets its references; UTF-16 has none that a lexer of ASCII would find."""
     latin = "/* \xe9t\xe9 */ a { b: url(img/dot.png) }\n".encode("latin-1")
     wide = "a { b: url(img/dot.png) }".encode("utf-16")
     (project / "mysite/static/latin.css").write_bytes(latin)
@@ -155,7 +168,7 @@ def test_a_file_of_any_encoding_is_fingerprinted_as_it_is(build: Build, project:
     assert build().returncode == 0
     names = manifest(project)
     assert (project / "staticfiles" / names["latin.css"]).read_bytes() == latin.replace(
-        b"url(img/dot.png)", b'url("img/dot.f829b914fc47.png")'
+        b"url(img/dot.png)", b"url(img/dot.f829b914fc47.png)"
     )
     assert (project / "staticfiles" / names["wide.css"]).read_bytes() == wide
 
@@ -186,8 +199,7 @@ def test_an_own_collectstatic_never_writes_into_the_release_before(build: Build,
     assert (project / "staticfiles/digits.txt").read_text() == "two3456789"
 
 
-def test_patterns_that_overlap_rewrite_a_name_once(build: Build, project: Path) -> None:
-    """Django's pattern for imports reads on to the next "from": that for exports sees what it rewrote again."""
+def test_a_name_is_rewritten_once(build: Build, project: Path) -> None:
     folder, tree = project / "mysite/static", project / "staticfiles"
     (folder / "leaf.js").write_text("export const l = 1;\n")
     (folder / "c.js").write_text('import {l} from "./leaf.js";export const c = 1;\n')

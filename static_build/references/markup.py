@@ -22,8 +22,8 @@ _ATTRIBUTE = re.compile(r"""(?P<name>[^\s=/"'<>]++)\s*+=\s*+(?P<value>"[^"]*+"|'
 _CDATA = re.compile(r"<!\[CDATA\[((?:[^\]]++|\](?!\]>))*+)\]\]>")
 _ENDS = {"!--": "-->", "![CDATA[": "]]>"}
 _LOADING = frozenset(
-    "animate animateMotion animateTransform feImage filter image linearGradient mpath pattern radialGradient script"
-    " set textPath use".split()
+    {"animate", "animateMotion", "animateTransform", "feImage", "filter", "image", "linearGradient", "mpath"}
+    | {"pattern", "radialGradient", "script", "set", "textPath", "use"}
 )
 
 
@@ -62,6 +62,8 @@ def _in_attributes(text: str, start: int, end: int, *, loads: bool) -> Iterator[
 
 
 def _in_style(text: str, start: int, end: int) -> Iterator[Reference]:
-    sections = [(section.span(1), str) for section in _CDATA.finditer(text, start, end)]
-    for (begin, stop), escape in sections or [((start, end), html.escape)]:
+    """Yield the references in a style sheet: in its CDATA sections, or in all of it where it has none."""
+    sections = [section.span(1) for section in _CDATA.finditer(text, start, end)]
+    for begin, stop in sections or [(start, end)]:
+        escape = str if sections else html.escape
         yield from (reference.moved(begin, escape) for reference in find_in_stylesheet(text[begin:stop]))

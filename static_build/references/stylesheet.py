@@ -12,12 +12,16 @@ from static_build.references.reference import Reference
 
 _COMMENT = r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
 _ESCAPE = r"\\(?:[0-9a-fA-F]{1,6}+(?:\r\n|[ \t\n\r\f])?+|[^\n\r\f0-9a-fA-F])"
-_STRING = r"""(?:"(?:[^"\\\n\r\f]++|\\(?:\r\n|[\s\S]))*+(?:"|(?=[\n\r\f])|\\?\Z)|'(?:[^'\\\n\r\f]++|\\(?:\r\n|[\s\S]))*+(?:'|(?=[\n\r\f])|\\?\Z))"""
+_ENDS = r"(?=[\n\r\f])|\\?\Z"
+_INSIDE = r"\\(?:\r\n|[\s\S])"
+_STRING = rf"""(?:"(?:[^"\\\n\r\f]++|{_INSIDE})*+(?:"|{_ENDS})|'(?:[^'\\\n\r\f]++|{_INSIDE})*+(?:'|{_ENDS}))"""
 _SPACE = rf"(?:[ \t\n\r\f]|{_COMMENT})*+"
 _TOKEN = re.compile(
-    rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})|(?P<name>@?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
+    rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})"
+    rf"|(?P<name>@?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
 )
 _TARGET_OF_IMPORT = re.compile(rf"{_SPACE}(?P<string>{_STRING})")
+_CALL_OF_IMPORT = re.compile(rf"{_SPACE}(?P<name>(?:\w|{_ESCAPE})++)\(")
 _QUOTED = re.compile(r"[ \t\n\r\f]*+(?=[\"'])")
 _URL = re.compile(rf"""[ \t\n\r\f]*+(?P<url>(?:[^ \t\n\r\f"'()\\]|{_ESCAPE})*+)[ \t\n\r\f]*+(?:\)|\Z)""")
 _BAD_URL = re.compile(r"(?:[^)\\]++|\\[\s\S]?)*+\)?")
@@ -54,8 +58,7 @@ class _Lexer:
 
     def _take(self, match: re.Match[str]) -> int:
         if match["name"]:
-            is_call = match["call"] is not None
-            return self._name(match, is_call=is_call) if is_call or match["name"][0] == "@" else match.end()
+            return self._name(match) if match["call"] or match["name"][0] == "@" else match.end()
         if match["string"]:
             if self.open and self.open[-1] in _IMAGE_SETS and self.at_rule is None:
                 self._note(match.start(), match.end())
@@ -83,7 +86,7 @@ class _Lexer:
         if self.open and (self.open[-1] == opening or (opening == "(" and self.open[-1] not in "[{")):
             self.open.pop()
 
-    def _name(self, match: re.Match[str], *, is_call: bool) -> int:
+    def _name(self, match: re.Match[str]) -> int:
         """Take the name of a function, or of an at-rule."""
         name = _unescape(match["name"]).lower()
         if name[0] == "@":
@@ -101,8 +104,8 @@ class _Lexer:
         if match:
             self._note(*match.span("string"), is_url=False)
             return match.end()
-        call = _TOKEN.match(self.text, re.compile(_SPACE).match(self.text, end).end())  # type: ignore[union-attr]
-        if call and call["call"] and _unescape(call["name"]).lower() == "url":
+        call = _CALL_OF_IMPORT.match(self.text, end)
+        if call and _unescape(call["name"]).lower() == "url":
             return self._url(call.end(), is_reference=True, is_url=False)
         return end
 

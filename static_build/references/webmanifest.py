@@ -31,18 +31,18 @@ def _images(text: str) -> Iterator[Reference]:
     keys: list[str] = []  # the key under which each open object or array stands
     key, before = "", ""
     for match in _TOKEN.finditer(text):
-        token = match[0]
-        if token[0] == '"':
+        piece = match[0]
+        if piece[0] == '"':
             if before == ":" and key == "src" and not _IMAGES.isdisjoint(keys):
-                yield Reference(match.start() + 1, match.end() - 1, json.loads(token, strict=False), escape=_escaped)
+                yield Reference(match.start() + 1, match.end() - 1, json.loads(piece, strict=False), escape=_escaped)
             elif before in ("{", ",") and keys:
-                key = json.loads(token, strict=False)
-        elif token in "{[":
+                key = json.loads(piece, strict=False)
+        elif piece in "{[":
             keys.append(key)
             key = ""
-        elif token in "}]":
+        elif piece in "}]":
             keys.pop()
-        before = token
+        before = piece
 
 
 def _escaped(url: str) -> str:

@@ -1,0 +1,79 @@
+"""References that lead nowhere: all of them reported, with file, line and the nearest name.
+
+Rule: a reference in a file of the project's is an error, or a warning where DJANGO_STATIC_MISSING_REFERENCES says so.
+What the project's authors cannot mend is a warning: a file of an installed package, and a source map.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from static_build.releases import BuildFailed
+
+log = logging.getLogger("static_host.build")
+
+REMEDY = "DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
+_SHOWN = 200
+"""Characters of a target in a message."""
+_MOST_HINTS = 50
+"""Messages for which a similar name is looked for: a tree may have 100,000 names."""
+_PACKAGES = frozenset(("site-packages", "dist-packages", "node_modules"))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class MissingReference:
+    """A reference in a file, or in a template, to something that does not exist.
+
+    `target` is what the file says, `name` what that would be in the tree. It is a warning if it `is_optional`.
+    `problem` is what the message says of it.
+    """
+
+    file: str
+    line: int
+    target: str
+    name: str = ""
+    is_optional: bool = False
+    problem: str = "does not exist"
+
+
+def is_of_a_package(path: str | None) -> bool:
+    """Whether a source belongs to an installed package, by where it lies."""
+    return path is not None and not _PACKAGES.isdisjoint(path.replace("\\", "/").split("/"))
+
+
+def report(references: Iterable[MissingReference], known: Collection[str], *, is_fatal: bool) -> None:
+    """Log the references that are warnings. Raises BuildFailed for the others, all at once.
+
+    `known` are the names that exist.
+    """
+    messages: dict[bool, list[str]] = {True: [], False: []}
+    hints = _Hints(known)
+    for number, reference in enumerate(sorted(set(references))):
+        hint = hints.nearest(reference) if number < _MOST_HINTS else ""
+        target = reference.target if len(reference.target) <= _SHOWN else f"{reference.target[:_SHOWN]}…"
+        message = f"{reference.file}, line {reference.line}: {target} {reference.problem}.{hint}"
+        messages[is_fatal and not reference.is_optional].append(message)
+    for message in messages[False]:
+        log.warning("%s", message)
+    if messages[True]:
+        raise BuildFailed("\n  ".join(["references that lead nowhere:", *messages[True], REMEDY]))
+
+
+class _Hints:
+    """The names that exist, by their last part."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self._names: dict[str, list[str]] = {}
+        for name in known:
+            self._names.setdefault(name.rpartition("/")[2], []).append(name)
+
+    def nearest(self, reference: MissingReference) -> str:
+        """Return the name whose last part is most like the missing one's, in the most similar folder, as a hint."""
+        wanted = reference.name or reference.target
+        parts = difflib.get_close_matches(wanted.rpartition("/")[2], sorted(self._names), n=2, cutoff=0.75)
+        names = sorted(name for part in parts[:1] for name in self._names[part] if name != reference.file)
+        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
+        return f" Did you mean {near[0]}?" if near else ""
