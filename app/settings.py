@@ -130,8 +130,8 @@ class Settings(BaseSettings):
     static_missing_references: Literal["error", "warn"] = _variable(
         "DJANGO_STATIC_MISSING_REFERENCES",
         "error",
-        "What the build makes of a `url()`, an import or a literal `{% static %}` that leads nowhere: `error` or "
-        "`warn`. A missing source map is always a warning.",
+        "What the build makes of a reference in the project's files that leads nowhere: `error` or `warn`. A missing "
+        "source map, and what a file of an installed package refers to, is always a warning.",
         "error or warn",
     )
     static_cache: Path | None = _variable(

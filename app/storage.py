@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import unquote, urljoin
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
@@ -18,6 +19,8 @@ from django.utils.encoding import filepath_to_uri
 log = logging.getLogger("static_host.storage")
 
 _REST = re.compile(r"[?#]")
+_MOST_MISSED = 1000
+"""Names that are logged as missing, each once: a name may be a visitor's."""
 
 
 def candidates(name: str) -> Iterator[tuple[str, str]]:
@@ -39,6 +42,10 @@ class StaticHostStorage(ManifestStaticFilesStorage):
     What is served is the built tree, whatever `DEBUG` says, so URLs have their fingerprints with `DEBUG` too.
     """
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._missed: set[str] = set()
+
     def url(self, name: str | None, force: bool = True) -> str:  # noqa: ARG002 - Django's signature
         """Return the URL of the fingerprinted file, with the query and the fragment of `name`."""
         stored, rest = self._find(name or "")
@@ -54,7 +61,7 @@ class StaticHostStorage(ManifestStaticFilesStorage):
             stored = self.hashed_files.get(self.hash_key(self.clean_name(candidate)))
             if stored is not None:
                 return stored, rest
-        if name and not name.endswith("/"):
+        if name and not name.endswith("/") and name not in self._missed and len(self._missed) < _MOST_MISSED:
+            self._missed.add(name)
             log.warning("{%% static %r %%} is not in the manifest; its URL has no fingerprint", name)
-            self.hashed_files[self.hash_key(self.clean_name(name))] = name  # once is enough in the log
         return name, ""

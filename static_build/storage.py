@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.files.base import ContentFile
@@ -145,13 +146,14 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             return links
         text = _text(self._read(name))
         lines: list[int] = []
+        prefix = urlsplit(str(self.base_url)).path
         try:
             references = find_references(name, text)
         except UnreadableError as error:
             self._note_unreadable(name, error)
             return links
         for reference in references:
-            target = resolve(reference, name, str(self.base_url))
+            target = resolve(reference, name, prefix)
             if target and target.name in self._sources:
                 links.references.append(reference)
                 links.targets.append(target)
@@ -198,7 +200,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
 
     def _note_unreadable(self, name: str, error: UnreadableError) -> None:
         if not self._is_of_a_package(name):
-            problem = f"cannot be read ({error}); its references keep their names"
+            problem = f"cannot be read ({error}); its references are kept"
             self.dangling.append(
                 MissingReference(name, error.line, "the file", name, is_optional=True, problem=problem)
             )

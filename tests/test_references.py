@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from static_build.references.templates import static_names
 from tests.builds import Build, files, manifest, settings
 
 REMEDY = "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
@@ -99,3 +100,98 @@ def test_a_target_in_a_message_is_cut_where_it_is_no_name(build: Build, project:
     result = build()
     assert result.returncode == 5
     assert f"odd.css, line 1: {'x' * 200}… does not exist." in result.stderr
+
+
+def test_what_an_installed_package_lacks_is_a_warning(build: Build, project: Path) -> None:
+    """Packages ship the sources of their bundles; who installs them cannot mend those."""
+    package = project / "venv/lib/python3.13/site-packages/shop"
+    (package / "static/shop").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "static/shop/index.js").write_text('import "./components";\nimport x from "vue";\n')
+    (package / "static/shop/base.css").write_text('@import "tailwindcss";\na { b: url(gone.png) }\n')
+    (package / "static/shop/view.jsx.js").write_text('import "./a";\nexport default <p>Don\'t</p>;\n')
+    (project / "node_modules/lib").mkdir(parents=True)
+    (project / "node_modules/lib/lib.css").write_text("a { b: url(gone.svg) }\n")
+    settings(
+        project,
+        "import sys; sys.path.insert(0, str(BASE_DIR / 'venv/lib/python3.13/site-packages'))",
+        "INSTALLED_APPS.append('shop')",
+        "STATICFILES_DIRS.append(('lib', BASE_DIR / 'node_modules/lib'))",
+    )
+    result = build()
+    assert (result.returncode, result.stderr.splitlines()) == (
+        0,
+        [
+            "static-host: lib/lib.css, line 1: gone.svg does not exist.",
+            "static-host: shop/base.css, line 2: gone.png does not exist.",
+            "static-host: shop/index.js, line 1: ./components does not exist.",
+        ],
+    )
+
+
+def test_the_nearest_name_is_told_with_its_folder(build: Build, project: Path) -> None:
+    folder = project / "mysite/static"
+    for name in ("admin/icons/close.svg", "shop/icons/close.svg", "shop/icons/open.svg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("<svg/>")
+    (folder / "shop/css").mkdir()
+    (folder / "shop/css/shop.css").write_text("a { b: url(../icon/close.svg) }\n")
+    (folder / "shop/opener.svg").write_text('<svg><use href="icons/opne.svg#x"/></svg>')
+    assert build().stderr.splitlines()[1:3] == [
+        "  shop/css/shop.css, line 1: ../icon/close.svg does not exist. Did you mean shop/icons/close.svg?",
+        "  shop/opener.svg, line 1: icons/opne.svg does not exist. Did you mean shop/icons/open.svg?",
+    ]
+
+
+def test_a_script_that_cannot_be_read_is_left_as_it_is_and_named(build: Build, project: Path) -> None:
+    source = 'import "./part.js";\nexport default <p>Don\'t</p>;\n'
+    (project / "mysite/static/view.js").write_text(source)
+    result = build()
+    assert (result.returncode, result.stderr.splitlines()) == (
+        0,
+        ["static-host: view.js, line 2: the file cannot be read (a string is not closed); its references are kept."],
+    )
+    assert (project / "staticfiles" / manifest(project)["view.js"]).read_text() == source
+
+
+def test_pictures_and_manifests_refer_to_fingerprinted_names(build: Build, project: Path) -> None:
+    folder, tree = project / "mysite/static", project / "staticfiles"
+    (folder / "icon.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg"><style>@import "site.css"; a { fill: url(#x) }</style>'
+        '<image href="img/dot.png"/><use xlink:href="#x"/><a href="img/dot.png"/></svg>'
+    )
+    (folder / "app.webmanifest").write_text(
+        '{"start_url": "img/dot.png", "icons": [{"src": "img/dot.png", "sizes": "1x1"}]}'
+    )
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    names = manifest(project)
+    assert (tree / names["icon.svg"]).read_text() == (
+        '<svg xmlns="http://www.w3.org/2000/svg"><style>@import "site.e8e374d844cc.css"; a { fill: url(#x) }</style>'
+        '<image href="img/dot.f829b914fc47.png"/><use xlink:href="#x"/><a href="img/dot.png"/></svg>'
+    )
+    assert (tree / names["app.webmanifest"]).read_text() == (
+        '{"start_url": "img/dot.png", "icons": [{"src": "img/dot.f829b914fc47.png", "sizes": "1x1"}]}'
+    )
+
+
+def test_a_folder_is_no_file_and_what_leads_back_into_the_tree_is_one(build: Build, project: Path) -> None:
+    source = (
+        'import x from ".";\nimport "./img";\nnew URL("./", import.meta.url);\n'
+        'import "../../static/part.js";\nimport "/other/part.js";\nimport "//cdn.example.com/part.js";\n'
+    )
+    (project / "mysite/static/folders.js").write_text(source)
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    built = (project / "staticfiles" / manifest(project)["folders.js"]).read_text()
+    assert built == source.replace("../../static/part.js", "../../static/part.3eb92c086480.js")
+
+
+def test_tags_of_templates_are_read_as_django_reads_them() -> None:
+    text = (
+        "{% static 'a.css' %}{{ '{% static \"b.css\" %}' }}{% comment 'x' %}{% static 'c.css' %}\n"
+        "{% endcomment %}{# {% static 'd.css' %} #}{% verbatim own %}{% static 'e.css' %}{% endverbatim %}"
+        "{% static 'f.css' %}{% endverbatim own %}\n"
+        "{%static\t'g.css'  as url%}{% static\n'h.css' %}{% static 'i' 'j' %}{% static 'k.css' % } {% static 'l.css' %}"
+    )
+    assert list(static_names(text)) == [(1, "a.css"), (3, "g.css")]

@@ -52,7 +52,7 @@ def test_names_and_references_are_django_s_own(build: Build, project: Path, tmp_
     folder = project / "mysite/static"
     (folder / "deep/er").mkdir(parents=True)
     (folder / "deep/er/one.css").write_text(
-        "@import '../two.css';\na { b: url(../../img/dot.png?v=1#x) url('two.svg#i') }\n"
+        "@import url('../two.css');\na { b: url(../../img/dot.png?v=1#x) url('two.svg#i') }\n"
     )
     (folder / "deep/er/two.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
     (folder / "deep/two.css").write_text('@import url("../site.css");\n/*# sourceMappingURL=two.css.map */\n')

@@ -18,8 +18,8 @@ log = logging.getLogger("static_host.build")
 REMEDY = "DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
 _SHOWN = 200
 """Characters of a target in a message."""
-_MOST_HINTS = 50
-"""Messages for which a similar name is looked for: a tree may have 100,000 names."""
+_MOST_COMPARISONS = 2_000_000
+"""Names that are compared with missing ones, all in all: a tree may have 100,000."""
 _PACKAGES = frozenset(("site-packages", "dist-packages", "node_modules"))
 
 
@@ -52,7 +52,7 @@ def report(references: Iterable[MissingReference], known: Collection[str], *, is
     messages: dict[bool, list[str]] = {True: [], False: []}
     hints = _Hints(known)
     for number, reference in enumerate(sorted(set(references))):
-        hint = hints.nearest(reference) if number < _MOST_HINTS else ""
+        hint = hints.nearest(reference) if number * len(known) < _MOST_COMPARISONS else ""
         target = reference.target if len(reference.target) <= _SHOWN else f"{reference.target[:_SHOWN]}…"
         message = f"{reference.file}, line {reference.line}: {target} {reference.problem}.{hint}"
         messages[is_fatal and not reference.is_optional].append(message)
@@ -74,6 +74,6 @@ class _Hints:
         """Return the name whose last part is most like the missing one's, in the most similar folder, as a hint."""
         wanted = reference.name or reference.target
         parts = difflib.get_close_matches(wanted.rpartition("/")[2], sorted(self._names), n=2, cutoff=0.75)
-        names = sorted(name for part in parts[:1] for name in self._names[part] if name != reference.file)
-        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.0)
+        others = [[name for name in sorted(self._names[part]) if name != reference.file] for part in parts]
+        near = difflib.get_close_matches(wanted, next(filter(None, others), []), n=1, cutoff=0.0)
         return f" Did you mean {near[0]}?" if near else ""

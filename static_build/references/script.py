@@ -24,7 +24,7 @@ _STRING = r"""(?:"(?:[^"\\\n\r]++|\\(?:\r\n|[\s\S]))*+"|'(?:[^'\\\n\r]++|\\(?:\r
 _NAME = r"(?:[\w$\u200c\u200d]|\\u(?:[0-9a-fA-F]{4}|\{[0-9a-fA-F]++\}))++"
 _NAMES = rf"\{{(?:[\w$,\\\s\u200c\u200d\ufeff]|\{{[0-9a-fA-F]++\}}|{_STRING}|{_COMMENT})*+\}}"
 
-_SPECIAL = re.compile(r"""["'`/(){}[\]]|import|export|URL|<!--|-->""")
+_SPECIAL = re.compile(r"""["'`/(){}[\]]|import|export|class|function|URL|<!--|-->""")
 _IMPORT = re.compile(
     rf"""import{_SPACE}(?:
         (?:(?:defer|source){_SPACE})?
@@ -39,10 +39,11 @@ _EXPORT = re.compile(
         from{_SPACE}(?P<string>{_STRING})""",
     re.VERBOSE,
 )
+_HEAD = re.compile(rf"(?:class(?={_SPACE}[\w$\\{{])|function(?={_SPACE}[\w$\\*(]))")
 _META = rf"meta{_SPACE}\.{_SPACE}"
 _IMPORT_CALL = re.compile(rf"import{_SPACE}(?:\.{_SPACE}(?:defer|source|{_META}resolve{_SPACE}(?:\?\.)?){_SPACE})?\(")
 _URL_CALL = re.compile(rf"URL{_SPACE}\(")
-_NEW = re.compile(r"(?:^|[^\w$.#\\])new\s+(?:(?:window|self|globalThis)\s*\.\s*)?$")
+_NEW = re.compile(r"(?:^|[^\w$.#\\])new(?:\s+(?:window|self|globalThis)\s*\.)?$")
 _META_URL = re.compile(rf",{_SPACE}import{_SPACE}\.{_SPACE}{_META}url{_SPACE}(?:,{_SPACE})?")
 _ENDS_VALUE = re.compile(rf"{_SPACE}[),:]")
 _ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
@@ -111,7 +112,9 @@ class _Lexer(Syntax):
             "`": self._template,
             "/": self._slash,
             "i": self._import,
-            "e": self._export,
+            "e": lambda at: self._declaration(_EXPORT, at),
+            "c": self._head,
+            "f": self._head,
             "U": self._url,
             "<": self._html_comment,
             "-": self._html_comment_end,
@@ -212,10 +215,8 @@ class _Lexer(Syntax):
         return self.pass_over(at, self._end_of_line(at))
 
     def _html_comment_end(self, at: int) -> int:
-        piece = self.text[self.end : at]
-        if piece.rpartition("\n")[2].strip() or (self.end and "\n" not in piece):
-            return self.keep(at, at + 1)  # n --> 0
-        return self._html_comment(at)
+        is_first = self.is_after_break(at) or not (self.kind or self.gap(at))  # in its line
+        return self._html_comment(at) if is_first else self.keep(at, at + 1)  # n --> 0
 
     # Words
 
@@ -224,8 +225,7 @@ class _Lexer(Syntax):
         before, after = self.text[at - 1 : at], self.text[end : end + 1]
         if before.isalnum() or after.isalnum() or before in ("_", "$", "#", "\\") or after in ("_", "$", "\\"):
             return False
-        gap = self.gap(at)
-        return not gap.endswith(".") or gap.endswith("...")
+        return not self.is_property(at)
 
     def _import(self, at: int) -> int:
         call = _IMPORT_CALL.match(self.text, at)
@@ -233,8 +233,13 @@ class _Lexer(Syntax):
             return self._open_call(call.end(), _Call(is_url=False))
         return self._declaration(_IMPORT, at)
 
-    def _export(self, at: int) -> int:
-        return self._declaration(_EXPORT, at)
+    def _head(self, at: int) -> int:
+        """Note a function or a class, whose body is to come."""
+        match = _HEAD.match(self.text, at)
+        end = match.end() if match else at + 1
+        if match and self._is_word(at, end):
+            self.open_head(at)
+        return self.keep(at, end)
 
     def _declaration(self, pattern: re.Pattern[str], at: int) -> int:
         """Note the specifier of a declaration, which stands in no bracket (ECMA-262 §16.2)."""
@@ -245,11 +250,11 @@ class _Lexer(Syntax):
         if not match:
             return self.keep(at, at + 6)
         self.references.append(self._literal(*match.span("string"), is_url=False))
-        return self.mark(match.end(), '"')
+        return self.mark(match.end(), ";")
 
     def _url(self, at: int) -> int:
         call, before = _URL_CALL.match(self.text, at), self.text[at - 1 : at]
-        if not call or not _NEW.search((self.gap(at) + ("" if before == "." else before))[-40:]):
+        if not call or before.isalnum() or before in ("_", "$") or not _NEW.search(self.gap(at)):
             return self.keep(at, at + 3)
         return self._open_call(call.end(), _Call(is_url=True))
 

@@ -16,15 +16,22 @@ from static_build.references.reference import UnreadableError
 LONGEST_GAP = 200
 """Characters before a bracket or a slash that decide what it is."""
 _SPACES = " \t\n\r\v\f\xa0\ufeff\u2028\u2029"
+_BREAK = re.compile(r"[\n\r\u2028\u2029]")
+_INTEGER = re.compile(r"[0-9][0-9_]*")
 _TOKENS = re.compile(r"[\w$\u200c\u200d]+|=>|\S")
 _BEFORE_VALUE = frozenset(
     {"await", "break", "case", "continue", "debugger", "default", "delete", "do", "else", "extends", "in"}
     | {"instanceof", "new", "of", "return", "throw", "typeof", "void", "yield"}
 )
-"""Words that a value follows, or a statement."""
+"""Words that a value or a statement follows."""
+_BEFORE_BLOCK = frozenset({"break", "continue", "debugger", "do", "else"})
+"""Those of them that a statement follows."""
+_RESTRICTED = frozenset({"return", "yield"})
+"""Those whose value begins in the same line (ECMA-262 §12.10.1)."""
 _HEADS = frozenset({"if", "while", "for", "with"})
 """Words whose parentheses a statement follows."""
-_OPENS_VALUE = frozenset({"", "(", "[", "{", "${"})
+_DECLARING = frozenset({"var", "let", "const", "using"})
+_VALUES = frozenset({")", "]", "}", '"'})
 _IN_EXPRESSION = frozenset({"(", "[", "${"})
 
 
@@ -47,14 +54,17 @@ class Bracket:
 class Syntax:
     """The brackets that are open in a text, and what stands between its last token and the next one: the gap.
 
-    `kind` is the last token that is no part of a gap: a bracket, ``"`` for any literal, nothing at the start. The gap
-    begins at `end`, and `pending` is what came before that and belongs to it.
+    `kind` is the last token that is no part of a gap: a bracket, ``"`` for any literal, ``;`` for a declaration that
+    is over, nothing at the start. The gap begins at `end`, and `pending` is what came before that and belongs to it.
+    `heads` are the functions and classes whose body is to come: how many brackets are open there, and whether it is a
+    declaration.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.brackets: list[Bracket] = []
         self.closed = Bracket("", 0, "", "")
+        self.heads: list[tuple[int, bool]] = []
         self.kind, self.end, self.pending = "", 0, ""
 
     def mark(self, end: int, kind: str) -> int:
@@ -64,19 +74,35 @@ class Syntax:
 
     def keep(self, at: int, end: int) -> int:
         """Make what stands from `at` to `end` a part of the gap, so that it is not read again. Returns `end`."""
-        space = " " if self.text[at - 1 : at].isspace() else ""
+        space = self._space(at) if self.text[at - 1 : at].isspace() else ""
         self.pending, self.end = f"{self.gap(at)}{space}{self.text[at:end]}", end
         return end
 
     def pass_over(self, at: int, end: int) -> int:
-        """Leave a comment, from `at` to `end`, out of the gap. Returns `end`."""
-        self.pending, self.end = f"{self.gap(at)} ", end
+        """Leave a comment, from `at` to `end`, out of the gap, but for a line break in it. Returns `end`."""
+        space = "\n" if _BREAK.search(self.text, at, end) else self._space(at)
+        self.pending, self.end = f"{self.gap(at)}{space}", end
         return end
 
     def gap(self, at: int) -> str:
         """Return the end of the gap before `at`, without space behind it."""
-        gap = self.pending + self.text[self.end : at] if self.pending else self.text[self.end : at]
-        return gap.rstrip(_SPACES)[-LONGEST_GAP:]
+        return self._whole_gap(at).rstrip(_SPACES)[-LONGEST_GAP:]
+
+    def is_after_break(self, at: int) -> bool:
+        """Whether a line break stands between the last token or the gap's text and `at`."""
+        gap = self._whole_gap(at)
+        return bool(_BREAK.search(gap, len(gap.rstrip(_SPACES))))
+
+    def is_property(self, at: int) -> bool:
+        """Whether a word at `at` is the name of a property."""
+        gap = self.gap(at)
+        return gap.endswith((".", "#")) and _is_property([*_TOKENS.findall(gap), ""])
+
+    def _whole_gap(self, at: int) -> str:
+        return self.pending + self.text[self.end : at] if self.pending else self.text[self.end : at]
+
+    def _space(self, at: int) -> str:
+        return "\n" if self.is_after_break(at) else " "
 
     def push(self, char: str, at: int, end: int, gap: str, call: Any = None) -> int:
         """Open a bracket at `at`, which ends at `end`. Returns `end`."""
@@ -86,10 +112,19 @@ class Syntax:
     def push_brace(self, at: int) -> int:
         """Open a brace. Returns where it ends."""
         gap = self.gap(at)
-        is_block = self._opens_block(gap)
+        is_block = self._opens_body(gap)
+        if is_block is None:
+            is_block = self._opens_block(gap, is_after_break=self.is_after_break(at))
         end = self.push("{", at, at + 1, gap)
         self.brackets[-1].is_block = is_block
         return end
+
+    def open_head(self, at: int) -> None:
+        """Note the word ``function`` or ``class`` at `at`, whose body is to come."""
+        tokens = _TOKENS.findall(self.gap(at))
+        if tokens[-1:] == ["async"]:
+            tokens.pop()
+        self.heads.append((len(self.brackets), self._begins_statement(tokens)))
 
     def pop(self, char: str, at: int) -> Bracket:
         """Close the bracket `char`, which `closed` is then. Raises UnreadableError."""
@@ -105,9 +140,9 @@ class Syntax:
         tokens = _TOKENS.findall(gap)
         last = tokens[-1]
         if _is_name(last):
-            return last in _BEFORE_VALUE and not _is_property(tokens) and (last != "of" or self._is_in_head_of_for())
-        if gap.endswith(("++", "--")):
-            return not self._is_value_before(tokens[:-2])
+            return last in _BEFORE_VALUE and not _is_property(tokens) and (last != "of" or self._is_of_a_loop(tokens))
+        if gap.endswith(("++", "--")):  # not behind a line break it belongs to the value before it
+            return bool(_BREAK.search(gap, len(gap[:-2].rstrip(_SPACES)))) or not self._is_value_before(tokens[:-2])
         return last != "." or tokens[-2:-1] == ["."]  # 1. / 2
 
     def _follows_statement_head(self) -> bool:
@@ -117,61 +152,62 @@ class Syntax:
             if tokens[-2:] == ["for", "await"]:
                 tokens.pop()
             return bool(tokens) and tokens[-1] in _HEADS and not _is_property(tokens)
-        return self.closed.is_block if self.kind == "}" else self.kind in _OPENS_VALUE
+        return self.closed.is_block if self.kind == "}" else self.kind not in _VALUES
 
-    def _is_in_head_of_for(self) -> bool:
+    def _is_of_a_loop(self, tokens: list[str]) -> bool:
+        """Whether the last token, ``of``, is the keyword: the first one behind a value in the head of a loop."""
         bracket = self.brackets[-1] if self.brackets else self.closed
-        return bracket.char == "(" and _TOKENS.findall(bracket.gap)[-1:] in (["for"], ["await"])
+        if bracket.char != "(" or _TOKENS.findall(bracket.gap)[-1:] not in (["for"], ["await"]) or ";" in tokens:
+            return False
+        start = next((index for index, token in enumerate(tokens) if token not in _DECLARING), 0)
+        first = start if self.kind in _VALUES else start + 1
+        return "of" not in tokens[first:-1] and len(tokens) > first
 
     def _is_value_before(self, tokens: list[str]) -> bool:
         """Whether a value ends after these tokens, so that ``++`` belongs to it."""
         if not tokens:
-            return self.kind in (")", "]", "}", '"')
-        return _is_name(tokens[-1]) and tokens[-1] not in _BEFORE_VALUE
+            return self.kind in _VALUES
+        return _is_name(tokens[-1]) and (tokens[-1] not in _BEFORE_VALUE or _is_property(tokens))
 
-    def _opens_block(self, gap: str) -> bool:
-        """Whether a brace after this gap opens a block or the body of a declaration: not a value."""
+    def _opens_body(self, gap: str) -> bool | None:
+        """Whether the brace that opens the body of a function or class opens one of a declaration; None for others."""
+        while self.heads and self.heads[-1][0] > len(self.brackets):
+            self.heads.pop()
+        if self.heads and self.heads[-1][0] == len(self.brackets) and _TOKENS.findall(gap)[-1:] != ["extends"]:
+            return self.heads.pop()[1]
+        return None
+
+    def _opens_block(self, gap: str, *, is_after_break: bool) -> bool:
+        """Whether a brace after this gap, and of no function or class, opens a block: not a value."""
         tokens = _TOKENS.findall(gap)
         if not tokens:
-            return self._opens_body(self.closed) if self.kind == ")" else self.kind not in _IN_EXPRESSION
+            return self.kind not in _IN_EXPRESSION
         last = tokens[-1]
         if last == ":":
             return self._ends_label(tokens)
         if not _is_name(last):
-            return last in (";", "=>")
-        start = _last_index(tokens, "class")
-        if start is not None:
-            return self._begins_statement(tokens[:start], self.kind)
-        is_escape = tokens[-2:] == ["\\", "u"]  # \u{61} in a name
-        return not is_escape and (last in ("do", "else") or last not in _BEFORE_VALUE or _is_property(tokens))
+            is_over = last == ";" and not (self.brackets and self.brackets[-1].char == "(")  # but in the head of a loop
+            return is_over or last == "=>" or gap.endswith(("++", "--"))
+        if last not in _BEFORE_VALUE or last in _BEFORE_BLOCK or _is_property(tokens):
+            return tokens[-2:] != ["\\", "u"]  # \u{61} in a name
+        return is_after_break and last in _RESTRICTED
 
-    def _opens_body(self, parentheses: Bracket) -> bool:
-        """Whether a brace after these parentheses opens a block, or the body of a declaration."""
-        tokens = _TOKENS.findall(parentheses.gap)
-        start = _last_index(tokens, "function")
-        if start is None or start < len(tokens) - 3:  # function * name
-            start = _last_index(tokens, "class")  # class extends mixin
-        if start is None:
-            return True
-        before = tokens[:start]
-        return self._begins_statement(before[:-1] if before[-1:] == ["async"] else before, parentheses.kind)
-
-    def _begins_statement(self, tokens: list[str], kind: str) -> bool:
-        """Whether a declaration may begin after these tokens, before which there is a token of this `kind`."""
+    def _begins_statement(self, tokens: list[str]) -> bool:
+        """Whether a declaration may begin after these tokens of the gap."""
         if not tokens:
-            return kind not in _IN_EXPRESSION
+            return self.kind not in _IN_EXPRESSION
         last = tokens[-1]
         if last == ":":
             return self._ends_label(tokens)
-        return last in (";", "else", "do", "export", "default") or (_is_name(last) and last not in _BEFORE_VALUE)
+        is_value = _is_name(last) and (last not in _BEFORE_VALUE or _is_property(tokens))  # and so the line ends there
+        return is_value or last == ";" or last in _BEFORE_BLOCK or last in ("export", "default")
 
     def _ends_label(self, tokens: list[str]) -> bool:
         """Whether a colon ends a label or a ``case``: not the first half of a conditional, nor a property's name."""
         if self.brackets and not self.brackets[-1].is_block:
             return False
-        start = _last_index(tokens, ";")
-        statement = tokens[start + 1 :] if start is not None else tokens
-        return "case" in statement or "?" not in statement
+        statement = tokens[len(tokens) - tokens[::-1].index(";") :] if ";" in tokens else tokens
+        return "case" in statement or not any(_is_conditional(statement, index) for index in range(len(statement)))
 
 
 def _is_name(token: str) -> bool:
@@ -179,13 +215,16 @@ def _is_name(token: str) -> bool:
 
 
 def _is_property(tokens: list[str]) -> bool:
-    """Whether the last token is the name of a property: behind a dot that is not the last of three."""
-    return tokens[-2:-1] == ["#"] or (tokens[-2:-1] == ["."] and tokens[-4:-1] != [".", ".", "."])
+    """Whether the last token is the name of a property: behind a dot that neither ends a number nor is one of three."""
+    if tokens[-2:-1] != ["."]:
+        return tokens[-2:-1] == ["#"]
+    is_number = bool(tokens[-3:-2]) and _INTEGER.fullmatch(tokens[-3]) is not None and tokens[-4:-3] != ["."]
+    return not is_number and tokens[-4:-1] != [".", ".", "."]
 
 
-def _last_index(tokens: list[str], word: str) -> int | None:
-    """Return where a word stands last, if it is no property's name."""
-    for index in range(len(tokens) - 1, -1, -1):
-        if tokens[index] == word:
-            return None if _is_property(tokens[: index + 1]) else index
-    return None
+def _is_conditional(tokens: list[str], index: int) -> bool:
+    """Whether a token is the question mark of a conditional: not that of ``?.`` or ``??``."""
+    if tokens[index] != "?" or "?" in (tokens[index - 1 : index] + tokens[index + 1 : index + 2]):
+        return False
+    following = tokens[index + 1 : index + 3]
+    return following[:1] != ["."] or (len(following) > 1 and following[1][0].isdigit())  # a ?.5 : b

@@ -13,12 +13,12 @@ from static_build.references.reference import Reference
 _COMMENT = r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
 _ESCAPE = r"\\(?:[0-9a-fA-F]{1,6}+(?:\r\n|[ \t\n\r\f])?+|[^\n\r\f0-9a-fA-F])"
 _ENDS = r"(?=[\n\r\f])|\\?\Z"
-_INSIDE = r"\\(?:\r\n|[\s\S])"
+_INSIDE = r"\\(?:[0-9a-fA-F]{1,6}+(?:\r\n|[ \t\n\r\f])?+|\r\n|[^0-9a-fA-F])"
 _STRING = rf"""(?:"(?:[^"\\\n\r\f]++|{_INSIDE})*+(?:"|{_ENDS})|'(?:[^'\\\n\r\f]++|{_INSIDE})*+(?:'|{_ENDS}))"""
 _SPACE = rf"(?:[ \t\n\r\f]|{_COMMENT})*+"
 _TOKEN = re.compile(
     rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})"
-    rf"|(?P<name>@?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
+    rf"|<!--|-->|(?P<name>[@#]?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
 )
 _TARGET_OF_IMPORT = re.compile(rf"{_SPACE}(?P<string>{_STRING})")
 _CALL_OF_IMPORT = re.compile(rf"{_SPACE}(?P<name>(?:\w|{_ESCAPE})++)\(")

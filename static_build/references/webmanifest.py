@@ -22,8 +22,8 @@ def find_references(text: str) -> list[Reference]:
         json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         raise UnreadableError(error.msg, text, error.pos) from None
-    except RecursionError:
-        raise UnreadableError("it is nested too deeply", text, 0) from None
+    except (ValueError, RecursionError):  # a number of over 4,300 digits; brackets in brackets
+        raise UnreadableError("it is too large for JSON", text, 0) from None
     return list(_images(text))
 
 
