@@ -46,7 +46,7 @@ STATIC = [
     Form("names before a regular expression", 'const x = 1\nexport { x }\n/"/.test(\'"\') && print(1)\nimport "«./b.js»"', "[b] 1"),
     Form("attributes", 'import x from "«./data.json»" with { type: "json" };\nprint(x.n)', "7", {"data.json": '{"n": 7}'}),
     Form("attributes, minified", 'import x from"«./data.json»"with{type:"json"};import y from"«./a.js»";print(x.n,y)', "[a] 7 A", {"data.json": '{"n": 7}'}),
-    Form("attributes with a quoted key", "import x from './data.json'\nwith { 'type': 'json', }\nprint(x.n)".replace("./data.json", "«./data.json»"), "7", {"data.json": '{"n": 7}'}),
+    Form("attributes with a quoted key", "import x from '«./data.json»'\nwith { 'type': 'json', }\nprint(x.n)", "7", {"data.json": '{"n": 7}'}),
     Form("attributes of an export", 'export { default as x } from "«./data.json»" with { type: "json" }; print(1)', "1", {"data.json": '{"n": 7}'}),
     Form("empty attributes", 'import "«./a.js»" with {}\nexport * from "«./b.js»" with { }', "[a] [b]"),
     Form("a folder below", 'import { x } from "«./deep/er/x.js»"; print(x)', "[x] x", {"deep/er/x.js": 'import "../../a.js"; print("[x]"); export const x = "x"', "a.js": ""}),
@@ -58,7 +58,7 @@ STATIC = [
     Form("mjs", 'import { a } from "«./a.mjs»"\nexport * from "«./b.js»"; print(a, (await import("«./a.mjs»")).a)', "[am] [b] am am", {"a.mjs": 'print("[am]"); export const a = "am"'}, entry="main.mjs"),
     Form("mjs that is minified", 'import{a}from"«./a.mjs»";import"«./b.js»";print(a)', "[am] [b] am", {"a.mjs": 'print("[am]");export const a="am"'}, entry="main.mjs"),
     Form("bare names", 'import x from "‹bare›"; import y from "‹@scope/bare/part.js›"; import z from \'‹#inner›\'; import("‹bare›"); export * from "‹bare›"; print(x, y, z)', "bare bare bare"),
-    Form("names with a scheme", "import '‹data:text/javascript,print(1);\"import '+'./a.js\"›'; import {join} from \"‹node:path›\"; print(join('a', 'b'))".replace("'+'", "%27"), "1 a/b"),
+    Form("names with a scheme", "import '‹data:text/javascript,print(1);\"import %27./a.js\"›'; import {join} from \"‹node:path›\"; print(join('a', 'b'))", "1 a/b"),
 ]  # fmt: skip
 
 ESCAPES = [

@@ -36,8 +36,6 @@ NAMES = [
     _named("a*b.js", "./a*b.js"),
     _named("-->.js", "./--%3E.js"),
     _named("import.js", "./import.js"),
-    _named("from", "./from"),
-    _named("no-suffix", "./no-suffix"),
     _named("a.b.c.js", "./a.b.c.js"),
     _named("0123456789ab.js", "./0123456789ab.js"),
     _named("x.0123456789ab.js", "./x.0123456789ab.js"),

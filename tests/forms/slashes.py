@@ -155,7 +155,7 @@ MATCHED = {
     "a label and a directive": ("l: R.test(s); 'use strict'; R.test(s); print(1)", "1"),
     "a comment": ("/* ' */ R.test(s); // '\nR.test(s); x = /* / */ R; print(1)", "1"),
     "break, continue and debugger": ("for (const y of [1]) { if (i) break\nR.test(s); if (i) continue\nR.test(s); debugger\nR.test(s) } print(1)", "1"),
-    "break and continue with labels": ("l: for (const y of [1]) { if (i) break l\nR.test(s); if (i) continue l\nR.test(s) } print(1)".replace("break l\nR", "break l;R").replace("continue l\nR", "continue l;R"), "1"),
+    "break and continue with labels": ("l: for (const y of [1]) { if (i) break l;R.test(s); if (i) continue l;R.test(s) } print(1)", "1"),
     "an import": ('import "«./a.js»"\nR.test(s); import * as y from "«./a.js»"\nR.test(s); export * from "«./a.js»"\nR.test(s); export { a } from "«./a.js»"\nR.test(s); print(1)', "[a] 1"),
     "an import with attributes": ('import y from "«./data.json»" with { type: "json" }\nR.test(s); print(y.n)', "7"),
     "an export of a default": ("export default R\nprint(1)", "1"),
@@ -163,7 +163,7 @@ MATCHED = {
     "parentheses": ("(R).test(s); print((R).test(s), [R][0].test(s), ((R)).flags.length)", "false false 0"),
     "a semicolon that no one wrote": ("let y = i\n;R.test(s); print(1)", "1"),
     "a ternary in a template": ("print(`${x ? { y: R }.y.test(s) : R}`, `${(() => { { } R.test(s); return 1 })()}`)", "false 1"),
-    "flags": ("print([Rg, Ri, Rdgimsuy.flags, R.flags].length, Rgi.flags)".replace("Rdgimsuy", "/[/\"]/dgimsuy"), "4 gi"),
+    "flags": ("print([Rg, Ri, Rs, R.flags].length, Rgi.flags, Rdgimsuy.flags)", "4 gi dgimsuy"),
     "an object in statements": ("x = { } / R.test(s); [{ }, R]; print({ } / 1, { }, R.test(s))", "NaN [object Object] false"),
 }  # fmt: skip
 REGULAR_EXPRESSIONS = [
@@ -187,7 +187,7 @@ CONTENT = [
     Form("divisions in one line", "let a = 64, b = 2, g = 2, i = 2, s = [a]; print(a / b / g, a/b/g, a /b/ g, a\n/b/g, (a) /b/g, s[0] /b/g, a++ /b/ i, s[0]-- /b/g, a /= b, /'/g.test(\"'\"), a/i/\"1\", 'import(\"./a.js\")')", """16 16 16 16 16 16 16 16 32.5 true 16.25 import("./a.js")"""),
     Form("a division of the results of if-like calls", "const o = { if: () => 8, while: () => 8, for: () => 8, with: () => 8, catch: () => 8, switch: () => 8, function: () => 8, return: () => 8 }, g = 1; print(o.if(1) /2/g, o.while(1) /2/g, o.for(1) /2/g, o.with(1) /2/g, o.catch(1) /2/g, o.switch(1) /2/g, o.function(1) /2/g, o.return(1) /2/g, \"import './a.js'\")", "4 4 4 4 4 4 4 4 import './a.js'"),
     Form("with", "var o = { x: 1 }; with (o) /\"/.test('\"') && print(x, \"import './a.js'\")", "1 import './a.js'", is_script=True),
-    Form("yield and await that divide", "var yield = 8, await = 8, g = 1; print(yield /2, '/', \"import './a.js'\"); print(await /2, '/', \"import './a.js'\")", "4 / import './a.js' 4 / import './a.js'", is_script=True),
+    Form("yield and await that divide", "var yield = 8, await = 8, g = 1; print(yield /2)\nprint(await /2)\nprint(\"import './a.js'\")", "4 4 import './a.js'", is_script=True),
     Form("yield and await that do not, in a script", "(async function () { await /\"/, print(\"import './a.js'\"); (function* () { yield /\"/, print(\"import './a.js'\") })().next() })()", "import './a.js'", is_script=True),
     Form("let that is a name, and an old octal number", "var let = 8, b = 2; let\n/b\nprint(let /b, '/', \"import './a.js'\", 010 /b, '/', \"import './a.js'\", '\\07'.length)", "4 / import './a.js' 4 / import './a.js' 1", is_script=True),
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 // An independent reader of references: acorn's syntax tree for JavaScript, css-tree's for CSS.
-// Standard input: JSON list of file names. Standard output: for each a line of JSON, {"references": [[start, end, text]]}
-// or {"error": message}. Positions are UTF-16 code units in the text.
+// Standard input: JSON list of file names. Standard output: for each a line of JSON, {"references": [[start, end, text,
+// "url" or "name" of a module]]} or {"error": message}. Positions are UTF-16 code units in the text.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { text } from "node:stream/consumers";
@@ -37,14 +37,16 @@ const isURL = node =>
   (node.type === "MemberExpression" && !node.computed && node.property.name === "URL" && ["globalThis", "window", "self"].includes(node.object.name));
 
 export function scriptReferences(source) {
+  if (!/import|export/.test(source)) return []; // neither keyword can be written otherwise
   const found = [];
   const stack = [parse(source)];
   while (stack.length) {
     const node = stack.pop();
-    if (node.type === "ImportExpression") found.push(...literals(node.source));
-    else if (/^(Import|Export(Named|All))Declaration$/.test(node.type) && node.source) found.push(...literals(node.source));
-    else if (node.type === "NewExpression" && isURL(node.callee) && node.arguments.length === 2 && isMeta(node.arguments[1], "url")) found.push(...literals(node.arguments[0]));
-    else if (/^(Call|New)Expression$/.test(node.type) && isMeta(node.callee, "resolve") && node.arguments.length && node.arguments[0].type !== "SpreadElement") found.push(...literals(node.arguments[0]));
+    const note = (argument, kind) => found.push(...[...literals(argument)].map(each => [...each, kind]));
+    if (node.type === "ImportExpression") note(node.source, "name");
+    else if (/^(Import|Export(Named|All))Declaration$/.test(node.type) && node.source) note(node.source, "name");
+    else if (node.type === "NewExpression" && isURL(node.callee) && node.arguments.length === 2 && isMeta(node.arguments[1], "url")) note(node.arguments[0], "url");
+    else if (/^(Call|New)Expression$/.test(node.type) && isMeta(node.callee, "resolve") && node.arguments.length) note(node.arguments[0], "name");
     for (const key in node) {
       const value = node[key];
       if (Array.isArray(value)) for (const each of value) each && typeof each.type === "string" && stack.push(each);
@@ -66,10 +68,10 @@ export function styleReferences(source) {
     const counts = rule === null || (rule === "import" && first);
     const target = type === types.Url ? css.url.decode(text) : type === types.String ? css.string.decode(text) : "";
     const inside = open.at(-1);
-    if (type === types.String && target && text.at(-1) === text[0] && ((counts && inside === "url") || (rule === null && /^(-webkit-)?image-set$/.test(inside)) || (rule === "import" && first))) found.push([start + 1, end - 1, target]);
+    if (type === types.String && target && text.at(-1) === text[0] && ((counts && inside === "url") || (rule === null && /^(-webkit-)?image-set$/.test(inside)) || (rule === "import" && first))) found.push([start + 1, end - 1, target, "url"]);
     if (type === types.Url && target && counts) {
       const skipped = text.match(/^[^(]*\(\s*/)[0].length;
-      found.push([start + skipped, start + text.replace(/\s*\)?$/, "").length, target]);
+      found.push([start + skipped, start + text.replace(/\s*\)?$/, "").length, target, "url"]);
     }
     if (type === types.Function) open.push(css.ident.decode(text.slice(0, -1)).toLowerCase());
     else if ("([{".includes(text)) open.push(text);

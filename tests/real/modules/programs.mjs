@@ -1,6 +1,6 @@
 // Random programs out of the pieces that a lexer misreads, each valid by acorn's word; one line of JSON for each:
 // {"source", "references": [[start, end, text]]}. Arguments: a seed, and how many.
-import { scriptReferences } from "./judge.mjs";
+import { parse, scriptReferences } from "./judge.mjs";
 
 let state = Number(process.argv[2] ?? 1);
 const wanted = Number(process.argv[3] ?? 100);
@@ -210,7 +210,7 @@ function write(tokens) {
 
 const isValid = source => {
   try {
-    scriptReferences(source);
+    parse(source);
     return true;
   } catch {
     return false;
