@@ -46,6 +46,7 @@ def main() -> None:
         0  done; for serve and dev: stopped by SIGINT or SIGTERM
         1  the Django project raised an exception, or check or verify found an error
         2  a setting, an option or a command is wrong
+           (or a package that is installed does not fit)
         3  the static tree is missing, damaged or unreadable
         4  the address cannot be listened on
         5  the build failed; the previous tree, if any, still stands
@@ -122,8 +123,10 @@ def check(as_json: bool) -> None:
 
     Settings, project and static tree are loaded. Every file of the tree is read and compared with the index; every
     encoded one is decoded and compared with its source. The project's settings are examined for what goes wrong behind
-    a proxy or with a static host of its own, and for what has no effect here. Django's own system checks are run, those
-    for deployment (`check --deploy`) too; none needs a database. The address is not tried.
+    a proxy or with a static host of its own, and for what has no effect here; variables for names that are misspelt;
+    packages for versions that contradict the requirements. Django's own system checks are run, those for deployment
+    (`check --deploy`) too; none needs a database. Databases that answer within three seconds are asked which migrations
+    are not applied. Without a tree all the rest is examined. The address is not tried.
 
     Prints a table of findings, each with its remedy: errors, warnings, what is good to know, what is in order. Exits
     with 0 if there is no error, with the code that `serve` would exit with if it cannot start, with 3 if a file is
@@ -136,9 +139,10 @@ def check(as_json: bool) -> None:
             level      error, warning, info or ok
             check      what was looked at, a name that does not change: settings,
                        project, tree, manifest, static-url, static-prefix,
-                       static-root, debug, allowed-hosts, ssl-redirect,
-                       proxy-ssl-header, forwarded-allow-ips, health, csp,
-                       whitenoise, cache-middleware, django;
+                       static-root, media-url, packages, migrations, debug,
+                       allowed-hosts, ssl-redirect, proxy-ssl-header,
+                       forwarded-allow-ips, health, csp, whitenoise,
+                       cache-middleware, django;
                        django.security.W004 and so on are Django's own
             found      what was found, with its value
             remedy     what to do; empty if nothing is, or if found says it

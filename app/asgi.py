@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import health
+from app import health, misspelt
 from app.exits import Stop, explained
 from app.health import Readiness
 from app.lifespan import lifespan_of
@@ -25,6 +25,7 @@ from app.observer import Observed, Observer, observer_of
 from app.origin.responder import Responder
 from app.origin.tree import Tree, TreeUnusable, load
 from app.project import FORGOTTEN, Project, configured
+from app.project import explained as explaining
 from app.secret import Protected, secret_of
 from app.settings import Settings
 from app.threads import Threads
@@ -89,7 +90,8 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
     compared = tree.check_lengths(comparing)
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
-    changed = project.lay_over(project.host + prefix, root)
+    with explaining(project.name):
+        changed = project.lay_over(project.host + prefix, root)
     prefixes = project.prefixes(prefix)
     responder = Responder(
         tree,
@@ -114,11 +116,11 @@ def create_app(settings: Settings, comparing: float = COMPARING, observer: Obser
     )
     front.state.root = root
     front.state.static_root = project.static_root.absolute()
-    front.state.in_the_way = list(_in_the_way(checks, project, responder))
+    front.state.in_the_way = list(in_the_way(project, responder))
     front.state.summary = [
         f"{len(tree.index)} static resources of {project.static_root} at {project.host}{' and '.join(prefixes)}",
         *_left_out(compared, len(tree.index)),
-        f"Django project {project.name} {'through ASGI' if project.is_asgi else f'in {settings.threads} threads'}",
+        project.summary,
         *([f"files that the tree has not are looked for in {settings.static_store}"] if settings.static_store else []),
         *(f"laid over the project's settings: {line}" for line in changed),
         *front.state.in_the_way,
@@ -147,11 +149,11 @@ def _current(static_root: Path, memory: int) -> Tree:
         return load(static_root.resolve(), memory)
 
 
-def _in_the_way(checks: tuple[str, ...], project: Project, responder: Responder) -> Iterator[str]:
-    """Tell where the path of a check is somebody else's, too."""
-    for path in checks:
+def in_the_way(project: Project, responder: Responder | None = None) -> Iterator[str]:
+    """Tell where the path of a health check is somebody else's, too; of a static file's, if there is a responder."""
+    for path in (project.settings.health_path, project.settings.ready_path):
         route = project.at(path)
-        if responder.owns(path.encode()):
+        if responder and responder.owns(path.encode()):
             yield f"{path} is a static file's: no check is answered there"
         elif route:
             yield f"{path} is answered here, not by the project's own {route!r}"
@@ -185,6 +187,8 @@ class Booting:
         try:
             if self._app is None:
                 settings = Settings.read()
+                if not self._is_worker:
+                    misspelt.warn(settings)
                 observer = observer_of(settings) if self._is_worker else None
                 self._app = create_app(settings, self._comparing, observer)
                 if not self._is_worker:

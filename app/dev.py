@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
+from app import misspelt
 from app.address import listening
 from app.changes import Changes
 from app.dev_server import WRONG, Start, serve
@@ -48,6 +49,7 @@ class DirectoryGone(Stop):
 def dev(settings: Settings) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP. Raises Stop; SystemExit when the settings module cannot be found."""
     logging.config.dictConfig(LOGGING)
+    misspelt.warn(settings)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)

@@ -162,7 +162,8 @@ class _Django:
 def create_app(settings: Settings, start: Start) -> Starlette:
     """Return the front: static files as they are, then health, then Django. Raises Stop."""
     project = configured(settings)
-    changed = project.lay_over(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
+    with explaining(project.name):
+        changed = project.lay_over(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
     django = _Django(project)
     _read_templates_again(project)
     system_checks.refuse_errors(project.name)
@@ -187,14 +188,13 @@ def _summary(project: Project, changed: list[str]) -> list[str]:
     from django.apps import apps
     from django.conf import settings
 
-    manner = "through ASGI" if project.is_asgi else f"in {project.settings.threads} threads"
     remedy = "DJANGO_DEBUG=true" if project.is_bundled else f"DEBUG = True in {project.name}"
     lines = [
         FORGOTTEN if project.seems_forgotten else "",
         f"static files as the project's finders find them, at {' and '.join(project.prefixes(project.prefix))}",
         f"{project.host} is not used: files that change are served from here" if project.host else "",
         "" if apps.is_installed(DJANGO_APP) else f"no static files: {DJANGO_APP} is not in INSTALLED_APPS",
-        f"Django project {project.name} {manner}",
+        project.summary,
         *(f"laid over the project's settings: {line}" for line in changed),
         "" if settings.DEBUG else f"DEBUG is False, so errors show no debug pages; {remedy} turns them on",
     ]

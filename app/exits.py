@@ -8,7 +8,7 @@ code  meaning
 ====  ==============================================================================================================
 0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
 1     the Django project raised an exception (its traceback is printed), or ``check`` or ``verify`` found an error
-2     a setting, an option or a command is wrong
+2     a setting, an option or a command is wrong (or a package that is installed does not fit)
 3     the static tree is missing, damaged or unreadable
 4     the address cannot be listened on
 5     the build failed; the previous tree, if any, still stands
@@ -22,28 +22,47 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 class Stop(Exception):
-    """Ends the program with a message for the operator and with ``exit_code``."""
+    """Ends the program with a message for the operator and with ``exit_code``.
+
+    `remedy` says what to do, where the message does not; `notes` are lines that help to find the cause.
+    """
 
     exit_code = 1
+    remedy = ""
+    notes: tuple[str, ...] = ()
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn a `Stop` into its message on standard error and its exit code (raises SystemExit)."""
+    """Turn a `Stop` into its message on standard error and its exit code (raises SystemExit).
+
+    An exception of this program becomes one, too, where the packages that are installed are to blame.
+    """
     try:
         yield
-    except Stop as stop:
+    except Exception as error:
+        stop = error if isinstance(error, Stop) else _blamed(error)
+        if stop is None:
+            raise
         print(explained(stop), file=sys.stderr, flush=True)
         raise SystemExit(stop.exit_code) from None
 
 
+def _blamed(error: Exception) -> Stop | None:
+    with suppress(ImportError):  # it takes a package, too
+        from app.requirements import blamed
+
+        return blamed(error)
+    return None
+
+
 def explained(stop: Stop) -> str:
-    """Return what the operator should read: the message, then the project's traceback if there is one."""
-    message = f"static-host: {stop}"
+    """Return what the operator should read: message, remedy and notes, then the project's traceback if there is one."""
+    message = "\n".join(filter(None, [f"static-host: {stop}", stop.remedy, *stop.notes]))
     if stop.__cause__ is None:
         return message
     return f"{message}\n\n{''.join(traceback.format_exception(stop.__cause__))}".rstrip()

@@ -6,7 +6,7 @@ examination. On a terminal text is wrapped to its width; elsewhere a text is one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from textwrap import wrap
 from traceback import format_exception_only
@@ -46,6 +46,12 @@ def document(findings: list[Finding]) -> dict[str, Any]:
 def named(error: BaseException) -> str:
     """Return an exception as the last line of a traceback names it."""
     return format_exception_only(error)[-1].strip()
+
+
+def listed(names: Collection[str]) -> str:
+    """Return the first names, and how many more there are."""
+    first = ", ".join(list(names)[:3])
+    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
 
 
 def table(findings: list[Finding], width: int | None = None) -> str:

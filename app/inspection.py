@@ -7,15 +7,16 @@ remarked on. The functions change nothing: those over Django's settings are for 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from app.findings import Finding
+from app.findings import Finding, listed
 from app.origin.index import Index
 from app.project import Project
+from app.script_name import with_script_name
 from app.settings import Settings
 
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
@@ -145,6 +146,42 @@ def _placed(path: Path) -> Path:
     return path.parent.resolve() / path.name
 
 
+def media_url(project: Project, django: Any, prefix: str) -> Iterator[Finding]:
+    """Find uploads whose URLs are those of static files; `prefix` is that of the tree.
+
+    Static files come first, so Django, or what serves MEDIA_ROOT, is never asked for such an upload.
+    """
+    own = django._wrapped.MEDIA_URL
+    if not own:  # Django then has "/", which nothing is served below
+        return
+    media = urlsplit(with_script_name(own, django.FORCE_SCRIPT_NAME))
+    path = unquote(f"{media.path.rstrip('/')}/")
+    remedy = "Set MEDIA_URL to a path of its own, for example '/media/'."
+    for served in _static_paths(project, django, prefix, media.netloc):
+        if path.startswith(served):
+            found = (
+                f"MEDIA_URL = {own!r} lies in {served}, where everything comes from the static tree: uploads are a 404"
+            )
+            yield Finding("warning", "media-url", found, remedy)
+            return
+        if served.startswith(path):
+            found = (
+                f"MEDIA_URL = {own!r}, and static files are served at {served}: an upload whose name begins with "
+                f"{served.removeprefix(path)!r} is a 404"
+            )
+            yield Finding("warning", "media-url", found, remedy)
+            return
+
+
+def _static_paths(project: Project, django: Any, prefix: str, host: str) -> Iterator[str]:
+    """Give the paths below which static files are served on a host; "" is the page's own."""
+    cdn = urlsplit(f"{project.host}{prefix}")
+    if host and host.lower() == cdn.netloc.lower():
+        yield cdn.path
+    if not host or host.partition(":")[0].lower() in django.ALLOWED_HOSTS:
+        yield from project.prefixes(prefix)
+
+
 def static_url(project: Project, index: Index) -> Iterator[Finding]:
     """Find URLs that the project has by heart, and that are not where its files are."""
     given = project.settings.static_prefix
@@ -172,14 +209,9 @@ def manifest(index: Index, names: Mapping[str, str]) -> Finding:
     """Find names that pages ask for, and that the tree does not have: `names` is Django's manifest as it was read."""
     missing = sorted(set(names.values()).difference(index))
     if missing:
-        found = f"Django's manifest names {_listed(missing)}, which the tree does not have: pages ask for them in vain"
+        found = f"Django's manifest names {listed(missing)}, which the tree does not have: pages ask for them in vain"
         return Finding("error", "manifest", found, "Build the tree again.")
     if not names:
         found = "the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint"
         return Finding("warning", "manifest", found, "Build it with `static-host build`.")
     return Finding("ok", "manifest", f"all {len(names)} names of Django's manifest are in the tree")
-
-
-def _listed(names: Collection[str]) -> str:
-    first = ", ".join(list(names)[:3])
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"

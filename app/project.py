@@ -23,6 +23,7 @@ from app import logs
 from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
+from app.overrides import overrides, overriding
 from app.script_name import prefixes, with_script_name
 from app.settings import Settings
 from app.values import host_of_files, url_prefix
@@ -34,6 +35,7 @@ STORAGE = "app.storage.StaticHostStorage"
 
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 FORGOTTEN = "there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
+WITHOUT_ASGI = "Correct it, or install what it needs; or set DJANGO_INTERFACE=wsgi if the project works without ASGI."
 DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 _REPLACED = (
@@ -52,9 +54,14 @@ class ProjectMissing(Stop):
 
 
 class ProjectBroken(Stop):
-    """The project raised an exception; it is the cause, and is shown whole."""
+    """The project raised an exception; it is the cause, and is shown whole, after the settings that are overridden."""
 
     exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.notes = overrides()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,13 @@ class Project:
         """Whether another project is here, but was not named."""
         return self.is_bundled and Path("manage.py").exists()
 
+    @property
+    def summary(self) -> str:
+        """What the start-up lines say of it, once it is loaded."""
+        manner = "through ASGI" if self.is_asgi else f"in {self.settings.threads} threads"
+        return f"Django project {self.name} {manner}"
+
+    @overriding
     def lay_over(self, static_url: str, root: Path, storage: str = STORAGE) -> list[str]:
         """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.
 
@@ -262,11 +276,23 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
 def _asgi(settings: Any) -> ASGIApp:
     from django.core.asgi import get_asgi_application
-    from django.utils.module_loading import import_string
 
     path = getattr(settings, "ASGI_APPLICATION", None)
-    application: Any = import_string(path) if path else get_asgi_application()
+    application: Any = _named(path) if path else get_asgi_application()
     return called(application)
+
+
+def _named(path: str) -> ASGIApp:
+    """Import ASGI_APPLICATION. Raises ProjectBroken."""
+    from django.utils.module_loading import import_string
+
+    try:
+        application: ASGIApp = import_string(path)
+        if not callable(application):
+            raise TypeError(f"it is a {type(application).__name__}, which cannot be called")  # noqa: TRY301
+    except (Exception, SystemExit) as error:
+        raise ProjectBroken(f"ASGI_APPLICATION = {path!r} cannot be used:", WITHOUT_ASGI) from error
+    return application
 
 
 @contextmanager

@@ -17,13 +17,13 @@ from typing import Any, Literal
 import uvicorn
 from starlette.types import ASGIApp
 
-from app import metrics
+from app import metrics, misspelt
 from app.address import listening, url_of
 from app.asgi import create_app
 from app.counts import Counts
-from app.exits import Stop
 from app.observer import observer_of
 from app.process import Server
+from app.project import ProjectBroken
 from app.protocol import FastLane, unusable
 from app.settings import Settings
 from app.websocket import WebSocket
@@ -58,6 +58,7 @@ ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 o
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
     logging.config.dictConfig(LOGGING)
+    misspelt.warn(settings)
     raise_limit()
     app = create_app(settings, observer=observer_of(settings))
     os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
@@ -106,10 +107,8 @@ def _protocol_class() -> type[FastLane] | Literal["httptools"]:
     return "httptools"
 
 
-class StartFailed(Stop):
+class StartFailed(ProjectBroken):
     """The project's lifespan did not start."""
-
-    exit_code = 1
 
 
 def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, release: str) -> None:

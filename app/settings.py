@@ -7,9 +7,12 @@ the variable's name, its value and what would be right. A variable that is set b
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -53,7 +56,6 @@ class Settings(BaseSettings):
         env_file=".env",
         env_file_encoding="utf-8",
         case_sensitive=True,
-        populate_by_name=True,
         validate_default=False,
     )
 
@@ -441,6 +443,16 @@ class Settings(BaseSettings):
         except (OSError, SettingsError) as error:
             reason = error.__cause__ or error
             raise SettingsWrong(f"the settings in .env or {SECRETS} cannot be read: {reason}") from None
+
+
+def names_set() -> dict[str, str]:
+    """Return the names of all variables that are set and not blank, whoever reads them, with where each is set."""
+    found: dict[str, str] = {}
+    with suppress(OSError):
+        found |= {path.name: str(SECRETS) for path in SECRETS.iterdir()}
+    with suppress(OSError, UnicodeDecodeError), Path(".env").open(encoding="utf-8") as file:
+        found |= {line.key: ".env" for line in parse_stream(file) if line.key and (line.value or "").strip()}
+    return found | {name: "the environment" for name, value in os.environ.items() if value.strip()}
 
 
 def _complaints(error: ValidationError) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from app.exits import Stop
 from app.findings import Finding, Level, named
+from app.overrides import overrides
 
 log = logging.getLogger("static_host")
 
@@ -38,7 +39,8 @@ def refuse_errors(name: str) -> None:
     except SystemCheckError as errors:
         raise ChecksFailed(f"Django's system checks find errors in {name}:\n{errors}") from None
     except (Exception, SystemExit):
-        log.exception("one of Django's system checks raised an exception, and the others were not run:")
+        what = "one of Django's system checks raised an exception, and the others were not run:"
+        log.exception("%s", "\n".join([what, *overrides()]))
     finally:
         settings.SILENCED_SYSTEM_CHECKS = silenced
 
@@ -78,7 +80,8 @@ def _of_check(check: Callable[..., Any]) -> list[Finding]:
         remedy = "Register it with Tags.database, and it is left out here."
         return [Finding("warning", "django", f"the check {name} asks a database: {named(error)}", remedy)]
     except (Exception, SystemExit) as error:
-        print(f"static-host: the check {name} raised an exception:\n\n{traceback.format_exc()}", file=sys.stderr)
+        lines = (f"static-host: the check {name} raised an exception:", *overrides(), "", traceback.format_exc())
+        print("\n".join(lines), file=sys.stderr)
         remedy = "Correct it: standard error has the whole traceback."
         return [Finding("error", "django", f"the check {name} raised {named(error)}", remedy)]
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.exits import reported
+from app.misspelt import read_settings
 from app.settings import Settings, SettingsWrong
 from app.values import shown, sources
 
@@ -105,7 +106,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
         if page:
             report.try_to_write(page)
         with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a project may print
-            built = run(_with(previous, Settings.read()), progress=progress.bar, verifies=verifies)
+            built = run(_with(previous, read_settings()), progress=progress.bar, verifies=verifies)
         if page:
             report.write(page, built)
     if as_json:
@@ -171,7 +172,7 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
         from static_build.deltas import saving
         from static_build.holdings import holdings
 
-        root = directory or configured(Settings.read()).static_root
+        root = directory or configured(read_settings()).static_root
         tree = load(root)
         tree.close()
         held = holdings(tree.index.releases, tree.index.values())
@@ -204,7 +205,7 @@ def index_command(directory: Path) -> None:
     with reported():
         from static_build.adopt import adopt
 
-        made = adopt(Path(os.path.abspath(directory)), Settings.read())  # noqa: PTH100 - leaves a link alone
+        made = adopt(Path(os.path.abspath(directory)), read_settings())  # noqa: PTH100 - leaves a link alone
         for warning in made.warnings:
             logging.getLogger("static_host.build").warning("%s", warning)
     immutable = sum(resource.immutable for resource in made.resources.values())

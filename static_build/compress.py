@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command
 
+from app.overrides import overriding
 from static_build.releases import BuildFailed
 
 log = logging.getLogger("static_host.build")
@@ -69,6 +70,7 @@ def _run() -> None:
         raise BuildFailed(f"django-compressor: {error}") from None
 
 
+@overriding
 def _point_at(static_url: str) -> None:
     """Make URLs begin with the static host: the collection needed the bare prefix, to find references below it."""
     before, context = settings.STATIC_URL, settings.COMPRESS_OFFLINE_CONTEXT

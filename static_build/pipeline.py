@@ -130,7 +130,8 @@ class _Build:
         self.cache = Cache(_cache_directory(settings), self.encoder.recipe)
         self.before = current(root)
         self.was = _release_at(self.before)
-        project.lay_over(project.prefix, directory, STORAGE)
+        with explained(project.name):
+            project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
         self.files = Files(directory, self.before, file_mode())
         self.deltas = Deltas(directory, self.files, self.cache.directory, settings)

@@ -16,7 +16,8 @@ _NAME = "app"
 
 def main() -> None:
     """Run the command line, which is the server's: nothing of the build is loaded for it."""
-    import_module(f"{_NAME}.__main__").main()
+    with import_module(f"{_NAME}.exits").reported():
+        import_module(f"{_NAME}.__main__").main()
 
 
 def _import_ours() -> None:

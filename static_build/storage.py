@@ -157,7 +157,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             if target and target.name in self._sources:
                 links.references.append(reference)
                 links.targets.append(target)
-            elif target and target.name not in self._folders:
+            elif target and (target.name not in self._folders or not reference.is_url):
                 lines = lines or _line_starts(text)
                 self._note(name, bisect_right(lines, reference.start), reference, target)
         return links
@@ -194,9 +194,11 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         return Path(self.path(name)).read_bytes()
 
     def _note(self, name: str, line: int, reference: Reference, target: Target) -> None:
-        is_optional = reference.is_source_map or self._is_of_a_package(name)
+        is_folder = target.name in self._folders  # only a bundler takes it for the module index.js
+        is_optional = is_folder or reference.is_source_map or self._is_of_a_package(name)
         written = reference.target.partition("#")[0].strip()
-        self.dangling.append(MissingReference(name, line, written, target.name, is_optional))
+        problem = "is a folder" if is_folder else "does not exist"
+        self.dangling.append(MissingReference(name, line, written, target.name, is_optional, problem))
 
     def _note_unreadable(self, name: str, error: UnreadableError) -> None:
         if not self._is_of_a_package(name):

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from app.origin.index import loads
+from tests.builds import settings
 from tests.conftest import copied
 from tests.processes import run, serving
 
@@ -310,3 +311,68 @@ def test_an_unknown_command_is_a_usage_error(project: Path) -> None:
     result = run("static-host", "sevre", cwd=project)
     assert result.returncode == 2
     assert "No such command 'sevre'" in result.stderr
+
+
+ASGI = [
+    ("mysite.asgi.application", "import not_installed", "ModuleNotFoundError: No module named 'not_installed'"),
+    ("mysite.asgi.application", "from os import no_such", "ImportError: cannot import name 'no_such' from 'os' "),
+    ("mysite.asgi.application", "raise KeyError('REDIS_URL')", "KeyError: 'REDIS_URL'"),
+    ("mysite.asgi.application", "raise SystemExit('no redis')", "SystemExit: no redis"),
+    ("mysite.asgi.app", "application = print", 'ImportError: Module "mysite.asgi" does not define a "app" attribute'),
+    ("mysite.asgi.application", "application = None", "TypeError: it is a NoneType, which cannot be called"),
+    ("mysite.routing.application", "", "ModuleNotFoundError: No module named 'mysite.routing'"),
+    ("mysite_asgi", "", "ImportError: mysite_asgi doesn't look like a module path"),
+]
+
+
+def asgi(project: Path, path: str, code: str) -> None:
+    """Give the project an ASGI_APPLICATION, and the module mysite.asgi."""
+    settings(project, f"ASGI_APPLICATION = {path!r}")
+    (project / "mysite/asgi.py").write_text(f"{code}\n")
+
+
+@pytest.mark.parametrize(("path", "code", "raised"), ASGI)
+def test_an_asgi_application_that_cannot_be_imported_names_the_way_without(
+    project: Path, path: str, code: str, raised: str
+) -> None:
+    asgi(project, path, code)
+    exit_code, output = boot(project)
+    assert exit_code == 1
+    assert output.splitlines()[:2] == [
+        f"static-host: ASGI_APPLICATION = {path!r} cannot be used:",
+        "Correct it, or install what it needs; or set DJANGO_INTERFACE=wsgi if the project works without ASGI.",
+    ]
+    assert "\n\nTraceback (most recent call last):\n" in output
+    assert output.splitlines()[-1].startswith(raised)
+
+
+@pytest.mark.parametrize("command", ["check", "dev"])
+def test_check_and_dev_name_it_too(project: Path, command: str) -> None:
+    asgi(project, *ASGI[0][:2])
+    told = "set DJANGO_INTERFACE=wsgi if the project works without ASGI"
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+    if command == "dev":
+        with serving(
+            "static-host", "dev", cwd=project, ready="loaded again when a file changes", **variables
+        ) as running:
+            assert told in running.output
+    else:
+        result = run("static-host", "check", cwd=project, **variables)
+        assert result.returncode == 1
+        assert f"-> Correct it, or install what it needs; or {told}: standard error has the whole" in result.stdout
+        assert result.stderr.splitlines()[-1] == ASGI[0][2]
+
+
+def test_what_is_named_is_the_remedy(project: Path) -> None:
+    asgi(project, *ASGI[0][:2])
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_INTERFACE": "wsgi"}
+    with serving(cwd=project, **variables) as running:
+        assert httpx.get(f"{running.url}/echo/").status_code == 200
+
+
+def test_an_exception_that_has_nothing_to_do_with_asgi_does_not_name_it(project: Path) -> None:
+    asgi(project, "mysite.asgi.application", "async def application(scope, receive, send): pass")
+    (project / "mysite/urls.py").write_text("import not_installed\n")
+    code, output = boot(project)
+    assert code == 1
+    assert "DJANGO_INTERFACE" not in output

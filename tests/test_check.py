@@ -335,6 +335,93 @@ def test_static_urls(project: Path, line: str, variables: dict[str, str], expect
     assert check(project, **variables).returncode == 0
 
 
+BELOW = """warning media-url: MEDIA_URL = {url!r} lies in {prefix}, where everything comes from the static tree: uploads
+are a 404 -> Set MEDIA_URL to a path of its own, for example '/media/'."""
+ABOVE = """warning media-url: MEDIA_URL = {url!r}, and static files are served at {prefix}: an upload whose name begins
+with {name!r} is a 404 -> Set MEDIA_URL to a path of its own, for example '/media/'."""
+
+
+@pytest.mark.parametrize(
+    ("url", "lines", "variables", "expected"),
+    [
+        ("", "", {}, ""),
+        ("/media/", "", {}, ""),
+        ("/static-media/", "", {}, ""),
+        ("media/", "FORCE_SCRIPT_NAME = '/shop'", {}, ""),
+        ("https://static.example.com/static/", "", {}, ""),
+        ("https://uploads.example.com/static/media/", "ALLOWED_HOSTS = ['*']", CDN, ""),
+        ("/static/media/", "", {}, BELOW.format(url="/static/media/", prefix="/static/")),
+        ("/static/media", "", CDN, BELOW.format(url="/static/media", prefix="/static/")),
+        ("static/media/", "", {}, BELOW.format(url="static/media/", prefix="/static/")),
+        ("/static/", "", {}, BELOW.format(url="/static/", prefix="/static/")),
+        ("//testserver/static/m/", "", {}, BELOW.format(url="//testserver/static/m/", prefix="/static/")),
+        (
+            "https://CDN.example.com/static/m/",
+            "",
+            CDN,
+            BELOW.format(url="https://CDN.example.com/static/m/", prefix="/static/"),
+        ),
+        (
+            "https://cdn.example.com/v1/static/m/",
+            "",
+            {"DJANGO_STATIC_HOST": "https://cdn.example.com/v1"},
+            BELOW.format(url="https://cdn.example.com/v1/static/m/", prefix="/v1/static/"),
+        ),
+        ("https://cdn.example.com/m/", "", CDN, ""),
+        ("/assets/m/", "", {"DJANGO_STATIC_PREFIX": "/assets/"}, BELOW.format(url="/assets/m/", prefix="/assets/")),
+        ("/static/m/", "", {"DJANGO_STATIC_PREFIX": "/assets/"}, ""),
+        ("/static/m/", "STATIC_URL = '/s/'", {}, BELOW.format(url="/static/m/", prefix="/static/")),  # the tree's
+        (
+            "static/m/",
+            "FORCE_SCRIPT_NAME = '/shop'",
+            {"DJANGO_STATIC_PREFIX": "/shop/static/"},
+            BELOW.format(url="static/m/", prefix="/shop/static/"),
+        ),
+        (
+            "/static/m/",
+            "FORCE_SCRIPT_NAME = '/shop'",
+            {"DJANGO_STATIC_PREFIX": "/shop/static/"},
+            BELOW.format(url="/static/m/", prefix="/static/"),
+        ),
+        (
+            "/m/",
+            "",
+            {"DJANGO_STATIC_PREFIX": "/m/static/"},
+            ABOVE.format(url="/m/", prefix="/m/static/", name="static/"),
+        ),
+        ("/", "", {}, ABOVE.format(url="/", prefix="/static/", name="static/")),
+    ],
+)
+def test_uploads_below_the_static_prefix(
+    project: Path, url: str, lines: str, variables: dict[str, str], expected: str
+) -> None:
+    settings(project, lines, f"MEDIA_URL = {url!r}")
+    assert told(project, "media-url", **variables) == one_line(expected)
+
+
+def test_uploads_are_looked_at_before_the_first_build(project: Path) -> None:
+    (project / "staticfiles").unlink()
+    settings(project, "STATIC_URL = '/s/'", "MEDIA_URL = '/s/media/'")
+    assert told(project, "media-url") == one_line(BELOW.format(url="/s/media/", prefix="/s/"))
+
+
+def test_what_is_said_of_uploads_is_so(project: Path) -> None:
+    settings(
+        project,
+        "MEDIA_ROOT = BASE_DIR / 'media'",
+        "MEDIA_URL = '/static/media/'",
+        "ROOT_URLCONF = 'mysite.uploads'",
+    )
+    (project / "mysite/uploads.py").write_text(
+        "from django.http import HttpResponse\n"
+        "from django.urls import re_path\n"
+        "urlpatterns = [re_path('', lambda request: HttpResponse('an upload'))]\n"
+    )
+    with serving(cwd=project, **SETTINGS) as running:
+        assert httpx.get(f"{running.url}/media/cat.png").text == "an upload"
+        assert httpx.get(f"{running.url}/static/media/cat.png").status_code == 404
+
+
 def policies(project: Path, *texts: str) -> None:
     """Give the project middleware of its own that send these policies: csp_0, csp_1 and so on."""
     (project / "mysite/security.py").write_text(
@@ -794,15 +881,89 @@ def test_a_project_that_was_forgotten(project: Path) -> None:
     assert check(project, DJANGO_SETTINGS_MODULE="").stderr == ""  # it says so once
 
 
-def test_a_tree_that_is_missing(project: Path) -> None:
+NO_TREE = """error tree: there is no static tree at {project}/staticfiles.
+-> Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."""
+QUIET = "SILENCED_SYSTEM_CHECKS = ['security.W001', 'security.W002', 'security.W003', 'security.W009']"
+
+
+def serious(findings: list[dict[str, str]]) -> str:
+    return told_by([finding for finding in findings if finding["level"] != "info"])
+
+
+def test_a_tree_that_is_missing_keeps_nothing_from_being_examined(project: Path) -> None:
     (project / "staticfiles").unlink()
+    settings(project, QUIET)
     code, printed = document(project)
     assert (code, printed["ok"]) == (3, False)
-    assert told_by([finding for finding in printed["findings"] if finding["level"] != "info"]) == one_line(
-        f"""error tree: there is no static tree at {project}/staticfiles.
-        -> Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built. {IN_ORDER}"""
+    assert serious(printed["findings"]) == one_line(
+        f"""{NO_TREE.format(project=project)} {IN_ORDER}
+        ok project: Django project mysite.settings in 10 threads
+        ok django: Django's system checks find no error"""
     )
-    assert check(project).stdout.startswith(f"error    tree              there is no static tree at {project}/static")
+    result = check(project)
+    assert result.stdout.startswith(f"error    tree              there is no static tree at {project}/static")
+    assert result.stderr == ""
+    assert not (project / "staticfiles").exists()
+
+
+def test_without_a_tree_the_project_and_its_checks_are_seen(project: Path) -> None:
+    (project / "staticfiles").unlink()
+    settings(project, QUIET, "STATICFILES_DIRS = 'not a list'", "DEBUG = True")
+    code, printed = document(project, DJANGO_HEALTH_PATH="/echo/")
+    assert code == 3
+    found = printed["findings"]
+    assert [f["check"] for f in found if f["level"] == "error"] == ["django.staticfiles.E001", "tree"]
+    assert [f["check"] for f in found if f["level"] == "warning"] == ["debug", "health"]
+
+
+def test_a_project_that_raises_without_a_tree_is_told_of_beside_the_tree(project: Path) -> None:
+    (project / "staticfiles").unlink()
+    (project / "mysite/urls.py").write_text("import no_such_module\n")
+    code, printed = document(project)
+    assert code == 3  # what `serve` ends with
+    assert serious(printed["findings"]) == one_line(
+        f"""error project: the Django project mysite.settings raised an exception while it was loaded:
+        ModuleNotFoundError: No module named 'no_such_module'
+        -> Correct the project: standard error has the whole traceback. {NO_TREE.format(project=project)} {IN_ORDER}"""
+    )
+    assert check(project).stderr.count("Traceback (most recent call last):") == 1
+
+
+def test_a_database_that_is_not_there_is_told_of_without_a_tree(project: Path) -> None:
+    (project / "staticfiles").unlink()
+    code, printed = document(project, DJANGO_READY_DATABASE="sales")
+    assert code == 3
+    assert serious(printed["findings"]) == one_line(
+        f"""error project: DJANGO_READY_DATABASE='sales': mysite.settings has no database of this name. It has: default.
+        {NO_TREE.format(project=project)} {IN_ORDER}"""
+    )
+
+
+def test_an_index_that_is_damaged(project: Path) -> None:
+    (project / "staticfiles" / NAME).write_bytes(b"")
+    code, printed = document(project)
+    assert code == 3
+    errors = [finding for finding in printed["findings"] if finding["level"] == "error"]
+    assert [finding["check"] for finding in errors] == ["tree"]
+    assert "its first line is not an index header" in errors[0]["found"]
+    assert printed["findings"][-1]["found"] == "Django's system checks find no error"
+
+
+def test_files_that_are_missing_keep_nothing_from_being_examined(project: Path) -> None:
+    settings(project, QUIET, "STATIC_URL = '/s/'")
+    for name in ("site.css.br", "main.js"):
+        (project / "staticfiles" / name).unlink()
+    code, printed = document(project)
+    assert code == 3
+    errors = [finding for finding in printed["findings"] if finding["level"] == "error"]
+    assert told_by(errors) == one_line(
+        f"""error tree: the static tree at {project}/.releases/one is damaged: main.js (identity): is missing
+        site.css.br (br): is missing
+        -> Build it again with `static-host build --verify`, which makes anew what is damaged."""
+    )
+    assert [f["check"] for f in printed["findings"] if f["level"] == "warning"] == ["static-url"]
+    told = [f["found"] for f in printed["findings"] if f["level"] == "ok"][-2:]
+    assert told == ["all 9 names of Django's manifest are in the tree", "Django's system checks find no error"]
 
 
 def test_a_damaged_file_is_told_of_with_everything_else(project: Path) -> None:

@@ -182,7 +182,7 @@ def test_a_folder_is_no_file_and_what_leads_back_into_the_tree_is_one(build: Bui
     )
     (project / "mysite/static/folders.js").write_text(source)
     result = build()
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "static-host: folders.js, line 2: ./img is a folder.\n")
     built = (project / "staticfiles" / manifest(project)["folders.js"]).read_text()
     assert built == source.replace("../../static/part.js", "../../static/part.3eb92c086480.js")
 

@@ -64,11 +64,11 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
     """  # noqa: D301 - click asks for the backspace itself
     logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
     with reported():
+        from app.misspelt import read_settings
         from app.project import configured
-        from app.settings import Settings
         from static_build.publication.publishing import publish
 
-        settings = Settings.read()
+        settings = read_settings()
         made = publish(
             directory or configured(settings).static_root,
             settings,
