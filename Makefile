@@ -11,7 +11,7 @@ DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2
 IMAGE ?= django-static-host
 
 .PHONY: run test azurite check projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
-    bench-workers bench-django bench-build bench-scale bench-dictionaries image sbom audit lock clean help
+    bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -85,6 +85,9 @@ bench-scale: .venv-bench/run ## measure the build of 1,000 and of 10,000 files (
 bench-dictionaries: .venv-bench/run benchmarks/versions/node_modules/.installed ## measure what a returning visitor downloads of patch releases of real packages
 	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
 	@$(BENCH_BIN)/python -m benchmarks.dictionaries $(BENCH)
+
+bench-references: .venv-bench/run tests/real/packages/node_modules/.installed ## compare what finds references in scripts and stylesheets: the build's lexers, tree-sitter, tinycss2
+	@$(BENCH_BIN)/python -m benchmarks.references
 
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from static_build.references import UnreadableError
+from static_build.references.script import find_references
 from tests.builds import manifest
 from tests.conftest import copied
 from tests.forms import Form
@@ -128,3 +130,20 @@ def test_other_readers_find_the_same(project: Path) -> None:
         "forms/a-division-behind-a-member-called-typeof/main.js: no reader can parse it, and it has changed",
         "styles/escapes-in-the-function-s-name-25/main.css: more has changed than its references",
     ]
+
+
+def test_random_programs_are_read_as_acorn_reads_them() -> None:
+    """A program that is refused keeps its references, and is warned of; one that is misread would be broken."""
+    command = ["node", Path(__file__).parent / "modules/programs.mjs", "901", "1000"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    misread, refused = [], []
+    for program in map(json.loads, done.stdout.rstrip("\n").split("\n")):
+        wanted = [(start, end, target) for start, end, target, _ in program["references"]]
+        try:
+            found = [(each.start, each.end, each.target) for each in find_references(program["source"])]
+        except UnreadableError:
+            refused.append(program["source"])
+        else:
+            misread += [program["source"]] if found != wanted else []
+    assert misread == []
+    assert len(refused) <= 5
