@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 import click
 
 from app.exits import reported
+from app.standard_streams import prepared
 
 
 class Commands(click.Group):
@@ -44,7 +45,8 @@ def main() -> None:
     \b
     Exit codes:
         0  done; for serve and dev: stopped by SIGINT or SIGTERM
-        1  the Django project raised an exception, or check or verify found an error
+        1  the Django project raised an exception, check or verify found an error, or
+           standard output could not be written
         2  a setting, an option or a command is wrong
            (or a package that is installed does not fit)
         3  the static tree is missing, damaged or unreadable
@@ -88,9 +90,12 @@ def serve() -> None:
     """
     # Process 1 of a container ignores a signal that it has no handler for, and loading a project takes its time.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with reported(), suppress(KeyboardInterrupt):
+    from app import logs
+    from app.settings import Settings, log_format
+
+    logs.use(log_format())
+    with reported(logs.tell), suppress(KeyboardInterrupt):
         from app.server import serve as run
-        from app.settings import Settings
 
         run(Settings.read())
 
@@ -204,4 +209,5 @@ def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="static-host")
+    with prepared():
+        main(prog_name="static-host")

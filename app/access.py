@@ -21,8 +21,9 @@ Format = Literal["text", "json"]
 
 def as_text(seen: Seen) -> str:
     """Return a line for people; what there is none of is a dash."""
+    client = f"{seen.client}:{seen.port}" if seen.client else "-"
     return (
-        f"{seen.client or '-'} {seen.method} {seen.target} HTTP/{seen.version} {seen.status} {seen.size} "
+        f"{client} {seen.method} {seen.target} HTTP/{seen.version} {seen.status} {seen.size} "
         f"{seen.coding or '-'} {seen.lane} {seen.seconds * 1000:.1f}ms {seen.identifier or '-'}\n"
     )
 
@@ -32,6 +33,7 @@ def as_json(seen: Seen) -> str:
     facts = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "client": seen.client,
+        "client_port": seen.port or None,
         "method": seen.method,
         "target": seen.target,
         "protocol": f"HTTP/{seen.version}",

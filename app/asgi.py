@@ -8,7 +8,6 @@ lifespan unless the server has that switched off; what stops the boot is printed
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import health, misspelt
-from app.exits import Stop, explained
+from app import health, logs, misspelt
+from app.exits import Stop
+from app.forwarded import Forwarded, TrustedProxies
 from app.health import Readiness
 from app.lifespan import lifespan_of
 from app.middleware import StaticOrigin
@@ -62,6 +62,7 @@ class Front(Starlette):
         self.readiness = readiness
         self.observer = observer
         self.secret = secret_of(settings)
+        self.proxies = TrustedProxies(settings.forwarded_allow_ips)
         self._open = (settings.health_path, settings.ready_path)
         self.threads: Threads | None = getattr(django, "threads", None)
         self.router.redirect_slashes = False
@@ -72,7 +73,7 @@ class Front(Starlette):
         app: ASGIApp = StaticOrigin(self.router, self.responder, self.elsewhere)
         if self.secret:
             app = Protected(app, self.secret, self._open)
-        return Observed(app, self.observer) if self.observer else app
+        return Forwarded(Observed(app, self.observer) if self.observer else app, self.proxies)
 
 
 def create_app(settings: Settings, comparing: float = COMPARING, observer: Observer | None = None) -> Front:
@@ -194,7 +195,7 @@ class Booting:
                 if not self._is_worker:
                     log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
         except Stop as stop:
-            print(explained(stop), file=sys.stderr, flush=True)
+            logs.tell(stop)
             if scope["type"] != "lifespan":
                 raise
             await receive()

@@ -15,12 +15,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from tempfile import SpooledTemporaryFile
 from typing import Any
-from urllib.parse import quote
 
 from starlette.types import Message, Receive, Scope, Send
 
-from app.environ import GONE, HALF_CLOSED, Environ, environ
+from app.environ import CLIENT_GONE, GIVEN_UP, GONE, HALF_CLOSED, Environ, environ
 from app.exchange import Application, ClientGone, Exchange, File, Overtaken, Stream
+from app.seen import path_of, target
 from app.threads import BacklogFull, Threads
 
 log = logging.getLogger("static_host.bridge")
@@ -63,7 +63,7 @@ class Threaded:
             try:
                 request["wsgi.input"] = await _body(request, receive)
             except NoRoom as error:
-                what = f"{scope['method']} {quote(scope['path'], errors='replace')}"
+                what = f"{scope['method']} {target(path_of(scope), b'')}"
                 log.error("%s: its body is not kept: %s", what, error.__cause__)  # noqa: TRY400 - no fault of ours
                 await _refuse(send, 413, NO_ROOM)
                 return
@@ -73,6 +73,9 @@ class Threaded:
                 scope[GONE] = exchange.abandon
             try:
                 await _answer(exchange, self.threads, receive, send)
+            except Overtaken:
+                scope[GIVEN_UP] = CLIENT_GONE  # most likely; one that still waits is told to come again
+                await _refuse(send)
             finally:
                 scope.pop(GONE, None)  # a circle: the request would be kept until the garbage is collected
 
@@ -84,11 +87,7 @@ async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Sen
         await _refuse(send)
         return
     try:
-        try:
-            head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
-        except Overtaken:
-            await _refuse(send)
-            return
+        head = await (exchange.head if is_at_once else _watched(exchange, receive, exchange.head))
         await send({"type": "http.response.start", "status": head.status, "headers": head.headers})
         if isinstance(head.body, bytes):
             await send({"type": "http.response.body", "body": head.body})

@@ -8,7 +8,6 @@ change: nobody waits for an answer that does not come.
 from __future__ import annotations
 
 import logging
-import logging.config
 import multiprocessing
 import os
 import signal
@@ -20,12 +19,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from app import misspelt
+from app import logs, misspelt
 from app.address import listening
 from app.changes import Changes
 from app.dev_server import WRONG, Start, serve
 from app.exits import Stop
-from app.server import LOGGING
 from app.settings import Settings
 from app.watched import Report
 
@@ -48,7 +46,7 @@ class DirectoryGone(Stop):
 
 def dev(settings: Settings) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP. Raises Stop; SystemExit when the settings module cannot be found."""
-    logging.config.dictConfig(LOGGING)
+    logs.use("text")
     misspelt.warn(settings)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup

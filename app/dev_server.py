@@ -8,7 +8,6 @@ again for every request.
 from __future__ import annotations
 
 import logging
-import logging.config
 import multiprocessing
 import os
 import signal
@@ -30,14 +29,14 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import health, system_checks
+from app import health, logs, system_checks
 from app.address import url_of
 from app.exits import Stop, explained
+from app.forwarded import Forwarded, TrustedProxies
 from app.lifespan import StartFailed, lifespan_of
 from app.origin.baking import UNCACHEABLE
 from app.project import DJANGO_STORAGE, FORGOTTEN, Project, ProjectBroken, configured
 from app.project import explained as explaining
-from app.server import LOGGING
 from app.settings import Settings
 from app.unbuilt import DJANGO_APP, Unbuilt
 from app.watched import Watched
@@ -69,17 +68,17 @@ class Start:
 def serve(start: Start, pipe: Connection) -> None:
     """Serve until SIGTERM, in a process of its own. `pipe` leads to the one that looks for changes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    logging.config.dictConfig(LOGGING)
+    logs.use("text")
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     with suppress(OSError):
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing took it away; breakpoint() reads it
-    app, trusted = (_WAITING, ()) if start.stands_in else _loaded(start, Watched(pipe))
+    app = _WAITING if start.stands_in else _loaded(start, Watched(pipe))
     config = uvicorn.Config(
         app,
         http="httptools",
-        log_config=LOGGING,
+        log_config=logs.configuration(),
         server_header=False,
-        forwarded_allow_ips=list(trusted),
+        proxy_headers=False,  # they are ours
         lifespan="on",
     )
     _Server(config).run(sockets=[start.listener])
@@ -103,8 +102,8 @@ def _end_with_the_parent() -> None:
         os._exit(0)
 
 
-def _loaded(start: Start, watched: Watched) -> tuple[ASGIApp, tuple[str, ...]]:
-    """Return the application, and the addresses whose X-Forwarded-Proto is believed."""
+def _loaded(start: Start, watched: Watched) -> ASGIApp:
+    """Return the application, or what answers for it."""
     try:
         settings = Settings.read()
         if (settings.host, settings.port) != start.address:
@@ -116,9 +115,9 @@ def _loaded(start: Start, watched: Watched) -> tuple[ASGIApp, tuple[str, ...]]:
             raise SystemExit(WRONG) from None
         log.info(AGAIN)
         watched.failed(stop)
-        return _WAITING, ()
+        return _WAITING
     watched.loaded()
-    return app, settings.forwarded_allow_ips
+    return Forwarded(app, TrustedProxies(settings.forwarded_allow_ips))
 
 
 async def _answer_503(scope: Scope, receive: Receive, send: Send) -> None:

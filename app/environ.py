@@ -20,6 +20,10 @@ HALF_CLOSED = "static_host.half_closed"
 """In the scope of a request whose client has closed its side: it may wait for the answer, or be gone altogether."""
 GONE = "static_host.gone"
 """In the scope of a request: what is called when its connection is lost, though nobody receives its body."""
+GIVEN_UP = "static_host.given_up"
+"""In the scope of a request that nobody waits for any more: the status to log in place of the one that is not sent."""
+CLIENT_GONE = 499
+"""The status that is logged where the client closed the connection before there was an answer, as nginx logs it."""
 
 
 def environ(scope: Scope, base: Environ) -> Environ:
@@ -39,13 +43,17 @@ def environ(scope: Scope, base: Environ) -> Environ:
     made["SERVER_NAME"], made["SERVER_PORT"] = name, str(port or 80)
     if scope.get("client"):
         made["REMOTE_ADDR"], made["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])
+    return made | _fields(scope)
+
+
+def _fields(scope: Scope) -> Environ:
+    values: dict[str, list[bytes]] = {}
     for field, value in scope["headers"]:
-        key = _key(field)
-        if key in made:
-            made[key] += f"{'; ' if key == 'HTTP_COOKIE' else ','}{value.decode('latin-1')}"
-        elif key:
-            made[key] = value.decode("latin-1")
-    return made
+        values.setdefault(_key(field), []).append(value)
+    values.pop("", None)
+    return {
+        key: (b"; " if key == "HTTP_COOKIE" else b",").join(lines).decode("latin-1") for key, lines in values.items()
+    }
 
 
 def _path(scope: Scope) -> str:

@@ -22,6 +22,8 @@ log = logging.getLogger("static_host.exchange")
 IN_FLIGHT = 512 << 10
 """Bytes of a streamed body that are made before the client has taken what came before."""
 _BLOCK = 256 << 10
+_SHOWN = 1024
+"""Characters of a path that are logged."""
 Application = Callable[..., Iterable[bytes]]
 
 
@@ -228,7 +230,7 @@ class Exchange:
         if self._room is None:
             return body
         if len(body) > self._room:
-            what = f"{self.environ['REQUEST_METHOD']} {self.environ['PATH_INFO']}"
+            what = f"{self.environ['REQUEST_METHOD']} {self.environ['PATH_INFO'][:_SHOWN]}"
             log.error("%r: its body is longer than its Content-Length; the rest is not sent", what)
         fitting = body[: self._room]
         self._room -= len(fitting)

@@ -7,7 +7,8 @@ inside the Django project is its whole traceback, cause last. Each kind of endin
 code  meaning
 ====  ==============================================================================================================
 0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
-1     the Django project raised an exception (its traceback is printed), or ``check`` or ``verify`` found an error
+1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error, or
+      standard output could not be written (a reader that has gone is no error)
 2     a setting, an option or a command is wrong (or a package that is installed does not fit)
 3     the static tree is missing, damaged or unreadable
 4     the address cannot be listened on
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 
@@ -36,9 +37,14 @@ class Stop(Exception):
     notes: tuple[str, ...] = ()
 
 
+def show(stop: Stop) -> None:
+    """Print what the operator should read, on standard error."""
+    print(explained(stop), file=sys.stderr, flush=True)
+
+
 @contextmanager
-def reported() -> Iterator[None]:
-    """Turn a `Stop` into its message on standard error and its exit code (raises SystemExit).
+def reported(tell: Callable[[Stop], None] = show) -> Iterator[None]:
+    """Turn a `Stop` into its message, by default on standard error, and its exit code (raises SystemExit).
 
     An exception of this program becomes one, too, where the packages that are installed are to blame.
     """
@@ -48,7 +54,7 @@ def reported() -> Iterator[None]:
         stop = error if isinstance(error, Stop) else _blamed(error)
         if stop is None:
             raise
-        print(explained(stop), file=sys.stderr, flush=True)
+        tell(stop)
         raise SystemExit(stop.exit_code) from None
 
 
@@ -60,9 +66,14 @@ def _blamed(error: Exception) -> Stop | None:
     return None
 
 
+def message_of(stop: Stop) -> str:
+    """Return the message, the remedy and the notes."""
+    return "\n".join(filter(None, [str(stop), stop.remedy, *stop.notes]))
+
+
 def explained(stop: Stop) -> str:
     """Return what the operator should read: message, remedy and notes, then the project's traceback if there is one."""
-    message = "\n".join(filter(None, [f"static-host: {stop}", stop.remedy, *stop.notes]))
+    message = f"static-host: {message_of(stop)}"
     if stop.__cause__ is None:
         return message
     return f"{message}\n\n{''.join(traceback.format_exception(stop.__cause__))}".rstrip()

@@ -22,7 +22,8 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from app.environ import GONE, HALF_CLOSED
+from app.environ import CLIENT_GONE, GIVEN_UP, GONE, HALF_CLOSED
+from app.forwarded import as_ipv4
 from app.framing import Framed
 from app.joined import Joined
 from app.observer import Observer
@@ -92,6 +93,8 @@ class Guarded(Framed):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for the first head, but not for ever."""
         super().connection_made(transport)
+        if self.client:
+            self.client = (as_ipv4(self.client[0]), self.client[1])
         self.flow = Flow(transport, self.pipeline)
         self._late = self.loop.call_later(HEAD_TIME, self._is_late)
 
@@ -192,7 +195,7 @@ class Guarded(Framed):
         """
         if self.transport.is_closing() or self._is_refused:
             return
-        if self._give_up():  # what is written now would be taken for the rest of that answer
+        if self._give_up(self._refusal):  # what is written now would be taken for the rest of that answer
             self.transport.close()
             return
         status, self._refusal = self._refusal, 400
@@ -210,22 +213,26 @@ class Guarded(Framed):
         self._is_refused = True
         self.loop.call_later(LINGER, self.transport.close)
         if self.observer:
-            self.observer.see(Seen(address(self.client), "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
+            self.observer.see(Seen(*address(self.client), "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
 
-    def _give_up(self) -> bool:
+    def _give_up(self, status: int = CLIENT_GONE) -> bool:
         """Tell the request that is being answered that nobody takes the answer; return whether a part of it is sent.
+
+        `status` is what is logged if none is.
 
         uvicorn tells the one that came last, which may still wait for its turn.
         """
         cycle = self._running
         if cycle is None or cycle.response_complete:
             return False
+        scope = cast("dict[str, Any]", cycle.scope)
+        scope[GIVEN_UP] = status
         cycle.disconnected = True
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
-        gone = cycle.scope.get(GONE)
+        gone: Callable[[], None] | None = scope.get(GONE)
         if gone:
-            cast("Callable[[], None]", gone)()
+            gone()
         return cycle.response_started
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open

@@ -7,12 +7,15 @@ called. A project that has nothing for a WebSocket refuses it (HTTP 403), and th
 from __future__ import annotations
 
 import logging
+from functools import wraps
+from io import SEEK_END
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.exchange import is_bodiless
-from app.seen import path_of
+from app.seen import MAX_TARGET_BYTES, cut, path_of, target
 from app.streams import send_as_made
 
 log = logging.getLogger("static_host.interface")
@@ -27,6 +30,7 @@ def called(application: ASGIApp) -> ASGIApp:
     from django.core.handlers.asgi import ASGIHandler
 
     send_as_made()
+    _measure_bodies()
     web_sockets = type(application) is not ASGIHandler
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,6 +44,26 @@ def called(application: ASGIApp) -> ASGIApp:
             await application(scope, receive, send)
 
     return call
+
+
+def _measure_bodies() -> None:
+    """Give Django's requests the length of a body that came in chunks, as they have it through WSGI.
+
+    Django has read the body by then. Without a length, its parser takes a form with files for an empty one.
+    """
+    from django.core.handlers.asgi import ASGIRequest
+
+    own = ASGIRequest.__init__
+
+    @wraps(own)
+    def init(request: Any, scope: Scope, body_file: Any) -> None:
+        own(request, scope, body_file)
+        if "CONTENT_LENGTH" not in request.META and "HTTP_TRANSFER_ENCODING" in request.META:
+            body_file.seek(0, SEEK_END)
+            request.META["CONTENT_LENGTH"] = str(body_file.tell())
+            body_file.seek(0)
+
+    ASGIRequest.__init__ = init  # type: ignore[assignment, method-assign]  # Django has no hook for it
 
 
 def _request(scope: Scope) -> Scope:
@@ -100,5 +124,5 @@ async def _web_socket(application: ASGIApp, scope: Scope, receive: Receive, send
     except ValueError as error:
         if is_known:
             raise
-        log.warning("WebSocket %r: refused: %s", path_of(scope), error)
+        log.warning("WebSocket %r: refused: %s", target(path_of(scope), b""), cut(str(error), MAX_TARGET_BYTES))
         await send(_REFUSED)

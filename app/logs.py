@@ -1,15 +1,105 @@
 """The loggers of this program and of its server, beside those that the project's LOGGING sets up.
 
 Rule: what is to be told is told, whatever the project does: a LOGGING without `disable_existing_loggers` turns every
-logger off that was there before.
+logger off that was there before. As JSON, every record is one object on one line, its traceback included; so is what
+Python itself prints: warnings, exceptions that nobody caught, and records for which there is no handler.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import logging.config
+import sys
+import threading
+import time
+import warnings
 from typing import Any
 
+from app.access import Format
+from app.exits import Stop, message_of, show
+from app.seen import target
+
 _OURS = ("static_host", "uvicorn")
+_log = logging.getLogger("static_host")
+_warnings = logging.getLogger("static_host.warnings")
+
+
+class JSONFormatter(logging.Formatter):
+    """Writes a record as one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object, in ASCII."""
+        time_of_second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        facts = {
+            "time": f"{time_of_second}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage().strip(),
+        }
+        if record.exc_info and record.exc_info[0]:
+            facts["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            facts["stack"] = record.stack_info
+        return json.dumps(facts)
+
+
+class MaskedTarget(logging.Filter):
+    """Masks secrets in the targets of uvicorn's access log, as ours does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the record's target, and let it pass."""
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            client, method, whole, *rest = record.args
+            path, _, query = str(whole).encode("latin-1", "replace").partition(b"?")
+            record.args = (client, method, target(path, query), *rest)
+        return True
+
+
+def configuration(form: Format = "text") -> dict[str, Any]:
+    """Return what logging.config.dictConfig is told, in this process and in its workers."""
+    access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
+    own = {"format": "static-host: %(message)s"} if form == "text" else {"()": "app.logs.JSONFormatter"}
+    stderr = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"own": own, "access": access},
+        "filters": {"masked": {"()": "app.logs.MaskedTarget"}},
+        "handlers": {
+            "own": {**(stderr if form == "text" else {"()": "app.logs.json_handler"}), "formatter": "own"},
+            "access": {**stderr, "formatter": "access", "stream": "ext://sys.stdout", "filters": ["masked"]},
+        },
+        "loggers": {
+            "static_host": {"handlers": ["own"], "level": "INFO", "propagate": False},
+            "uvicorn": {"handlers": ["own"], "level": "WARNING", "propagate": False},
+            "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
+        },
+    }
+
+
+def use(form: Format) -> None:
+    """Write our records in this form from now on."""
+    logging.config.dictConfig(configuration(form))
+
+
+def json_handler() -> logging.Handler:
+    """Return what writes our records, and have what Python itself prints written in the same form."""
+    sys.excepthook = lambda kind, error, where: _crash(kind, error, where)
+    threading.excepthook = lambda crash: _crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    warnings.showwarning = _warn
+    if logging.lastResort:
+        logging.lastResort.setFormatter(JSONFormatter())
+    return logging.StreamHandler(sys.stderr)
+
+
+def tell(stop: Stop) -> None:
+    """Write, on standard error, what ends the program or its start."""
+    turn_on()
+    if _is_json():
+        _log.error("%s", message_of(stop), exc_info=stop.__cause__)
+    else:
+        show(stop)
 
 
 def turn_on() -> None:
@@ -20,8 +110,32 @@ def turn_on() -> None:
 
 
 def show_exceptions(settings: Any) -> None:
-    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them."""
+    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them.
+
+    A client that went away in the middle of its upload is not among them.
+    """
+    from django.http import UnreadablePostError
+
+    def is_fault(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
+
     if not settings.LOGGING and not settings.DEBUG:
         handler = logging.StreamHandler()
         handler.setLevel(logging.ERROR)
+        handler.addFilter(is_fault)
+        if _is_json():
+            handler.setFormatter(JSONFormatter())
         logging.getLogger("django.request").addHandler(handler)
+
+
+def _is_json() -> bool:
+    return any(isinstance(handler.formatter, JSONFormatter) for handler in _log.handlers)
+
+
+def _crash(kind: type[BaseException], error: BaseException | None, where: Any) -> None:
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        _log.critical("an exception that nobody caught", exc_info=(kind, error or kind(), where))
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    _warnings.warning("%s:%d: %s: %s", filename, lineno, category.__name__, message)

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.access import AccessLog
 from app.counts import Counts
+from app.environ import GIVEN_UP
 from app.seen import LANE, Seen, address, identifier, path_of, target
 from app.settings import Settings
 
@@ -64,11 +65,13 @@ class Observed:
             await self.app(scope, receive, send)
             return
         began, name = time.perf_counter(), _named(scope)
-        status, size, coding = 500, 0, ""  # an exception that reaches the server is answered 500
+        status, size, coding = 0, 0, ""
 
         async def seen_send(message: Message) -> None:
             nonlocal status, size, coding
-            if message["type"] == "http.response.start":
+            if GIVEN_UP in scope:  # nothing is sent any more
+                pass
+            elif message["type"] == "http.response.start":
                 status = message["status"]
                 coding = next((v.decode("latin-1") for n, v in message["headers"] if n == b"content-encoding"), "")
             elif message["type"] == "http.response.body":
@@ -79,6 +82,7 @@ class Observed:
             await self.app(scope, receive, seen_send)
         finally:
             seconds = time.perf_counter() - began
+            status = status or scope.get(GIVEN_UP, 500)  # an exception that reaches the server is answered 500
             self._see(_seen(scope, status, size, coding, seconds, name))
 
     async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +93,7 @@ class Observed:
             nonlocal is_answered
             if not is_answered:
                 is_answered = True
-                self._see(_seen(scope, status, 0, "", time.perf_counter() - began, name))
+                self._see(_seen(scope, scope.get(GIVEN_UP, status), 0, "", time.perf_counter() - began, name))
 
         async def seen_send(message: Message) -> None:
             tell(HANDSHAKE.get(message["type"]) or message.get("status", 500))
@@ -112,9 +116,9 @@ def _named(scope: MutableMapping[str, Any]) -> str:
 
 def _seen(scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str) -> Seen:
     return Seen(
-        address(scope.get("client")),
+        *address(scope.get("client")),
         scope.get("method", "GET"),
-        target(path_of(scope), scope["query_string"].decode("latin-1")),
+        target(path_of(scope), scope["query_string"]),
         scope["http_version"],
         status,
         0 if scope.get("method") == "HEAD" else size,

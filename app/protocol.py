@@ -18,6 +18,7 @@ import socket
 import time
 from asyncio import Transport
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import httptools
@@ -25,6 +26,7 @@ import uvicorn
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from app.forwarded import TrustedProxies
 from app.guard import Guarded, application_of
 from app.observer import Observer
 from app.origin.bodies import Body, Sealed
@@ -42,6 +44,8 @@ UVICORN = "0.54."
 BATCH = 256 << 10
 """Bytes that are answered to pipelined requests before the connection must take them."""
 MORE = getattr(socket, "MSG_MORE", 0)
+MAX_LINES = 64
+"""Lines of a head's fields that are looked at for the access log."""
 _END = b"\r\n\r\n"
 
 
@@ -83,16 +87,17 @@ class Judge:
 class Lane:
     """What the connections of one process share."""
 
-    def __init__(self, responder: Responder, trusted: Any) -> None:
+    def __init__(self, responder: Responder, proxies: TrustedProxies) -> None:
         self.memo = Memo(responder)
         self.judge = Judge()
-        self.trusted = trusted
+        self.proxies = proxies
 
 
 @cache
 def lane_of(config: Config) -> Lane:
     """Return the lane of a server whose application has booted."""
-    return Lane(application_of(config).responder, getattr(config.loaded_app, "trusted_hosts", None))
+    application = application_of(config)
+    return Lane(application.responder, getattr(application, "proxies", TrustedProxies(())))
 
 
 class FastLane(Guarded):
@@ -105,7 +110,7 @@ class FastLane(Guarded):
         self._find = lane.memo.find
         self._body = lane.memo.body
         self._is_one_request = lane.judge.is_one_request
-        self._trusted = lane.trusted
+        self._proxies = lane.proxies
         self._secret: OriginSecret | None = getattr(application_of(config), "secret", None)
         self._time = self.loop.time
         self._is_free = config.limit_concurrency is None and not config.is_ssl
@@ -343,14 +348,12 @@ class FastLane(Guarded):
             return
         method, target, fields = _told(head)
         client = self.client
-        if client and self._trusted and client[0] in self._trusted:
-            forwarded = b", ".join(value for name, value in fields if name == b"x-forwarded-for").decode("latin-1")
-            named = self._trusted.get_trusted_client_address(forwarded)
-            client = named if named[0] else client
+        if client and self._proxies.trusts(client[0]):
+            client = self._proxies.client(value for name, value in fields if name == b"x-forwarded-for") or client
         seconds = time.perf_counter() - self._began
         observer.see(
             Seen(
-                address(client),
+                *address(client),
                 method,
                 target,
                 "1.1",
@@ -372,6 +375,7 @@ _TOLD = re.compile(
 def _told(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
     """Return the method, the target, and the fields that are told of."""
     method, target, _ = head.split(b" ", 2)
-    path, _, query = target.decode("latin-1").partition("?")
-    fields = [(name.lower(), value.rstrip(b" \t")) for name, value in _TOLD.findall(head)]
+    path, _, query = target.partition(b"?")
+    lines = islice(_TOLD.finditer(head), MAX_LINES)
+    fields = [(line[1].lower(), line[2].rstrip(b" \t")) for line in lines]
     return method.decode("latin-1"), target_of(path, query), fields

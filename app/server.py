@@ -7,17 +7,16 @@ address. Nothing is retried.
 from __future__ import annotations
 
 import logging
-import logging.config
 import os
 import resource
 import signal
 import socket
-from typing import Any, Literal
+from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from app import metrics, misspelt
+from app import logs, metrics, misspelt
 from app.address import listening, url_of
 from app.asgi import create_app
 from app.counts import Counts
@@ -31,33 +30,13 @@ from app.workers import serve_with_workers
 
 log = logging.getLogger("static_host")
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "own": {"format": "static-host: %(message)s"},
-        "access": {
-            "()": "uvicorn.logging.AccessFormatter",
-            "fmt": "%(client_addr)s %(request_line)s %(status_code)s",
-        },
-    },
-    "handlers": {
-        "own": {"class": "logging.StreamHandler", "formatter": "own", "stream": "ext://sys.stderr"},
-        "access": {"class": "logging.StreamHandler", "formatter": "access", "stream": "ext://sys.stdout"},
-    },
-    "loggers": {
-        "static_host": {"handlers": ["own"], "level": "INFO", "propagate": False},
-        "uvicorn": {"handlers": ["own"], "level": "WARNING", "propagate": False},
-        "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
-    },
-}
 MOST_DESCRIPTORS = 65_536
 ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
-    logging.config.dictConfig(LOGGING)
+    logs.use(settings.log_format)
     misspelt.warn(settings)
     raise_limit()
     app = create_app(settings, observer=observer_of(settings))
@@ -81,10 +60,10 @@ def configuration(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
         workers=settings.workers,
         http=_protocol_class(),
         ws=WebSocket,
-        log_config=LOGGING,
+        log_config=logs.configuration(settings.log_format),
         access_log=False,  # it is ours
         server_header=False,
-        forwarded_allow_ips=list(settings.forwarded_allow_ips),
+        proxy_headers=False,  # they are ours
         timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio takes parts of a second, too
         lifespan="on",

@@ -129,6 +129,14 @@ class Settings(BaseSettings):
         "br, zstd and gzip or zopfli, separated by commas, for example br,gzip",
         shown="br,zstd,gzip",
     )
+    static_effort: Literal["best", "fast"] = _variable(
+        "DJANGO_STATIC_EFFORT",
+        "best",
+        "How much the build tries: `best` makes files that are as small as can be; `fast`, for CI and previews, takes "
+        "about a sixth of the CPU time and makes about 6 % more bytes, 11 % where no zstd is read. Each has its own "
+        "files in the cache.",
+        "best or fast",
+    )
     static_missing_references: Literal["error", "warn"] = _variable(
         "DJANGO_STATIC_MISSING_REFERENCES",
         "error",
@@ -289,11 +297,11 @@ class Settings(BaseSettings):
         "Where the bundled site keeps its SQLite database, its secret key and its static tree.",
         "a directory",
     )
-    host: str = _variable(
+    host: Annotated[str, AfterValidator(values.host)] = _variable(
         "HOST",
         "127.0.0.1",
-        "The address to listen on.",
-        "an IP address or a host name of this machine, for example 0.0.0.0",
+        "The address to listen on; `::` is every address of IPv6 and IPv4.",
+        "an IP address or a host name of this machine, for example 0.0.0.0, ::1 or [::1]",
         pattern=r"^[^\s/]+$",
     )
     port: int = _variable(
@@ -387,7 +395,7 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = _variable(
         "LOG_FORMAT",
         "text",
-        "How the access log is written: `text`, for people, or `json`, one object for each line.",
+        "How `serve` writes its logs: `text`, for people, or `json`, one object for each request and each message.",
         "text or json",
     )
     metrics_port: int | None = _variable(
@@ -453,6 +461,22 @@ def names_set() -> dict[str, str]:
     with suppress(OSError, UnicodeDecodeError), Path(".env").open(encoding="utf-8") as file:
         found |= {line.key: ".env" for line in parse_stream(file) if line.key and (line.value or "").strip()}
     return found | {name: "the environment" for name, value in os.environ.items() if value.strip()}
+
+
+class _LogFormat(BaseSettings):
+    model_config = Settings.model_config
+
+    log_format: Literal["text", "json"] = Field("text", validation_alias="LOG_FORMAT")
+
+
+def log_format() -> Literal["text", "json"]:
+    """Return LOG_FORMAT, whatever is wrong with the other variables: they are to be reported in that format."""
+    if os.environ.get("LOG_FORMAT", "").strip() == "json":
+        return "json"
+    try:
+        return _LogFormat(_secrets_dir=SECRETS if SECRETS.is_dir() else None).log_format  # type: ignore[call-arg]
+    except (ValidationError, SettingsError, OSError, UnicodeDecodeError):
+        return "text"
 
 
 def _complaints(error: ValidationError) -> str:

@@ -7,9 +7,12 @@ request looks again.
 
 from __future__ import annotations
 
+import gzip
 import os
 import posixpath
+import zlib
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from stat import S_ISREG
 
 import anyio
@@ -21,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.origin.baking import OPEN_TO_ALL, PREFLIGHT, UNCACHEABLE
 from app.origin.conditional import ranges
+from app.origin.negotiation import CODINGS, weights
 
 DJANGO_APP = "django.contrib.staticfiles"
 
@@ -49,7 +53,12 @@ class Found(StaticFiles):
     ) -> Response:
         """Return the answer of a file that there is."""
         scope["headers"] = list(_with_usable_range(scope, stat_result.st_size))
+        svg = _unfolded(str(full_path))
+        if svg is not None and not _accepts_gzip(scope):
+            return Response(svg, headers={"vary": "Accept-Encoding"}, media_type=self._media_type(str(full_path)))
         response = super().file_response(full_path, stat_result, scope, status_code)
+        if svg is not None:
+            response.headers.update({"content-encoding": "gzip", "vary": "Accept-Encoding"})
         if isinstance(response, FileResponse):
             response.headers["content-type"] = self._media_type(str(full_path))
         return response
@@ -117,6 +126,21 @@ class Unbuilt:
         if await self._exists(name):
             raise HTTPException(405, headers={"Allow": "GET, HEAD, OPTIONS"})
         raise HTTPException(404)
+
+
+def _unfolded(path: str) -> bytes | None:
+    """Return what an .svgz file is in its gzip coding; None for every other file, and for one that is no gzip."""
+    if not path.lower().endswith(".svgz"):
+        return None
+    try:
+        return gzip.decompress(Path(path).read_bytes()) or None
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _accepts_gzip(scope: Scope) -> bool:
+    fields = [value for name, value in scope["headers"] if name == b"accept-encoding"]
+    return bool(weights(b", ".join(fields) if fields else None)[CODINGS.index("gzip")])
 
 
 def _with_usable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes]]:

@@ -6,7 +6,7 @@ Rule: each raises ValueError with what is wrong, as the end of a sentence that b
 from __future__ import annotations
 
 import re
-from ipaddress import ip_network
+from ipaddress import IPv6Address, ip_network
 from typing import Annotated
 
 from pydantic import BeforeValidator, SecretStr
@@ -128,10 +128,26 @@ def networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return addresses and networks, or ``*`` alone."""
     if "*" in value and len(value) > 1:
         raise ValueError("* believes everyone, so nothing can stand beside it")
-    for part in value:
+    plain = tuple(_without_brackets(part) for part in value)
+    for part in plain:
         if part != "*":
             ip_network(part)
-    return value
+    return plain
+
+
+def host(value: str) -> str:
+    """Return an address to listen on; that of IPv6 without the brackets that it has in a URL, in its shortest form."""
+    plain = _without_brackets(value)
+    if ":" not in plain and plain == value:
+        return value
+    try:
+        return IPv6Address(plain).compressed
+    except ValueError:
+        raise ValueError("only an IPv6 address has colons or brackets; the port is PORT's") from None
+
+
+def _without_brackets(value: str) -> str:
+    return value[1:-1] if value.startswith("[") and value.endswith("]") else value
 
 
 def sources(value: tuple[str, ...]) -> tuple[str, ...]:

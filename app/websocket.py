@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from app.environ import CLIENT_GONE, GIVEN_UP
 
 GOING_AWAY = 1001
 
 
 class WebSocket(WebSocketsSansIOProtocol):
     """A connection that is told of the end, and so is the application behind it."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the client has gone, if it did so before its handshake was answered."""
+        if self.handshake_initiated and not self.handshake_complete:
+            cast("dict[str, Any]", self.scope)[GIVEN_UP] = CLIENT_GONE
+        super().connection_lost(exc)
 
     def shutdown(self) -> None:
         """Close the connection because the server ends."""

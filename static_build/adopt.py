@@ -2,9 +2,10 @@
 
 Rule: nothing in the tree is changed but the index, which is written last and by one rename. Encoded siblings
 (``x.css.br``, ``x.css.gz``, ``x.css.zst``) are used if they decode to their file and are smaller; those that do not
-are said to be so, and are served by their own names only. Immutable is what Django's manifest or a bundler's says is
-fingerprinted, and what the operator's pattern finds: as in a build. Deltas to earlier versions (``x.css.….dcz``) are
-used if they decode with another file of the tree; then all that can be a dictionary is one, as in a build.
+are said to be so, and are served by their own names only. An ``.svgz`` gets its decoded form beside it, for clients
+that do not accept gzip. Immutable is what Django's manifest or a bundler's says is fingerprinted, and what the
+operator's pattern finds: as in a build. Deltas to earlier versions (``x.css.….dcz``) are used if they decode with
+another file of the tree; then all that can be a dictionary is one, as in a build.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.origin import index
-from app.origin.index import SUFFIXES, digest
+from app.origin.index import SUFFIXES, UNFOLDED, digest
 from app.project import BUNDLED, DEFAULT_PREFIX, configured
 from app.settings import Settings
 from static_build import bundles, deltas, dictionaries, resources
@@ -27,6 +28,7 @@ from static_build.compress import NOTHING
 from static_build.encode import decoded
 from static_build.releases import BuildFailed
 from static_build.resources import Content, Facts, Made
+from static_build.svgz import NO_GZIP, is_svgz, unfold_beside
 
 MANIFEST = "staticfiles.json"
 """What Django's storages call their manifest."""
@@ -58,28 +60,21 @@ def _adopted(root: Path, settings: Settings) -> Made:
     aside = {index.NAME, *([manifest[0]] if manifest else [])}
     folders = tuple(name for name in settings.static_root_files if name.endswith("/"))
     found = resources.names(root, lambda name: name in settings.static_root_files or name.startswith(folders))
-    names = [name for name in found if name not in aside]
-    if not names:
+    if not set(found) - aside:
         raise BuildFailed(f"{root} has no files.")
     odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
     if odd:
         raise BuildFailed(f"{root / odd} is not a regular file, and a tree has no others. Copy the tree with `cp -rL`.")
-    identities = {name: identity for identity, group in resources.by_content(root, names).items() for name in group}
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        examined = list(threads.map(lambda name: _examined(root, name, identities[name]), names))
-    groups: dict[Facts, list[str]] = {}
-    for name, (facts, strangers) in zip(names, examined, strict=True):
-        groups.setdefault(facts, []).append(name)
-        for stranger in strangers:
-            body = (root / stranger).read_bytes()
-            groups.setdefault((("identity", len(body), digest(body)),), []).append(stranger)
-    warnings = (
-        f"{stranger} does not decode to {name}, so it is no coding of it"
-        for name, (_, strangers) in zip(names, examined, strict=True)
-        for stranger in strangers
-    )
-    contents = [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()]
+    unfolded = {name: unfold_beside(root, name, _readable(root)) for name in found if is_svgz(name)}
+    aside |= {name + UNFOLDED for name, has in unfolded.items() if has}
+    names = [name for name in found if name not in aside]
+    contents, strange = _contents(root, names)
+    warnings = [*strange, *(NO_GZIP % name for name, has in unfolded.items() if not has)]
     made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
+    for name, has in unfolded.items():
+        made.resources[name] = replace(
+            made.resources[name], representations=has or made.resources[name].representations
+        )
     whole = deltas.recognised(root, made.resources)
     if len(whole) < len(made.resources):
         logical = resources.logical(manifest[1]) if manifest else {}
@@ -89,6 +84,22 @@ def _adopted(root: Path, settings: Settings) -> Made:
     except ValueError as error:
         raise BuildFailed(f"a file has a name that cannot be served: {error}. Rename it.") from None
     return made
+
+
+def _contents(root: Path, names: list[str]) -> tuple[list[Content], list[str]]:
+    """Return the distinct contents of the files, and a warning for each sibling that is no coding of its file."""
+    identities = {name: identity for identity, group in resources.by_content(root, names).items() for name in group}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        examined = list(threads.map(lambda name: _examined(root, name, identities[name]), names))
+    groups: dict[Facts, list[str]] = {}
+    warnings = []
+    for name, (facts, strangers) in zip(names, examined, strict=True):
+        groups.setdefault(facts, []).append(name)
+        for stranger in strangers:
+            body = (root / stranger).read_bytes()
+            groups.setdefault((("identity", len(body), digest(body)),), []).append(stranger)
+            warnings.append(f"{stranger} does not decode to {name}, so it is no coding of it")
+    return [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()], warnings
 
 
 def _examined(root: Path, name: str, identity: str) -> tuple[Facts, list[str]]:
@@ -152,7 +163,13 @@ def _prefix(settings: Settings) -> str:
 def _write(root: Path, data: bytes) -> None:
     temporary = root / f".{index.NAME}"
     with temporary.open("wb") as file:
+        os.fchmod(file.fileno(), _readable(root))
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(root / index.NAME)
+
+
+def _readable(root: Path) -> int:
+    """Return the permissions of an index that everyone can read who can look into its directory. Raises OSError."""
+    return 0o600 | root.stat().st_mode & 0o044

@@ -8,7 +8,6 @@ this stops at once. It never holds up what comes after for longer than one short
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -16,8 +15,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event
 
-from static_build.cache import Cache
-from static_build.encode import Encoder
+from static_build.reuse import Encodings
 from static_build.sources import Source
 
 _SIZES = range(2 << 10, 128 << 10)
@@ -27,34 +25,33 @@ _ENOUGH = 8
 
 
 @contextmanager
-def encoding_ahead(found: Iterable[Source], encoder: Encoder, cache: Cache) -> Iterator[None]:
+def encoding_ahead(found: Iterable[Source], encodings: Encodings) -> Iterator[None]:
     """Encode sources into the cache, in threads, as long as the block runs."""
     files: SimpleQueue[str] = SimpleQueue()
     for source in found:
-        if source.file and encoder.should_compress(source.name):
+        if source.file and encodings.encoder.should_compress(source.name):
             files.put(source.file)
     others = max(1, (os.cpu_count() or 1) - 1)
     enough = Event()
     with ThreadPoolExecutor(others) as threads:
         for _ in range(others):
-            threads.submit(_encode, files, encoder, cache, enough)
+            threads.submit(_encode, files, encodings, enough)
         try:
             yield
         finally:
             enough.set()
 
 
-def _encode(files: SimpleQueue[str], encoder: Encoder, cache: Cache, enough: Event) -> None:
+def _encode(files: SimpleQueue[str], encodings: Encodings, enough: Event) -> None:
     known = 0
     with suppress(Empty):
         while known < _ENOUGH and not enough.is_set():
             data = _read(Path(files.get_nowait()))
-            if data and cache.has(data):
+            if data and encodings.cache.has(data):
                 known += 1
             elif data:
                 known = 0
-                began = time.monotonic()
-                cache.put(data, encoder.encoded(data), time.monotonic() - began)
+                encodings.of(data)
 
 
 def _read(path: Path) -> bytes | None:

@@ -30,6 +30,8 @@ BUNDLED = "bundled"
 """The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
 
 HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
+_MAX_FOLDERS = 64
+"""Parts of an output's path that are looked at, from its end."""
 _ONLY_HASH = re.compile(r"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,64}")
 Output = tuple[str | None, str]
 """The name of what was bundled, where the manifest tells it, and the file that came of it."""
@@ -141,7 +143,7 @@ def _text(value: Any) -> str | None:
 
 def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
     """Return the name that an output has in the tree: it is given from the manifest's folder, or from further up."""
-    parts = [part for part in output.split("?")[0].split("/") if part not in ("", ".")]
+    parts = [part for part in output.partition("?")[0].split("/") if part not in ("", ".")][-_MAX_FOLDERS:]
     candidates = (str(folder.joinpath(*parts[start:])) for start in range(len(parts)))
     return next((candidate for candidate in candidates if candidate in names), None)
 

@@ -8,14 +8,39 @@ A cache that cannot be used costs time, never a build.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import tempfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
+log = logging.getLogger("static_host.build")
+
 LIMIT = 1 << 30
 """Bytes that the cache may keep between builds; the entries that were used longest ago go first."""
+
+KEPT_NOWHERE = (
+    "encoded files are not kept for the next build: %s cannot be written. Set DJANGO_STATIC_CACHE to a directory that "
+    "can be written."
+)
+
+
+def directory(chosen: Path | None, beside: Path) -> Path:
+    """Return where encoded files are kept: the directory `chosen`, else the user's own for caches.
+
+    Where that cannot be written, or where the user has no home, it is one `beside` the releases, for this build alone:
+    its name is that of a build in progress, which the next build removes.
+    """
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path's raises
+    wanted = chosen or Path(home, "static-host")
+    with suppress(OSError):
+        if chosen or wanted.is_absolute():  # a "~" is left where nobody knows the home
+            wanted.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=wanted).close()
+            return wanted
+    log.info(KEPT_NOWHERE, wanted)
+    return beside / "building-cache"
 
 
 class Cache:
@@ -50,13 +75,14 @@ class Cache:
         """Return the seconds in which this very build encoded these bytes; None if an earlier one did."""
         return self._made.get(self._path(data))
 
-    def put(self, data: bytes, encoded: dict[str, bytes], seconds: float) -> None:
+    def put(self, data: bytes, encoded: dict[str, bytes], seconds: float | None) -> None:
         """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write.
 
-        `seconds` is how long they took to make.
+        `seconds` is how long they took to make; None where an earlier build made them.
         """
         path = self._path(data)
-        self._made[path] = seconds
+        if seconds is not None:
+            self._made[path] = seconds
         head = json.dumps([[coding, len(body)] for coding, body in encoded.items()]).encode()
         entry = b"\n".join([head, b"".join(encoded.values())])
         with suppress(OSError):

@@ -23,9 +23,10 @@ from app.settings import Settings
 from app.storage import StaticHostStorage
 from static_build import bundles
 from static_build.files import Files
+from static_build.links import links_left_out
 from static_build.references.missing import MissingReference, report
 from static_build.references.templates import find_missing
-from static_build.releases import BuildFailed
+from static_build.releases import BuildFailed, described
 from static_build.sources import Source, uses
 from static_build.storage import FingerprintStorage
 
@@ -103,10 +104,11 @@ def collect(
     storage: Any = storages["staticfiles"]
     manifests = bundles.manifests(found)
     if isinstance(storage, BuildStorage):
-        storage.files = files if uses(BuildStorage) else Files(directory, None, files.mode)
+        storage.files = files if uses(BuildStorage) else Files(directory, None, files.modes)
         storage.bundles = manifests
     try:
-        _call(ignored)
+        with links_left_out():
+            _call(ignored)
     except CommandError as error:
         raise BuildFailed(f"collectstatic: {error}") from None
     except ImproperlyConfigured as error:
@@ -114,7 +116,7 @@ def collect(
     except UnicodeDecodeError as error:
         raise BuildFailed(f"collectstatic: a stylesheet or script is not UTF-8: {error}") from None
     except OSError as error:
-        raise BuildFailed(f"collectstatic: {error}") from None
+        raise BuildFailed(f"collectstatic: {described(error)}") from None
     except ValueError as error:
         if "could not be found with" not in str(error):
             raise
@@ -153,13 +155,13 @@ def _call(ignore_patterns: list[str]) -> None:
 
 def dangling_links(found: Iterable[Source]) -> list[str]:
     """Return patterns that make collectstatic pass over symbolic links whose target does not exist."""
-    dangling = {source.path for source in found if not source.exists}
+    dangling = {source.path: source.fault for source in found if source.fault}
     for path in sorted(dangling):
-        log.warning("%s is a symbolic link to a file that does not exist; it is left out", path)
+        log.warning("%s %s; it is left out", path, dangling[path])
     both = sorted(source.path for source in found if source.path in dangling and source.exists)
     if both:
         names = ", ".join(both)
-        raise BuildFailed(f"{names}: one static folder has it, another has a symbolic link of that name to nothing.")
+        raise BuildFailed(f"{names}: one static folder has it, another has a symbolic link of that name to no file.")
     return [glob.escape(path) for path in sorted(dangling)]
 
 

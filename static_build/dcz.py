@@ -21,19 +21,23 @@ else:
 MAGIC = bytes.fromhex("5e2a4d1820000000")
 """What a delta begins with (RFC 9842 §5): a skippable frame of zstd's, of the 32 bytes that follow."""
 HEADER = len(MAGIC) + 32
-RECIPE = f"dcz-1:{zstd.zstd_version}"
-"""What the bytes of a delta depend on beside those of the two files."""
 
 _FRAME_HEADER = 18
 """Bytes that the head of a zstd frame has at most (RFC 8878 §3.1.1.1)."""
-_LEVEL = 22
+_LEVELS = {"best": 22, "fast": 17}
+"""zstd's level by DJANGO_STATIC_EFFORT."""
 _USUAL_WINDOW = 8 << 20
 _LARGEST_WINDOW = 128 << 20
 
 
-def encode(data: bytes, dictionary: bytes) -> bytes:
-    """Return the delta of `data` against `dictionary`, at zstd's highest level."""
-    return MAGIC + sha256(dictionary).digest() + compressed(data, dictionary, _LEVEL)
+def recipe(effort: str) -> str:
+    """Return what the bytes of a delta depend on beside those of the two files."""
+    return f"dcz-{zstd.zstd_version}-{effort}-1"
+
+
+def encode(data: bytes, dictionary: bytes, effort: str) -> bytes:
+    """Return the delta of `data` against `dictionary`."""
+    return MAGIC + sha256(dictionary).digest() + compressed(data, dictionary, _LEVELS[effort])
 
 
 def head(dictionary: str) -> bytes:

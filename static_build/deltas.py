@@ -17,6 +17,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,10 +25,11 @@ from app.origin.index import DICTIONARY_CODING, Representation, Resource, digest
 from app.settings import Settings
 from static_build.bundles import named
 from static_build.cache import Cache
-from static_build.dcz import HEADER, MAGIC, RECIPE, compressed, decodes, encode
+from static_build.dcz import HEADER, MAGIC, compressed, decodes, encode, recipe
 from static_build.dictionaries import LEAST, Kept, fit, is_renamed, is_widest, offered, patterns_of
 from static_build.files import Files
 from static_build.resources import logical
+from static_build.reuse import Reuse
 
 _SHARE = 0.75
 _SAVES = 500
@@ -106,6 +108,7 @@ class Deltas:
         self._root = root
         self._files = files
         self._cache = cache
+        self._effort = settings.static_effort
         self.budget = int(settings.static_dictionary_bytes) if settings.static_previous else 0
         """Bytes of files that may be encoded against earlier versions; 0: none are, nor will be in later releases."""
         self.warnings: list[str] = []
@@ -131,7 +134,7 @@ class Deltas:
         unnamed = own.keys() - names.keys() - named(bundles, set(own))
         return {**resources, **offered(own, patterns_of(own, names), unnamed, earlier)}
 
-    def added(self, resources: Mapping[str, Resource]) -> Mapping[str, Resource]:
+    def added(self, resources: Mapping[str, Resource], reuse: Reuse) -> Mapping[str, Resource]:
         """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError."""
         if not self.budget:
             return resources
@@ -144,7 +147,7 @@ class Deltas:
             )
         added = dict(resources)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for pair, delta, sha_256, seconds in threads.map(self._made, chosen):
+            for pair, delta, sha_256, seconds in threads.map(partial(self._made, reuse), chosen):
                 self.seconds += seconds
                 if delta is None:
                     continue
@@ -156,19 +159,23 @@ class Deltas:
                         added[name] = _with(added[name], made)
         return added
 
-    def _made(self, pair: Pair) -> tuple[Pair, bytes | None, str, float]:
+    def _made(self, reuse: Reuse, pair: Pair) -> tuple[Pair, bytes | None, str, float]:
         """Return the pair, its delta if it pays, the dictionary's SHA-256 in base64, and the seconds that it took."""
         began = time.monotonic()
         data = (self._root / pair.identity.file).read_bytes()
         dictionary = (self._root / pair.dictionary.file).read_bytes()
         sha_256 = sha256(dictionary)
-        recipe = f"{RECIPE}:{sha_256.hexdigest()}:{pair.smallest}"  # by the last it is judged whether to try at all
-        cache = Cache(self._cache, recipe)
+        basis = f"{sha_256.hexdigest()}:{pair.smallest}"  # by the last it is judged whether to try at all
+        cache = Cache(self._cache, f"{recipe(self._effort)}:{basis}")
         encoded = cache.get(data)
         took = 0.0
+        known = reuse.delta(data, dictionary, b64encode(sha_256.digest()).decode()) if encoded is None else None
+        if known:
+            encoded = {DICTIONARY_CODING: known}
+            cache.put(data, encoded, None)
         if encoded is None:
             alike = HEADER + len(compressed(data, dictionary, _QUICK_LEVEL)) < _QUICK_SHARE * pair.smallest
-            encoded = {DICTIONARY_CODING: encode(data, dictionary)} if alike else {}
+            encoded = {DICTIONARY_CODING: encode(data, dictionary, self._effort)} if alike else {}
             took = time.monotonic() - began
             cache.put(data, encoded, took)
         delta = encoded.get(DICTIONARY_CODING)

@@ -4,6 +4,10 @@ Strategy: what the previous release has under the same name, byte for byte, is l
 does not change between two builds, and creating a file is most of what a build without changes would cost. A linked
 file is the same file in both releases, so nothing may ever write into it; whoever has another content for a name
 writes a new file.
+
+Rule: a tree is there to be served, mostly by another user. Its files have Django's FILE_UPLOAD_PERMISSIONS, by default
+readable by all whatever the umask says, and its directories FILE_UPLOAD_DIRECTORY_PERMISSIONS, by default what the
+umask leaves and what it takes to get to such files.
 """
 
 from __future__ import annotations
@@ -11,9 +15,12 @@ from __future__ import annotations
 import filecmp
 import os
 import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from stat import S_IMODE
-from typing import IO
+from stat import S_IMODE, S_ISLNK
+from typing import IO, Any
 
 from django.conf import settings
 
@@ -21,12 +28,63 @@ _WHOLE = 4 << 20
 """Sources up to this many bytes are compared in memory, larger ones piece by piece."""
 
 
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """The permissions of every file and of every directory of a tree."""
+
+    file: int
+    folder: int
+
+    @classmethod
+    def of_project(cls) -> Modes:
+        """Return those that the project's settings choose: the options of its staticfiles storage come first."""
+        file = _chosen("file_permissions_mode", settings.FILE_UPLOAD_PERMISSIONS)
+        file = 0o666 & ~umask() if file is None else file
+        folder = _chosen("directory_permissions_mode", settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
+        readers = file & 0o444
+        return cls(file, 0o777 & ~umask() | readers | readers >> 2 if folder is None else folder)
+
+    def are_of(self, folder: Path, file: Path) -> bool:
+        """Whether a directory and a file have them. Raises OSError."""
+        return (folder.stat().st_mode & 0o777, S_IMODE(file.stat().st_mode)) == (self.folder & 0o777, self.file)
+
+    def set_in(self, tree: Path) -> None:
+        """Give them to a directory and all that is in it. Raises OSError."""
+        for folder, _, files in os.walk(tree):
+            self.set_for([folder])
+            for file in files:
+                path = os.path.join(folder, file)  # noqa: PTH118 - for every file
+                mode = os.lstat(path).st_mode
+                if S_IMODE(mode) != self.file and not S_ISLNK(mode):
+                    os.chmod(path, self.file)  # noqa: PTH101 - for every file
+
+    def set_for(self, folders: Iterable[str | Path]) -> None:
+        """Give them to directories, whose bit for the group of what is made in them stays. Raises OSError."""
+        for folder in folders:
+            mode = S_IMODE(os.stat(folder).st_mode)  # noqa: PTH116 - text or path
+            if mode & 0o777 != self.folder & 0o777:
+                os.chmod(folder, mode & 0o7000 | self.folder)  # noqa: PTH101 - text or path
+
+
+def make_folder(path: Path, modes: Modes) -> None:
+    """Make a directory, and those above it that are missing, with these permissions. Raises OSError."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    with suppress(PermissionError):  # it belongs to somebody else, who will know
+        modes.set_for([*missing, path])
+
+
+def _chosen(option: str, setting: int | None) -> int | None:
+    own: Any = settings.STORAGES.get("staticfiles", {}).get("OPTIONS", {}).get(option)
+    return setting if own is None else own
+
+
 class Files:
     """A directory being filled, and the release before it, if any of it may be linked."""
 
-    def __init__(self, directory: Path, previous: Path | None, mode: int) -> None:
-        self.mode = mode
-        """Permissions of every file."""
+    def __init__(self, directory: Path, previous: Path | None, modes: Modes) -> None:
+        self.modes = modes
+        self.mode = modes.file
         self._directory = directory
         self._previous = previous
         self._folders: set[str] = set()
@@ -65,6 +123,7 @@ class Files:
         path.unlink(missing_ok=True)
         if not _linked(self._directory / existing, path):
             shutil.copyfile(self._directory / existing, path)
+            path.chmod(self.mode)
 
     def _path(self, name: str) -> Path:
         folder = name.rpartition("/")[0]
@@ -82,11 +141,6 @@ class Files:
             return None
         is_alike = facts and facts.st_size == length and S_IMODE(facts.st_mode) == self.mode
         return path if is_alike else None
-
-
-def file_mode() -> int:
-    """Return the permissions of collected files: Django's FILE_UPLOAD_PERMISSIONS, else what the umask leaves."""
-    return settings.FILE_UPLOAD_PERMISSIONS or 0o666 & ~umask()
 
 
 def umask() -> int:

@@ -14,32 +14,34 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from stat import S_IMODE
 
 from app.origin import index
-from app.origin.index import Release, Resource
+from app.origin.index import DICTIONARY_CODING, Release, Resource
+from app.origin.recipes import Recipes
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import bundles, record, resources
+from static_build import bundles, dcz, record, resources, svgz
 from static_build.ahead import encoding_ahead
+from static_build.built import Built
 from static_build.cache import Cache
+from static_build.cache import directory as cache_directory
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
 from static_build.compress import NOTHING, Compressed, compress, is_offline, output
-from static_build.dcz import RECIPE
-from static_build.deltas import Deltas, Saving, saving
+from static_build.deltas import Deltas, saving
 from static_build.encode import Encoder
-from static_build.files import Files, file_mode
-from static_build.holdings import Gone, Holding, gone, holdings
+from static_build.files import Files, Modes
+from static_build.holdings import gone, holdings
 from static_build.previous.carrying import carry
 from static_build.previous.lineage import Plan
 from static_build.previous.places import Found
 from static_build.previous.places import found as earlier_releases
 from static_build.previous.problems import Problems
-from static_build.releases import BuildFailed, current, reused, staging, swap, whole
-from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
+from static_build.releases import BuildFailed, current, described, reused, staging, swap, whole
+from static_build.reuse import Encodings, Reuse, reusing
+from static_build.sources import Source, fingerprint, refuse_clashes, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
 
 log = logging.getLogger("static_host.build")
@@ -52,45 +54,6 @@ REUSED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Built:
-    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads.
-
-    `made` is the release by itself; `holdings` is what the tree has of it and of each earlier release that it carries,
-    the newest first; `dropped` are those that it carries no longer; `saving` is what its deltas come to.
-    """
-
-    root: Path
-    release: str
-    changed: bool
-    made: resources.Made
-    holdings: tuple[Holding, ...]
-    dropped: tuple[Gone, ...]
-    saving: Saving
-    seconds: float
-    verified: Verified | None = None
-
-    @property
-    def identity(self) -> int:
-        """All contents without content coding, each counted once."""
-        return sum(content.lengths["identity"] for content in self.made.contents)
-
-    @property
-    def smallest(self) -> int:
-        """All contents, each counted once and in its smallest representation."""
-        return sum(min(content.lengths.values()) for content in self.made.contents)
-
-    @property
-    def encoded(self) -> int:
-        """Contents whose format is worth encoding."""
-        return sum(content.tried for content in self.made.contents)
-
-    @property
-    def from_cache(self) -> int:
-        """Those of them that an earlier build had encoded."""
-        return sum(content.from_cache for content in self.made.contents)
-
-
 def build(settings: Settings, progress: resources.Progress = resources.unseen, *, verifies: bool = False) -> Built:
     """Build the project's static tree and swap it into place. Raises Stop; the old tree then still stands.
 
@@ -100,13 +63,15 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
     project = configured(settings)
     root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - it takes ".." out, and leaves the link alone
     try:
-        with staging(root) as directory:
-            work = _Build(project, settings, root, directory, verifies)
+        modes = Modes.of_project()
+        with staging(root, modes) as directory:
+            work = _Build(project, settings, root, directory, modes, verifies)
             made, changed = work.run(progress)
             for warning in made.warnings:
                 log.warning("%s", warning)
     except OSError as error:
-        raise BuildFailed(f"{error.strerror}: {error.filename or root}. {root} is as it was.") from None
+        error.filename = error.filename or str(root)
+        raise BuildFailed(f"{described(error)} {root} is as it was.") from None
     tree = index.loads((root / index.NAME).read_bytes())
     release = tree.releases[0].digest
     held = holdings(tree.releases, tree.values())
@@ -118,7 +83,9 @@ def build(settings: Settings, progress: resources.Progress = resources.unseen, *
 class _Build:
     """One build of a project into the new directory `directory`."""
 
-    def __init__(self, project: Project, settings: Settings, root: Path, directory: Path, verifies: bool) -> None:
+    def __init__(
+        self, project: Project, settings: Settings, root: Path, directory: Path, modes: Modes, verifies: bool
+    ) -> None:
         self.verifies = verifies
         self.verified: Verified | None = None
         self.plan = Plan()
@@ -126,14 +93,15 @@ class _Build:
         self.settings = settings
         self.root = root
         self.directory = directory
-        self.encoder = Encoder(settings.static_codings)
-        self.cache = Cache(_cache_directory(settings), self.encoder.recipe)
+        self.encoder = Encoder(settings.static_codings, settings.static_effort)
+        self.recipes = {**self.encoder.recipes, DICTIONARY_CODING: dcz.recipe(settings.static_effort)}
+        self.cache = Cache(cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.before = current(root)
         self.was = _release_at(self.before)
         with explained(project.name):
             project.lay_over(project.prefix, directory, STORAGE)
         project.set_up()
-        self.files = Files(directory, self.before, file_mode())
+        self.files = Files(directory, self.before, modes)
         self.deltas = Deltas(directory, self.files, self.cache.directory, settings)
 
     def run(self, progress: resources.Progress) -> tuple[resources.Made, bool]:
@@ -141,6 +109,7 @@ class _Build:
         with explained(self.project.name):
             refuse_inside(self.root)
             found = sources()
+            refuse_clashes(found)
         ignored = dangling_links(found)
         inputs = self._inputs(found)
         with earlier_releases(self.settings, self.project.prefix) as earlier:  # let go of before anything is removed
@@ -148,12 +117,15 @@ class _Build:
             if known and self.before and self._is_unchanged(known, self.before, inputs, earlier):
                 made = self._as_before(known, self.before)
                 return replace(made, warnings=(*made.warnings, *earlier.warnings)), False
-            with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
-                collected = collect(self.directory, self.settings, found, ignored, self.files)
-                compressed = compress(self.project.host + self.project.prefix)
-            made = self._made(collected, compressed, progress)
-            in_the_way = self._write_index(made, collected, compressed, earlier)
+            with reusing(self.before, earlier, self.encoder, self.recipes) as reuse:
+                encodings = Encodings(self.encoder, self.cache, reuse)
+                with explained(self.project.name), encoding_ahead(found, encodings):
+                    collected = collect(self.directory, self.settings, found, ignored, self.files)
+                    compressed = compress(self.project.host + self.project.prefix)
+                made = self._made(collected, compressed, encodings, progress)
+                in_the_way = self._write_index(made, collected, compressed, earlier, reuse)
         made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
+        self.files.modes.set_in(self.directory)
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
         stale = [] if self.plan.kept else [REUSED.format(name=name) for name in reused(self.before, made.resources)]
@@ -172,13 +144,14 @@ class _Build:
         return known.carried == self.plan.digest and self._is_intact(before)
 
     def _write_index(
-        self, made: resources.Made, collected: Collected, compressed: Compressed, earlier: Found
+        self, made: resources.Made, collected: Collected, compressed: Compressed, earlier: Found, reuse: Reuse
     ) -> list[str]:
         """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
         others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
         resources = made.resources
-        data = _index(self.project, resources, manifest, others)
+        recipes = Recipes(self.recipes, made.supplied)
+        data = _index(self.project, resources, manifest, others, recipes)
         own = index.loads(data).releases[0].digest
         self.plan = earlier.plan(own)
         problems = Problems(self.settings.static_previous_problems)
@@ -186,11 +159,11 @@ class _Build:
         carried = carry(resources, {manifest[0], *others, *taken}, self.plan, self.files, problems)
         problems.settle()
         offered = self.deltas.offered(carried, manifest[1], collected.bundles, self.plan.offered)
-        whole = self.deltas.added(offered)
+        whole = self.deltas.added(offered, reuse)
         made_at = self._time_of(own, earlier)
         if self.deltas.budget or self.plan.kept or made_at is not None:
             releases = tuple(ancestor.release for ancestor in self.plan.kept)
-            data = _index(self.project, whole, manifest, others, made_at, releases)
+            data = _index(self.project, whole, manifest, others, recipes, made_at, releases)
         self.files.write(index.NAME, data)
         return problems.warnings
 
@@ -210,12 +183,12 @@ class _Build:
         if is_offline() or not uses(BuildStorage):
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
-        facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.mode)
-        return fingerprint(found, *facts, RECIPE, self.deltas.budget)
+        facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.modes)
+        return fingerprint(found, *facts, dcz.recipe(self.settings.static_effort), self.deltas.budget)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""
-        if not whole(tree) or S_IMODE((tree / index.NAME).stat().st_mode) != self.files.mode:
+        if not whole(tree) or not self.files.modes.are_of(tree, tree / index.NAME):
             return False
         with suppress(TreeUnusable):
             self.verified = verify(tree) if self.verifies else None
@@ -229,11 +202,14 @@ class _Build:
         check_references(known.dangling, manifest["paths"], self.settings)
         return resources.recalled(tree, self.encoder, known.warnings)
 
-    def _made(self, collected: Collected, compressed: Compressed, progress: resources.Progress) -> resources.Made:
+    def _made(
+        self, collected: Collected, compressed: Compressed, encodings: Encodings, progress: resources.Progress
+    ) -> resources.Made:
         manifest = self.directory / collected.manifest
         if not manifest.exists():
             message = f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
             raise BuildFailed(message)
+        unfolded = tuple(svgz.unfold(self.directory, self.files))
         root_files = self.settings.static_root_files
         folders = tuple(name for name in root_files if name.endswith("/"))
         names = resources.names(self.directory, lambda name: name in root_files or name.startswith(folders))
@@ -253,13 +229,12 @@ class _Build:
             self.directory,
             names,
             lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
-            self.encoder,
-            self.cache,
+            encodings,
             self.files,
             progress,
         )
         self.cache.prune()
-        return made
+        return replace(made, warnings=(*unfolded, *made.warnings))
 
 
 def _index(
@@ -267,11 +242,12 @@ def _index(
     resources: Mapping[str, Resource],
     manifest: tuple[str, bytes],
     others: dict[str, bytes],
+    recipes: Recipes,
     time: int | None = None,
     earlier: tuple[Release, ...] = (),
 ) -> bytes:
     try:
-        return index.dumps(project.prefix, resources, manifest, others, time=time, earlier=earlier)
+        return index.dumps(project.prefix, resources, manifest, others, time=time, earlier=earlier, recipes=recipes)
     except ValueError as error:
         raise BuildFailed(f"a static file has a name that cannot be served: {error}. Rename it.") from None
 
@@ -290,8 +266,3 @@ def _verified(directory: Path, root: Path) -> Verified:
     except TreeDamaged as damaged:
         lines = "\n  ".join(["files of the new tree are not what was written:", *damaged.bad])
         raise BuildFailed(f"{lines}\n{root} is as it was.") from None
-
-
-def _cache_directory(settings: Settings) -> Path:
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())  # no variable of ours
-    return settings.static_cache or home / "static-host"

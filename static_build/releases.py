@@ -14,6 +14,7 @@ by it and is not removed.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import logging
 import math
@@ -29,9 +30,15 @@ from app.exits import Stop
 from app.origin import index
 from app.origin.index import Resource
 from app.origin.tree import TreeUnusable, load
-from static_build.files import umask
+from static_build.files import Modes, make_folder
 
 log = logging.getLogger("static_host.build")
+
+
+_REMEDIES = {
+    errno.EACCES: "The build's user must be able to read static folders, and to write beside the static root.",
+    errno.ENAMETOOLONG: "Shorten its name: of 255 bytes, a fingerprint and a coding's suffix take up to 30.",
+}
 
 
 class BuildFailed(Stop):
@@ -40,18 +47,26 @@ class BuildFailed(Stop):
     exit_code = 5
 
 
+def described(error: OSError) -> str:
+    """Return what went wrong with a file, where, and what to do if that is not plain. It ends with a full stop."""
+    message = f"{error.strerror or error}: {error.filename}." if error.filename else f"{error.strerror or error}."
+    return f"{message} {_REMEDIES.get(error.errno or 0, '')}".rstrip()
+
+
 @contextmanager
-def staging(root: Path) -> Iterator[Path]:
-    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed."""
+def staging(root: Path, modes: Modes) -> Iterator[Path]:
+    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed.
+
+    `modes` are the permissions of the directories above it that are missing; its own are the builder's alone.
+    """
     _refuse_what_is_not_a_tree(root)
     home = _home(root)
-    home.mkdir(parents=True, exist_ok=True)
+    make_folder(home, modes)
     with (home / "lock").open("w") as lock:
         _wait_for(lock.fileno(), root)
         for killed in home.glob("building-*"):
             shutil.rmtree(killed, ignore_errors=True)
         directory = Path(tempfile.mkdtemp(prefix="building-", dir=home))
-        directory.chmod(0o777 & ~umask())  # a server may run as another user
         try:
             yield directory
         finally:

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from app.exits import Stop
-from static_build.pipeline import Built
+from static_build.built import Built
 from static_build.releases import BuildFailed
 from static_build.resources import Content
 
 CODINGS = ("br", "zstd", "gzip")
 _HEADS = ("media type", "files", "bytes", *CODINGS, "saved", "time", "from cache")
 _NONE = "\N{EN DASH}"
+_SLOW = 30.0
+"""Seconds of encoding after which a build says how to be faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,14 @@ def table(built: Built) -> str:
     names = len(built.made.resources)
     heading = f"static-host: {len(contents)} distinct contents behind {names} names, each counted once"
     return "\n".join([heading, *(_aligned(line, widths) for line in lines)])
+
+
+def advice(seconds: float, effort: str) -> list[str]:
+    """Return the last line of a build whose encoding took so many seconds, all threads added up, if it was slow."""
+    if seconds <= _SLOW or effort == "fast":
+        return []
+    faster = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a sixth."
+    return [f"static-host: encoding took {seconds:.0f} s, all threads added up. {faster}"]
 
 
 def document(built: Built) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
 from itertools import chain
 from pathlib import Path
@@ -22,9 +22,9 @@ from whitenoise.media_types import MediaTypes
 from app.origin.index import SUFFIXES, Index, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
 from static_build.bundles import BUNDLED
-from static_build.cache import Cache
 from static_build.encode import Encoder, after_the_fingerprint, decoded
 from static_build.files import Files
+from static_build.reuse import Encodings
 
 _MEDIA_TYPES = MediaTypes(
     extra_types={  # what WhiteNoise's table lacks, or has by a name that is out of use
@@ -88,6 +88,8 @@ class Made:
     resources: dict[str, Resource]
     contents: tuple[Content, ...]
     warnings: tuple[str, ...]
+    supplied: frozenset[str] = frozenset()
+    """Encoded files that came with the sources."""
 
 
 Progress = Callable[[Iterable[Content], int], Iterable[Content]]
@@ -128,8 +130,7 @@ def make(
     root: Path,
     names: list[str],
     immutable: Callable[[str], bool],
-    encoder: Encoder,
-    cache: Cache,
+    encodings: Encodings,
     files: Files,
     progress: Progress = unseen,
 ) -> Made:
@@ -138,15 +139,15 @@ def make(
     `progress` gives on the contents, each when it is done; it is told the bytes of all that are worth encoding. The
     largest come first, so that no thread is left alone with one of them at the end.
     """
-    making = _Making(root, encoder, cache, files)
+    making = _Making(root, encodings, files)
     groups = by_content(root, names)
     lengths = {digest: (root / group[0]).stat().st_size for digest, group in groups.items()}
-    total = sum(lengths[digest] for digest, group in groups.items() if worth(encoder, group))
+    total = sum(lengths[digest] for digest, group in groups.items() if worth(encodings.encoder, group))
     batches = sorted(_batches(root, groups), key=lambda batch: -sum(lengths[digest] for digest in batch))
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         done = threads.map(lambda batch: [making.content(digest, tuple(groups[digest])) for digest in batch], batches)
         contents = sorted(progress(chain.from_iterable(done), total), key=lambda content: content.names)
-    return made(contents, immutable, making.warnings)
+    return replace(made(contents, immutable, making.warnings), supplied=frozenset(making.supplied))
 
 
 def made(contents: Sequence[Content], immutable: Callable[[str], bool], warnings: Iterable[str]) -> Made:
@@ -181,12 +182,13 @@ def media_type(name: str) -> str:
 class _Making:
     """What the threads that encode share."""
 
-    def __init__(self, root: Path, encoder: Encoder, cache: Cache, files: Files) -> None:
+    def __init__(self, root: Path, encodings: Encodings, files: Files) -> None:
         self.root = root
-        self.encoder = encoder
-        self.cache = cache
+        self.encodings = encodings
+        self.encoder = encodings.encoder
         self.files = files
         self.warnings: list[str] = []
+        self.supplied: list[str] = []
 
     def content(self, identity: str, group: tuple[str, ...]) -> Content:
         """Encode one content, whose digest is `identity`, for all files that have it."""
@@ -196,15 +198,14 @@ class _Making:
         if not worth(self.encoder, group):
             return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
         data = path.read_bytes()
-        encoded = self.cache.get(data)
-        if encoded is None:
-            encoded = self.encoder.encoded(data)
-            self.cache.put(data, encoded, time.monotonic() - began)
-        encoded = {**encoded, **self._supplied(group, data)}
+        encoded = self.encodings.of(data)
+        supplied = self._supplied(group, data)
+        self.supplied += [name + SUFFIXES[coding] for coding in supplied for name in group]
+        encoded = {**encoded, **supplied}
         for coding, body in encoded.items():
             self._write([name + SUFFIXES[coding] for name in group], body)
             facts.append((coding, len(body), digest(body)))
-        made = self.cache.made(data)
+        made = self.encodings.cache.made(data)
         return Content(group, tuple(facts), True, made is None, time.monotonic() - began if made is None else made)
 
     def _supplied(self, group: tuple[str, ...], data: bytes) -> dict[str, bytes]:

@@ -10,22 +10,24 @@ from __future__ import annotations
 import errno
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 import django
 from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.utils import matches_patterns
 from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import get_commands
 
+from static_build.links import links_left_out
 from static_build.releases import BuildFailed
 
 DJANGO_APP = "django.contrib.staticfiles"
@@ -48,24 +50,31 @@ class Source:
             return None
 
     @cached_property
-    def exists(self) -> bool:
-        """Whether it is more than a symbolic link to nothing, of which ``storage.exists()`` is true.
+    def fault(self) -> str:
+        """What it is, as the end of a sentence, if it is a symbolic link that leads to no file; else nothing.
 
-        Raises BuildFailed for what is neither a file nor a link to one, OSError for what cannot be looked at.
+        Raises BuildFailed for what is neither a file nor a link, OSError for what cannot be looked at.
         """
         if self.file is None:
-            return True
+            return ""
         try:
             mode = os.stat(self.file).st_mode  # noqa: PTH116 - for every file
-        except FileNotFoundError:
-            return False
+        except (FileNotFoundError, NotADirectoryError):
+            return "is a symbolic link to a file that does not exist"
         except OSError as error:
             if error.errno == errno.ELOOP:
-                return False
+                return "is a symbolic link that leads back to itself"
             raise
+        if S_ISDIR(mode):
+            return "is a symbolic link to a folder that it lies in"
         if not S_ISREG(mode):
             raise BuildFailed(f"{self.file} is in a static folder, and is not a regular file. Remove it.")
-        return True
+        return ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is a file, or a link to one; ``storage.exists()`` is true of links to nothing, too."""
+        return not self.fault
 
     def read(self) -> bytes:
         """Return its content. Raises OSError."""
@@ -81,13 +90,49 @@ def sources() -> list[Source]:
     if not apps.is_installed(DJANGO_APP):
         return []
     try:
-        return [
-            Source(f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path, path, storage)
-            for finder in finders.get_finders()
-            for path, storage in finder.list([])
-        ]
+        with links_left_out():
+            return [
+                Source(f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path, path, storage)
+                for finder in finders.get_finders()
+                for path, storage in finder.list([])
+            ]
     except OSError as error:
         raise BuildFailed(f"a static folder cannot be read: {error.strerror}: {error.filename}.") from None
+
+
+def refuse_clashes(found: Iterable[Source]) -> None:
+    """Stop where one source is a file, and another one lies in a folder of the same name."""
+    first: dict[str, Source] = {}
+    folders: dict[str, Source] = {}
+    for source in found:
+        if first.setdefault(source.name, source) is source:
+            for folder in _folders(source.name):
+                if folder in folders:
+                    break
+                folders[folder] = source
+    clashing = first.keys() & folders.keys()
+    for name in sorted(clashing):
+        inside = (each for each in first.values() if each.name.startswith(f"{name}/") and _is_collected(each))
+        other = next(inside, None)
+        if other and _is_collected(first[name]):
+            raise BuildFailed(
+                f"{name} is a file ({first[name].file}), and a folder in which {other.name} lies ({other.file}). "
+                "Rename one of the two in its static folder."
+            )
+
+
+def _folders(name: str) -> Iterator[str]:
+    """Give the folders that a name lies in, the nearest first."""
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
+def _is_collected(source: Source) -> bool:
+    """Whether it is a file, and none that collectstatic passes over."""
+    patterns = getattr(apps.get_app_config("staticfiles"), "ignore_patterns", ())
+    parts = (*source.path.split("/"), source.path)
+    return source.exists and not any(matches_patterns(part, patterns) for part in parts)
 
 
 def refuse_inside(root: Path) -> None:

@@ -16,7 +16,7 @@ _NAME = "app"
 
 def main() -> None:
     """Run the command line, which is the server's: nothing of the build is loaded for it."""
-    with import_module(f"{_NAME}.exits").reported():
+    with import_module(f"{_NAME}.standard_streams").prepared(), import_module(f"{_NAME}.exits").reported():
         import_module(f"{_NAME}.__main__").main()
 
 

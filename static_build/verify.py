@@ -11,7 +11,6 @@ told, not the first of it.
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import time
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from gzip import GzipFile
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import IO
 
 import brotli
 
@@ -153,7 +153,7 @@ def _wrong(
                 dictionary = sources.dictionary(representation.dictionary) if representation.dictionary else b""
                 if dictionary is None:
                     return "needs a dictionary that the tree does not have"
-                decodes[key] = _decodes_to(resource.identity, representation.coding, file, dictionary)
+                decodes[key] = decodes_to(resource.identity, representation.coding, file, dictionary)
     except FileChanged:
         return "was changed meanwhile"
     except OSError as error:
@@ -161,7 +161,7 @@ def _wrong(
     return None if decodes[key] else f"does not decode to {name}"
 
 
-def _decodes_to(source: Representation, coding: str, file: io.FileIO, dictionary: bytes) -> bool:
+def decodes_to(source: Representation, coding: str, file: IO[bytes], dictionary: bytes) -> bool:
     """Whether the file decodes to the source's bytes. Raises OSError where it cannot be read."""
     if coding == "identity":
         return True  # its digest is the source's
@@ -181,7 +181,7 @@ def _decodes_to(source: Representation, coding: str, file: io.FileIO, dictionary
     return short_digest(seen.digest()) == source.digest
 
 
-def _decoded(coding: str, file: io.FileIO, dictionary: bytes) -> Iterator[bytes]:
+def _decoded(coding: str, file: IO[bytes], dictionary: bytes) -> Iterator[bytes]:
     """Give what a browser would decode, in pieces. Raises the decoder's error where it could not."""
     if coding == "br":
         yield from _brotli(file)
@@ -196,7 +196,7 @@ def _decoded(coding: str, file: io.FileIO, dictionary: bytes) -> Iterator[bytes]
         yield chunk
 
 
-def _brotli(file: io.FileIO) -> Iterator[bytes]:
+def _brotli(file: IO[bytes]) -> Iterator[bytes]:
     decoder = brotli.Decompressor()
     while not decoder.is_finished():
         data = file.read(_CHUNK) if decoder.can_accept_more_data() else b""

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 SCRIPTS = Path(sys.executable).parent
-READY = r"ready on (http://\S+)"
+READY = r"ready on (http://[^\s\"]+)"
 
 _OURS = ("MAKE", "MFLAGS", "DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
 _OF_THE_BUILD = ("SOURCE_DATE_EPOCH", "AWS_", "AZURE_", "GOOGLE_")
@@ -70,10 +70,10 @@ class Running:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def wait_for(self, text: str, seconds: float = 10) -> None:
-        """Wait until the output contains the text."""
+    def wait_for(self, text: str, seconds: float = 10, *, times: int = 1) -> None:
+        """Wait until the output contains the text so many times."""
         deadline = time.monotonic() + seconds
-        while text not in self.output:
+        while self.output.count(text) < times:
             assert time.monotonic() < deadline, f"{text!r} was not printed:\n{self.output}"
             time.sleep(0.02)
 

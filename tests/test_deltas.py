@@ -240,7 +240,7 @@ def test_what_is_small_or_has_little_in_common_gets_no_delta(tmp_path: Path, bui
 def test_a_window_holds_all_of_a_file_that_is_larger_than_eight_megabytes() -> None:
     old = b"".join(sha256(b"%d" % number).digest() for number in range(300_000))
     new = old[:4_000_000] + b"changed" + old[4_000_000:]
-    delta = encode(new, old)
+    delta = encode(new, old, "best")
     assert len(delta) < 2_000
     known = zstd.ZstdDict(old, is_raw=True).as_prefix
     assert zstd.get_frame_info(delta[40:]).decompressed_size == len(new) == 9_600_007

@@ -10,7 +10,7 @@ import brotli
 import pytest
 
 from app.origin.index import loads
-from static_build.encode import Encoder
+from static_build.encode import Encoder, Levels
 from tests.builds import DECODERS, Build, decompress_zstd, manifest
 
 
@@ -102,7 +102,7 @@ def test_a_file_that_names_its_source_map_shares_its_beginning_with_its_copy(bui
 
 
 def test_a_large_file_that_nothing_makes_smaller_is_not_encoded_at_all() -> None:
-    def never(data: bytes) -> bytes:
+    def never(data: bytes, levels: Levels) -> bytes:
         raise AssertionError("minutes of brotli, for nothing")
 
     encoder = Encoder(["br"])

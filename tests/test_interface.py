@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -109,6 +110,13 @@ django = get_asgi_application()
 async def application(scope, receive, send):
     await django(scope, receive, send)
 """
+COPIED = """
+from django.core.asgi import get_asgi_application
+django = get_asgi_application()
+
+async def application(scope, receive, send):
+    await django({**scope, "headers": list(scope["headers"])}, receive, send)
+"""
 BY_PROTOCOL = """
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
@@ -172,3 +180,52 @@ def test_a_lifespan_that_cannot_start_stops_the_server(asgi: Path, workers: str,
     assert result.returncode == 1
     assert said in result.stderr
     assert "ready on" not in result.stderr
+
+
+FORMS = """
+import hashlib
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+
+def form(request: HttpRequest) -> JsonResponse:
+    if "read" in request.GET:
+        return JsonResponse({"length": request.META.get("CONTENT_LENGTH"), "body": len(request.read())})
+    files = {name: hashlib.sha256(file.read()).hexdigest() for name, file in request.FILES.items()}
+    return JsonResponse({"post": request.POST.dict(), "files": files, "length": request.META.get("CONTENT_LENGTH")})
+
+urlpatterns = [path("form/", form)]
+"""
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi", "wrapped", "by protocol"])
+def test_a_form_that_comes_in_chunks_keeps_its_fields_and_its_files(project: Path, cache: Path, interface: str) -> None:
+    (project / "mysite/urls.py").write_text(FORMS)
+    if interface in ("wrapped", "by protocol"):
+        (project / "mysite/asgi.py").write_text({"wrapped": COPIED, "by protocol": BY_PROTOCOL}[interface])
+        settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    assert run("static-host", "build", cwd=project, **variables).returncode == 0
+    variables["DJANGO_INTERFACE"] = "wsgi" if interface == "wsgi" else "asgi"
+    small, large = b"a small file", b"a large file" * 500_000
+    with serving(cwd=project, **variables) as running, httpx.Client(base_url=running.url) as client:
+        for body in (small, large):
+            request = client.build_request("POST", "/form/", data={"a": "é"}, files={"file": body})
+            content = request.read()
+            fields = {"Content-Type": request.headers["content-type"]}
+            pieces = [content[at : at + 100_000] for at in range(0, len(content), 100_000)]
+            assert client.post("/form/", content=iter(pieces), headers=fields).json() == {
+                "post": {"a": "é"},
+                "files": {"file": sha256(body).hexdigest()},
+                "length": str(len(content)),
+            }
+            whole = client.post("/form/", content=content, headers=fields)
+            assert whole.json()["files"] == {"file": sha256(body).hexdigest()}
+        plain = {"Content-Type": "application/x-www-form-urlencoded"}
+        assert client.post("/form/", content=iter([b"a=1&", b"b=2"]), headers=plain).json()["post"] == {
+            "a": "1",
+            "b": "2",
+        }
+        assert client.post("/form/", content=iter([b"a" * 3_000_000]), headers=plain).status_code == 400, "as always"
+        assert client.post("/form/?read", content=iter([b"abc", b"de"])).json() == {"length": "5", "body": 5}
+        assert client.post("/form/?read", content=iter([b""])).json() == {"length": "0", "body": 0}
+        assert client.get("/form/").json()["length"] in (None, "")

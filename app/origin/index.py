@@ -5,7 +5,8 @@ server reads it and derives nothing from names, suffixes or the file system.
 
 The file is UTF-8 text. Its first line is a JSON object (format version, URL prefix, name and CRC-32 of Django's
 manifest and of other files that are no resources, whether other tools made the tree, the release and its time, the
-earlier releases of which the tree has files, number of resources and the CRC-32 of everything after that line); each
+earlier releases of which the tree has files, the recipe of each content coding, which encoded files came with the
+sources, number of resources and the CRC-32 of everything after that line); each
 further line is one resource, sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding,
 length, digest, file], …]]``. A file of ``null`` lies where its name says: the resource's name plus the coding's suffix.
 
@@ -35,6 +36,8 @@ from sys import intern
 from typing import Any
 from zlib import crc32
 
+from app.origin.recipes import Recipes
+
 FORMAT = 2
 READABLE = (1, 2)
 """Formats that this version reads; the first knows nothing of releases."""
@@ -43,8 +46,14 @@ NAME = "static-host.index"
 """The index's file name inside a tree."""
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """Content coding (RFC 9110 §8.4.1) → what is appended to a file's name for its encoded sibling."""
+UNFOLDED = ".identity"
+"""What is appended to an .svgz file's name for its decoded sibling, in a tree that other tools made."""
 DICTIONARY_CODING = "dcz"
 """The coding by zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
+
+
+NO_RECIPES = Recipes()
+"""Those of a tree that other tools made, or of which nobody knows."""
 
 
 class IndexDamaged(ValueError):
@@ -127,8 +136,10 @@ class Index(Mapping[str, Resource]):
         others: Sequence[str] = (),
         adopted: bool = False,
         releases: Sequence[Release] = (Release(""),),
+        recipes: Recipes = NO_RECIPES,
     ) -> None:
         self.prefix = prefix
+        self.recipes = recipes
         self.releases = tuple(releases)
         """The release that the tree was built for, then the earlier ones of which it has files, the newest first."""
         self.others = tuple(others)
@@ -210,12 +221,14 @@ def dumps(
     adopted: bool = False,
     time: int | None = None,
     earlier: Sequence[Release] = (),
+    recipes: Recipes = NO_RECIPES,
 ) -> bytes:
     """Return the index of `resources` as bytes; equal resources give equal bytes.
 
     `manifest` is the file name and the content of Django's manifest, which belongs to the same build; `others` are
     further files that are no resources; `adopted` is whether other tools made the tree; `time` is that of the release
-    (seconds since 1970), and `earlier` are those before it of which the tree has files, the newest first.
+    (seconds since 1970), and `earlier` are those before it of which the tree has files, the newest first; `recipes`
+    tell how its own files were encoded.
     Raises ValueError for a name with a tab or a line feed, or one that is not Unicode: no line can hold it.
     """
     body = b"".join(_line(name, resources[name]) for name in sorted(resources))
@@ -231,6 +244,7 @@ def dumps(
         "release": _release(facts, resources, None if earlier else body),
         **({} if time is None else {"time": time}),
         **({"earlier": [[each.digest, each.time, each.origin] for each in earlier]} if earlier else {}),
+        **recipes.facts,
         "resources": len(resources),
         "crc32": f"{crc32(body):08x}",
     }
@@ -263,7 +277,8 @@ def loads(data: bytes) -> Index:
     except UnicodeDecodeError:
         raise IndexDamaged("it is not UTF-8") from None
     releases = _releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
-    index = Index(prefix, body, manifest, head.get("others", ()), bool(head.get("adopted")), releases)
+    others, adopted = head.get("others", ()), bool(head.get("adopted"))
+    index = Index(prefix, body, manifest, others, adopted, releases, Recipes.of(head))
     if count != len(index) or not index:
         raise IndexDamaged(f"it lists {len(index)} resources, its header says {count}")
     return index

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import re
 
-from app.origin.index import DICTIONARY_CODING, Representation, Resource, file_name
+from app.origin.index import DICTIONARY_CODING, UNFOLDED, Representation, Resource, file_name
 
+MAX_NAME_CHARACTERS = 1024
+"""Characters of a name: no object store has longer ones, and few file systems have."""
 _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 _TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 _SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
 _OF_A_DELTA = re.compile(r"(?:\.[^./\0]*)?\.dcz")
 """What a delta's file has behind its resource's name."""
+_OF_SVGZ = {"identity": f"{{}}{UNFOLDED}", "gzip": "{}"}
+"""The files of an .svgz in a tree that other tools made."""
 
 
 def is_plain(match: str) -> bool:
@@ -27,7 +31,8 @@ def is_sound(name: str, resource: Resource) -> bool:
     """Whether a resource can be kept and served here."""
     try:
         return bool(
-            not {"", ".", ".."} & set(name.split("/"))
+            len(name) <= MAX_NAME_CHARACTERS
+            and not {"", ".", ".."} & set(name.split("/"))
             and "\0" not in name
             and _TEXT.fullmatch(resource.media_type)
             and is_plain(resource.match)
@@ -45,7 +50,8 @@ def _is_sound(name: str, representation: Representation) -> bool:
         is_named = file.startswith(name) and bool(_OF_A_DELTA.fullmatch(file[len(name) :]))
         is_decodable = bool(_SHA_256.fullmatch(dictionary))
     else:
-        is_named, is_decodable = file == file_name(name, coding), dictionary == ""
+        is_named = file == file_name(name, coding) or file == _OF_SVGZ.get(coding, "/").format(name)
+        is_decodable = dictionary == ""
     return bool(
         is_named
         and is_decodable

@@ -46,9 +46,13 @@ def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] 
 def _shelf(settings: Settings) -> Shelf | None:
     if not settings.static_store_disk:
         return None
-    default = Path(tempfile.gettempdir()) / f"static-host-store-{os.geteuid()}"
     try:
-        return Shelf(settings.static_store_directory or default, settings.static_store_disk)
-    except ShelfUnusable as error:
+        directory = settings.static_store_directory or _default_directory()
+        return Shelf(directory, settings.static_store_disk)
+    except (ShelfUnusable, FileNotFoundError) as error:  # the second where no directory for temporary files is usable
         log.warning("files of DJANGO_STATIC_STORE are kept in memory alone: %s", error)
         return None
+
+
+def _default_directory() -> Path:
+    return Path(tempfile.gettempdir()) / f"static-host-store-{os.geteuid()}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_HASH = re.compile(r"(?=[a-z_-]*[0-9A-Z])[0-9A-Za-z_-]{8}")
+_HASH = re.compile(r"(?=[a-z_-]{0,7}[0-9A-Z])[0-9A-Za-z_-]{8}")
 LONGEST = 1024
 """Characters of a name: no object store has longer ones."""
 

@@ -23,6 +23,8 @@ MOST = 8 << 20
 """Bytes of a body that are read; of a longer one only the head is judged."""
 MOST_DECODED = 64 << 20
 """Bytes that a body may have without its coding."""
+MAX_CODINGS = 4
+"""Codings of one body, on top of each other, that are decoded."""
 LONGEST = 120.0
 """Seconds that an answer may take whose bytes keep coming."""
 CODINGS = {"identity", "gzip", "br", "zstd", "deflate"}
@@ -96,10 +98,10 @@ def _answer(response: httpx.Response, body: bytes) -> Answer:
 
 def _decoded(coding: str, body: bytes) -> bytes | None:
     """Return a body without its coding, or None if it cannot be decoded. Raises _TooLong."""
-    names = {name.strip().lower() for name in coding.split(",")}
+    names = [name.strip().lower() for name in coding.split(",")]
     if len(body) > MOST:
         raise _TooLong
-    if not names <= CODINGS:
+    if not CODINGS.issuperset(names) or len(names) > MAX_CODINGS:
         return None
     plain = bytearray()
     pieces = (body[at : at + _PIECE] for at in range(0, len(body), _PIECE))

@@ -11,9 +11,10 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
+
+from app.verify.markup import Element, elements
 
 RELATIONS = {
     "stylesheet": "style",
@@ -40,11 +41,14 @@ SOURCES = {
 """Element → its attributes that are a URL, and the kind of what is there."""
 IN_CORS_MODE = {"module", "font", "manifest", "dictionary"}
 
+MAX_URL_CHARACTERS = 4096
+"""Characters of a URL, with its base, that is followed: no file has a longer one."""
+
 _AS = {"video": "media", "audio": "media", "track": "other", "fetch": "other"}
-_CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:\s[^,]*)?,?")
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
-_URL = re.compile(r"""(@import\s+)?url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]+))\s*\)""", re.IGNORECASE)
-_IMPORT = re.compile(r"""@import\s+(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+_CANDIDATE = re.compile(r"[\s,]*+(\S*+)(?:(?<=,)|[^,]*+)")
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_URL = re.compile(r"""(@import\s++)?url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^()"'\s]++))\s*+\)""", re.IGNORECASE)
+_IMPORT = re.compile(r"""@import\s++(?:"([^"]*+)"|'([^']*+)')""", re.IGNORECASE)
 _FONT = re.compile(r"\.(?:woff2?|ttf|otf|eot)$", re.IGNORECASE)
 
 
@@ -63,8 +67,8 @@ class Reference:
 def of_page(html: str, url: str) -> list[Reference]:
     """Return what a page at this URL names, each URL once, in the order of the page."""
     page = _Page(url)
-    page.feed(html)
-    page.close()
+    for element in elements(html):
+        page.read(element)
     return _once(page.found)
 
 
@@ -82,6 +86,8 @@ def _once(references: list[Reference]) -> list[Reference]:
 
 def resolved(base: str, url: str) -> str | None:
     """Return the absolute URL without its fragment, or None if it is not one over HTTP."""
+    if len(base) + len(url) > MAX_URL_CHARACTERS:
+        return None
     try:
         absolute = urldefrag(urljoin(base, url)).url
         parts = urlsplit(absolute)
@@ -111,41 +117,24 @@ def _kind_in_css(url: str) -> str:
     return "font" if _FONT.search(re.split("[?#]", url)[0]) else "image"
 
 
-class _Page(HTMLParser):
-    """Collects references while it is fed; `base` changes where the page says so."""
+class _Page:
+    """Collects references, element by element; `base` changes where the page says so."""
 
     def __init__(self, url: str) -> None:
-        super().__init__()
         self.base = url
         self.found: list[Reference] = []
         self._has_base = False
-        self._text: list[str] | None = None
-        self._text_of = ""
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        own = {name: value or "" for name, value in reversed(attrs)}  # of two the first counts
+    def read(self, element: Element) -> None:
+        """Note what an element names."""
+        tag, own = element.name, element.attributes
         if tag == "base" and own.get("href") and not self._has_base:
             self.base, self._has_base = resolved(self.base, own["href"]) or self.base, True
         self.found += self._of_element(tag, own)
-        self._text_of = self._kind_of_text(tag, own)
-        self._text = [] if self._text_of else None
-
-    def handle_data(self, data: str) -> None:
-        if self._text is not None:
-            self._text.append(data)
-
-    def handle_endtag(self, tag: str) -> None:
-        text, self._text = "".join(self._text or ()), None
-        if tag == "style" and self._text_of == "css":
-            self.found += _in_css(text, self.base)
-        elif tag == "script" and self._text_of == "import map":
-            self.found += self._of_import_map(text)
-
-    @staticmethod
-    def _kind_of_text(tag: str, own: dict[str, str]) -> str:
         if tag == "style":
-            return "css"
-        return "import map" if tag == "script" and own.get("type", "").lower() == "importmap" else ""
+            self.found += _in_css(element.text, self.base)
+        elif tag == "script" and own.get("type", "").lower() == "importmap":
+            self.found += self._of_import_map(element.text)
 
     def _of_element(self, tag: str, own: dict[str, str]) -> Iterator[Reference]:
         cors = "crossorigin" in own
@@ -157,7 +146,7 @@ class _Page(HTMLParser):
             yield from _resolved(self.base, own.get(name, ""), kind, cors)
         for name in ("srcset", "imagesrcset"):
             for match in _CANDIDATE.finditer(own.get(name, "")):
-                yield from _resolved(self.base, match[1], "image", cors)
+                yield from _resolved(self.base, match[1].rstrip(","), "image", cors)
         if "style" in own:
             yield from _in_css(own["style"], self.base)
 

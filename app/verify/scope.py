@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from app.verify.references import Reference
 
+MAX_PREFIXES = 32
+"""Prefixes that are guessed from a page's names, the first ones."""
 _FINGERPRINT = re.compile(r"\.[0-9a-f]{12}(?:\.|$)")
 
 
@@ -45,11 +47,11 @@ class Scope:
         if below:
             return cls(tuple(below))
         prefixes = dict.fromkeys(_prefix(each.url) for each in references if is_fingerprinted(each.url))
-        return cls(tuple(prefixes)) if prefixes else cls((f"{origin_of(page)}/",), is_guessed=True)
+        return cls(tuple(prefixes)[:MAX_PREFIXES]) if prefixes else cls((f"{origin_of(page)}/",), is_guessed=True)
 
     def covers(self, url: str) -> bool:
         """Whether the URL is in scope."""
-        return any(f"{origin_of(url)}{urlsplit(url).path}".startswith(prefix) for prefix in self.prefixes)
+        return f"{origin_of(url)}{urlsplit(url).path}".startswith(self.prefixes)
 
 
 def _prefix(url: str) -> str:

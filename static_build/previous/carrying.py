@@ -128,7 +128,7 @@ class _Carrier:
         """Write one file if its bytes are those of the index."""
         try:
             with SpooledTemporaryFile(_IN_MEMORY) as body:
-                _take(place, name, representation, body)
+                take(place, name, representation, body)
                 self._files.copy(representation.file, body)
                 return True
         except CodingLost:
@@ -141,7 +141,7 @@ class _Carrier:
         return False
 
 
-def _take(place: Place, name: str, representation: Representation, body: IO[bytes]) -> None:
+def take(place: Place, name: str, representation: Representation, body: IO[bytes]) -> None:
     """Read the bytes into `body`, never more than there should be. Raises BodyUnusable, CodingLost."""
     digest, length = sha256(), 0
     for chunk in place.body(name, representation):

@@ -10,7 +10,6 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from stat import S_ISREG
 
 from app.origin.index import NAME, Representation
@@ -26,7 +25,7 @@ class Directory:
     def __init__(self, path: str) -> None:
         self.name = path
         try:
-            self._descriptor = os.open(Path(path).expanduser(), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._descriptor = os.open(_expanded(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             remedy = "Is it written right, and has it been copied there?"
             raise PlaceUnusable(f"{path} is no directory that can be read: {error.strerror}. {remedy}") from None
@@ -63,3 +62,8 @@ class Directory:
     def close(self) -> None:
         """Let go of the lock."""
         os.close(self._descriptor)
+
+
+def _expanded(path: str) -> str:
+    """Return the path with the home in place of a "~", where that is known."""
+    return os.path.expanduser(path)  # noqa: PTH111 - Path's raises where it is not

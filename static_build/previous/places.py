@@ -26,6 +26,7 @@ class Found:
     warnings: tuple[str, ...]
     current: dict[str, int | None]
     """The releases that the places were built for, with the times that their indexes record."""
+    trees: tuple[tuple[Index, Place], ...] = ()
 
     def plan(self, own: str) -> Plan:
         """Return what is carried into the release with the digest `own`."""
@@ -43,6 +44,7 @@ def found(settings: Settings, prefix: str) -> Iterator[Found]:
     with ExitStack() as stack:
         chains: list[Sequence[Ancestor]] = []
         current: dict[str, int | None] = {}
+        trees: list[tuple[Index, Place]] = []
         for source in settings.static_previous:
             try:
                 place = _opener(source, settings, prefix)()
@@ -54,8 +56,9 @@ def found(settings: Settings, prefix: str) -> Iterator[Found]:
             understood = list(_understood(place, snapshots, prefix, problems))
             current.update({index.releases[0].digest: index.releases[0].time for index, _ in understood[:1]} | current)
             chains += [chain for _, chain in understood]
+            trees += [(index, place) for index, _ in understood]
         problems.settle()
-        yield Found(tuple(merged(chains)), policy, tuple(problems.warnings), current)
+        yield Found(tuple(merged(chains)), policy, tuple(problems.warnings), current, tuple(trees))
 
 
 def _opener(source: str, settings: Settings, prefix: str) -> Callable[[], Place]:
