@@ -134,7 +134,7 @@ def test_other_readers_find_the_same(project: Path) -> None:
 
 def test_random_programs_are_read_as_acorn_reads_them() -> None:
     """A program that is refused keeps its references, and is warned of; one that is misread would be broken."""
-    command = ["node", Path(__file__).parent / "modules/programs.mjs", "901", "1000"]
+    command = ["node", str(RUN.with_name("programs.mjs")), "901", "500"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     misread, refused = [], []
     for program in map(json.loads, done.stdout.rstrip("\n").split("\n")):
@@ -146,4 +146,4 @@ def test_random_programs_are_read_as_acorn_reads_them() -> None:
         else:
             misread += [program["source"]] if found != wanted else []
     assert misread == []
-    assert len(refused) <= 5
+    assert len(refused) <= 3

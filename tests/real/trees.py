@@ -7,7 +7,6 @@ stands the same text; and each reference leads to the file that the source's lea
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Mapping
@@ -51,6 +50,7 @@ def compare(sources: Mapping[str, Path], tree: Path, paths: Mapping[str, str]) -
     changed = [name for name in names if sources[name].read_bytes() != (tree / paths[name]).read_bytes()]
     after = dict(zip(changed, _judge([tree / paths[name] for name in changed]), strict=True))
     findings = Findings(files=len(names))
+    folders = {str(folder) for name in paths for folder in PurePosixPath(name).parents}
     for name, source in zip(names, before, strict=True):
         built = after.get(name, source)
         if source is None:
@@ -62,13 +62,13 @@ def compare(sources: Mapping[str, Path], tree: Path, paths: Mapping[str, str]) -
         elif source.pieces != built.pieces or len(source.targets) != len(built.targets):
             findings.problems.append(f"{name}: more has changed than its references")
         else:
-            _follow(findings, name, source, built, paths)
-    folders = {str(folder) for name in paths for folder in PurePosixPath(name).parents}
-    findings.missing = {each for each in findings.missing if os.path.normpath(f"{each[0]}/../{each[1]}") not in folders}
+            _follow(findings, name, source, built, paths, folders)
     return findings
 
 
-def _follow(findings: Findings, name: str, source: _File, built: _File, paths: Mapping[str, str]) -> None:
+def _follow(
+    findings: Findings, name: str, source: _File, built: _File, paths: Mapping[str, str], folders: set[str]
+) -> None:
     findings.references += len(source.targets)
     for old, new, kind in zip(source.targets, built.targets, source.kinds, strict=True):
         wanted = resolve(name, old, kind)
@@ -78,7 +78,7 @@ def _follow(findings: Findings, name: str, source: _File, built: _File, paths: M
                 findings.problems.append(f"{name}: {old} has become {new}, not {paths[wanted]}")
         elif old != new:
             findings.problems.append(f"{name}: {old} leads to no file, and has become {new}")
-        elif wanted is not None:
+        elif wanted is not None and (kind == "name" or wanted not in folders):
             findings.missing.add((name, old))
 
 
