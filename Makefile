@@ -10,8 +10,8 @@ SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test azurite check projects fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
-    bench-workers bench-django bench-build bench-scale bench-dictionaries image sbom audit lock clean help
+.PHONY: run test azurite check projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
+    bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # An interactive shell's Ctrl-C reaches the whole foreground process group, and make would report it as a failure of
@@ -32,8 +32,13 @@ check: .venv/test ## lint, types, import contracts
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 
-projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/node_modules/.installed ## run real projects (Wagtail, Django's admin, Channels, django-compressor, Vite) and Django's own tests
+projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/node_modules/.installed tests/real/packages/node_modules/.installed tests/real/packages/site-packages/.installed ## run real projects (Wagtail, Django's admin, Channels, django-compressor, Vite), build 46 packages' files, and run Django's own tests
 	$(PROJECTS_BIN)/pytest tests/real $(PYTEST)
+
+projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ## build every file of those packages, and of Monaco: 470 MB, in 5 minutes
+	@cd tests/real/packages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch tests/real/packages/node_modules/.installed
+	EVERYTHING=1 $(PROJECTS_BIN)/pytest tests/real/test_packages.py $(PYTEST)
 
 fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for FUZZ_SECONDS (60)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
@@ -81,6 +86,9 @@ bench-dictionaries: .venv-bench/run benchmarks/versions/node_modules/.installed 
 	@$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
 	@$(BENCH_BIN)/python -m benchmarks.dictionaries $(BENCH)
 
+bench-references: .venv-bench/run tests/real/packages/node_modules/.installed ## compare what finds references in scripts and stylesheets: the build's lexers, tree-sitter, tinycss2
+	@$(BENCH_BIN)/python -m benchmarks.references
+
 image: ## build the container image, and remove the images of this project that it replaces
 	docker build --tag $(IMAGE) .
 	docker image prune --force --filter label=org.opencontainers.image.title=django-static-host
@@ -92,7 +100,7 @@ sbom: .venv-sbom/run ## write sbom.json: a CycloneDX bill of materials of the lo
 audit: .venv-sbom/run ## ask for known vulnerabilities of the locked dependencies; skipped where no service answers
 	@$(SBOM_BIN)/python tests/audit.py
 
-# npm's lock files: `npm run lock` in benchmarks, benchmarks/versions, tests/azurite and tests/real/vite.
+# npm's lock files: `npm run lock` in benchmarks, benchmarks/versions, tests/azurite, tests/real/packages and tests/real/vite.
 lock: ## resolve Python's dependencies anew, for Python 3.11 to 3.14
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet uv
@@ -104,12 +112,14 @@ lock: ## resolve Python's dependencies anew, for Python 3.11 to 3.14
 	done
 	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header --output-file requirements-sbom.txt --group sbom
+	.lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header --no-deps --output-file tests/real/packages/requirements.txt --group packages
 
 clean: ## remove everything that these targets made
 	rm -rf .venv .venv-bench .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache \
 	    .hypothesis .import_linter_cache *.egg-info build $(DATA) \
 	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/azurite/node_modules \
-	    tests/real/vite/node_modules
+	    tests/real/packages/node_modules tests/real/packages/site-packages tests/real/vite/node_modules
 
 help: ## list all targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -181,4 +191,16 @@ tests/azurite/node_modules/.installed: tests/azurite/package.json tests/azurite/
 tests/real/vite/node_modules/.installed: tests/real/vite/package.json tests/real/vite/package-lock.json tests/real/vite/.npmrc
 	@echo "Installing the locked npm packages for the Vite project into tests/real/vite/node_modules"
 	@cd tests/real/vite && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+tests/real/packages/node_modules/.installed: tests/real/packages/package.json tests/real/packages/package-lock.json tests/real/packages/.npmrc
+	@echo "Installing the locked npm packages whose files a test builds into tests/real/packages/node_modules"
+	@cd tests/real/packages && npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Their files are read, and nothing of them is imported: without their dependencies.
+tests/real/packages/site-packages/.installed: .venv-projects/run tests/real/packages/requirements.txt
+	@echo "Installing the locked Python packages whose files a test builds into tests/real/packages/site-packages"
+	@rm -rf $(@D)
+	@$(PROJECTS_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps --target $(@D) -r tests/real/packages/requirements.txt
 	@touch $@
