@@ -13,6 +13,7 @@ import pytest
 from websockets.sync.client import connect
 
 from app.forwarded import TrustedProxies, as_ipv4
+from app.values import networks
 from tests.builds import settings
 from tests.cases import DIGITS
 from tests.conftest import copied
@@ -229,3 +230,7 @@ def test_what_is_no_address_is_refused(project: Path, host: str) -> None:
     result = run("static-host", "serve", cwd=project, HOST=host, **VARIABLES)
     assert result.returncode == 2
     assert f"HOST='{host}': only an IPv6 address has colons or brackets; the port is PORT's." in result.stderr
+
+
+def test_an_address_of_a_proxy_may_have_its_brackets_too() -> None:
+    assert networks(("[::1]", "10.0.0.0/8")) == ("::1", "10.0.0.0/8")

@@ -130,12 +130,28 @@ def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
         ("next=/x?a&session=SECRET", "next=/x?a&session=***"),
         ("next=/x?session=SECRET", "next=***"),
         ("next=%2Fx%3Fpage%3D2&b&=&c=%", "next=%2Fx%3Fpage%3D2&b&=&c=%"),
+        ("next=%252Fx%253Ftoken%253DSECRET", "next=***"),
+        ("next=%25252Fx%25253Fa%252526token%25253DSECRET", "next=***"),
+        ("%2Fx%3Ftoken%3DSECRET", "***"),
+        ("next=%2Fx%23access_token%3DSECRET", "next=***"),
+        ("q=monkey&next=/authors?page=2", "q=monkey&next=/authors?page=2"),
     ],
 )
 def test_a_secret_in_a_query_is_masked_in_either_lane(server: Running, query: str, told: str) -> None:
     for path, host in ((DIGITS, "a"), ("/echo/", "localhost")):
         sent(server.port, f"GET {path}?{query} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         server.wait_for(f"GET {path}?{told} HTTP/1.1 200 ")
+    assert "SECRET" not in server.output
+
+
+def test_a_long_target_is_cut_in_either_lane(server: Running) -> None:
+    for path, host in ((DIGITS, "a"), ("/echo/", "localhost")):
+        sent(
+            server.port,
+            f"GET {path}?token=SECRET&{'a' * 20_000}?token=SECRET HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(),
+        )
+        shown = "a" * (2048 - len(f"{path}token=SECRET&"))
+        server.wait_for(f"GET {path}?token=***&{shown}… HTTP/1.1 200 ")
     assert "SECRET" not in server.output
 
 
