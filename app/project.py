@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,14 +91,15 @@ class Project:
         from django.conf import settings
 
         own = settings.STORAGES.get("staticfiles", {})
-        chosen = own if storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND")) else {"BACKEND": storage}
+        keeps = storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND"))
+        chosen = {**own, "OPTIONS": _without_place(own.get("OPTIONS", {}))} if keeps else {"BACKEND": storage}
         changes = [
             ("STATIC_URL", self.static_url, static_url),
             ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
             ("STORAGES['staticfiles']['BACKEND']", own.get("BACKEND"), chosen["BACKEND"]),
         ]
         settings.STATIC_URL = static_url
-        settings.STATIC_ROOT = str(root)
+        settings.STATIC_ROOT = _of_type(settings.STATIC_ROOT, root)
         settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
         lines = [
             f"{name} = {after!r}"
@@ -130,7 +131,8 @@ class Project:
             application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings)
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
-            bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
+            bool(staticfiles_storage)  # reads the manifest now
+            _read_what_was_built(staticfiles_storage, settings.STATIC_ROOT)
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
             logs.show_exceptions(settings)
@@ -188,6 +190,7 @@ def configured(settings: Settings) -> Project:
         url = getattr(project, "STATIC_URL", None)
         url = with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
         root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
+    logs.turn_on()
     host, prefix = _split(url)
     return Project(
         name=name,
@@ -197,6 +200,33 @@ def configured(settings: Settings) -> Project:
         static_url=url,
         settings=settings,
     )
+
+
+def _without_place(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a storage's options without those that STATIC_ROOT and STATIC_URL are in place of."""
+    return {name: value for name, value in options.items() if name not in ("location", "base_url")}
+
+
+def _read_what_was_built(storage: Any, root: Any) -> None:
+    """Read the manifest of the tree, where the storage keeps its own elsewhere: that may be of another build."""
+    from django.core.files.storage import FileSystemStorage
+
+    elsewhere = getattr(storage, "manifest_storage", storage)
+    if elsewhere is not getattr(storage, "_wrapped", storage) and Path(root, storage.manifest_name).exists():
+        storage.manifest_storage = FileSystemStorage(location=root)
+        storage.hashed_files, storage.manifest_hash = storage.load_manifest()
+
+
+def _of_type(own: Any, root: Path) -> Any:
+    """Return the path `root` in the type of the project's own, with its slash at the end: projects build on both."""
+    text = f"{root}/" if isinstance(own, str) and own.endswith("/") else str(root)
+    try:
+        path = type(own)(text)
+        if os.fspath(path) == text:
+            return path
+    except (TypeError, ValueError):  # None, or a type that is made from more than a path
+        pass
+    return root if isinstance(own, PurePath) else text
 
 
 def _refuse_a_namesake(folders: Iterable[Path]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app import logs
 from app.exits import reported
 from app.settings import Settings, SettingsWrong
 from app.values import shown, sources
@@ -97,7 +98,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            carried deltas whose dictionary is in the tree no
                            longer), bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
-    logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
+    logs.show()
     with reported():
         from static_build import progress, report
         from static_build.pipeline import build as run
@@ -200,7 +201,7 @@ def index_command(directory: Path) -> None:
     DJANGO_STATIC_IMMUTABLE_PATTERN finds. Nothing in the directory is changed but the index. Files that change later
     need a new index.
     """  # noqa: D301 - click asks for the backspace itself
-    logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
+    logs.show()
     with reported():
         from static_build.adopt import adopt
 

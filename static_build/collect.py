@@ -7,7 +7,7 @@ project has a fingerprinting storage of its own. References that lead nowhere ar
 from __future__ import annotations
 
 import glob
-import io
+import json
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from app.settings import Settings
 from app.storage import StaticHostStorage
 from static_build import bundles
-from static_build.files import Files
+from static_build.files import Files, file_mode
 from static_build.references import Reference, in_templates, report
 from static_build.releases import BuildFailed
 from static_build.sources import Source, uses
@@ -119,6 +119,7 @@ def collect(
             raise
         # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildFailed(f"collectstatic: {error}") from None
+    _keep_manifest(directory, storage)
     _collect_root_files(directory, settings.static_root_files, found)
     dangling = tuple(getattr(storage, "dangling", ()))
     check_references(dangling, storage.hashed_files, settings)
@@ -145,9 +146,18 @@ def _call(ignore_patterns: list[str]) -> None:
         verbosity=0,
         skip_checks=True,
         ignore_patterns=ignore_patterns,
-        stdout=io.StringIO(),
-        stderr=io.StringIO(),
     )
+
+
+def _keep_manifest(directory: Path, storage: Any) -> None:
+    """Put the manifest of a storage of the project's own into the tree, wherever it keeps that, and in order."""
+    content = None if isinstance(storage, BuildStorage) else storage.read_manifest()
+    if content is not None:
+        path = directory / storage.manifest_name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_text(json.dumps(json.loads(content), sort_keys=True))
+        path.chmod(file_mode())
 
 
 def dangling_links(found: Iterable[Source]) -> list[str]:

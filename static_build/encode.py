@@ -83,11 +83,12 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         if len(data) >= _LARGE and len(zstd.compress(data, options=_QUICK)) > _HOPELESS * len(data):
             return {}
         candidates = {coding: encode(data) for coding, encode in self._encoders.items()}
-        return {
-            coding: result
-            for coding, result in candidates.items()
-            if len(data) - len(result) > HEADERS and self.is_compressed_effectively(coding, "", len(data), result)
-        }
+        return {coding: result for coding, result in candidates.items() if self.pays(coding, data, result)}
+
+    def pays(self, coding: str, data: bytes, result: bytes) -> bool:
+        """Whether `result` saves at least 5 % of `data`, and more than its headers cost."""
+        effective: bool = self.is_compressed_effectively(coding, "", len(data), result)
+        return effective and len(data) - len(result) > HEADERS
 
     @staticmethod
     def compress_brotli(data: bytes) -> bytes:
@@ -133,6 +134,11 @@ def decoded(coding: str, body: bytes) -> bytes | None:
         return gzip.decompress(body) if coding == "gzip" else bytes(brotli.decompress(body))
     except (brotli.error, zstd.ZstdError, OSError, EOFError, zlib.error):
         return None
+
+
+def without_time(body: bytes) -> bytes:
+    """Return a gzip file without the time in its header (RFC 1952 §2.3.1, MTIME); anything else as it is."""
+    return body[:4] + bytes(4) + body[8:] if body.startswith(b"\x1f\x8b\x08") else body
 
 
 def compress_zstd(data: bytes) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import file_digest
@@ -23,7 +23,7 @@ from app.origin.index import SUFFIXES, Index, Representation, Resource, digest, 
 from app.origin.negotiation import CODINGS
 from static_build.bundles import BUNDLED
 from static_build.cache import Cache
-from static_build.encode import Encoder, after_the_fingerprint, decoded
+from static_build.encode import Encoder, after_the_fingerprint, decoded, without_time
 from static_build.files import Files
 
 _MEDIA_TYPES = MediaTypes(
@@ -200,26 +200,31 @@ class _Making:
         if encoded is None:
             encoded = self.encoder.encoded(data)
             self.cache.put(data, encoded, time.monotonic() - began)
-        encoded = {**encoded, **self._supplied(group, data)}
+        encoded = {**encoded, **self._supplied(group, data, encoded)}
         for coding, body in encoded.items():
             self._write([name + SUFFIXES[coding] for name in group], body)
             facts.append((coding, len(body), digest(body)))
         made = self.cache.made(data)
         return Content(group, tuple(facts), True, made is None, time.monotonic() - began if made is None else made)
 
-    def _supplied(self, group: tuple[str, ...], data: bytes) -> dict[str, bytes]:
-        """Return the encoded siblings that came with the sources, where they decode to the file."""
-        found = {}
-        for name in group:
-            for coding in self.encoder.chosen:
-                sibling = self.root / (name + SUFFIXES[coding])
-                body = sibling.read_bytes() if sibling.exists() else None
-                if body is not None and decoded(coding, body) == data:
-                    found[coding] = body
-                elif body is not None:
-                    self.warnings.append(f"{name}{SUFFIXES[coding]} does not decode to {name}; it is replaced")
-                    sibling.unlink()
-        return found
+    def _supplied(self, group: tuple[str, ...], data: bytes, made: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the encoded siblings that came with the sources, where they are smaller than those that were `made`.
+
+        All are removed: one that does not decode to its file, and one whose storage wrote the time into it.
+        """
+        best: dict[str, bytes] = {}
+        for name, coding in ((name, coding) for name in group for coding in self.encoder.chosen):
+            sibling = self.root / (name + SUFFIXES[coding])
+            if not sibling.exists():
+                continue
+            body = without_time(sibling.read_bytes())
+            sibling.unlink()
+            now = best.get(coding) or made.get(coding)
+            if decoded(coding, body) != data:
+                self.warnings.append(f"{name}{SUFFIXES[coding]} does not decode to {name}; it is replaced")
+            elif len(body) < len(now) if now else self.encoder.pays(coding, data, body):
+                best[coding] = body
+        return best
 
     def _write(self, names: list[str], body: bytes) -> None:
         self.files.write(names[0], body)
