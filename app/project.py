@@ -132,7 +132,7 @@ class Project:
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
             bool(staticfiles_storage)  # reads the manifest now
-            _read_what_was_built(staticfiles_storage, settings.STATIC_ROOT)
+            _read_what_was_built(settings.STATIC_ROOT)
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
             logs.show_exceptions(settings)
@@ -207,12 +207,12 @@ def _without_place(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in ("location", "base_url")}
 
 
-def _read_what_was_built(storage: Any, root: Any) -> None:
+def _read_what_was_built(root: Any) -> None:
     """Read the manifest of the tree, where the storage keeps its own elsewhere: that may be of another build."""
-    from django.core.files.storage import FileSystemStorage
+    from django.core.files.storage import FileSystemStorage, storages
 
-    elsewhere = getattr(storage, "manifest_storage", storage)
-    if elsewhere is not getattr(storage, "_wrapped", storage) and Path(root, storage.manifest_name).exists():
+    storage: Any = storages["staticfiles"]
+    if getattr(storage, "manifest_storage", storage) is not storage and Path(root, storage.manifest_name).exists():
         storage.manifest_storage = FileSystemStorage(location=root)
         storage.hashed_files, storage.manifest_hash = storage.load_manifest()
 
