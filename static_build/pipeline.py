@@ -210,7 +210,7 @@ class _Build:
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
         facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.mode)
-        return fingerprint(found, *facts, RECIPE, self.deltas.budget)
+        return fingerprint(found, *facts, RECIPE, self.deltas.budget, bundles.elsewhere())
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""
