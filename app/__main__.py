@@ -138,7 +138,7 @@ def check(as_json: bool) -> None:
                        project, tree, manifest, static-url, static-prefix,
                        static-root, debug, allowed-hosts, ssl-redirect,
                        proxy-ssl-header, forwarded-allow-ips, health, csp,
-                       whitenoise, cache-middleware, django;
+                       whitenoise, cache-middleware, compressor, django;
                        django.security.W004 and so on are Django's own
             found      what was found, with its value
             remedy     what to do; empty if nothing is, or if found says it

@@ -117,6 +117,7 @@ def _of_tree(project: Project, root: Path) -> Iterator[Finding]:
     yield from leftovers.walkers(django, is_asgi=project.is_asgi)
     yield from refusals(django, project.host, project.settings.static_prefix or index.prefix, index)
     yield from inspection.static_url(project, index)
+    yield from inspection.compressor(django, root)
     read = getattr(staticfiles_storage, "load_manifest", None)  # anew: names that were asked for may have been added
     yield inspection.manifest(index, read()[0] if read else {})
 

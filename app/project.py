@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app import logs
+from app import compressed, logs
 from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
@@ -98,6 +98,7 @@ class Project:
             ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
             ("STORAGES['staticfiles']['BACKEND']", own.get("BACKEND"), chosen["BACKEND"]),
         ]
+        compressor = [] if storage == DJANGO_STORAGE else compressed.apply_overlay(settings, static_url, root)
         settings.STATIC_URL = static_url
         settings.STATIC_ROOT = _of_type(settings.STATIC_ROOT, root)
         settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
@@ -106,7 +107,7 @@ class Project:
             for name, before, after in changes
             if before not in (None, DJANGO_STORAGE) and str(before) != after
         ]
-        return lines + _without_whitenoise(settings)
+        return lines + compressor + _without_whitenoise(settings)
 
     def set_up(self) -> None:
         """Run ``django.setup()``. Raises ProjectBroken."""
@@ -132,7 +133,9 @@ class Project:
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
             bool(staticfiles_storage)  # reads the manifest now
-            _read_what_was_built(settings.STATIC_ROOT)
+            if settings.STORAGES["staticfiles"]["BACKEND"] != DJANGO_STORAGE:  # `dev`, which needs no tree
+                _read_what_was_built(settings.STATIC_ROOT)
+                compressed.use_built_blocks(settings, Path(settings.STATIC_ROOT))
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
             logs.show_exceptions(settings)

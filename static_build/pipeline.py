@@ -27,7 +27,7 @@ from static_build import bundles, record, resources
 from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
-from static_build.compress import NOTHING, Compressed, compress, is_offline, output
+from static_build.compress import NOTHING, Compressed, compress, is_run, output, reported_before
 from static_build.dcz import RECIPE
 from static_build.deltas import Deltas, Saving, saving
 from static_build.encode import Encoder
@@ -38,6 +38,7 @@ from static_build.previous.lineage import Plan
 from static_build.previous.places import Found
 from static_build.previous.places import found as earlier_releases
 from static_build.previous.problems import Problems
+from static_build.references import report
 from static_build.releases import BuildFailed, current, reused, staging, swap, whole
 from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
@@ -149,7 +150,8 @@ class _Build:
                 return replace(made, warnings=(*made.warnings, *earlier.warnings)), False
             with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
                 collected = collect(self.directory, self.settings, found, ignored, self.files)
-                compressed = compress(self.project.host + self.project.prefix)
+                compressed = compress(self.project.host + self.project.prefix, self.directory)
+            self._check(compressed, collected)
             made = self._made(collected, compressed, progress)
             in_the_way = self._write_index(made, collected, compressed, earlier)
         made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
@@ -162,6 +164,12 @@ class _Build:
             note = record.Record(inputs, self.plan.digest, release, collected.dangling, made.warnings)
             record.write(self.directory.parent, note)
         return replace(made, warnings=(*made.warnings, *stale, *earlier.warnings)), changed
+
+    def _check(self, compressed: Compressed, collected: Collected) -> None:
+        """Report what leads nowhere in what django-compressor made. Raises BuildFailed."""
+        dangling = reported_before(compressed.dangling, collected.dangling)
+        fatal = self.settings.static_missing_references == "error"
+        report(dangling, resources.fingerprinted((self.directory / collected.manifest).read_bytes()), fatal=fatal)
 
     def _is_unchanged(self, known: record.Record, before: Path, inputs: str | None, earlier: Found) -> bool:
         """Whether the tree that stands is the one that this build would make, and is whole."""
@@ -206,7 +214,7 @@ class _Build:
 
     def _inputs(self, found: Iterable[Source]) -> str | None:
         """Return the fingerprint of all that this build depends on; None if it depends on more than can be named."""
-        if is_offline() or not uses(BuildStorage):
+        if is_run() or not uses(BuildStorage):
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
         facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.mode)
