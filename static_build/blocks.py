@@ -120,8 +120,10 @@ class Blocks:
         context.missing.clear()
         place = (_shown(node.origin.name), node.token.lineno)
         with self._noting(place, _shown(template.origin.name)), context.push():
-            node.render(context)
-            _refuse(context.missing)
+            try:
+                node.render(context)
+            finally:
+                _refuse(context.missing)  # whatever came of it
 
     def _render_jinja(self, engine: Any) -> None:
         values = values_of(getattr(engine, "template_context_processors", ()))
@@ -140,8 +142,9 @@ class Blocks:
         except NotAtABuild as error:
             self._problems.add(Problem(*place, start, str(error)))
         except Exception as error:
-            self._problems.add(Problem(*place, start, named(error)))
-            if not isinstance(error, OSError) and not type(error).__module__.startswith(_THEIRS):
+            is_theirs = type(error).__module__.startswith(_THEIRS)
+            self._problems.add(Problem(*place, start, str(error) if is_theirs else named(error)))
+            if not is_theirs and not isinstance(error, OSError):
                 self.exceptions.append(error)
         else:
             self._rendered.add(place)
