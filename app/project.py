@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app import compressed, logs
+from app import compressed, logs, overlay
 from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
@@ -61,8 +61,8 @@ class ProjectBroken(Stop):
 class Project:
     """A configured project, not yet imported.
 
-    `static_url` is the project's own; `static_root`, `prefix` and `host` are what counts: the environment's value
-    where there is one, else the project's.
+    `static_url` and `own_root` are the project's own; `static_root`, `prefix` and `host` are what counts: the
+    environment's value where there is one, else the project's.
     """
 
     name: str
@@ -71,6 +71,7 @@ class Project:
     host: str
     static_url: str | None
     settings: Settings
+    own_root: Path
 
     @property
     def is_bundled(self) -> bool:
@@ -92,7 +93,7 @@ class Project:
 
         own = settings.STORAGES.get("staticfiles", {})
         keeps = storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND"))
-        chosen = {**own, "OPTIONS": _without_place(own.get("OPTIONS", {}))} if keeps else {"BACKEND": storage}
+        chosen = {**own, "OPTIONS": overlay.without_place(own.get("OPTIONS", {}))} if keeps else {"BACKEND": storage}
         changes = [
             ("STATIC_URL", self.static_url, static_url),
             ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
@@ -100,7 +101,7 @@ class Project:
         ]
         compressor = [] if storage == DJANGO_STORAGE else compressed.apply_overlay(settings, static_url, root)
         settings.STATIC_URL = static_url
-        settings.STATIC_ROOT = _of_type(settings.STATIC_ROOT, root)
+        settings.STATIC_ROOT = overlay.keep_type(settings.STATIC_ROOT, root)
         settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
         lines = [
             f"{name} = {after!r}"
@@ -134,7 +135,7 @@ class Project:
             engines.all()
             bool(staticfiles_storage)  # reads the manifest now
             if settings.STORAGES["staticfiles"]["BACKEND"] != DJANGO_STORAGE:  # `dev`, which needs no tree
-                _read_what_was_built(settings.STATIC_ROOT)
+                overlay.read_built_manifest(settings.STATIC_ROOT)
                 compressed.use_built_blocks(settings, Path(settings.STATIC_ROOT))
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
@@ -202,34 +203,8 @@ def configured(settings: Settings) -> Project:
         host=settings.static_host or host,
         static_url=url,
         settings=settings,
+        own_root=root.absolute(),
     )
-
-
-def _without_place(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a storage's options without those that STATIC_ROOT and STATIC_URL are in place of."""
-    return {name: value for name, value in options.items() if name not in ("location", "base_url")}
-
-
-def _read_what_was_built(root: Any) -> None:
-    """Read the manifest of the tree, where the storage keeps its own elsewhere: that may be of another build."""
-    from django.core.files.storage import FileSystemStorage, storages
-
-    storage: Any = storages["staticfiles"]
-    if getattr(storage, "manifest_storage", storage) is not storage and Path(root, storage.manifest_name).exists():
-        storage.manifest_storage = FileSystemStorage(location=root)
-        storage.hashed_files, storage.manifest_hash = storage.load_manifest()
-
-
-def _of_type(own: Any, root: Path) -> Any:
-    """Return the path `root` in the type of the project's own, with its slash at the end: projects build on both."""
-    text = f"{root}/" if isinstance(own, str) and own.endswith("/") else str(root)
-    try:
-        path = type(own)(text)
-        if os.fspath(path) == text:
-            return path
-    except (TypeError, ValueError):  # None, or a type that is made from more than a path
-        pass
-    return root if isinstance(own, PurePath) else text
 
 
 def _refuse_a_namesake(folders: Iterable[Path]) -> None:

@@ -90,16 +90,22 @@ def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:
     """Return those of `names` that the manifest at the path `manifest` lists as hashed outputs."""
     found = set()
     for logical, output in _outputs(_document(data)):
-        name = _found(_folder(manifest), output, names)
+        name = _found(folder_of(manifest), output, names)
         if name and _is_hashed(logical, name):
             found.add(name)
     return found
 
 
+def listed(manifest: str, data: bytes, names: set[str]) -> set[str]:
+    """Return those of `names` that the manifest at the path `manifest` lists, with a hash or without."""
+    found = (_found(folder_of(manifest), output, names) for _, output in _outputs(_document(data)))
+    return {name for name in found if name}
+
+
 def named(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
     """Return those of `names` that have the name of an entry point: the project gave it, and it stays."""
     entries = ((manifest, path) for manifest, data in manifests.items() for path in _entries(_document(data)))
-    return {name for manifest, path in entries if (name := _found(_folder(manifest), path, names))}
+    return {name for manifest, path in entries if (name := _found(folder_of(manifest), path, names))}
 
 
 def is_hash(stem: str) -> bool:
@@ -114,7 +120,8 @@ def _document(data: bytes) -> Any:
         return None
 
 
-def _folder(manifest: str) -> PurePosixPath:
+def folder_of(manifest: str) -> PurePosixPath:
+    """Return the folder that a bundler writes into; Vite's manifest lies in a folder of its own there."""
     folder = PurePosixPath(manifest).parent
     return folder.parent if folder.name == ".vite" else folder
 

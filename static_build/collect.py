@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.storage import StaticHostStorage
 from static_build import bundles
 from static_build.files import Files, file_mode
+from static_build.own_root import is_taken
 from static_build.references import Reference, in_templates, report
 from static_build.releases import BuildFailed
 from static_build.sources import Source, uses
@@ -82,12 +83,14 @@ class _Names(list[str]):
 class Collected:
     """What was collected: the name of Django's manifest, and what else tells of fingerprinted names.
 
-    `bundles` are the bundlers' manifests, by name; `dangling` are the references between files that lead nowhere.
+    `bundles` are the bundlers' manifests, by name, and `taken` those of them that STATIC_ROOT alone has; `dangling` are
+    the references between files that lead nowhere.
     """
 
     manifest: str
     bundles: dict[str, bytes]
     dangling: tuple[Reference, ...]
+    taken: tuple[str, ...] = ()
 
 
 def collect(
@@ -123,7 +126,7 @@ def collect(
     _collect_root_files(directory, settings.static_root_files, found)
     dangling = tuple(getattr(storage, "dangling", ()))
     check_references(dangling, storage.hashed_files, settings)
-    return Collected(str(storage.manifest_name), manifests, dangling)
+    return Collected(str(storage.manifest_name), manifests, dangling, _collect_manifests(directory, found, files))
 
 
 def check_references(dangling: Iterable[Reference], known: Collection[str], settings: Settings) -> None:
@@ -170,6 +173,15 @@ def dangling_links(found: Iterable[Source]) -> list[str]:
         names = ", ".join(both)
         raise BuildFailed(f"{names}: one static folder has it, another has a symbolic link of that name to nothing.")
     return [glob.escape(path) for path in sorted(dangling)]
+
+
+def _collect_manifests(directory: Path, found: Iterable[Source], files: Files) -> tuple[str, ...]:
+    """Have the manifests in the tree that a bundler has left in STATIC_ROOT: the project may read them there."""
+    taken = {source.name: source for source in found if bundles.is_manifest(source.name) and is_taken(source)}
+    for name, source in taken.items():
+        if not (directory / name).exists():  # a hidden one
+            files.write(name, source.read())
+    return tuple(sorted(taken))
 
 
 def _collect_root_files(directory: Path, root_files: tuple[str, ...], found: Iterable[Source]) -> None:

@@ -23,7 +23,7 @@ from app.origin.index import Release, Resource
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import bundles, record, resources
+from static_build import bundles, own_root, record, resources
 from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
@@ -132,6 +132,7 @@ class _Build:
         self.before = current(root)
         self.was = _release_at(self.before)
         project.lay_over(project.prefix, directory, STORAGE)
+        own_root.use(project.own_root)
         project.set_up()
         self.files = Files(directory, self.before, file_mode())
         self.deltas = Deltas(directory, self.files, self.cache.directory, settings)
@@ -141,6 +142,7 @@ class _Build:
         with explained(self.project.name):
             refuse_inside(self.root)
             found = sources()
+            own_root.refuse_strangers(self.root, self.project.own_root, {source.name for source in found})
         ignored = dangling_links(found)
         inputs = self._inputs(found)
         with earlier_releases(self.settings, self.project.prefix) as earlier:  # let go of before anything is removed
@@ -183,7 +185,7 @@ class _Build:
     ) -> list[str]:
         """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
-        others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
+        others = {name: (self.directory / name).read_bytes() for name in self._others(collected, compressed)}
         resources = made.resources
         data = _index(self.project, resources, manifest, others)
         own = index.loads(data).releases[0].digest
@@ -208,9 +210,10 @@ class _Build:
             recorded = self.was.time
         return self.settings.source_date_epoch if recorded is None else recorded
 
-    def _others(self, compressed: Compressed) -> list[str]:
-        """Return the names of files that the tree needs and that are no resources, Django's manifest aside."""
-        return [compressed.manifest] if compressed.manifest and (self.directory / compressed.manifest).exists() else []
+    def _others(self, collected: Collected, compressed: Compressed) -> list[str]:
+        """Return the names of files that the project reads in the tree, Django's manifest aside."""
+        names = (compressed.manifest, *collected.taken)
+        return [name for name in names if name and (self.directory / name).exists()]
 
     def _inputs(self, found: Iterable[Source]) -> str | None:
         """Return the fingerprint of all that this build depends on; None if it depends on more than can be named."""
