@@ -146,7 +146,7 @@ def _link(root: Path, target: Path) -> None:
 
 def _free_name(root: Path) -> Path:
     """Return where a directory that the tree takes the place of is kept."""
-    names = (root.with_name(f"{root.name}.before{number}") for number in ("", *(f"-{n}" for n in count(2))))
+    names = (root.with_name(f"{root.name}.before{f'-{number}' if number > 1 else ''}") for number in count(1))
     return next(name for name in names if not os.path.lexists(name))
 
 
