@@ -72,8 +72,7 @@ def compress(static_url: str, directory: Path) -> Compressed:
     names = sorted({name for url in urls if (name := _name_of(url, ""))})
     _take(names, directory)
     made = output()
-    if compressed.path_below_static(settings) is not None:
-        _write(directory / made.manifest, json.dumps(dict(sorted(manifest.items())), indent=2).encode())
+    _write_manifest(dict(sorted(manifest.items())), directory / made.manifest if made.manifest else None)
     return Compressed(made.pattern, made.manifest, tuple(_dangling(directory, names)))
 
 
@@ -181,6 +180,16 @@ def _take(names: Iterable[str], directory: Path) -> None:
         if not (directory / name).exists():
             with storages[settings.COMPRESS_STORAGE_ALIAS].open(name.removeprefix(below)) as file:
                 _write(directory / name, file.read())
+
+
+def _write_manifest(manifest: dict[str, str], path: Path | None) -> None:
+    """Write it into the tree, or, in offline mode alone, where the project has its files."""
+    from compressor.cache import write_offline_manifest
+
+    if path:
+        _write(path, json.dumps(manifest, indent=2).encode())
+    else:
+        write_offline_manifest(manifest)
 
 
 def _dangling(directory: Path, names: Iterable[str]) -> Iterator[Reference]:
