@@ -25,8 +25,9 @@ from django.core.files.storage import storages
 from django.core.management import CommandError
 
 from app import compressed
+from app.settings import Settings
 from static_build.files import file_mode
-from static_build.references import Reference
+from static_build.references import Reference, report
 from static_build.releases import BuildFailed
 
 log = logging.getLogger("static_host.build")
@@ -93,10 +94,12 @@ def urls_in(stylesheet: str) -> Iterator[tuple[int, str]]:
         yield stylesheet.count("\n", 0, match.start()) + 1, next(filter(None, match.groups()), "")
 
 
-def reported_before(dangling: Iterable[Reference], found: Collection[Reference]) -> list[Reference]:
-    """Return those of the output's references that no source has already: they stand in both."""
+def report_dangling(made: Compressed, found: Collection[Reference], ours: Settings) -> None:
+    """Report what leads nowhere in the output, but for what is `found` in sources already. Raises BuildFailed."""
     known = {posixpath.normpath(posixpath.join(posixpath.dirname(each.file), each.target)) for each in found}
-    return [each for each in dangling if _name_of(each.target, each.file) not in known]
+    dangling = [each for each in made.dangling if _name_of(each.target, each.file) not in known]
+    names = getattr(storages["staticfiles"], "hashed_files", ())
+    report(dangling, names, fatal=ours.static_missing_references == "error")
 
 
 def _online() -> dict[str, str]:

@@ -27,7 +27,7 @@ from static_build import bundles, own_root, record, resources
 from static_build.ahead import encoding_ahead
 from static_build.cache import Cache
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
-from static_build.compress import NOTHING, Compressed, compress, is_run, output, reported_before
+from static_build.compress import NOTHING, Compressed, compress, is_run, output, report_dangling
 from static_build.dcz import RECIPE
 from static_build.deltas import Deltas, Saving, saving
 from static_build.encode import Encoder
@@ -38,7 +38,6 @@ from static_build.previous.lineage import Plan
 from static_build.previous.places import Found
 from static_build.previous.places import found as earlier_releases
 from static_build.previous.problems import Problems
-from static_build.references import report
 from static_build.releases import BuildFailed, current, reused, staging, swap, whole
 from static_build.sources import Source, fingerprint, refuse_inside, sources, uses
 from static_build.verify import Verified, verify
@@ -153,7 +152,7 @@ class _Build:
             with explained(self.project.name), encoding_ahead(found, self.encoder, self.cache):
                 collected = collect(self.directory, self.settings, found, ignored, self.files)
                 compressed = compress(self.project.host + self.project.prefix, self.directory)
-            self._check(compressed, collected)
+            report_dangling(compressed, collected.dangling, self.settings)
             made = self._made(collected, compressed, progress)
             in_the_way = self._write_index(made, collected, compressed, earlier)
         made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
@@ -166,12 +165,6 @@ class _Build:
             note = record.Record(inputs, self.plan.digest, release, collected.dangling, made.warnings)
             record.write(self.directory.parent, note)
         return replace(made, warnings=(*made.warnings, *stale, *earlier.warnings)), changed
-
-    def _check(self, compressed: Compressed, collected: Collected) -> None:
-        """Report what leads nowhere in what django-compressor made. Raises BuildFailed."""
-        dangling = reported_before(compressed.dangling, collected.dangling)
-        fatal = self.settings.static_missing_references == "error"
-        report(dangling, resources.fingerprinted((self.directory / collected.manifest).read_bytes()), fatal=fatal)
 
     def _is_unchanged(self, known: record.Record, before: Path, inputs: str | None, earlier: Found) -> bool:
         """Whether the tree that stands is the one that this build would make, and is whole."""
