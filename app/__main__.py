@@ -147,7 +147,7 @@ def check(as_json: bool) -> None:
                        static-root, media-url, packages, migrations, debug,
                        allowed-hosts, ssl-redirect, proxy-ssl-header,
                        forwarded-allow-ips, health, csp, whitenoise,
-                       cache-middleware, django;
+                       cache-middleware, compressor, django;
                        django.security.W004 and so on are Django's own
             found      what was found, with its value
             remedy     what to do; empty if nothing is, or if found says it

@@ -161,6 +161,7 @@ def _of_tree(project: Project, root: Path) -> Iterator[Finding]:
         index = _index(root)
         yield from refusals(django, project.host, project.settings.static_prefix or index.prefix, index)
         yield from inspection.static_url(project, index)
+        yield from inspection.compressor(django, root)
         # anew: names that were asked for may have been added
         read = getattr(staticfiles_storage, "load_manifest", None)
         yield inspection.manifest(index, read()[0] if read else {})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from app import compressed
 from app.findings import Finding, listed
 from app.origin.index import Index
 from app.project import Project
@@ -215,3 +216,16 @@ def manifest(index: Index, names: Mapping[str, str]) -> Finding:
         found = "the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint"
         return Finding("warning", "manifest", found, "Build it with `static-host build`.")
     return Finding("ok", "manifest", f"all {len(names)} names of Django's manifest are in the tree")
+
+
+def compressor(django: Any, root: Path) -> Iterator[Finding]:
+    """Find that the tree has nothing of what django-compressor's blocks are rendered from."""
+    is_offline = compressed.is_offline(django)
+    if not (is_offline or compressed.is_online(django)) or (root / compressed.manifest_name(django)).exists():
+        return
+    remedy = "Build it again, with the settings that it is served with."
+    if is_offline:
+        found = "COMPRESS_OFFLINE = True, but the tree has nothing of django-compressor's: pages with a block fail"
+        yield Finding("error", "compressor", found, remedy)
+    else:
+        yield Finding("warning", "compressor", compressed.NONE, remedy)

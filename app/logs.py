@@ -1,7 +1,8 @@
 """The loggers of this program and of its server, beside those that the project's LOGGING sets up.
 
-Rule: what is to be told is told, whatever the project does: a LOGGING without `disable_existing_loggers` turns every
-logger off that was there before. As JSON, every record is one object on one line, its traceback included; so is what
+Rule: what is to be told is told, whatever the project does: its LOGGING may set the root logger's level and handlers,
+and turns every logger off that was there before; `logging.disable` holds for all. What the project itself logs or
+prints is shown as its own. As JSON, every record of ours is one object on one line, its traceback included; so is what
 Python itself prints: warnings, exceptions that nobody caught, and records for which there is no handler.
 """
 
@@ -21,6 +22,9 @@ from app.exits import Stop, message_of, show
 from app.seen import target
 
 _OURS = ("static_host", "uvicorn")
+_MANAGER = logging.Manager(logging.root)
+"""Our loggers ask this one whether `logging.disable` was called: it never is."""
+_MANAGER.loggerDict = logging.root.manager.loggerDict
 _log = logging.getLogger("static_host")
 _warnings = logging.getLogger("static_host.warnings")
 
@@ -87,6 +91,7 @@ def configuration_with_access_log() -> dict[str, Any]:
 def use(form: Format) -> None:
     """Write our records in this form from now on."""
     logging.config.dictConfig(configuration(form))
+    turn_on()
 
 
 def json_handler() -> logging.Handler:
@@ -112,7 +117,7 @@ def turn_on() -> None:
     """Turn our loggers on that the project's LOGGING has turned off."""
     for name, logger in logging.root.manager.loggerDict.items():
         if name.partition(".")[0] in _OURS and isinstance(logger, logging.Logger):
-            logger.disabled = False
+            logger.disabled, logger.manager = False, _MANAGER
 
 
 def show_exceptions(settings: Any) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp
 
-from app import logs
+from app import compressed, logs, overlay
 from app.bridge import Threaded
 from app.exits import Stop
 from app.interface import called
@@ -68,8 +68,8 @@ class ProjectBroken(Stop):
 class Project:
     """A configured project, not yet imported.
 
-    `static_url` is the project's own; `static_root`, `prefix` and `host` are what counts: the environment's value
-    where there is one, else the project's.
+    `static_url` and `own_root` are the project's own; `static_root`, `prefix` and `host` are what counts: the
+    environment's value where there is one, else the project's.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Project:
     host: str
     static_url: str | None
     settings: Settings
+    own_root: Path
 
     @property
     def is_bundled(self) -> bool:
@@ -105,21 +106,23 @@ class Project:
         from django.conf import settings
 
         own = settings.STORAGES.get("staticfiles", {})
-        chosen = own if storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND")) else {"BACKEND": storage}
+        keeps = storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND"))
+        chosen = {**own, "OPTIONS": overlay.without_place(own.get("OPTIONS", {}))} if keeps else {"BACKEND": storage}
         changes = [
             ("STATIC_URL", self.static_url, static_url),
             ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
             ("STORAGES['staticfiles']['BACKEND']", own.get("BACKEND"), chosen["BACKEND"]),
         ]
+        compressor = [] if storage == DJANGO_STORAGE else compressed.apply_overlay(settings, static_url, root)
         settings.STATIC_URL = static_url
-        settings.STATIC_ROOT = str(root)
+        settings.STATIC_ROOT = overlay.keep_type(settings.STATIC_ROOT, root)
         settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
         lines = [
             f"{name} = {after!r}"
             for name, before, after in changes
             if before not in (None, DJANGO_STORAGE) and str(before) != after
         ]
-        return lines + _without_whitenoise(settings)
+        return lines + compressor + _without_whitenoise(settings)
 
     def set_up(self) -> None:
         """Run ``django.setup()``. Raises ProjectBroken."""
@@ -144,7 +147,10 @@ class Project:
             application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings)
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
-            bool(staticfiles_storage)  # reads the manifest now, that of the release that is served
+            bool(staticfiles_storage)  # reads the manifest now
+            if settings.STORAGES["staticfiles"]["BACKEND"] != DJANGO_STORAGE:  # `dev`, which needs no tree
+                overlay.read_built_manifest(settings.STATIC_ROOT)
+                compressed.use_built_blocks(settings, Path(settings.STATIC_ROOT))
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
             logs.show_exceptions(settings)
@@ -202,6 +208,7 @@ def configured(settings: Settings) -> Project:
         url = getattr(project, "STATIC_URL", None)
         url = with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
         root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
+    logs.turn_on()
     host, prefix = _split(url)
     return Project(
         name=name,
@@ -210,6 +217,7 @@ def configured(settings: Settings) -> Project:
         host=settings.static_host or host,
         static_url=url,
         settings=settings,
+        own_root=root.absolute(),
     )
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app import logs
 from app.exits import reported
 from app.misspelt import read_settings
 from app.settings import Settings, SettingsWrong
@@ -102,7 +103,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            carried deltas whose dictionary is in the tree no
                            longer), bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
-    logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
+    logs.use("text")
     with reported():
         from static_build import progress, report
         from static_build.pipeline import build as run
@@ -210,7 +211,7 @@ def index_command(directory: Path) -> None:
     decoded form is written (.svgz.identity), for clients that do not accept gzip. Files that change later need a new
     index.
     """  # noqa: D301 - click asks for the backspace itself
-    logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
+    logs.use("text")
     with reported():
         from static_build.adopt import adopt
 

@@ -19,6 +19,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from django.conf import settings as project
+
 from app.origin import index
 from app.origin.index import SUFFIXES, UNFOLDED, digest
 from app.project import BUNDLED, DEFAULT_PREFIX, configured
@@ -56,6 +58,7 @@ def _carries(root: Path) -> bool:
 
 
 def _adopted(root: Path, settings: Settings) -> Made:
+    prefix = _prefix(settings)
     manifest = _manifest(root)
     aside = {index.NAME, *([manifest[0]] if manifest else [])}
     folders = tuple(name for name in settings.static_root_files if name.endswith("/"))
@@ -80,7 +83,7 @@ def _adopted(root: Path, settings: Settings) -> Made:
         logical = resources.logical(manifest[1]) if manifest else {}
         made = replace(made, resources=dictionaries.offered(whole, dictionaries.patterns_of(whole, logical)))
     try:
-        _write(root, index.dumps(_prefix(settings), made.resources, manifest, adopted=True))
+        _write(root, index.dumps(prefix, made.resources, manifest, adopted=True))
     except ValueError as error:
         raise BuildFailed(f"a file has a name that cannot be served: {error}. Rename it.") from None
     return made
@@ -125,8 +128,10 @@ def _immutable(
     known = set(names)
     hashed = set(resources.fingerprinted(manifest[1]) if manifest else ())
     for folder, _, files in os.walk(root):
-        for path in (Path(folder) / name for name in bundles.NAMES.intersection(files)):
+        for path in (Path(folder) / name for name in filter(bundles.is_manifest, files)):
             hashed |= bundles.fingerprinted(path.relative_to(root).as_posix(), path.read_bytes(), known)
+    if project.configured:
+        hashed |= bundles.outputs(bundles.elsewhere(), known)
     pattern = re.compile(settings.static_immutable_pattern or NOTHING)
     return lambda name: name in hashed or bool(pattern.search(name))
 

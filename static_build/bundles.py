@@ -8,23 +8,26 @@ Such a file keeps its name and its bytes. Bundles refer to each other by these n
 the browser understand; by a second name a module would be another module, and be run twice. The bundler's hash speaks
 for the bytes that it wrote, so nothing in them is rewritten either, references to names without a hash included.
 
-Understood: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins
-(``manifest.json``, ``asset-manifest.json``, ``assets-manifest.json``: logical name → file) and esbuild's metafile
-(``meta.json``, ``metafile.json``).
+Understood: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins and what writes
+as they do (``asset-manifest.json``, ``rev-manifest.json``: logical name → file), webpack-bundle-tracker
+(``webpack-stats.json``) and esbuild's metafile (``meta.json``, ``metafile.json``). The settings of
+django-webpack-loader and django-vite say where theirs lie, if not in a static folder.
 """
 
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from static_build.sources import Source
 
-NAMES = frozenset({"manifest.json", "asset-manifest.json", "assets-manifest.json", "meta.json", "metafile.json"})
+_NAMES = re.compile(r"(?:.*/)?(?:[^/]*manifest|meta|metafile|(?:[^/]*-)?stats[^/]*)\.json")
 """File names of manifests; most files of these names are something else, and then give nothing."""
 BUNDLED = "bundled"
 """The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
@@ -32,21 +35,52 @@ BUNDLED = "bundled"
 HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
 _MAX_FOLDERS = 64
 """Parts of an output's path that are looked at, from its end."""
+_BASE32 = re.compile(r"[A-Z2-7]{8,32}")
 _ONLY_HASH = re.compile(r"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,64}")
 Output = tuple[str | None, str]
 """The name of what was bundled, where the manifest tells it, and the file that came of it."""
 
 
-def manifests(found: Iterable[Source]) -> dict[str, bytes]:
-    """Return the manifests that the finders know, by name; Vite's is hidden, so collectstatic passes over it.
+def is_manifest(name: str) -> bool:
+    """Whether a file may be a manifest by its name."""
+    return bool(_NAMES.fullmatch(name))
 
-    Raises OSError, and BuildFailed for what is neither a file nor a link to one.
+
+def manifests(found: Iterable[Source]) -> dict[str, bytes]:
+    """Return the manifests that the finders or the settings know, by name.
+
+    Vite's is hidden, so collectstatic passes over it. Raises OSError, and BuildFailed for what is neither a file nor a
+    link to one.
     """
     data: dict[str, bytes] = {}
     for source in found:
-        if source.name not in data and source.name.rpartition("/")[2] in NAMES and source.exists:
+        if source.name not in data and is_manifest(source.name) and source.exists:
             data[source.name] = source.read()
+    return {**data, **elsewhere()}
+
+
+def elsewhere() -> dict[str, bytes]:
+    """Return the manifests that the project's settings name, by a name in the folder that they tell of."""
+    data: dict[str, bytes] = {}
+    for number, (folder, path) in enumerate(_configured()):
+        with suppress(OSError, TypeError, ValueError):  # not made yet, or no path: not for us to judge
+            data[posixpath.join(folder.strip("/"), f"{number}-{Path(path).name}")] = Path(path).read_bytes()
     return data
+
+
+def _configured() -> Iterator[tuple[str, Any]]:
+    """Yield folder and path of what the settings of django-webpack-loader and django-vite name."""
+    from django.conf import settings
+
+    loaders = getattr(settings, "WEBPACK_LOADER", {"": {}} if "webpack_loader" in settings.INSTALLED_APPS else {})
+    for each in loaders.values():
+        if isinstance(each, dict):
+            yield str(each.get("BUNDLE_DIR_NAME", "webpack_bundles")), each.get("STATS_FILE", "webpack-stats.json")
+    for each in getattr(settings, "DJANGO_VITE", {}).values():
+        if isinstance(each, dict):
+            yield str(each.get("static_url_prefix", "")), each.get("manifest_path")
+    if hasattr(settings, "DJANGO_VITE_MANIFEST_PATH"):
+        yield str(getattr(settings, "DJANGO_VITE_STATIC_URL_PREFIX", "")), settings.DJANGO_VITE_MANIFEST_PATH
 
 
 def outputs(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
@@ -58,16 +92,22 @@ def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:
     """Return those of `names` that the manifest at the path `manifest` lists as hashed outputs."""
     found = set()
     for logical, output in _outputs(_document(data)):
-        name = _found(_folder(manifest), output, names)
+        name = _found(folder_of(manifest), output, names)
         if name and _is_hashed(logical, name):
             found.add(name)
     return found
 
 
+def listed(manifest: str, data: bytes, names: set[str]) -> set[str]:
+    """Return those of `names` that the manifest at the path `manifest` lists, with a hash or without."""
+    found = (_found(folder_of(manifest), output, names) for _, output in _outputs(_document(data)))
+    return {name for name in found if name}
+
+
 def named(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
     """Return those of `names` that have the name of an entry point: the project gave it, and it stays."""
     entries = ((manifest, path) for manifest, data in manifests.items() for path in _entries(_document(data)))
-    return {name for manifest, path in entries if (name := _found(_folder(manifest), path, names))}
+    return {name for manifest, path in entries if (name := _found(folder_of(manifest), path, names))}
 
 
 def is_hash(stem: str) -> bool:
@@ -82,7 +122,8 @@ def _document(data: bytes) -> Any:
         return None
 
 
-def _folder(manifest: str) -> PurePosixPath:
+def folder_of(manifest: str) -> PurePosixPath:
+    """Return the folder that a bundler writes into; Vite's manifest lies in a folder of its own there."""
     folder = PurePosixPath(manifest).parent
     return folder.parent if folder.name == ".vite" else folder
 
@@ -97,6 +138,9 @@ def _entries(document: Any) -> Iterator[str]:
         edges = (edge for each in imports if isinstance(each, list) for edge in each)
         later = {_text(_in(edge, "path")) for edge in edges if _in(edge, "kind") == "dynamic-import"}
         yield from (path for path, entry in outputs.items() if _text(_in(entry, "entryPoint")) and path not in later)
+        return
+    if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
+        yield from (path for chunk, path in _tracked(document["chunks"], document.get("assets")) if chunk)
         return
     files = document.get("files")
     for key, entry in (files if isinstance(files, dict) else document).items():
@@ -115,12 +159,37 @@ def _outputs(document: Any) -> Iterator[Output]:
     if isinstance(document.get("outputs"), dict):  # esbuild
         yield from ((_text(_in(entry, "entryPoint")), path) for path, entry in document["outputs"].items())
         return
+    if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
+        assets = document.get("assets")
+        yield from _tracked(document["chunks"], assets)
+        for asset in assets.values() if isinstance(assets, dict) else ():
+            yield from ((_text(_in(asset, "sourceFilename")), path) for path in _paths(asset))
+        return
     files = document.get("files")
     for key, entry in (files if isinstance(files, dict) else document).items():
         if isinstance(entry, str):  # webpack
             yield key, entry
         elif isinstance(entry, dict):  # Vite; webpack-assets-manifest with integrity
             yield from _entry(key, entry)
+
+
+def _tracked(chunks: dict[str, Any], assets: Any) -> Iterator[Output]:
+    """Yield the files of chunks, with the chunk's name where the file is named after it, and not another chunk's.
+
+    Before 1.0 the chunks have the files' facts in them, later on the assets have.
+    """
+    for chunk, files in chunks.items():
+        for file in files if isinstance(files, list) else ():
+            facts = (_in(assets, file) or {"name": file}) if isinstance(file, str) else file
+            name = PurePosixPath(_text(_in(facts, "name")) or "").name
+            own = name.startswith((f"{PurePosixPath(chunk).name}.", f"{PurePosixPath(chunk).name}-"))
+            yield from ((chunk if own else None, path) for path in _paths(facts))
+
+
+def _paths(facts: Any) -> list[str]:
+    """Return what a file is called in the output, on the disk, and in URLs."""
+    paths = (_text(_in(facts, key)) for key in ("name", "path", "publicPath"))
+    return [path.replace("\\", "/") for path in paths if path]
 
 
 def _entry(key: str, entry: dict[str, Any]) -> Iterator[Output]:
@@ -144,7 +213,8 @@ def _text(value: Any) -> str | None:
 def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
     """Return the name that an output has in the tree: it is given from the manifest's folder, or from further up."""
     parts = [part for part in output.partition("?")[0].split("/") if part not in ("", ".")][-_MAX_FOLDERS:]
-    candidates = (str(folder.joinpath(*parts[start:])) for start in range(len(parts)))
+    folders = (folder, *folder.parents)[:_MAX_FOLDERS]
+    candidates = (str(each.joinpath(*parts[start:])) for each in folders for start in range(len(parts)))
     return next((candidate for candidate in candidates if candidate in names), None)
 
 
@@ -155,5 +225,7 @@ def _is_hashed(logical: str | None, name: str) -> bool:
     is_word = match is not None and match["hash"].islower() and match["hash"].isalpha()
     if not is_hash(stem) and (not match or is_word):
         return False
+    if logical is None:  # nothing tells what is the name's own part: "page-Overview" has eight letters, too
+        return is_hash(stem) or bool(match and (is_hash(match["hash"]) or _BASE32.fullmatch(match["hash"])))
     own = PurePosixPath(logical or "").name
     return stem not in (own, own.rpartition(".")[0])

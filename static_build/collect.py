@@ -7,7 +7,7 @@ project has a fingerprinting storage of its own. References that lead nowhere ar
 from __future__ import annotations
 
 import glob
-import io
+import json
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -24,6 +24,7 @@ from app.storage import StaticHostStorage
 from static_build import bundles
 from static_build.files import Files
 from static_build.links import links_left_out
+from static_build.own_root import is_taken
 from static_build.references.missing import MissingReference, report
 from static_build.references.templates import find_missing
 from static_build.releases import BuildFailed, described
@@ -84,12 +85,14 @@ class _Names(list[str]):
 class Collected:
     """What was collected: the name of Django's manifest, and what else tells of fingerprinted names.
 
-    `bundles` are the bundlers' manifests, by name; `dangling` are the references between files that lead nowhere.
+    `bundles` are the bundlers' manifests, by name, and `taken` those of them that STATIC_ROOT alone has; `dangling` are
+    the references between files that lead nowhere.
     """
 
     manifest: str
     bundles: dict[str, bytes]
     dangling: tuple[MissingReference, ...]
+    taken: tuple[str, ...] = ()
 
 
 def collect(
@@ -122,10 +125,11 @@ def collect(
             raise
         # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildFailed(f"collectstatic: {error}") from None
+    _keep_manifest(storage, files)
     _collect_root_files(directory, settings.static_root_files, found)
     dangling = tuple(getattr(storage, "dangling", ()))
     check_references(dangling, storage.hashed_files, settings)
-    return Collected(str(storage.manifest_name), manifests, dangling)
+    return Collected(str(storage.manifest_name), manifests, dangling, _collect_manifests(directory, found, files))
 
 
 def check_references(dangling: Iterable[MissingReference], known: Collection[str], settings: Settings) -> None:
@@ -148,9 +152,14 @@ def _call(ignore_patterns: list[str]) -> None:
         verbosity=0,
         skip_checks=True,
         ignore_patterns=ignore_patterns,
-        stdout=io.StringIO(),
-        stderr=io.StringIO(),
     )
+
+
+def _keep_manifest(storage: Any, files: Files) -> None:
+    """Put the manifest of a storage of the project's own into the tree, wherever it keeps that, and in order."""
+    content = None if isinstance(storage, BuildStorage) else storage.read_manifest()
+    if content is not None:
+        files.write(storage.manifest_name, json.dumps(json.loads(content), sort_keys=True).encode())
 
 
 def dangling_links(found: Iterable[Source]) -> list[str]:
@@ -163,6 +172,15 @@ def dangling_links(found: Iterable[Source]) -> list[str]:
         names = ", ".join(both)
         raise BuildFailed(f"{names}: one static folder has it, another has a symbolic link of that name to no file.")
     return [glob.escape(path) for path in sorted(dangling)]
+
+
+def _collect_manifests(directory: Path, found: Iterable[Source], files: Files) -> tuple[str, ...]:
+    """Have the manifests in the tree that a bundler has left in STATIC_ROOT: the project may read them there."""
+    taken = {source.name: source for source in found if bundles.is_manifest(source.name) and is_taken(source)}
+    for name, source in taken.items():
+        if not (directory / name).exists():  # a hidden one
+            files.write(name, source.read())
+    return tuple(sorted(taken))
 
 
 def _collect_root_files(directory: Path, root_files: tuple[str, ...], found: Iterable[Source]) -> None:

@@ -124,11 +124,12 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
             for coding, encode in self._encoders.items()
             if coding not in idle
         }
-        return {
-            coding: result
-            for coding, result in candidates.items()
-            if len(data) - len(result) > HEADERS and self.is_compressed_effectively(coding, "", len(data), result)
-        }
+        return {coding: result for coding, result in candidates.items() if self.pays(coding, data, result)}
+
+    def pays(self, coding: str, data: bytes, result: bytes) -> bool:
+        """Whether `result` saves at least 5 % of `data`, and more than its headers cost."""
+        effective: bool = self.is_compressed_effectively(coding, "", len(data), result)
+        return effective and len(data) - len(result) > HEADERS
 
 
 def _is_hopeless(data: bytes, share: float) -> bool:
@@ -185,6 +186,11 @@ def _zstd(data: bytes, levels: Levels) -> bytes:
     """Return `data` as zstd, within a window of 8 MB."""
     parameters = zstd.CompressionParameter
     return zstd.compress(data, options={parameters.compression_level: levels.zstd, parameters.window_log: 23})
+
+
+def without_time(body: bytes) -> bytes:
+    """Return a gzip file without the time in its header (RFC 1952 §2.3.1, MTIME); anything else as it is."""
+    return body[:4] + bytes(4) + body[8:] if body.startswith(b"\x1f\x8b\x08") else body
 
 
 def _gzip(data: bytes, levels: Levels) -> bytes:

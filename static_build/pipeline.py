@@ -23,13 +23,13 @@ from app.origin.recipes import Recipes
 from app.origin.tree import TreeDamaged, TreeUnusable
 from app.project import Project, configured, explained
 from app.settings import Settings
-from static_build import bundles, dcz, record, resources, svgz
+from static_build import bundles, dcz, own_root, record, resources, svgz
 from static_build.ahead import encoding_ahead
 from static_build.built import Built
 from static_build.cache import Cache
 from static_build.cache import directory as cache_directory
 from static_build.collect import STORAGE, BuildStorage, Collected, check_references, collect, dangling_links
-from static_build.compress import NOTHING, Compressed, compress, is_offline, output
+from static_build.compress import NOTHING, Compressed, compress, is_run, output, report_dangling
 from static_build.deltas import Deltas, saving
 from static_build.encode import Encoder
 from static_build.files import Files, Modes
@@ -100,6 +100,7 @@ class _Build:
         self.was = _release_at(self.before)
         with explained(project.name):
             project.lay_over(project.prefix, directory, STORAGE)
+        own_root.use(project.own_root)
         project.set_up()
         self.files = Files(directory, self.before, modes)
         self.deltas = Deltas(directory, self.files, self.cache.directory, settings)
@@ -110,6 +111,7 @@ class _Build:
             refuse_inside(self.root)
             found = sources()
             refuse_clashes(found)
+            own_root.refuse_strangers(self.root, self.project.own_root, {source.name for source in found})
         ignored = dangling_links(found)
         inputs = self._inputs(found)
         with earlier_releases(self.settings, self.project.prefix) as earlier:  # let go of before anything is removed
@@ -121,7 +123,8 @@ class _Build:
                 encodings = Encodings(self.encoder, self.cache, reuse)
                 with explained(self.project.name), encoding_ahead(found, encodings):
                     collected = collect(self.directory, self.settings, found, ignored, self.files)
-                    compressed = compress(self.project.host + self.project.prefix)
+                    compressed = compress(self.project.host + self.project.prefix, self.directory, self.files)
+                report_dangling(compressed, collected.dangling, self.settings)
                 made = self._made(collected, compressed, encodings, progress)
                 in_the_way = self._write_index(made, collected, compressed, earlier, reuse)
         made = replace(made, warnings=(*made.warnings, *in_the_way, *self.deltas.warnings))
@@ -148,7 +151,7 @@ class _Build:
     ) -> list[str]:
         """Carry what is to be carried, and write the index of the whole tree. Returns warnings."""
         manifest = (collected.manifest, (self.directory / collected.manifest).read_bytes())
-        others = {name: (self.directory / name).read_bytes() for name in self._others(compressed)}
+        others = {name: (self.directory / name).read_bytes() for name in self._others(collected, compressed)}
         resources = made.resources
         recipes = Recipes(self.recipes, made.supplied)
         data = _index(self.project, resources, manifest, others, recipes)
@@ -174,17 +177,19 @@ class _Build:
             recorded = self.was.time
         return self.settings.source_date_epoch if recorded is None else recorded
 
-    def _others(self, compressed: Compressed) -> list[str]:
-        """Return the names of files that the tree needs and that are no resources, Django's manifest aside."""
-        return [compressed.manifest] if compressed.manifest and (self.directory / compressed.manifest).exists() else []
+    def _others(self, collected: Collected, compressed: Compressed) -> list[str]:
+        """Return the names of files that the project reads in the tree, Django's manifest aside."""
+        names = (compressed.manifest, *collected.taken)
+        return [name for name in names if name and (self.directory / name).exists()]
 
     def _inputs(self, found: Iterable[Source]) -> str | None:
         """Return the fingerprint of all that this build depends on; None if it depends on more than can be named."""
-        if is_offline() or not uses(BuildStorage):
+        if is_run() or not uses(BuildStorage):
             return None
         settings = self.settings.model_dump(include=_OF_THE_TREE)
         facts = (settings, self.project.prefix, self.project.host, self.encoder.recipe, output(), self.files.modes)
-        return fingerprint(found, *facts, dcz.recipe(self.settings.static_effort), self.deltas.budget)
+        own = (dcz.recipe(self.settings.static_effort), self.deltas.budget, bundles.elsewhere())
+        return fingerprint(found, *facts, *own)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree that was built once can stay; without `verifies` its lengths have to do."""

@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from app.exits import Stop
@@ -151,8 +152,17 @@ def _link(root: Path, target: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(target, root.parent))
     if root.is_dir() and not root.is_symlink():  # a copied tree, or an empty directory: a link cannot replace it
-        root.rename(target.with_name(f"replaced-{os.getpid()}"))
+        aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else _free_name(root)
+        root.rename(aside)
+        if aside.parent == root.parent:
+            log.warning("%s was a directory that other tools had filled: it is kept as %s", root, aside)
     link.rename(root)
+
+
+def _free_name(root: Path) -> Path:
+    """Return where a directory that the tree takes the place of is kept."""
+    names = (root.with_name(f"{root.name}.before{f'-{number}' if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _remove_unused(current: Path) -> None:
@@ -192,18 +202,16 @@ def _refuse_what_is_not_a_tree(root: Path) -> None:
         raise BuildFailed(f"the static root {root} is a file. {remedy}")
     if os.path.ismount(root):
         raise BuildFailed(f"the static root {root} is a mount point: set DJANGO_STATIC_ROOT to a directory inside it.")
-    if root.is_dir() and any(root.iterdir()) and not _is_ours(root):
-        raise BuildFailed(f"{root} holds files that are not a static tree of this program. {remedy}")
 
 
-def _is_ours(root: Path) -> bool:
-    """Whether a directory is a release, or a copy of one with nothing of anybody else's in it."""
+def is_ours(root: Path) -> bool:
+    """Whether a directory is empty, a release, or a copy of one with nothing of anybody else's in it."""
     if root.is_symlink() and Path(os.path.realpath(root)).parent == Path(os.path.realpath(_home(root))):
         return True
     try:
         tree = index.loads((root / index.NAME).read_bytes())
     except OSError:
-        return False
+        return not any(root.iterdir())
     except index.IndexDamaged:
         return not any(path.name != index.NAME for path in root.iterdir())
     known = {r.file for resource in tree.values() for r in resource.representations}

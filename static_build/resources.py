@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import file_digest
@@ -22,7 +22,7 @@ from whitenoise.media_types import MediaTypes
 from app.origin.index import SUFFIXES, Index, Representation, Resource, digest, short_digest
 from app.origin.negotiation import CODINGS
 from static_build.bundles import BUNDLED
-from static_build.encode import Encoder, after_the_fingerprint, decoded
+from static_build.encode import Encoder, after_the_fingerprint, decoded, without_time
 from static_build.files import Files
 from static_build.reuse import Encodings
 
@@ -201,7 +201,7 @@ class _Making:
             return Content(group, tuple(facts), tried=False, from_cache=False, seconds=0.0)
         data = path.read_bytes()
         encoded = self.encodings.of(data)
-        supplied = self._supplied(group, data)
+        supplied = self._supplied(group, data, encoded)
         self.supplied += [name + SUFFIXES[coding] for coding in supplied for name in group]
         encoded = {**encoded, **supplied}
         for coding, body in encoded.items():
@@ -211,19 +211,24 @@ class _Making:
         seconds = time.monotonic() - began if made is None else made
         return Content(group, tuple(facts), True, made is None, seconds, self.encodings.cache.is_reused(data))
 
-    def _supplied(self, group: tuple[str, ...], data: bytes) -> dict[str, bytes]:
-        """Return the encoded siblings that came with the sources, where they decode to the file."""
-        found = {}
-        for name in group:
-            for coding in self.encoder.chosen:
-                sibling = self.root / (name + SUFFIXES[coding])
-                body = sibling.read_bytes() if sibling.exists() else None
-                if body is not None and decoded(coding, body) == data:
-                    found[coding] = body
-                elif body is not None:
-                    self.warnings.append(f"{name}{SUFFIXES[coding]} does not decode to {name}; it is replaced")
-                    sibling.unlink()
-        return found
+    def _supplied(self, group: tuple[str, ...], data: bytes, made: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return the encoded siblings that came with the sources, where they are smaller than those that were `made`.
+
+        All are removed: one that does not decode to its file, and one whose storage wrote the time into it.
+        """
+        best: dict[str, bytes] = {}
+        for name, coding in ((name, coding) for name in group for coding in self.encoder.chosen):
+            sibling = self.root / (name + SUFFIXES[coding])
+            if not sibling.exists():
+                continue
+            body = without_time(sibling.read_bytes())
+            sibling.unlink()
+            now = best.get(coding) or made.get(coding)
+            if decoded(coding, body) != data:
+                self.warnings.append(f"{name}{SUFFIXES[coding]} does not decode to {name}; it is replaced")
+            elif len(body) < len(now) if now else self.encoder.pays(coding, data, body):
+                best[coding] = body
+        return best
 
     def _write(self, names: list[str], body: bytes) -> None:
         self.files.write(names[0], body)

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import posixpath
 import shutil
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -30,7 +29,7 @@ from app.exits import Stop
 from app.settings import Settings
 from static_build import bundles
 from static_build.graph import components
-from static_build.references import Reference, UnreadableError, find_references, has_references
+from static_build.references import Lines, Reference, UnreadableError, find_references, has_references
 from static_build.references.missing import MissingReference, is_of_a_package, report
 from static_build.references.resolve import Target, folders_of, resolve, rewrite
 from static_build.sources import sources
@@ -145,7 +144,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         if not has_references(name):
             return links
         text = _text(self._read(name))
-        lines: list[int] = []
+        lines: Lines | None = None
         prefix = urlsplit(str(self.base_url)).path
         try:
             references = find_references(name, text)
@@ -158,8 +157,8 @@ class FingerprintStorage(ManifestStaticFilesStorage):
                 links.references.append(reference)
                 links.targets.append(target)
             elif target and (target.name not in self._folders or not reference.is_url):
-                lines = lines or _line_starts(text)
-                self._note(name, bisect_right(lines, reference.start), reference, target)
+                lines = lines or Lines(text)
+                self._note(name, lines.number(reference.start), reference, target)
         return links
 
     def _finish(self, members: list[str], links: Mapping[str, _Links], *, in_a_circle: bool) -> None:
@@ -214,14 +213,6 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             return is_of_a_package(str(storage.path(path)))
         except NotImplementedError:  # a storage without local files
             return False
-
-
-def _line_starts(text: str) -> list[int]:
-    """Return where each line of the text begins."""
-    starts = [0]
-    while found := text.find("\n", starts[-1]) + 1:
-        starts.append(found)
-    return starts
 
 
 def _text(body: bytes) -> str:

@@ -116,6 +116,102 @@ def test_who_gave_a_name_is_told_by_each_manifest() -> None:
     assert named({"meta.json": json.dumps(esbuild).encode(), "manifest.json": b"[3"}, names) == {"home-JISYS5ZQ.js"}
 
 
+TRACKED = {
+    "0.4": {
+        "status": "done",
+        "chunks": {
+            "main": [
+                {
+                    "name": "main-1b2c3d4e5f60718293a4.js",
+                    "publicPath": "/static/bundles/main-1b2c3d4e5f60718293a4.js",
+                    "path": "/app/assets/bundles/main-1b2c3d4e5f60718293a4.js",
+                },
+                {"name": "main-8f7e6d5c4b3a29180716.css", "path": "/app/assets/bundles/main-8f7e6d5c4b3a29180716.css"},
+            ],
+            "page-Overview": [{"name": "page-Overview.js", "path": "/app/assets/bundles/page-Overview.js"}],
+        },
+    },
+    "1 and 2": {
+        "status": "done",
+        "chunks": {
+            "main": ["main-1b2c3d4e5f60718293a4.js", "main-8f7e6d5c4b3a29180716.css"],
+            "page-Overview": ["page-Overview.js"],
+        },
+        "assets": {
+            name: {"name": name, "path": f"/app/assets/bundles/{name}", "publicPath": "auto"}
+            for name in ("main-1b2c3d4e5f60718293a4.js", "main-8f7e6d5c4b3a29180716.css", "page-Overview.js")
+        },
+        "publicPath": "auto",
+    },
+    "3": {
+        "status": "done",
+        "assets": {
+            "main-1b2c3d4e5f60718293a4.js": {
+                "name": "main-1b2c3d4e5f60718293a4.js",
+                "path": "main-1b2c3d4e5f60718293a4.js",
+                "integrity": "sha256-x",
+                "publicPath": "https://cdn.example.com/static/bundles/main-1b2c3d4e5f60718293a4.js",
+            },
+            "main-8f7e6d5c4b3a29180716.css": {
+                "name": "main-8f7e6d5c4b3a29180716.css",
+                "path": "main-8f7e6d5c4b3a29180716.css",
+                "publicPath": "https://cdn.example.com/static/bundles/main-8f7e6d5c4b3a29180716.css",
+            },
+            "page-Overview.js": {"name": "page-Overview.js", "path": "page-Overview.js"},
+            "page-Overlook.png": {"name": "page-Overlook.png", "sourceFilename": "src/img/page-Overlook.png"},
+        },
+        "chunks": {"main": ["main-1b2c3d4e5f60718293a4.js", "main-8f7e6d5c4b3a29180716.css"], "page-Overview": 3},
+    },
+}
+"""What webpack-bundle-tracker writes, by its version."""
+BUNDLES = {
+    "bundles/main-1b2c3d4e5f60718293a4.js",
+    "bundles/main-8f7e6d5c4b3a29180716.css",
+    "bundles/page-Overview.js",
+    "bundles/page-Overlook.png",
+}
+TRACKED_HASHED = {"bundles/main-1b2c3d4e5f60718293a4.js", "bundles/main-8f7e6d5c4b3a29180716.css"}
+
+
+@pytest.mark.parametrize("version", TRACKED)
+@pytest.mark.parametrize("place", ["webpack-stats.json", "bundles/webpack-stats.json", "stats/stats-prod.json"])
+def test_webpack_bundle_tracker_s_forms(version: str, place: str) -> None:
+    assert judged(place, TRACKED[version], *BUNDLES) == TRACKED_HASHED
+
+
+def test_a_chunk_s_own_name_may_have_a_hash_of_any_letters() -> None:
+    document = {
+        "chunks": {"main": ["js/main-BqW3xK9z.js", "js/vendors-Overview.js"], "js/shop": ["js/shop.Cx_3-Kz9.js"]},
+        "assets": {
+            "js/main-BqW3xK9z.js": {"name": "js/main-BqW3xK9z.js"},
+            "js/vendors-Overview.js": {"name": "js/vendors-Overview.js"},
+            "js/shop.Cx_3-Kz9.js": {"name": "js/shop.Cx_3-Kz9.js"},
+            "img/logo.0a1b2c3d.png": {"name": "img/logo.0a1b2c3d.png", "path": "C:\\app\\img\\logo.0a1b2c3d.png"},
+        },
+    }
+    names = ("js/main-BqW3xK9z.js", "js/vendors-Overview.js", "js/shop.Cx_3-Kz9.js", "img/logo.0a1b2c3d.png")
+    assert judged("webpack-stats.json", document, *names) == {
+        "js/main-BqW3xK9z.js",
+        "js/shop.Cx_3-Kz9.js",
+        "img/logo.0a1b2c3d.png",
+    }
+    tracked = {"webpack-stats.json": json.dumps(document).encode()}
+    assert named(tracked, set(names)) == {"js/main-BqW3xK9z.js", "js/shop.Cx_3-Kz9.js"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"status": "compile", "chunks": {}, "assets": {}},
+        {"status": "error", "error": "ModuleNotFoundError", "message": "Module not found"},
+        {"chunks": {"main": [3, None, {"name": 3}, "absent.js"], "other": {"a": "b"}}, "assets": [3]},
+        {"chunks": {"main": ["main-1b2c3d4e5f60718293a4.js"]}, "assets": {"main-1b2c3d4e5f60718293a4.js": "x"}},
+    ],
+)
+def test_what_is_not_whole_in_a_bundle_tracker_s_list_is_left_out(document: object) -> None:
+    assert judged("webpack-stats.json", document, "bundles/main.js") == set()
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -214,6 +310,40 @@ def test_collectstatic_with_our_storage_keeps_them_too_and_an_index_knows_them(b
     index = loads((bundled / "own/static-host.index").read_bytes())
     assert {name for name in HASHED if index[f"dist/{name}"].immutable} == HASHED
     assert not index["dist/assets/unlisted-BRBmoGS9.js"].immutable
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "WEBPACK_LOADER = {'DEFAULT': {'STATS_FILE': BASE_DIR / 'webpack-stats.json', 'BUNDLE_DIR_NAME': 'bundles/'}}",
+        "WEBPACK_LOADER = {'ADMIN': {'STATS_FILE': 'absent.json'}, 'B': {'BUNDLE_DIR_NAME': '/bundles'}}",
+        "WEBPACK_LOADER = {'DEFAULT': {'STATS_FILE': str(BASE_DIR / 'webpack-stats.json')}}",
+    ],
+)
+@pytest.mark.parametrize("version", TRACKED)
+def test_a_bundle_tracker_s_list_lies_where_the_project_s_settings_say(
+    project: Path, cache: Path, setting: str, version: str
+) -> None:
+    settings(project, setting)
+    (project / "webpack-stats.json").write_text(json.dumps(TRACKED[version]))
+    (project / "mysite/static/bundles").mkdir()
+    for name in BUNDLES:
+        (project / "mysite/static" / name).write_text("")
+    assert built(project, cache).returncode == 0
+    assert {name for name in BUNDLES if manifest(project)[name] == name} == TRACKED_HASHED
+    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    assert {name for name in BUNDLES if index[name].immutable} == TRACKED_HASHED
+    (project / "webpack-stats.json").unlink()
+    assert built(project, cache).returncode == 0
+    assert {name for name in BUNDLES if manifest(project)[name] == name} == set()
+
+
+def test_so_does_a_manifest_of_vite_s(bundled: Path, cache: Path) -> None:
+    settings(bundled, "DJANGO_VITE = {'default': {'manifest_path': BASE_DIR / 'm.json', 'static_url_prefix': 'dist'}}")
+    (bundled / "mysite/static/dist/.vite/manifest.json").rename(bundled / "m.json")
+    assert built(bundled, cache).returncode == 0
+    paths = manifest(bundled)
+    assert {name: paths[f"dist/{name}"] for name in HASHED} == {name: f"dist/{name}" for name in HASHED}
 
 
 def test_a_hash_that_does_not_change_with_the_bytes_is_said_once(bundled: Path, cache: Path) -> None:

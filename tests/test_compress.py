@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -48,6 +49,41 @@ def test_two_builds_give_the_same_release(tmp_path: Path, cache: Path) -> None:
     assert indexes[0] == indexes[1]
     index = loads(indexes[0])
     assert sum(name.startswith("CACHE/") for name in index) == 2
+
+
+def test_nor_do_a_storage_that_writes_the_time_and_many_templates_make_another(tmp_path: Path, cache: Path) -> None:
+    """Offline, templates are taken in the order of a set, by several threads."""
+    project = copied("compressed", tmp_path)
+    with (project / "shop/settings.py").open("a") as settings:
+        settings.write("COMPRESS_STORAGE = 'compressor.storage.GzipCompressorFileStorage'\n")
+    for number in range(20):
+        (project / f"shop/templates/{number}.html").write_text(
+            "{% load compress %}{% compress js %}<script>"
+            + "".join(f"call({number}, {line});\n" for line in range(99))
+            + "</script>{% endcompress %}"
+        )
+    indexes = set()
+    for seed in ("1", "2", "3"):
+        variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache), "PYTHONHASHSEED": seed}
+        assert run("static-host", "build", cwd=project, **variables).returncode == 0
+        indexes.add((project / "static/static-host.index").read_bytes())
+    (index,) = map(loads, indexes)
+    assert sum(name.startswith("CACHE/") for name in index) == 22
+    assert not any(name.endswith(".gz") for name in index)
+    keys = list(json.loads((project / "static/CACHE/manifest.json").read_text()))
+    assert (len(keys), keys) == (22, sorted(keys))
+
+
+def test_files_of_a_url_elsewhere_are_made_where_the_project_wants_them(tmp_path: Path, cache: Path) -> None:
+    project = copied("compressed", tmp_path)
+    with (project / "shop/settings.py").open("a") as settings:
+        settings.write("COMPRESS_URL = '/elsewhere/'\nCOMPRESS_ROOT = BASE_DIR / 'elsewhere'\n")
+    text = "{% load compress %}{% compress js %}<script>call();</script>{% endcompress %}"
+    (project / "shop/templates/shop.html").write_text(text)
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
+    assert len(list((project / "elsewhere/CACHE/js").iterdir())) == 1
+    with serving(cwd=project, **VARIABLES) as running:
+        assert re.search(r'src="/elsewhere/CACHE/js/output\.[0-9a-f]{12}\.js"', httpx.get(f"{running.url}/").text)
 
 
 def test_a_file_that_it_cannot_compress_is_named_and_nothing_is_built(tmp_path: Path, cache: Path) -> None:

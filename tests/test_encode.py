@@ -8,6 +8,7 @@ from pathlib import Path
 
 import brotli
 import pytest
+from zopfli.gzip import compress as zopfli
 
 from app.origin.index import loads
 from static_build.encode import Encoder, Levels
@@ -34,7 +35,7 @@ def test_encoded_siblings_that_came_with_the_sources_are_used_if_they_decode_to_
 ) -> None:
     folder = project / "mysite/static"
     content = (folder / "part.js").read_bytes() * 20
-    own = gzip.compress(content, 1, mtime=1_000_000_000)  # not what the build would make
+    own = zopfli(content)  # smaller than what the build would make
     (folder / "own.js").write_bytes(content)
     (folder / "own.js.gz").write_bytes(own)
     (folder / "own.js.br").write_bytes(brotli.compress(b"an older version"))
@@ -50,6 +51,21 @@ def test_encoded_siblings_that_came_with_the_sources_are_used_if_they_decode_to_
     assert "own.js.gz" not in index
     assert index["alone.tar.gz"].media_type == "application/gzip"
     assert [r.coding for r in index["alone.tar.gz"].representations] == ["identity"]
+
+
+def test_an_encoded_sibling_that_is_no_smaller_than_the_build_s_is_replaced(build: Build, project: Path) -> None:
+    folder, tree = project / "mysite/static", project / "staticfiles"
+    for name, body in (("own.js", b"call();\n" * 200), ("small.css", b"a { color: red }\n" * 3)):
+        (folder / name).write_bytes(body)
+        (folder / f"{name}.gz").write_bytes(gzip.compress(body, 9, mtime=1_000_000_000))
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tree / "own.js.gz").read_bytes()[4:8] == bytes(4)
+    assert gzip.decompress((tree / "own.js.gz").read_bytes()) == b"call();\n" * 200
+    assert not (tree / "small.css.gz").exists(), "it saves less than its headers cost"
+    index = loads((tree / "static-host.index").read_bytes())
+    assert [r.coding for r in index["small.css"].representations] == ["identity"]
+    assert "own.js.gz" not in index
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from app import logs
 from app.exits import reported
 
 
@@ -62,7 +63,7 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
         seconds            of the whole
         warnings           a list of texts
     """  # noqa: D301 - click asks for the backspace itself
-    logging.basicConfig(format="static-host: %(message)s", level=logging.INFO)
+    logs.use("text")
     with reported():
         from app.misspelt import read_settings
         from app.project import configured

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from static_build.references import markup, script, stylesheet, webmanifest
-from static_build.references.reference import Reference, UnreadableError
+from static_build.references.reference import Lines, Reference, UnreadableError
 
-__all__ = ["Reference", "UnreadableError", "find_references", "has_references"]
+__all__ = ["Lines", "Reference", "UnreadableError", "find_references", "has_references"]
 
 _LEXERS: Mapping[str, Callable[[str], list[Reference]]] = {
     ".css": stylesheet.find_references,

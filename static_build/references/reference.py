@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+
+
+class Lines:
+    """The lines of a text, to tell in which one a position is."""
+
+    def __init__(self, text: str) -> None:
+        self._starts = [0]
+        while found := text.find("\n", self._starts[-1]) + 1:
+            self._starts.append(found)
+
+    def number(self, position: int) -> int:
+        """Return the number of the line, from 1 on."""
+        return bisect_right(self._starts, position)
 
 
 class UnreadableError(Exception):

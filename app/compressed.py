@@ -1,0 +1,119 @@
+"""django-compressor in a running project: its blocks as the build rendered them.
+
+Rule: what it makes lies in the tree, below COMPRESS_URL, so COMPRESS_ROOT is the tree. In online mode it would make a
+file when a page first needs it, beside the tree's index, where nobody finds it; so the build renders every block, and a
+page gets what the build has for the content of its block. A block that the build does not have is sent as it is
+written: its files are in the tree, too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import posixpath
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger("static_host.compressor")
+
+NAME = "compressor"
+NONE = "the tree has nothing of django-compressor's: its blocks are sent as they are written"
+_PLACES = ("location", "base_url")
+
+
+def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
+    """Have it write into the tree at `root`, unless COMPRESS_URL is elsewhere; before the applications are loaded.
+
+    STATIC_URL is still the project's own. Returns a line for each setting that the project had otherwise.
+    """
+    before = {name: getattr(settings, name, None) for name in ("COMPRESS_URL", "COMPRESS_ROOT")}
+    below = path_below_static(settings)
+    if NAME not in settings.INSTALLED_APPS or below is None:
+        return []
+    after = {"COMPRESS_URL": static_url + below, "COMPRESS_ROOT": str(root / below)}
+    for name, value in after.items():
+        setattr(settings, name, value)
+    if hasattr(settings, "COMPRESS_OFFLINE_MANIFEST_STORAGE"):
+        settings.COMPRESS_OFFLINE_MANIFEST_STORAGE = "compressor.storage.OfflineManifestFileStorage"
+    settings.STORAGES = {
+        alias: {**storage, "OPTIONS": _without(storage.get("OPTIONS", {}), _PLACES)} if alias == NAME else storage
+        for alias, storage in settings.STORAGES.items()
+        if alias != "compressor-offine"  # as it is spelt
+    }
+    return [f"{name} = {after[name]!r}" for name, value in before.items() if value not in (None, after[name])]
+
+
+def path_below_static(settings: Any) -> str | None:
+    """Return what COMPRESS_URL has after STATIC_URL; None if it is no URL of the static files."""
+    given = getattr(settings, "COMPRESS_URL", None)
+    if given is None:
+        return ""
+    raw = getattr(settings, "_wrapped", settings).STATIC_URL  # without the slash that Django puts before "static/"
+    own = next((url for url in (settings.STATIC_URL, raw) if url and str(given).startswith(str(url))), None)
+    return None if own is None else str(given).removeprefix(str(own))
+
+
+def is_offline(settings: Any) -> bool:
+    """Whether pages get what `manage.py compress` has made, and fail without it."""
+    return bool(NAME in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
+
+
+def is_online(settings: Any) -> bool:
+    """Whether blocks would be compressed for a request; with precompilers some are when it is not enabled, too."""
+    if NAME not in settings.INSTALLED_APPS or path_below_static(settings) is None:
+        return False
+    return bool(not settings.COMPRESS_OFFLINE if settings.COMPRESS_ENABLED else settings.COMPRESS_PRECOMPILERS)
+
+
+def manifest_name(settings: Any) -> str:
+    """Return the name in the tree of what says how blocks were rendered, in either mode."""
+    folder = str(settings.COMPRESS_OUTPUT_DIR).strip("/")
+    return posixpath.join(path_below_static(settings) or "", folder, str(settings.COMPRESS_OFFLINE_MANIFEST))
+
+
+def make_key(settings: Any, block: Any, kind: str, mode: str, name: str | None, content: str) -> str:
+    """Return what a block with this content is listed under, whatever the static host is."""
+    named = name or getattr(block, "name", None) or ""
+    text = "\0".join((kind, mode, named, content.replace(str(settings.STATIC_URL), "")))
+    return sha256(text.encode()).hexdigest()
+
+
+def use_built_blocks(settings: Any, root: Path) -> None:
+    """Have the blocks of pages rendered as they are in the manifest of the tree at `root`, in online mode."""
+    if not is_online(settings):
+        return
+    from compressor.templatetags.compress import CompressorMixin
+
+    try:
+        built = json.loads((root / manifest_name(settings)).read_bytes())
+    except FileNotFoundError:
+        log.warning("%s. Build it again", NONE)
+        built = {}
+    compress, told = CompressorMixin.render_compressed, set()
+
+    def render_compressed(
+        self: Any, context: Any, kind: str, mode: str, name: str | None = None, forced: bool = False, **options: Any
+    ) -> Any:
+        if forced:
+            return compress(self, context, kind, mode, name, forced, **options)
+        content = self.get_original_content(context)
+        key = make_key(settings, self, kind, mode, name, content)
+        if key in built:
+            return built[key].replace(settings.COMPRESS_URL_PLACEHOLDER, str(settings.COMPRESS_URL))
+        if key not in told and built:
+            told.add(key)
+            log.warning("%s: the build has no such block, it is sent as it is written: %.200s", _place(self), content)
+        return content
+
+    CompressorMixin.render_compressed = render_compressed
+
+
+def _place(block: Any) -> str:
+    """Return where a block stands in its template; Jinja does not say."""
+    line = getattr(getattr(block, "token", None), "lineno", None)
+    return f"{block.origin}, line {line}" if line else "a {% compress %} block"
+
+
+def _without(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}

@@ -1,0 +1,114 @@
+"""What a template has without a request: its names in each language, and the files that it may be.
+
+Rule: a build has no request and no database. What would ask for either raises `NotAtABuild`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils import translation
+
+_LARGEST = 1 << 20  # bytes; what is larger was not written as a template
+_WORDS = ("compress", "extends", "include")
+
+
+class NotAtABuild(Exception):
+    """What a block asks for is known at a request alone."""
+
+
+class _NoRequest:
+    """Stands in for the request in context processors, and for whatever asks it for something."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise NotAtABuild(f"it asks for request.{name}")
+
+    def __str__(self) -> str:
+        raise NotAtABuild("it asks for the request")
+
+
+def values_of(processors: tuple[Any, ...]) -> Callable[[], list[dict[str, Any]]]:
+    """Return what gives the names that every template has, in the language of the moment: one dict for each context."""
+
+    @cache
+    def values(_: str | None) -> list[dict[str, Any]]:
+        common: dict[str, Any] = {"STATIC_URL": settings.STATIC_URL, **({} if settings.DEBUG else {"debug": False})}
+        for processor in processors:
+            with suppress(Exception):  # it needs a request, or the database
+                common.update(processor(_NoRequest()))
+        return [{**common, **given} for given in _contexts()]
+
+    return lambda: values(translation.get_language())
+
+
+def _contexts() -> list[dict[str, Any]]:
+    """Return the contexts of COMPRESS_OFFLINE_CONTEXT: one, several, or the name of a function that returns them."""
+    given: Any = settings.COMPRESS_OFFLINE_CONTEXT
+    if isinstance(given, str):
+        module, _, function = given.rpartition(".")
+        given = getattr(import_module(module), function)()
+    return [dict(given)] if isinstance(given, Mapping) else list(given)
+
+
+def languages() -> list[str | None]:
+    """Return the project's languages, the default one first; without a list of its own that one alone."""
+    if not settings.USE_I18N or not settings.is_overridden("LANGUAGES"):
+        return [translation.get_language()]
+    return list(dict.fromkeys([settings.LANGUAGE_CODE, *(code for code, _ in settings.LANGUAGES)]))
+
+
+def template_names(engine: Any) -> list[str]:
+    """Return the templates that may have blocks, or inherit some."""
+    texts: dict[str, str] = {}
+    for loader in _loaders(engine.template_loaders):
+        for name, text in getattr(loader, "templates_dict", {}).items():
+            texts.setdefault(name, text)
+        for folder in map(Path, loader.get_dirs() if hasattr(loader, "get_dirs") else ()):
+            for name in _files(folder):
+                texts.setdefault(name, _text(folder / name))
+    if not any("compress" in text for text in texts.values()):
+        return []
+    return sorted(name for name, text in texts.items() if any(word in text for word in _WORDS))
+
+
+def _loaders(loaders: Any) -> Iterator[Any]:
+    for loader in loaders:
+        yield from _loaders(loader.loaders) if hasattr(loader, "loaders") else (loader,)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(parent, name) for name in names if not name.startswith(".")):
+            if path.is_file() and path.stat().st_size <= _LARGEST:
+                yield path.relative_to(folder).as_posix()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+@contextmanager
+def no_database() -> Iterator[None]:
+    """Have whatever would connect to a database raise: a build has none."""
+    connect = BaseDatabaseWrapper.connect
+
+    def refuse(_: BaseDatabaseWrapper) -> None:
+        raise NotAtABuild("it asks the database")
+
+    BaseDatabaseWrapper.connect = refuse  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        BaseDatabaseWrapper.connect = connect  # type: ignore[method-assign]
