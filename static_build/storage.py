@@ -30,7 +30,7 @@ from app.settings import Settings
 from static_build import bundles
 from static_build.graph import components
 from static_build.references import Lines, Reference, UnreadableError, find_references, has_references
-from static_build.references.missing import MissingReference, is_of_a_package, report
+from static_build.references.missing import MISSING, MissingReference, is_of_a_package, report
 from static_build.references.resolve import Target, folders_of, resolve, rewrite
 from static_build.sources import sources
 
@@ -196,7 +196,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         is_folder = target.name in self._folders  # only a bundler takes it for the module index.js
         is_optional = is_folder or reference.is_source_map or self._is_of_a_package(name)
         written = reference.target.partition("#")[0].strip()
-        problem = "is a folder" if is_folder else "does not exist"
+        problem = "is a folder" if is_folder else MISSING
         self.dangling.append(MissingReference(name, line, written, target.name, is_optional, problem))
 
     def _note_unreadable(self, name: str, error: UnreadableError) -> None:

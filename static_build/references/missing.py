@@ -16,6 +16,7 @@ from static_build.releases import BuildFailed
 log = logging.getLogger("static_host.build")
 
 REMEDY = "DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
+MISSING = "does not exist"
 _SHOWN = 200
 """Characters of a target in a message."""
 _MOST_COMPARISONS = 2_000_000
@@ -36,7 +37,7 @@ class MissingReference:
     target: str
     name: str = ""
     is_optional: bool = False
-    problem: str = "does not exist"
+    problem: str = MISSING
 
 
 def is_of_a_package(path: str | None) -> bool:
@@ -52,7 +53,8 @@ def report(references: Iterable[MissingReference], known: Collection[str], *, is
     messages: dict[bool, list[str]] = {True: [], False: []}
     hints = _Hints(known)
     for number, reference in enumerate(sorted(set(references))):
-        hint = hints.nearest(reference) if number * len(known) < _MOST_COMPARISONS else ""
+        has_hint = reference.problem == MISSING and number * len(known) < _MOST_COMPARISONS
+        hint = hints.nearest(reference) if has_hint else ""
         target = reference.target if len(reference.target) <= _SHOWN else f"{reference.target[:_SHOWN]}…"
         message = f"{reference.file}, line {reference.line}: {target} {reference.problem}.{hint}"
         messages[is_fatal and not reference.is_optional].append(message)

@@ -55,25 +55,25 @@ _REGEX = re.compile(
 )
 _LINE = re.compile(rf"{_CHAR}*+")
 _SOURCE_MAP = re.compile(r"/[/*][#@]\s*sourceMappingURL=\s*(?P<url>[^\s*]++)\s*+(?:\*/)?")
-_MOST_NAMES = 100
-"""How often ``yield`` and ``await`` may be names where a regular expression without an end would follow them."""
 
 
 def find_references(text: str) -> list[Reference]:
     """Return the references in a script or module, in order. Raises UnreadableError."""
     if "import" not in text and "sourceMappingURL" not in text and not ("export" in text and "from" in text):
         return []
-    lexer = _Lexer(text, has_html_comments=True)
     try:
-        lexer.scan()
+        lexer = _scanned(text, is_module=False)
+        if lexer.is_module and lexer.met_html_comment:
+            lexer = _scanned(text, is_module=True)
     except UnreadableError:
-        if not lexer.met_html_comment:
-            raise
-        lexer.is_module = True
-    if lexer.met_html_comment and lexer.is_module:  # a module has none (ECMA-262 §B.1.1): its "<!--" are operators
-        lexer = _Lexer(text, has_html_comments=False)
-        lexer.scan()
+        lexer = _scanned(text, is_module="<!--" in text or "-->" in text, has_names="yield" in text or "await" in text)
     return sorted(lexer.references, key=lambda reference: reference.start)
+
+
+def _scanned(text: str, *, is_module: bool, has_names: bool = False) -> _Lexer:
+    lexer = _Lexer(text, is_module=is_module, has_names=has_names)
+    lexer.scan()
+    return lexer
 
 
 @dataclass(slots=True)
@@ -92,14 +92,18 @@ class _Call:
 
 
 class _Lexer(Syntax):
-    """One pass through a text. `call` is the call that the innermost bracket belongs to."""
+    """One pass through a text.
 
-    def __init__(self, text: str, *, has_html_comments: bool) -> None:
-        super().__init__(text)
+    A module has no comments of HTML's (ECMA-262 §B.1.1): its ``<!--`` are operators. In a script `has_names` says that
+    ``yield`` and ``await`` are names. `call` is the call that the innermost bracket belongs to.
+    """
+
+    def __init__(self, text: str, *, is_module: bool, has_names: bool = False) -> None:
+        super().__init__(text, has_names=has_names)
         self.references: list[Reference] = []
-        self.is_module = self.met_html_comment = False
-        self._has_html_comments = has_html_comments
-        self._names = 0
+        self.is_module = is_module
+        self.met_html_comment = False
+        self._has_html_comments = not is_module
         self._handlers: dict[str, Callable[[int], int]] = {
             "(": self._open_parenthesis,
             ")": self._close_parenthesis,
@@ -197,9 +201,6 @@ class _Lexer(Syntax):
         match = _REGEX.match(self.text, at)
         if match:
             return self.mark(match.end(), '"')
-        if gap.endswith(("yield", "await")) and self._names < _MOST_NAMES:
-            self._names += 1  # they are no keywords outside of generators and async functions
-            return self.keep(at, at + 1)
         raise UnreadableError("a regular expression is not closed", self.text, at)
 
     def _comment(self, at: int, end: int) -> int:

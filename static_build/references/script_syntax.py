@@ -56,15 +56,16 @@ class Syntax:
 
     `kind` is the last token that is no part of a gap: a bracket, ``"`` for any literal, ``;`` for a declaration that
     is over, nothing at the start. The gap begins at `end`, and `pending` is what came before that and belongs to it.
-    `heads` are the functions and classes whose body is to come: how many brackets are open there, and whether it is a
-    declaration.
+    With `has_names`, ``await`` and ``yield`` are names. `heads` are the functions and classes whose body is to come:
+    how many brackets are open there, and whether it is a declaration.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, has_names: bool = False) -> None:
         self.text = text
         self.brackets: list[Bracket] = []
         self.closed = Bracket("", 0, "", "")
         self.heads: list[tuple[int, bool]] = []
+        self._before_value = _BEFORE_VALUE - {"await", "yield"} if has_names else _BEFORE_VALUE
         self.kind, self.end, self.pending = "", 0, ""
 
     def mark(self, end: int, kind: str) -> int:
@@ -140,7 +141,9 @@ class Syntax:
         tokens = _TOKENS.findall(gap)
         last = tokens[-1]
         if _is_name(last):
-            return last in _BEFORE_VALUE and not _is_property(tokens) and (last != "of" or self._is_of_a_loop(tokens))
+            return (
+                last in self._before_value and not _is_property(tokens) and (last != "of" or self._is_of_a_loop(tokens))
+            )
         if gap.endswith(("++", "--")):  # not behind a line break it belongs to the value before it
             return bool(_BREAK.search(gap, len(gap[:-2].rstrip(_SPACES)))) or not self._is_value_before(tokens[:-2])
         return last != "." or tokens[-2:-1] == ["."]  # 1. / 2
@@ -167,7 +170,7 @@ class Syntax:
         """Whether a value ends after these tokens, so that ``++`` belongs to it."""
         if not tokens:
             return self.kind in _VALUES
-        return _is_name(tokens[-1]) and (tokens[-1] not in _BEFORE_VALUE or _is_property(tokens))
+        return _is_name(tokens[-1]) and (tokens[-1] not in self._before_value or _is_property(tokens))
 
     def _opens_body(self, gap: str) -> bool | None:
         """Whether the brace that opens the body of a function or class opens one of a declaration; None for others."""
@@ -188,7 +191,7 @@ class Syntax:
         if not _is_name(last):
             is_over = last == ";" and not (self.brackets and self.brackets[-1].char == "(")  # but in the head of a loop
             return is_over or last == "=>" or gap.endswith(("++", "--"))
-        if last not in _BEFORE_VALUE or last in _BEFORE_BLOCK or _is_property(tokens):
+        if last not in self._before_value or last in _BEFORE_BLOCK or _is_property(tokens):
             return tokens[-2:] != ["\\", "u"]  # \u{61} in a name
         return is_after_break and last in _RESTRICTED
 
@@ -199,7 +202,9 @@ class Syntax:
         last = tokens[-1]
         if last == ":":
             return self._ends_label(tokens)
-        is_value = _is_name(last) and (last not in _BEFORE_VALUE or _is_property(tokens))  # and so the line ends there
+        is_value = _is_name(last) and (
+            last not in self._before_value or _is_property(tokens)
+        )  # and so the line ends there
         return is_value or last == ";" or last in _BEFORE_BLOCK or last in ("export", "default")
 
     def _ends_label(self, tokens: list[str]) -> bool:

@@ -188,6 +188,7 @@ CONTENT = [
     Form("a division of the results of if-like calls", "const o = { if: () => 8, while: () => 8, for: () => 8, with: () => 8, catch: () => 8, switch: () => 8, function: () => 8, return: () => 8 }, g = 1; print(o.if(1) /2/g, o.while(1) /2/g, o.for(1) /2/g, o.with(1) /2/g, o.catch(1) /2/g, o.switch(1) /2/g, o.function(1) /2/g, o.return(1) /2/g, \"import './a.js'\")", "4 4 4 4 4 4 4 4 import './a.js'"),
     Form("with", "var o = { x: 1 }; with (o) /\"/.test('\"') && print(x, \"import './a.js'\")", "1 import './a.js'", is_script=True),
     Form("yield and await that divide", "var yield = 8, await = 8, g = 1; print(yield /2)\nprint(await /2)\nprint(\"import './a.js'\")", "4 4 import './a.js'", is_script=True),
+    Form("yield and await that divide, before a quote", "var yield = 8, await = 8; print(yield /2, '/', \"import './a.js'\", await /2)", "4 / import './a.js' 4", is_script=True),
     Form("yield and await that do not, in a script", "(async function () { await /\"/, print(\"import './a.js'\"); (function* () { yield /\"/, print(\"import './a.js'\") })().next() })()", "import './a.js'", is_script=True),
     Form("let that is a name, and an old octal number", "var let = 8, b = 2; let\n/b\nprint(let /b, '/', \"import './a.js'\", 010 /b, '/', \"import './a.js'\", '\\07'.length)", "4 / import './a.js' 4 / import './a.js' 1", is_script=True),
 ]  # fmt: skip
