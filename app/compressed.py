@@ -20,6 +20,8 @@ log = logging.getLogger("static_host.compressor")
 NAME = "compressor"
 NONE = "the tree has nothing of django-compressor's: its blocks are sent as they are written"
 _PLACES = ("location", "base_url")
+_MOST_TOLD = 1000
+"""Blocks that are logged as not built, each once: what a visitor sends may be in a block."""
 
 
 def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
@@ -101,7 +103,7 @@ def use_built_blocks(settings: Any, root: Path) -> None:
         key = make_key(settings, self, kind, mode, name, content)
         if key in built:
             return built[key].replace(settings.COMPRESS_URL_PLACEHOLDER, str(settings.COMPRESS_URL))
-        if key not in told and built:
+        if built and key not in told and len(told) < _MOST_TOLD:
             told.add(key)
             log.warning("%s: the build has no such block, it is sent as it is written: %.200s", _place(self), content)
         return content
