@@ -92,7 +92,8 @@ def use_built_blocks(settings: Any, root: Path) -> None:
     except FileNotFoundError:
         log.warning("%s. Build it again", NONE)
         built = {}
-    compress, told = CompressorMixin.render_compressed, set()
+    compress = CompressorMixin.render_compressed
+    told: set[str] = set()
 
     def render_compressed(
         self: Any, context: Any, kind: str, mode: str, name: str | None = None, forced: bool = False, **options: Any

@@ -84,6 +84,7 @@ def test_a_visitor_two_releases_behind_and_one_who_saw_each(
             third = visit(context, url)
             assert (third.release, third.codings[three], third.complaints) == (result(3), "dcz", [])
             assert third.received[three] < 1000
+        server.wait_for(f"GET {three} HTTP/1.1 200 ", times=2)
         sent = re.findall(rf"GET {re.escape(three)} HTTP/1\.1 200 (\d+) dcz ", server.output)
     deltas = {str(path.stat().st_size) for path in rollout.trees[2].glob(f"{rollout.names[2]}.*.dcz")}
     assert len(sent) == 2

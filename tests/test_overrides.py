@@ -59,7 +59,7 @@ def test_the_settings_are_listed_with_both_values_and_no_secret(project: Path, c
         RAISED,
         HEADING,
         "  MIDDLEWARE: without 'whitenoise.middleware.WhiteNoiseMiddleware'",
-        f"  STATIC_ROOT: PosixPath('{project}/own') -> '{project}/staticfiles'",
+        f"  STATIC_ROOT: PosixPath('{project}/own') -> PosixPath('{project}/staticfiles')",
         "  STATIC_URL: '/s/' -> 'https://cdn.example.com/static/'",
         f"  STORAGES['staticfiles']['BACKEND']: '{WHITENOISE}' -> 'app.storage.StaticHostStorage'",
     ]
@@ -77,7 +77,7 @@ def test_a_build_lists_them(project: Path, build: Build) -> None:
     assert (first, second) == (RAISED, HEADING)
     root, url, backend = lines[1:]
     assert lines[0] == "  MIDDLEWARE: without 'whitenoise.middleware.WhiteNoiseMiddleware'"
-    assert root.startswith(f"  STATIC_ROOT: PosixPath('{project}/own') -> '{project}/.own.releases/")
+    assert root.startswith(f"  STATIC_ROOT: PosixPath('{project}/own') -> PosixPath('{project}/.own.releases/")
     assert url == "  STATIC_URL: '/s/' -> '/assets/'"
     assert backend.endswith("CompressedManifestStaticFilesStorage' -> 'static_build.collect.BuildStorage'")
 
