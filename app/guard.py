@@ -209,7 +209,7 @@ class Guarded(Framed):
         if cycle is None or cycle.response_complete:
             return False
         scope = cast("dict[str, Any]", cycle.scope)
-        scope[GIVEN_UP] = status
+        scope.setdefault(GIVEN_UP, status)
         cycle.disconnected = True
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()

@@ -399,6 +399,11 @@ def test_uploads_below_the_static_prefix(
     assert told(project, "media-url", **variables) == one_line(expected)
 
 
+def test_an_address_of_uploads_may_be_lazy(project: Path) -> None:
+    settings(project, "from django.utils.functional import lazystr", "MEDIA_URL = lazystr('/static/m/')")
+    assert told(project, "media-url") == one_line(BELOW.format(url="/static/m/", prefix="/static/"))
+
+
 def test_uploads_are_looked_at_before_the_first_build(project: Path) -> None:
     (project / "staticfiles").unlink()
     settings(project, "STATIC_URL = '/s/'", "MEDIA_URL = '/s/media/'")
