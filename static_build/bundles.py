@@ -27,8 +27,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from static_build.sources import Source
 
-_NAMES = re.compile(r"(?:.*/)?(?:[^/]*manifest|meta|metafile|(?:[^/]*-)?stats[^/]*)\.json")
-"""File names of manifests; most files of these names are something else, and then give nothing."""
 BUNDLED = "bundled"
 """The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
 
@@ -42,8 +40,10 @@ Output = tuple[str | None, str]
 
 
 def is_manifest(name: str) -> bool:
-    """Whether a file may be a manifest by its name."""
-    return bool(_NAMES.fullmatch(name))
+    """Whether a file may be a manifest by its name; most files of these names are something else, and give nothing."""
+    stem, _, suffix = name.rpartition("/")[2].rpartition(".")
+    is_known = stem in ("meta", "metafile") or stem.endswith("manifest") or stem.startswith("stats")
+    return suffix == "json" and (is_known or "-stats" in stem)
 
 
 def manifests(found: Iterable[Source]) -> dict[str, bytes]:

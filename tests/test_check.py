@@ -168,8 +168,8 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
         (
             REDIRECT,
             {},
-            """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of 127.0.0.1 alone:
-            behind a proxy at another address that ends TLS, every page redirects to itself without end
+            """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of 127.0.0.1, ::1
+            alone: behind a proxy at another address that ends TLS, every page redirects to itself without end
             -> Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy.""",
         ),
         (

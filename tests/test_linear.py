@@ -28,7 +28,7 @@ from app.storage import candidates
 from app.store import names, shelf
 from app.verify import access, cdn, client, inquiry, markup, references, scope
 from app.verify.answer import Answer
-from static_build import bundles, dictionaries, encode
+from static_build import bundles, dictionaries, encode, own_root
 from tests.hostile import Hostile, expressions, is_linear, repeated, repeated_bytes, seconds
 from tests.hostile_files import LANGUAGES
 
@@ -161,12 +161,16 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_build.bundles.HASH": repeated(
         lambda text: bundles._is_hashed("a", f"{text}.js"), "-", "a", "-a", "-abcdefg", "A"
     ),
+    "static_build.bundles._BASE32": repeated(bundles._BASE32.fullmatch, "A", "2", "A{7}a"),
     "static_build.bundles._ONLY_HASH": repeated(bundles.is_hash, "a", "0", "a0", "{a}g"),
     "static_build.dictionaries._TYPES": repeated(
         dictionaries._TYPES.match, "application/{+}", "application/{a+}j", "text"
     ),
     "static_build.dictionaries._MEANT": repeated(dictionaries._written, "*", "(", "\\", "é"),
     "static_build.dictionaries._STAR": repeated(dictionaries._STAR.split, "*", "\\", "\\*"),
+    "static_build.own_root._HASHED": repeated(
+        own_root._plain, "a", ".", ".0123456789ab", "{.0123456789ab}.", "a.0123456789ab.{a}."
+    ),
     "static_build.encode._SOURCE_MAP": repeated_bytes(
         encode.after_the_fingerprint,
         *("sourceMappingURL=", "sourceMappingURL={.map}", "sourceMappingURL=a.map{ }x", "//# s"),
