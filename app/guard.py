@@ -14,29 +14,27 @@ import math
 import re
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Collection
-from http import HTTPStatus
 from typing import Any, cast
 
 from uvicorn.config import Config
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.flow_control import FlowControl
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from app.environ import CLIENT_GONE, GIVEN_UP, GONE, HALF_CLOSED
 from app.forwarded import as_ipv4
 from app.framing import Framed
 from app.joined import Joined
 from app.observer import Observer
-from app.origin.baking import UNCACHEABLE
 from app.origin.heads import LONGEST
-from app.seen import Seen, address
+from app.refusal import LINGER, refuse
 
 HEAD_TIME = 10.0
 """Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
 STALLED = 60.0
 """Seconds without any progress after which a client that takes nothing of its answer is given up."""
-LINGER = 1.0
-"""Seconds that a connection stays open that is idle when the server is told to stop, or whose client was refused."""
+IDLE_AT_THE_END = 1.0
+"""Seconds that a connection stays open that is idle when the server is told to stop."""
 HALF_CLOSED_TIME = 30.0
 """Seconds within which the answer begins for a client that has closed its side: it may be gone altogether."""
 
@@ -189,31 +187,16 @@ class Guarded(Framed):
         self.send_400_response("")
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn says the same of everything
-        """Refuse what was received, and close the connection a moment later.
-
-        Closed at once, it would be reset by what the client still sends, and the answer be lost (RFC 9112 §9.6).
-        """
+        """Refuse what was received, and close the connection a moment later."""
         if self.transport.is_closing() or self._is_refused:
             return
         if self._give_up(self._refusal):  # what is written now would be taken for the rest of that answer
             self.transport.close()
             return
         status, self._refusal = self._refusal, 400
-        text = f"{HTTPStatus(status).phrase}\n".encode()
-        fields = (
-            *self.server_state.default_headers,
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(text)),
-            (b"cache-control", UNCACHEABLE),
-            (b"connection", b"close"),
-        )
-        lines = b"".join(b"%s: %s\r\n" % field for field in fields)
-        self.transport.write(b"".join((STATUS_LINE[status], lines, b"\r\n", text)))
-        self.transport.write_eof()
+        refuse(self.transport, status, self.server_state.default_headers, self.client, self.observer)
         self._is_refused = True
         self.loop.call_later(LINGER, self.transport.close)
-        if self.observer:
-            self.observer.see(Seen(*address(self.client), "-", "-", "1.1", status, len(text), "", "refused", 0.0, ""))
 
     def _give_up(self, status: int = CLIENT_GONE) -> bool:
         """Tell the request that is being answered that nobody takes the answer; return whether a part of it is sent.
@@ -226,7 +209,7 @@ class Guarded(Framed):
         if cycle is None or cycle.response_complete:
             return False
         scope = cast("dict[str, Any]", cycle.scope)
-        scope[GIVEN_UP] = status
+        scope.setdefault(GIVEN_UP, status)
         cycle.disconnected = True
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
@@ -258,7 +241,7 @@ class Guarded(Framed):
         for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None and not cycle.response_complete:
                 cycle.keep_alive = cycle.keep_alive and bool(self.pipeline) and cycle is not self.pipeline[0][0]
-        self.loop.call_later(LINGER, self._close_if_idle)
+        self.loop.call_later(IDLE_AT_THE_END, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         if self.transport.is_closing():

@@ -152,7 +152,7 @@ def media_url(project: Project, django: Any, prefix: str) -> Iterator[Finding]:
 
     Static files come first, so Django, or what serves MEDIA_ROOT, is never asked for such an upload.
     """
-    own = django._wrapped.MEDIA_URL
+    own = str(django._wrapped.MEDIA_URL)  # it may be lazy
     if not own:  # Django then has "/", which nothing is served below
         return
     media = urlsplit(with_script_name(own, django.FORCE_SCRIPT_NAME))

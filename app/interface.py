@@ -7,6 +7,8 @@ called. A project that has nothing for a WebSocket refuses it (HTTP 403), and th
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from io import SEEK_END
 from typing import Any
@@ -31,17 +33,50 @@ def called(application: ASGIApp) -> ASGIApp:
 
     send_as_made()
     _measure_bodies()
+    _hold_exits()
     web_sockets = type(application) is not ASGIHandler
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await application(_request(scope), receive, _response(send, is_head=scope["method"] == "HEAD"))
+            with _held():
+                await application(_request(scope), receive, _response(send, is_head=scope["method"] == "HEAD"))
         elif scope["type"] == "websocket" and not web_sockets:
             await send(_REFUSED)
         elif scope["type"] == "websocket":
-            await _web_socket(application, scope, receive, send)
+            with _held():
+                await _web_socket(application, scope, receive, send)
         else:
             await application(scope, receive, send)
+
+    return call
+
+
+class Exited(Exception):
+    """The project raised SystemExit for a request, which is answered 500, as through WSGI."""
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Raise another exception in place of SystemExit: an event loop in a task of which that is raised ends."""
+    try:
+        yield
+    except SystemExit as error:
+        raise Exited(f"the project raised {error!r} for a request") from error
+
+
+def _hold_exits() -> None:
+    """Hold SystemExit where Django runs the project's code: views and streams, in a task of its own."""
+    from django.core.handlers.asgi import ASGIHandler
+
+    for name in ("get_response_async", "send_response"):  # Django has no hook for it
+        setattr(ASGIHandler, name, _holding(getattr(ASGIHandler, name)))
+
+
+def _holding(own: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(own)
+    async def call(*args: Any) -> Any:
+        with _held():
+            return await own(*args)
 
     return call
 

@@ -25,6 +25,7 @@ _OURS = ("static_host", "uvicorn")
 _MANAGER = logging.Manager(logging.root)
 """Our loggers ask this one whether `logging.disable` was called: it never is."""
 _MANAGER.loggerDict = logging.root.manager.loggerDict
+_basic_config = logging.basicConfig
 _log = logging.getLogger("static_host")
 _warnings = logging.getLogger("static_host.warnings")
 
@@ -98,9 +99,13 @@ def json_handler() -> logging.Handler:
     """Return what writes our records, and have what Python itself prints written in the same form."""
     sys.excepthook = lambda kind, error, where: _crash(kind, error, where)
     threading.excepthook = lambda crash: _crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    sys.unraisablehook = lambda fault: _log.error(
+        "%s: %r", fault.err_msg or "Exception ignored in", fault.object, exc_info=_raised(fault)
+    )
     warnings.showwarning = _warn
     if logging.lastResort:
         logging.lastResort.setFormatter(JSONFormatter())
+    logging.basicConfig = _configure
     return logging.StreamHandler(sys.stderr)
 
 
@@ -123,12 +128,14 @@ def turn_on() -> None:
 def show_exceptions(settings: Any) -> None:
     """Log exceptions in views, whole, where the project has no logging: Django's default only mails them.
 
-    A client that went away in the middle of its upload is not among them.
+    A client that went away in the middle of its upload is not among them. Handlers of the root logger's, which the
+    project may have without LOGGING, write them, too.
     """
     from django.http import UnreadablePostError
 
     def is_fault(record: logging.LogRecord) -> bool:
-        return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
+        is_upload = record.exc_info and isinstance(record.exc_info[1], UnreadablePostError)
+        return not is_upload and not logging.root.handlers
 
     if not settings.LOGGING and not settings.DEBUG:
         handler = logging.StreamHandler()
@@ -137,6 +144,17 @@ def show_exceptions(settings: Any) -> None:
         if _is_json():
             handler.setFormatter(JSONFormatter())
         logging.getLogger("django.request").addHandler(handler)
+
+
+def _raised(fault: Any) -> Any:
+    return fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback
+
+
+def _configure(**options: Any) -> None:
+    """Do what `logging.basicConfig` does; without options, as `logging.error` and its like call it, in our form."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JSONFormatter())
+    _basic_config(**options or {"handlers": [handler]})
 
 
 def _is_json() -> bool:

@@ -21,6 +21,8 @@ NAMESPACE = "DJANGO_STATIC_"
 _NAMES = frozenset(str(field.validation_alias) for field in Settings.model_fields.values())
 _OF_THE_BUNDLED_SITE = {"DJANGO_ALLOWED_HOSTS", "DJANGO_DEBUG", "DJANGO_SECRET_KEY", "DJANGO_SITE_DATA"}
 _OF_PROJECTS = {"STATIC_ROOT", "STATIC_URL"}
+_COMMON = {"LOG_FORMAT"}
+"""Names that a project is likely to have for itself after DJANGO_."""
 _SHORT = 9
 """Letters below which a name is too common to be ours."""
 _LIKE_A_REST, _LIKE_A_NAME = 0.65, 0.9
@@ -75,12 +77,14 @@ def warn(settings: Settings) -> None:
 
 
 def _meant(plain: str, known: frozenset[str]) -> tuple[str, bool] | None:
-    """Return the name that this is but for its case, or for a part that it lacks; and whether that is sure."""
+    """Return the name that this is but for its case, or for DJANGO_ or STATIC_; and whether that is sure."""
     rest = plain.removeprefix("DJANGO_")
     if plain in known:
         return (plain, True) if len(plain) >= _SHORT else None
     if plain.startswith("STATIC_") and f"DJANGO_{plain}" in known:
         return f"DJANGO_{plain}", True
+    if rest != plain and rest in known and "_" in rest:
+        return rest, rest not in _COMMON
     if rest != plain and f"{NAMESPACE}{rest}" in known:
         return f"{NAMESPACE}{rest}", "_" in rest
     return None

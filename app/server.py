@@ -102,4 +102,6 @@ def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.so
         with metrics.served(settings, lambda: (Counts(), [server.report()] if server.started else []), lambda: release):
             server.run(sockets=[listener])
     except SystemExit:  # how uvicorn ends when the lifespan did not start
+        if server.started:
+            raise
         raise StartFailed("the project's ASGI application could not start; what it said is above") from None

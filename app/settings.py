@@ -322,11 +322,11 @@ class Settings(BaseSettings):
     )
     forwarded_allow_ips: Annotated[Listed, AfterValidator(values.networks)] = _variable(
         "FORWARDED_ALLOW_IPS",
-        ("127.0.0.1",),
+        ("127.0.0.1", "::1"),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, separated "
         "by commas; `*` believes everyone.",
         "IP addresses or networks, separated by commas, or *",
-        shown="127.0.0.1",
+        shown="127.0.0.1,::1",
     )
 
     health_path: Annotated[str, AfterValidator(values.path)] = _variable(

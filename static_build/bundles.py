@@ -42,8 +42,8 @@ Output = tuple[str | None, str]
 def is_manifest(name: str) -> bool:
     """Whether a file may be a manifest by its name; most files of these names are something else, and give nothing."""
     stem, _, suffix = name.rpartition("/")[2].rpartition(".")
-    is_named = stem in ("meta", "metafile") or stem.endswith("manifest") or stem.startswith("stats") or "-stats" in stem
-    return suffix == "json" and is_named
+    is_known = stem in ("meta", "metafile") or stem.endswith("manifest") or stem.startswith("stats")
+    return suffix == "json" and (is_known or "-stats" in stem)
 
 
 def manifests(found: Iterable[Source]) -> dict[str, bytes]:

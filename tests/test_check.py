@@ -168,8 +168,8 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
         (
             REDIRECT,
             {},
-            """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of 127.0.0.1 alone:
-            behind a proxy at another address that ends TLS, every page redirects to itself without end
+            """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of 127.0.0.1, ::1
+            alone: behind a proxy at another address that ends TLS, every page redirects to itself without end
             -> Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy.""",
         ),
         (
@@ -397,6 +397,11 @@ def test_uploads_below_the_static_prefix(
 ) -> None:
     settings(project, lines, f"MEDIA_URL = {url!r}")
     assert told(project, "media-url", **variables) == one_line(expected)
+
+
+def test_an_address_of_uploads_may_be_lazy(project: Path) -> None:
+    settings(project, "from django.utils.functional import lazystr", "MEDIA_URL = lazystr('/static/m/')")
+    assert told(project, "media-url") == one_line(BELOW.format(url="/static/m/", prefix="/static/"))
 
 
 def test_uploads_are_looked_at_before_the_first_build(project: Path) -> None:

@@ -153,6 +153,8 @@ def test_a_proxy_over_ipv4_is_believed_where_the_server_listens_on_ipv6(both: Ru
     got = httpx.get(f"{both.url}/facts/", headers=fields).json()
     assert (got["address"], got["secure"]) == ("203.0.113.7", True)
     assert httpx.get(both.url + DIGITS, headers=fields).status_code == 200
+    got = httpx.get(f"http://[::1]:{both.port}/facts/", headers=fields).json()  # as a proxy may find `localhost`
+    assert (got["address"], got["secure"]) == ("203.0.113.7", True)
     both.wait_for("203.0.113.7:0 GET /facts/ HTTP/1.1 200 ")
     both.wait_for(f"203.0.113.7:0 GET {DIGITS} HTTP/1.1 200 10 - fast ")
 
@@ -218,7 +220,7 @@ def test_an_ipv6_address_may_have_its_brackets(project: Path, host: str) -> None
     with serving("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+), ", **variables) as running:
         fields = {"Host": "localhost", "X-Forwarded-Proto": "HTTPS,http", "X-Forwarded-For": "203.0.113.7"}
         got = httpx.get(f"{running.url}/facts/?token=SECRET", headers=fields).json()
-        assert (got["address"], got["secure"]) == ("::1", False)
+        assert (got["address"], got["secure"]) == ("203.0.113.7", True)
         running.wait_for("GET /facts/?token=*** HTTP/1.1")
     assert run("static-host", "check", cwd=project, **variables).returncode != 2
 

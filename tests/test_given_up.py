@@ -168,6 +168,15 @@ def test_a_body_that_is_no_body_is_logged_with_the_status_of_its_refusal(server:
     server.wait_for("POST /read/?wrong HTTP/1.1 400 0 - django")
 
 
+def test_what_comes_behind_a_request_and_is_no_request_ends_it(server: Running, tmp_path: Path) -> None:
+    with waiting(server.port, "garbage", tmp_path) as connection:
+        connection.sendall(b"no request\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+        (tmp_path / "until").touch()
+    server.wait_for("name=garbage")
+    assert any("name=garbage" in line and " HTTP/1.1 400 0 - django" in line for line in server.lines)
+
+
 def test_an_answer_that_is_cut_short_has_the_status_that_was_sent(plain: Path) -> None:
     with serving(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         connection = asked(running.port, "GET /static/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")

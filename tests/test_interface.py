@@ -151,6 +151,45 @@ def test_an_exception_in_a_websocket_is_logged_whole(asgi: Path) -> None:
         running.wait_for("\nValueError: a fault")
 
 
+EXITS = """
+import sys
+from django.http import StreamingHttpResponse
+from django.urls import path
+
+def leaves(request):
+    sys.exit("a view that exits")
+
+async def also_leaves(request):
+    sys.exit("a coroutine that exits")
+
+def breaks(request):
+    def chunks():
+        yield b"begun"
+        sys.exit("a stream that exits")
+    return StreamingHttpResponse(chunks())
+
+urlpatterns = [path("leaves/", leaves), path("also/", also_leaves), path("breaks/", breaks)]
+"""
+
+
+def test_a_request_that_raises_system_exit_ends_nothing_but_itself(asgi: Path) -> None:
+    raising = "    if scope['type'] == 'websocket':\n        raise SystemExit('a socket that exits')\n"
+    (asgi / "mysite/asgi.py").write_text(WRAPPED.replace("    await", f"{raising}    await"))
+    (asgi / "mysite/urls.py").write_text(EXITS)
+    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        assert httpx.get(f"{running.url}/leaves/").status_code == 500
+        assert httpx.get(f"{running.url}/also/").status_code == 500
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"{running.url}/breaks/")
+        with pytest.raises(InvalidStatus) as failed:
+            connect(f"{running.url.replace('http', 'ws')}/ws/", open_timeout=5)
+        assert failed.value.response.status_code == 500
+        assert httpx.get(f"{running.url}/nothing/").status_code == 404
+        assert running.stop() == 0
+    for who in ("view", "coroutine", "stream", "socket"):
+        assert running.output.count(f"\nSystemExit: a {who} that exits") == 1
+
+
 @pytest.mark.parametrize("interface", ["auto", "wsgi"])
 def test_wsgi_can_be_forced(chat: Path, interface: str) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": "chat.settings", "DJANGO_INTERFACE": interface}

@@ -164,15 +164,15 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_build.bundles._BASE32": repeated(
         lambda text: bundles._is_hashed(None, f"a.{text}.js"), "A", "2", "a", "A-", "ABCDEFGH."
     ),
-    "static_build.own_root._HASHED": repeated(
-        own_root._plain, ".", "a", ".0123456789ab", ".{a}", "0123456789ab{.}", ".0123456789ab.{a}."
-    ),
     "static_build.bundles._ONLY_HASH": repeated(bundles.is_hash, "a", "0", "a0", "{a}g"),
     "static_build.dictionaries._TYPES": repeated(
         dictionaries._TYPES.match, "application/{+}", "application/{a+}j", "text"
     ),
     "static_build.dictionaries._MEANT": repeated(dictionaries._written, "*", "(", "\\", "é"),
     "static_build.dictionaries._STAR": repeated(dictionaries._STAR.split, "*", "\\", "\\*"),
+    "static_build.own_root._HASHED": repeated(
+        own_root._plain, "a", ".", ".0123456789ab", "{.0123456789ab}.", "a.0123456789ab.{a}."
+    ),
     "static_build.encode._SOURCE_MAP": repeated_bytes(
         encode.after_the_fingerprint,
         *("sourceMappingURL=", "sourceMappingURL={.map}", "sourceMappingURL=a.map{ }x", "//# s"),

@@ -41,7 +41,17 @@ def says(request):
     logging.getLogger("shop").warning("sold %s", "out")
     return HttpResponse("said")
 
-urlpatterns = [path("fails/", fails), path("breaks/", breaks), path("warns/", warns), path("says/", says)]
+class Leftover:
+    def __del__(self):
+        raise RuntimeError("while it was left")
+
+def leaves(request):
+    Leftover()
+    logging.error("a root without %s", "handlers")  # gives it one
+    return HttpResponse("left")
+
+views = {"fails/": fails, "breaks/": breaks, "warns/": warns, "says/": says, "leaves/": leaves}
+urlpatterns = [path(name, view) for name, view in views.items()]
 """
 LOGGING = """LOGGING = {
     "version": 1,
@@ -84,6 +94,8 @@ def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> 
             httpx.get(f"{running.url}/breaks/")
         assert httpx.get(f"{running.url}/warns/").text == "warned"
         assert httpx.get(f"{running.url}/says/").text == "said"
+        assert httpx.get(f"{running.url}/leaves/").text == "left"
+        assert httpx.get(f"{running.url}/fails/?again").status_code == 500
         with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
             connection.sendall(b"no request\r\n\r\n")
             assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
@@ -96,6 +108,7 @@ def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> 
     assert said[0]["message"] == "16 static resources of staticfiles at /static/"
     ready = by_message[f"ready on {running.url}"]
     assert (ready["level"], ready["logger"]) == ("info", "static_host")
+    assert [record["message"] for record in said].count("Internal Server Error: /fails/") == 2
     view = by_message["Internal Server Error: /fails/"]
     assert (view["level"], view["logger"]) == ("error", "django.request")
     assert view["exception"].startswith("Traceback (most recent call last):\n")
@@ -105,6 +118,9 @@ def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> 
     assert "RuntimeError: in the middle" in stream["exception"]
     assert by_message["Invalid HTTP request received."]["level"] == "warning"
     assert by_message["sold out"]["logger"] == "shop"
+    assert by_message["a root without handlers"]["logger"] == "root"
+    (leftover,) = (record for record in said if record["message"].startswith("Exception ignored in: "))
+    assert leftover["exception"].endswith("RuntimeError: while it was left")
     (warning,) = (record for record in said if record["logger"] == "static_host.warnings")
     assert warning["message"].endswith("UserWarning: a warning of the project's")
     (crash,) = (record for record in said if record["level"] == "critical")
