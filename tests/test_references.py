@@ -175,6 +175,36 @@ def test_pictures_and_manifests_refer_to_fingerprinted_names(build: Build, proje
     )
 
 
+def test_a_picture_is_read_as_xml(build: Build, project: Path) -> None:
+    """Character references are resolved, comments are no styles, and only attributes that CSS is in have a url()."""
+    (project / "mysite/static/a&b.png").write_text("")
+    source = (
+        '<svg xmlns="http://www.w3.org/2000/svg" data-x="url(x.png)" aria-label="url(x.png)" inkscape:label="url(x)">\n'
+        "<style><!-- a { b: url(x.png) } -->a { b: url(&quot;img/dot.png&quot;) url(a&amp;b.png) }</style>\n"
+        '<g style="fill: url(&#39;img/dot.png#x&#x27;)" mask=\'url("img/dot.png")\' title="url(x.png)"/></svg>'
+    )
+    (project / "mysite/static/icon.svg").write_text(source)
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (project / "staticfiles" / manifest(project)["icon.svg"]).read_text() == source.replace(
+        "img/dot.png", "img/dot.f829b914fc47.png"
+    ).replace("a&amp;b.png", "a&amp;b.d41d8cd98f00.png")
+
+
+def test_lines_are_counted_whatever_ends_them(build: Build, project: Path) -> None:
+    folder = project / "mysite/static"
+    (folder / "mac.css").write_bytes(b"a {}\rb {}\rc { d: url(gone.png) }\r")
+    (folder / "windows.css").write_bytes(b"a {}\r\nb {}\r\nc { d: url(gone.png) }\r\n")
+    (folder / "unread.js").write_bytes(b"import './part.js';\r\r\n\rlet x = 'y;")
+    assert build().stderr.splitlines() == [
+        "static-host: unread.js, line 4: the file cannot be read (a string is not closed); its references are kept.",
+        "static-host: references that lead nowhere:",
+        "  mac.css, line 3: gone.png does not exist.",
+        "  windows.css, line 3: gone.png does not exist.",
+        REMEDY,
+    ]
+
+
 def test_a_folder_is_no_file_and_what_leads_back_into_the_tree_is_one(build: Build, project: Path) -> None:
     source = (
         'import x from ".";\nimport "./img";\nnew URL("./", import.meta.url);\n'
