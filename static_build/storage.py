@@ -175,7 +175,8 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def _finish(self, members: list[str], links: Mapping[str, _Links], *, in_a_circle: bool) -> None:
         """Fingerprint files that have references, when everything else that they refer to has its fingerprint."""
         if in_a_circle:
-            self.hashed_files.update({self._key(name): name for name in members})
+            # not the names as they are: the fingerprints also tell which references are rewritten
+            self.hashed_files.update({self._key(name): f"{name}\0" for name in members})
             plain = {name: self._final(name, links[name]) for name in sorted(members)}
             together = sha256(b"".join(sha256(body).digest() for body in plain.values())).digest()
             for name, body in plain.items():

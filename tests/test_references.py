@@ -83,6 +83,28 @@ def test_an_absolute_reference_below_the_prefix_is_rewritten(build: Build, proje
     assert b"/s/img/dot.f829b914fc47.png" in (project / "staticfiles" / manifest(project)["absolute.css"]).read_bytes()
 
 
+def test_a_folder_of_a_reference_stays_but_for_slashes_that_a_server_does_not_merge(
+    build: Build, project: Path
+) -> None:
+    (project / "mysite/static/slashes.css").write_text(
+        "a { b: url(img//dot.png) url(img%2fdot.png) url(img%2Fdot.png?a/b) url(.//img/dot.png) "
+        "url(img/%2e%2e/img/dot.png) url(..//static///img/dot.png) url(/static//img//dot.png#//y) url(img/%2e%2e) url(img%2f) }"
+    )
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (project / "staticfiles" / manifest(project)["slashes.css"]).read_text() == (
+        "a { b: url(img/dot.f829b914fc47.png) url(img%2fdot.f829b914fc47.png) url(img%2Fdot.f829b914fc47.png?a/b) "
+        "url(./img/dot.f829b914fc47.png) url(img/%2e%2e/img/dot.f829b914fc47.png) "
+        "url(../static/img/dot.f829b914fc47.png) url(/static/img/dot.f829b914fc47.png#//y) "
+        "url(img/%2e%2e) url(img%2f) }"
+    )
+
+
+def test_a_target_that_is_not_utf_8_is_named_by_its_bytes(build: Build, project: Path) -> None:
+    (project / "mysite/static/latin.css").write_bytes(b"a { b: url(caf\xe9.png) }")
+    assert build().stderr.splitlines()[1] == r"  latin.css, line 1: caf\xe9.png does not exist."
+
+
 def test_what_stands_in_a_string_is_no_reference(build: Build, project: Path) -> None:
     """Tools for developers carry imports and url()s in the strings of their minified scripts."""
     (project / "mysite/static/tool.js").write_text(
@@ -225,3 +247,10 @@ def test_tags_of_templates_are_read_as_django_reads_them() -> None:
         "{%static\t'g.css'  as url%}{% static\n'h.css' %}{% static 'i' 'j' %}{% static 'k.css' % } {% static 'l.css' %}"
     )
     assert list(static_names(text)) == [(1, "a.css"), (3, "g.css")]
+
+
+def test_names_in_templates_may_have_the_other_quote() -> None:
+    text = (
+        """{% static "it's.png" %}{% static '"b".png' as x %}{% static "a"b" %}{% static 'c'd' %}{% static "e\\"f" %}"""
+    )
+    assert list(static_names(text)) == [(1, "it's.png"), (1, '"b".png')]

@@ -55,13 +55,19 @@ def report(references: Iterable[MissingReference], known: Collection[str], *, is
     hints = _Hints(known)
     for reference in sorted(set(references)):
         hint = hints.nearest(reference) if reference.problem == MISSING else ""
-        target = reference.target if len(reference.target) <= _SHOWN else f"{reference.target[:_SHOWN]}…"
+        target = _shown(reference.target)
         message = f"{reference.file}, line {reference.line}: {target} {reference.problem}.{hint}"
         messages[is_fatal and not reference.is_optional].append(message)
     for message in messages[False]:
         log.warning("%s", message)
     if messages[True]:
         raise BuildFailed("\n  ".join(["references that lead nowhere:", *messages[True], REMEDY]))
+
+
+def _shown(target: str) -> str:
+    """Return a target as a message has it: cut, and with the bytes that are no UTF-8 as escapes."""
+    readable = target[:_SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return readable if len(target) <= _SHOWN else f"{readable}…"
 
 
 class _Hints:
