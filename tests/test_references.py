@@ -88,7 +88,8 @@ def test_a_folder_of_a_reference_stays_but_for_slashes_that_a_server_does_not_me
 ) -> None:
     (project / "mysite/static/slashes.css").write_text(
         "a { b: url(img//dot.png) url(img%2fdot.png) url(img%2Fdot.png?a/b) url(.//img/dot.png) "
-        "url(img/%2e%2e/img/dot.png) url(..//static///img/dot.png) url(/static//img//dot.png#//y) url(img/%2e%2e) url(img%2f) }"
+        "url(img/%2e%2e/img/dot.png) url(..//static///img/dot.png) url(/static//img//dot.png#//y) "
+        "url(img/%2e%2e) url(img%2f) }"
     )
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
