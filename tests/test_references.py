@@ -255,3 +255,30 @@ def test_names_in_templates_may_have_the_other_quote() -> None:
         """{% static "it's.png" %}{% static '"b".png' as x %}{% static "a"b" %}{% static 'c'd' %}{% static "e\\"f" %}"""
     )
     assert list(static_names(text)) == [(1, "it's.png"), (1, '"b".png')]
+
+
+def test_the_ending_that_a_browser_does_not_add_is_told(build: Build, project: Path) -> None:
+    folder = project / "mysite/static"
+    (folder / "parts").mkdir()
+    (folder / "parts/index.js").write_text("")
+    (folder / "endings.js").write_text('import "./part";\nimport "./parts";\nimport "./main";\nimport "./site";\n')
+    assert build().stderr.splitlines() == [
+        "static-host: endings.js, line 2: ./parts is a folder. Did you mean parts/index.js?",
+        "static-host: references that lead nowhere:",
+        "  endings.js, line 1: ./part does not exist. Did you mean part.js?",
+        "  endings.js, line 3: ./main does not exist. Did you mean main.js?",
+        "  endings.js, line 4: ./site does not exist. Did you mean site.css?",
+        REMEDY,
+    ]
+
+
+def test_a_message_has_no_control_characters(build: Build, project: Path) -> None:
+    """A file of a package must not colour a terminal, nor begin a line of its own."""
+    (project / "mysite/static/odd.css").write_text(
+        r"a { b: url('x\1b [31m.png') url('y\a static-host ready\202e .png') }"
+    )
+    (project / "mysite/static/line.css").write_text(r"a { b: url('img/\a dot\9 .png') }")
+    assert build().stderr.splitlines()[1:-1] == [
+        r"  odd.css, line 1: x\x1b[31m.png does not exist.",
+        r"  odd.css, line 1: y\nstatic-host ready\u202e.png does not exist.",
+    ]

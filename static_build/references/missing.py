@@ -22,6 +22,7 @@ _SHOWN = 200
 """Characters of a target in a message."""
 _MAX_COMPARISONS = 2_000_000
 """What comparing names with missing ones may cost, all in all: a tree may have 100,000. About a microsecond each."""
+_ENDINGS = (".js", ".mjs", "/index.js", "/index.mjs", ".css")
 _PACKAGES = frozenset(("site-packages", "dist-packages", "node_modules"))
 
 
@@ -54,9 +55,10 @@ def report(references: Iterable[MissingReference], known: Collection[str], *, is
     messages: dict[bool, list[str]] = {True: [], False: []}
     hints = _Hints(known)
     for reference in sorted(set(references)):
-        hint = hints.nearest(reference) if reference.problem == MISSING else ""
-        target = _shown(reference.target)
-        message = f"{reference.file}, line {reference.line}: {target} {reference.problem}.{hint}"
+        near = hints.nearest(reference)
+        hint = f" Did you mean {_shown(near)}?" if near else ""
+        target = _shown(reference.target[:_SHOWN]) + "…" * (len(reference.target) > _SHOWN)
+        message = f"{_shown(reference.file)}, line {reference.line}: {target} {reference.problem}.{hint}"
         messages[is_fatal and not reference.is_optional].append(message)
     for message in messages[False]:
         log.warning("%s", message)
@@ -64,10 +66,10 @@ def report(references: Iterable[MissingReference], known: Collection[str], *, is
         raise BuildFailed("\n  ".join(["references that lead nowhere:", *messages[True], REMEDY]))
 
 
-def _shown(target: str) -> str:
-    """Return a target as a message has it: cut, and with the bytes that are no UTF-8 as escapes."""
-    readable = target[:_SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return readable if len(target) <= _SHOWN else f"{readable}…"
+def _shown(text: str) -> str:
+    """Return a text as a message has it, with escapes for what is not UTF-8 or cannot be seen."""
+    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in readable)
 
 
 class _Hints:
@@ -75,19 +77,24 @@ class _Hints:
 
     def __init__(self, known: Collection[str]) -> None:
         self._left = _MAX_COMPARISONS
+        self._known = frozenset(known)
         self._names: dict[str, list[str]] = {}
         for name in sorted(known):
             self._names.setdefault(name.rpartition("/")[2], []).append(name)
 
     def nearest(self, reference: MissingReference) -> str:
-        """Return the name whose last part is most like the missing one's, in the most similar folder, as a hint."""
+        """Return the name with the ending that a bundler would add, or else the most similar one; it may be empty."""
         wanted = reference.name or reference.target
+        complete = (wanted + ending for ending in _ENDINGS if wanted + ending in self._known)
+        return next(complete, "") or (self._similar(wanted, reference) if reference.problem == MISSING else "")
+
+    def _similar(self, wanted: str, reference: MissingReference) -> str:
+        """Return the name whose last part is most like the missing one's, in the most similar folder."""
         last = wanted.rpartition("/")[2]
         names = self._others(last, reference)
         for part in [] if names else self._most_similar(last, self._names, count=2, cutoff=0.75):
             names = names or self._others(part, reference)
-        near = self._most_similar(wanted, names, count=1, cutoff=0.0)
-        return f" Did you mean {near[0]}?" if near else ""
+        return next(iter(self._most_similar(wanted, names, count=1, cutoff=0.0)), "")
 
     def _others(self, part: str, reference: MissingReference) -> list[str]:
         return [name for name in self._names.get(part, ()) if name != reference.file]

@@ -16,6 +16,8 @@ from static_build.references.reference import Reference
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:")
 _PARTS = re.compile(r"(?P<path>[^?#]*+)(?P<rest>[\s\S]*+)")
+_REMOVED = dict.fromkeys(map(ord, "\t\n\r"))
+"""Characters that a browser drops wherever they stand in a URL."""
 _SLASH = re.compile(r"/|%2[fF]")
 _SLASHES = re.compile(r"/{2,}")
 _KEPT = "~!*@+,=&$"
@@ -45,7 +47,7 @@ def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
 
     `prefix` is the URL path of the tree, with a slash at its end.
     """
-    url = reference.target.strip("\t\n\r\f ")
+    url = reference.target.strip("\t\n\r\f ").translate(_REMOVED)
     match = _PARTS.match(url)
     path, rest = (match["path"], match["rest"]) if match else ("", "")
     if not path or path.startswith(("//", "\\\\", "/\\", "\\/")) or _SCHEME.match(path):
