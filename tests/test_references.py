@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from static_build.references import missing
 from static_build.references.templates import static_names
+from static_build.releases import BuildFailed
 from tests.builds import Build, files, manifest, settings
 
 REMEDY = "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
@@ -282,3 +286,17 @@ def test_a_message_has_no_control_characters(build: Build, project: Path) -> Non
         r"  odd.css, line 1: x\x1b[31m.png does not exist.",
         r"  odd.css, line 1: y\nstatic-host ready\u202e.png does not exist.",
     ]
+
+
+def test_hints_stop_where_they_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing, "_MAX_COMPARISONS", 500)
+    references = [missing.MissingReference("a.css", line, f"x{line}.png") for line in (1, 2, 3)]
+    with pytest.raises(BuildFailed) as caught:
+        missing.report(references, [f"x{number}.pngs" for number in range(10, 400)], is_fatal=True)
+    assert str(caught.value).splitlines()[1:-1] == [
+        "  a.css, line 1: x1.png does not exist.",
+        "  a.css, line 2: x2.png does not exist.",
+        "  a.css, line 3: x3.png does not exist.",
+    ]
+    with pytest.raises(BuildFailed, match=r"line 1: x1.png does not exist. Did you mean x11.png\?"):
+        missing.report(references, ["x11.png", "y.png"], is_fatal=True)
