@@ -300,3 +300,12 @@ def test_hints_stop_where_they_cost_too_much(monkeypatch: pytest.MonkeyPatch) ->
     ]
     with pytest.raises(BuildFailed, match=r"line 1: x1.png does not exist. Did you mean x11.png\?"):
         missing.report(references, ["x11.png", "y.png"], is_fatal=True)
+
+
+def test_a_name_whose_accents_are_spelt_in_another_way_is_told(build: Build, project: Path) -> None:
+    (project / "mysite/static/cafe\u0301.png").write_text("")
+    (project / "mysite/static/accents.css").write_text("a { b: url(caf\u00e9.png) }", encoding="utf-8")
+    assert build().stderr.splitlines()[1] == (
+        "  accents.css, line 1: caf\u00e9.png does not exist. Did you mean cafe\u0301.png? "
+        "Its accents are spelt in another way (Unicode NFC, NFD)."
+    )

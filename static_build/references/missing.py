@@ -11,6 +11,7 @@ import heapq
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from static_build.releases import BuildFailed
 
@@ -55,8 +56,7 @@ def report(references: Iterable[MissingReference], known: Collection[str], *, is
     messages: dict[bool, list[str]] = {True: [], False: []}
     hints = _Hints(known)
     for reference in sorted(set(references)):
-        near = hints.nearest(reference)
-        hint = f" Did you mean {_shown(near)}?" if near else ""
+        hint = _as_hint(hints.nearest(reference), reference.name)
         target = _shown(reference.target[:_SHOWN]) + "…" * (len(reference.target) > _SHOWN)
         message = f"{_shown(reference.file)}, line {reference.line}: {target} {reference.problem}.{hint}"
         messages[is_fatal and not reference.is_optional].append(message)
@@ -70,6 +70,13 @@ def _shown(text: str) -> str:
     """Return a text as a message has it, with escapes for what is not UTF-8 or cannot be seen."""
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in readable)
+
+
+def _as_hint(near: str, name: str) -> str:
+    """Return the hint to a name that is near; two spellings of one accent look alike."""
+    is_spelling = bool(near) and normalize("NFC", near) == normalize("NFC", name)
+    how = " Its accents are spelt in another way (Unicode NFC, NFD)." if is_spelling else ""
+    return f" Did you mean {_shown(near)}?{how}" if near else ""
 
 
 class _Hints:
