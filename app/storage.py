@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import quote, unquote, urljoin
 
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
-from django.utils.encoding import filepath_to_uri
 
 log = logging.getLogger("static_host.storage")
 
 _REST = re.compile(r"[?#]")
+_KEPT = "/~!*()'"
 _MOST_MISSED = 1000
 """Names that are logged as missing, each once: a name may be a visitor's."""
 
@@ -27,13 +27,25 @@ def candidates(name: str) -> Iterator[tuple[str, str]]:
     """Yield the files that ``{% static name %}`` may mean, the likeliest first, each with what follows it in the URL.
 
     A name is that of a file, whatever characters it has; else it ends before a query or a fragment; else it is
-    percent-encoded, as Django's own storage takes it.
+    percent-encoded, as Django's own storage takes it; else its backslashes are slashes.
     """
     yield name, ""
     match = _REST.search(name)
     path, rest = (name[: match.start()], name[match.start() :]) if match else (name, "")
     yield path, rest
     yield unquote(path).strip(), rest
+    yield path.replace("\\", "/"), rest
+
+
+def find_stored(name: str, hashed_files: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the fingerprinted name of what ``{% static name %}`` means, and what follows it in the URL."""
+    found = ((hashed_files.get(candidate), rest) for candidate, rest in candidates(name))
+    return next(((stored, rest) for stored, rest in found if stored is not None), None)
+
+
+def url_of(base_url: str, stored: str) -> str:
+    """Return the URL of a stored file. Django's ``filepath_to_uri`` would make slashes of its backslashes."""
+    return urljoin(base_url, quote(stored, safe=_KEPT).lstrip("/"))
 
 
 class StaticHostStorage(ManifestStaticFilesStorage):
@@ -49,7 +61,7 @@ class StaticHostStorage(ManifestStaticFilesStorage):
     def url(self, name: str | None, force: bool = True) -> str:  # noqa: ARG002 - Django's signature
         """Return the URL of the fingerprinted file, with the query and the fragment of `name`."""
         stored, rest = self._find(name or "")
-        return urljoin(self.base_url, str(filepath_to_uri(stored)).lstrip("/")) + rest
+        return url_of(self.base_url, stored) + rest
 
     def stored_name(self, name: str) -> str:
         """Return the fingerprinted name of `name`, or `name` itself when the manifest does not have it."""
@@ -57,10 +69,9 @@ class StaticHostStorage(ManifestStaticFilesStorage):
         return stored + rest
 
     def _find(self, name: str) -> tuple[str, str]:
-        for candidate, rest in candidates(name):
-            stored = self.hashed_files.get(self.hash_key(self.clean_name(candidate)))
-            if stored is not None:
-                return stored, rest
+        found = find_stored(name, self.hashed_files)
+        if found:
+            return found
         if name and not name.endswith("/") and name not in self._missed and len(self._missed) < _MOST_MISSED:
             self._missed.add(name)
             log.warning("{%% static %r %%} is not in the manifest; its URL has no fingerprint", name)

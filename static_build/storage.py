@@ -21,12 +21,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings as django_settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 from django.core.files.base import ContentFile
 from django.core.management import CommandError
 
 from app.exits import Stop
 from app.settings import Settings
+from app.storage import find_stored, url_of
 from static_build import bundles
 from static_build.graph import components
 from static_build.references import Lines, Reference, UnreadableError, find_references, has_references
@@ -128,12 +130,21 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         Path(self.path(hashed)).unlink(missing_ok=True)
         shutil.copy(self.path(name), self.path(hashed))
 
+    def url(self, name: str | None, force: bool = False) -> str:
+        """Return the URL of a fingerprinted file, whatever characters its name has: Django takes it for a URL."""
+        found = find_stored(name or "", self.hashed_files) if force or not django_settings.DEBUG else None
+        return url_of(self.base_url, found[0]) + found[1] if found else super().url(name or "", force)
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """Return the name as it is where it is free: Django would make slashes of its backslashes."""
+        return super().get_available_name(name, max_length) if self.exists(name) else name
+
     def hashed_name(self, name: str, content: Any = None, filename: str | None = None) -> str:
         """Return the fingerprinted name of a file, whatever characters its name has: Django takes it for a URL."""
         if content is None:
             with self.open(filename or name) as file:
                 return self.hashed_name(name, file)
-        folder, last = posixpath.split(self.clean_name(name))
+        folder, last = posixpath.split(name)
         stem, suffix = posixpath.splitext(last)
         digest = self.file_hash(name, content)
         return posixpath.join(folder, f"{stem}.{digest}{suffix}" if digest else last)
@@ -164,7 +175,8 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def _finish(self, members: list[str], links: Mapping[str, _Links], *, in_a_circle: bool) -> None:
         """Fingerprint files that have references, when everything else that they refer to has its fingerprint."""
         if in_a_circle:
-            self.hashed_files.update({self._key(name): name for name in members})
+            # not the names as they are: the fingerprints also tell which references are rewritten
+            self.hashed_files.update({self._key(name): f"{name}\0" for name in members})
             plain = {name: self._final(name, links[name]) for name in sorted(members)}
             together = sha256(b"".join(sha256(body).digest() for body in plain.values())).digest()
             for name, body in plain.items():
@@ -187,7 +199,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             self.copy(name, hashed)
 
     def _key(self, name: str) -> str:
-        return self.hash_key(self.clean_name(posixpath.normpath(name)))
+        return self.hash_key(posixpath.normpath(name))
 
     def _read(self, name: str) -> bytes:
         return Path(self.path(name)).read_bytes()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from static_build.references import Reference, UnreadableError, find_references
+from static_build.references import Lines, Reference, UnreadableError, find_references
 from static_build.references.resolve import resolve
 from static_build.references.templates import static_names
 from tests.hostile import Hostile, repeated
@@ -45,7 +45,8 @@ PARTS_OF_STYLESHEETS = (
 MARKUP = (
     "<", "<a ", "<a b='", '<a b="', "<a b=c ", "<use href='a'/>", "<!--", "<!--a-->", "<!DOCTYPE ", "<!DOCTYPE a[",
     "<![CDATA[", "<style>", "<style><![CDATA[", "<style>url(</style>", "<style>url()</style>", "<?xml-stylesheet ",
-    "<?", ">", "/>", "</", "<a style='url()'/>", "<a>",
+    "<?", ">", "/>", "</", "<a style='url()'/>", "<a>", "&amp;",
+    "<style><!--", "<style>&", "<style>&amp;", "<style><!---->",
 )
 PARTS_OF_MARKUP = (
     "<use {href='a' }/>", "<a {b }>", "<a {b='c' }>", "<style>{]]}", "<style>{<![CDATA[}</style>",
@@ -89,6 +90,7 @@ LANGUAGES = {
     "script_syntax": [],
     "stylesheet": _rows(_found_in("a.css", after="url()"), STYLESHEETS, PARTS_OF_STYLESHEETS),
     "templates": _rows(lambda text: list(static_names(text)), TEMPLATES),
+    "reference": _rows(lambda text: Lines(text).number(1), ("\r", "\n", "\r\n", "\n\r", "a")),
     "webmanifest": _rows(_found_in("a.webmanifest"), MANIFESTS, PARTS_OF_MANIFESTS),
 }
 """A module of `static_build.references` that has regular expressions → its hostile inputs."""

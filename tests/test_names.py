@@ -10,8 +10,8 @@ from urllib.parse import quote, urljoin
 import httpx
 import pytest
 
-from tests.builds import Build, manifest
-from tests.processes import serving
+from tests.builds import Build, manifest, settings
+from tests.processes import run, serving
 
 NAMES = (
     "a b.js",
@@ -113,3 +113,52 @@ def test_the_manifest_has_the_names_as_they_are(build: Build, strange: Path) -> 
     assert build().returncode == 0
     document = json.loads((strange / "staticfiles/staticfiles.json").read_text())
     assert {f"names/{name}" for name in NAMES} <= document["paths"].keys()
+
+
+def test_a_backslash_is_a_character_of_a_name(build: Build, project: Path) -> None:
+    """A browser takes one for a slash, so URLs have %5C; on the disk they are two files."""
+    folder = project / "mysite/static"
+    (folder / "back").mkdir()
+    (folder / "back/slash.txt").write_text("slash")
+    (folder / "back\\slash.txt").write_text("backslash")
+    (folder / "back.css").write_text('a { b: url("back%5Cslash.txt") url("back\\\\slash.txt") }\n')
+    (project / "mysite/templates/page.html").write_text(
+        "{% load static %}{% static 'back\\slash.txt' %} {% static 'back/slash.txt' %} {% static 'img\\dot.png' %}"
+    )
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (project / "staticfiles" / manifest(project)["back.css"]).read_text() == (
+        'a { b: url("back%5Cslash.c57aeddaffce.txt") url("back/slash.9fbbaa4cc515.txt") }\n'
+    )
+    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        urls = httpx.get(running.url).text.split()
+        assert urls == [
+            "/static/back%5Cslash.c57aeddaffce.txt",
+            "/static/back/slash.9fbbaa4cc515.txt",
+            "/static/img/dot.f829b914fc47.png",
+        ]
+        assert [httpx.get(running.url + url).text for url in urls[:2]] == ["backslash", "slash"]
+
+
+def test_collectstatic_with_our_storage_gives_such_names_their_urls(project: Path, tmp_path: Path) -> None:
+    backend = "{'staticfiles': {'BACKEND': 'static_build.storage.FingerprintStorage'}}"
+    settings(project, f"STORAGES = {backend}", f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
+    for name in ("what?.txt", "a#b.txt", "50% off.txt", "a%20b.txt", "c:d.txt", "back\\slash.txt", " x.txt"):
+        (project / "mysite/static" / name).write_text("x")
+    names = ["what?.txt", "a#b.txt", "50% off.txt", "a%20b.txt", "c:d.txt", "back\\slash.txt", " x.txt", "site.css#x"]
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(project)}
+    collected = run("django-admin", "collectstatic", "--no-input", cwd=project, **variables)
+    assert collected.returncode == 0, collected.stderr
+    url = "from django.templatetags.static import static"
+    script = f"import django; django.setup(); {url}; print(*(static(name) for name in {names!r}), sep='\\n')"
+    result = run("python", "-c", script, cwd=project, **variables)
+    assert result.stdout.splitlines() == [
+        "/static/what%3F.9dd4e461268c.txt",
+        "/static/a%23b.9dd4e461268c.txt",
+        "/static/50%25%20off.9dd4e461268c.txt",
+        "/static/a%2520b.9dd4e461268c.txt",
+        "/static/c%3Ad.9dd4e461268c.txt",
+        "/static/back%5Cslash.9dd4e461268c.txt",
+        "/static/%20x.9dd4e461268c.txt",
+        "/static/site.e8e374d844cc.css#x",
+    ], result.stderr

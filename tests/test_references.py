@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from static_build.references import missing
 from static_build.references.templates import static_names
+from static_build.releases import BuildFailed
 from tests.builds import Build, files, manifest, settings
 
 REMEDY = "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
@@ -81,6 +85,29 @@ def test_an_absolute_reference_below_the_prefix_is_rewritten(build: Build, proje
     (project / "mysite/static/absolute.css").write_text("a { background: url(/s/img/dot.png); }\n")
     assert build().returncode == 0
     assert b"/s/img/dot.f829b914fc47.png" in (project / "staticfiles" / manifest(project)["absolute.css"]).read_bytes()
+
+
+def test_a_folder_of_a_reference_stays_but_for_slashes_that_a_server_does_not_merge(
+    build: Build, project: Path
+) -> None:
+    (project / "mysite/static/slashes.css").write_text(
+        "a { b: url(img//dot.png) url(img%2fdot.png) url(img%2Fdot.png?a/b) url(.//img/dot.png) "
+        "url(img/%2e%2e/img/dot.png) url(..//static///img/dot.png) url(/static//img//dot.png#//y) "
+        "url(img/%2e%2e) url(img%2f) }"
+    )
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (project / "staticfiles" / manifest(project)["slashes.css"]).read_text() == (
+        "a { b: url(img/dot.f829b914fc47.png) url(img%2fdot.f829b914fc47.png) url(img%2Fdot.f829b914fc47.png?a/b) "
+        "url(./img/dot.f829b914fc47.png) url(img/%2e%2e/img/dot.f829b914fc47.png) "
+        "url(../static/img/dot.f829b914fc47.png) url(/static/img/dot.f829b914fc47.png#//y) "
+        "url(img/%2e%2e) url(img%2f) }"
+    )
+
+
+def test_a_target_that_is_not_utf_8_is_named_by_its_bytes(build: Build, project: Path) -> None:
+    (project / "mysite/static/latin.css").write_bytes(b"a { b: url(caf\xe9.png) }")
+    assert build().stderr.splitlines()[1] == r"  latin.css, line 1: caf\xe9.png does not exist."
 
 
 def test_what_stands_in_a_string_is_no_reference(build: Build, project: Path) -> None:
@@ -175,6 +202,36 @@ def test_pictures_and_manifests_refer_to_fingerprinted_names(build: Build, proje
     )
 
 
+def test_a_picture_is_read_as_xml(build: Build, project: Path) -> None:
+    """Character references are resolved, comments are no styles, and only attributes that CSS is in have a url()."""
+    (project / "mysite/static/a&b.png").write_text("")
+    source = (
+        '<svg xmlns="http://www.w3.org/2000/svg" data-x="url(x.png)" aria-label="url(x.png)" inkscape:label="url(x)">\n'
+        "<style><!-- a { b: url(x.png) } -->a { b: url(&quot;img/dot.png&quot;) url(a&amp;b.png) }</style>\n"
+        '<g style="fill: url(&#39;img/dot.png#x&#x27;)" mask=\'url("img/dot.png")\' title="url(x.png)"/></svg>'
+    )
+    (project / "mysite/static/icon.svg").write_text(source)
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (project / "staticfiles" / manifest(project)["icon.svg"]).read_text() == source.replace(
+        "img/dot.png", "img/dot.f829b914fc47.png"
+    ).replace("a&amp;b.png", "a&amp;b.d41d8cd98f00.png")
+
+
+def test_lines_are_counted_whatever_ends_them(build: Build, project: Path) -> None:
+    folder = project / "mysite/static"
+    (folder / "mac.css").write_bytes(b"a {}\rb {}\rc { d: url(gone.png) }\r")
+    (folder / "windows.css").write_bytes(b"a {}\r\nb {}\r\nc { d: url(gone.png) }\r\n")
+    (folder / "unread.js").write_bytes(b"import './part.js';\r\r\n\rlet x = 'y;")
+    assert build().stderr.splitlines() == [
+        "static-host: unread.js, line 4: the file cannot be read (a string is not closed); its references are kept.",
+        "static-host: references that lead nowhere:",
+        "  mac.css, line 3: gone.png does not exist.",
+        "  windows.css, line 3: gone.png does not exist.",
+        REMEDY,
+    ]
+
+
 def test_a_folder_is_no_file_and_what_leads_back_into_the_tree_is_one(build: Build, project: Path) -> None:
     source = (
         'import x from ".";\nimport "./img";\nnew URL("./", import.meta.url);\n'
@@ -195,3 +252,60 @@ def test_tags_of_templates_are_read_as_django_reads_them() -> None:
         "{%static\t'g.css'  as url%}{% static\n'h.css' %}{% static 'i' 'j' %}{% static 'k.css' % } {% static 'l.css' %}"
     )
     assert list(static_names(text)) == [(1, "a.css"), (3, "g.css")]
+
+
+def test_names_in_templates_may_have_the_other_quote() -> None:
+    text = (
+        """{% static "it's.png" %}{% static '"b".png' as x %}{% static "a"b" %}{% static 'c'd' %}{% static "e\\"f" %}"""
+    )
+    assert list(static_names(text)) == [(1, "it's.png"), (1, '"b".png')]
+
+
+def test_the_ending_that_a_browser_does_not_add_is_told(build: Build, project: Path) -> None:
+    folder = project / "mysite/static"
+    (folder / "parts").mkdir()
+    (folder / "parts/index.js").write_text("")
+    (folder / "endings.js").write_text('import "./part";\nimport "./parts";\nimport "./main";\nimport "./site";\n')
+    assert build().stderr.splitlines() == [
+        "static-host: endings.js, line 2: ./parts is a folder. Did you mean parts/index.js?",
+        "static-host: references that lead nowhere:",
+        "  endings.js, line 1: ./part does not exist. Did you mean part.js?",
+        "  endings.js, line 3: ./main does not exist. Did you mean main.js?",
+        "  endings.js, line 4: ./site does not exist. Did you mean site.css?",
+        REMEDY,
+    ]
+
+
+def test_a_message_has_no_control_characters(build: Build, project: Path) -> None:
+    """A file of a package must not colour a terminal, nor begin a line of its own."""
+    (project / "mysite/static/odd.css").write_text(
+        r"a { b: url('x\1b [31m.png') url('y\a static-host ready\202e .png') }"
+    )
+    (project / "mysite/static/line.css").write_text(r"a { b: url('img/\a dot\9 .png') }")
+    assert build().stderr.splitlines()[1:-1] == [
+        r"  odd.css, line 1: x\x1b[31m.png does not exist.",
+        r"  odd.css, line 1: y\nstatic-host ready\u202e.png does not exist.",
+    ]
+
+
+def test_hints_stop_where_they_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing, "_MAX_COMPARISONS", 500)
+    references = [missing.MissingReference("a.css", line, f"x{line}.png") for line in (1, 2, 3)]
+    with pytest.raises(BuildFailed) as caught:
+        missing.report(references, [f"x{number}.pngs" for number in range(10, 400)], is_fatal=True)
+    assert str(caught.value).splitlines()[1:-1] == [
+        "  a.css, line 1: x1.png does not exist.",
+        "  a.css, line 2: x2.png does not exist.",
+        "  a.css, line 3: x3.png does not exist.",
+    ]
+    with pytest.raises(BuildFailed, match=r"line 1: x1.png does not exist. Did you mean x11.png\?"):
+        missing.report(references, ["x11.png", "y.png"], is_fatal=True)
+
+
+def test_a_name_whose_accents_are_spelt_in_another_way_is_told(build: Build, project: Path) -> None:
+    (project / "mysite/static/cafe\u0301.png").write_text("")
+    (project / "mysite/static/accents.css").write_text("a { b: url(caf\u00e9.png) }", encoding="utf-8")
+    assert build().stderr.splitlines()[1] == (
+        "  accents.css, line 1: caf\u00e9.png does not exist. Did you mean cafe\u0301.png? "
+        "Its accents are spelt in another way (Unicode NFC, NFD)."
+    )

@@ -47,6 +47,19 @@ def test_modules_that_import_each_other_in_a_circle_change_their_names_together(
     assert not [path for path in tree.iterdir() if path.name in {a, b}]
 
 
+def test_a_circle_s_fingerprints_tell_which_of_its_references_are_rewritten(build: Build, project: Path) -> None:
+    """Below another prefix the last of these is no file of the tree's."""
+    (project / "mysite/static/self.js").write_text('import "./self.js";\nimport "/static/self.js";\n')
+    build()
+    first = manifest(project)["self.js"]
+    assert (project / "staticfiles" / first).read_text() == f'import "./{first}";\nimport "/static/{first}";\n'
+    result = build(DJANGO_STATIC_PREFIX="/s/")
+    assert (result.returncode, result.stderr) == (0, "")
+    second = manifest(project)["self.js"]
+    assert second != first
+    assert (project / "staticfiles" / second).read_text() == f'import "./{second}";\nimport "/static/self.js";\n'
+
+
 def test_names_and_references_are_django_s_own(build: Build, project: Path, tmp_path: Path) -> None:
     """Django's collectstatic, with its own storage, on Django's admin and stylesheets that refer to each other."""
     folder = project / "mysite/static"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from static_build.references.reference import Reference
 from static_build.references.stylesheet import find_references as find_in_stylesheet
@@ -24,6 +25,13 @@ _LOADING = frozenset(
     {"animate", "animateMotion", "animateTransform", "feImage", "filter", "image", "linearGradient", "mpath"}
     | {"pattern", "radialGradient", "script", "set", "textPath", "use"}
 )
+_STYLED = frozenset(
+    {"clip-path", "cursor", "fill", "filter", "marker", "marker-end", "marker-mid", "marker-start", "mask", "stroke"}
+    | {"style"}
+)
+"""Attributes that are read as CSS and may have a ``url()`` (SVG 2 §6.6)."""
+_COMMENT = re.compile(r"<!--[\s\S]*?(?:-->|\Z)")
+_CHARACTER = re.compile(r"&#?\w{1,32};|[\s\S]")
 
 
 def find_references(text: str) -> list[Reference]:
@@ -56,16 +64,27 @@ def _in_attributes(text: str, start: int, end: int, *, loads: bool) -> Iterator[
         if match["name"].rpartition(":")[2] == "href":
             if loads and value:
                 yield Reference(offset, offset + len(value), html.unescape(value), escape=html.escape)
-        elif "&" not in value and "url(" in value.lower():
-            yield from (reference.moved(offset, html.escape) for reference in find_in_stylesheet(value))
+        elif match["name"] in _STYLED and "url(" in value.lower():
+            yield from _in_css(value, offset)
 
 
 def _in_style(text: str, start: int, end: int) -> Iterator[Reference]:
     """Yield the references in a style sheet: in its CDATA sections, or in all of it where it has none."""
     sections = list(_cdata_sections(text, start, end))
-    for begin, stop in sections or [(start, end)]:
-        escape = str if sections else html.escape
-        yield from (reference.moved(begin, escape) for reference in find_in_stylesheet(text[begin:stop]))
+    for begin, stop in sections:
+        yield from (reference.moved(begin, str) for reference in find_in_stylesheet(text[begin:stop]))
+    if not sections:
+        yield from _in_css(_COMMENT.sub(lambda match: " " * len(match[0]), text[start:end]), start)
+
+
+def _in_css(text: str, offset: int) -> Iterator[Reference]:
+    """Yield the references in CSS with XML's character references; it begins at `offset` in the document."""
+    characters = [(html.unescape(match[0]), match.start()) for match in _CHARACTER.finditer(text)]
+    positions = [start for character, start in characters for _ in character]
+    positions.append(len(text))
+    for reference in find_in_stylesheet("".join(character for character, _ in characters)):
+        start, end = positions[reference.start], positions[reference.end]
+        yield replace(reference.moved(offset, html.escape), start=offset + start, end=offset + end)
 
 
 def _cdata_sections(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

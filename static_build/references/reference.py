@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+
+_BREAK = re.compile(r"\r\n?|\n")
 
 
 class Lines:
     """The lines of a text, to tell in which one a position is."""
 
     def __init__(self, text: str) -> None:
-        self._starts = [0]
-        while found := text.find("\n", self._starts[-1]) + 1:
-            self._starts.append(found)
+        self._starts = [0, *(match.end() for match in _BREAK.finditer(text))]
 
     def number(self, position: int) -> int:
         """Return the number of the line, from 1 on."""
@@ -25,7 +26,7 @@ class UnreadableError(Exception):
 
     def __init__(self, message: str, text: str, position: int) -> None:
         super().__init__(message)
-        self.line = text.count("\n", 0, position) + 1
+        self.line = Lines(text).number(position)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,10 @@ from static_build.references.reference import Reference
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:")
 _PARTS = re.compile(r"(?P<path>[^?#]*+)(?P<rest>[\s\S]*+)")
+_REMOVED = dict.fromkeys(map(ord, "\t\n\r"))
+"""Characters that a browser drops wherever they stand in a URL."""
+_SLASH = re.compile(r"/|%2[fF]")
+_SLASHES = re.compile(r"/{2,}")
 _KEPT = "~!*@+,=&$"
 """What may stand in a URL's path beside letters, digits and ``_.-`` without being taken for something else."""
 
@@ -43,7 +47,7 @@ def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
 
     `prefix` is the URL path of the tree, with a slash at its end.
     """
-    url = reference.target.strip("\t\n\r\f ")
+    url = reference.target.strip("\t\n\r\f ").translate(_REMOVED)
     match = _PARTS.match(url)
     path, rest = (match["path"], match["rest"]) if match else ("", "")
     if not path or path.startswith(("//", "\\\\", "/\\", "\\/")) or _SCHEME.match(path):
@@ -51,14 +55,15 @@ def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
     if not reference.is_url and _is_bare(path, file):
         return None
     path = path.replace("\\", "/")
-    folder, slash, last = path.rpartition("/")
-    if last in ("", ".", ".."):
+    last = _SLASH.split(path)[-1]
+    folder = _SLASHES.sub("/", path[: len(path) - len(last)])
+    if unquote(last) in ("", ".", ".."):
         return None
     decoded = unquote(path, errors="surrogateescape")
     if not path.startswith("/"):
-        return Target(_below(posixpath.dirname(file), decoded, prefix), folder + slash, rest)
+        return Target(_below(posixpath.dirname(file), decoded, prefix), folder, rest)
     name = posixpath.normpath("/" + decoded.lstrip("/"))
-    return Target(name[len(prefix) :], folder + slash, rest) if name.startswith(prefix) else None
+    return Target(name[len(prefix) :], folder, rest) if name.startswith(prefix) else None
 
 
 def _is_bare(path: str, file: str) -> bool:

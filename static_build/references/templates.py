@@ -16,7 +16,7 @@ from static_build.references.missing import MissingReference, is_of_a_package
 
 _OPENING = re.compile(r"\{[%#{]")
 _CLOSINGS = {"{%": "%}", "{#": "#}", "{{": "}}"}
-_STATIC = re.compile(r"""static\s++(?P<quote>["'])(?P<name>[^"'{]++)(?P=quote)(?:\s++as\s++\w++)?""")
+_STATIC = re.compile(r"""static\s++(?P<quote>["'])(?P<name>(?:(?!(?P=quote))[^{\\])++)(?P=quote)(?:\s++as\s++\w++)?""")
 _SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
 _LARGEST = 1 << 20
 """Bytes; what is larger was not written as a template."""
