@@ -26,6 +26,19 @@ LOGGINGS = {
         "logging.config.dictConfig({'version': 1, 'root': {'level': 'CRITICAL'}})\n"
         "logging.basicConfig(level='CRITICAL', force=True)"
     ),
+    "our own names": (
+        "_off = {'handlers': ['none'], 'level': 'CRITICAL', 'propagate': False}\n"
+        "LOGGING = {'version': 1, 'handlers': {'none': {'class': 'logging.NullHandler'}}, "
+        "'loggers': {'static_host': _off, 'static_host.build': _off}}"
+    ),
+    "every logger that there is": (
+        "import logging\n"
+        "logging.basicConfig(handlers=[logging.NullHandler()], force=True)\n"
+        "for _name in logging.root.manager.loggerDict:\n"
+        "    logging.getLogger(_name).handlers.clear()\n"
+        "    logging.getLogger(_name).propagate = True\n"
+        "    logging.getLogger(_name).setLevel(logging.CRITICAL)"
+    ),
 }
 WARNING = "static-host: vendor.js, line 2: vendor.js.map does not exist."
 
