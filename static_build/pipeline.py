@@ -214,7 +214,8 @@ class _Build:
         if not manifest.exists():
             message = f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
             raise BuildFailed(message)
-        unfolded = tuple(svgz.unfold(self.directory, self.files))
+        of_django = resources.fingerprinted(manifest.read_bytes())
+        unfolded = tuple(svgz.unfold(self.directory, self.files, of_django))
         root_files = self.settings.static_root_files
         folders = tuple(name for name in root_files if name.endswith("/"))
         names = resources.names(self.directory, lambda name: name in root_files or name.startswith(folders))
@@ -222,7 +223,6 @@ class _Build:
         if not names:
             raise BuildFailed("the project has no static files: its finders find none.")
         known = set(names)
-        of_django = resources.fingerprinted(manifest.read_bytes())
         lost = [name for name in of_django - known if not (self.directory / name).exists()]
         if lost:
             raise BuildFailed(
