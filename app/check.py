@@ -7,43 +7,28 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import click
 
 from app.exits import Stop
 from app.findings import Finding, document, is_ok, table
 from app.requirements import blamed
+from app.standard_streams import nothing_printed
 
 
 def check(as_json: bool = False) -> int:
     """Print what was found, and return the exit code. A traceback goes to standard error."""
     logging.getLogger("static_host").addHandler(logging.NullHandler())  # what it would say is among the findings
-    with _nothing_printed() if as_json else nullcontext():
+    with nothing_printed() if as_json else nullcontext():
         findings, code = examined()
     if as_json:
         click.echo(json.dumps(document(findings), indent=2))
     else:
         click.echo(table(findings, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     return code
-
-
-@contextmanager
-def _nothing_printed() -> Iterator[None]:
-    """Send to standard error what the project, or a program that it starts, prints meanwhile."""
-    sys.stdout.flush()
-    own = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        os.dup2(own, 1)
-        os.close(own)
 
 
 def examined() -> tuple[list[Finding], int]:

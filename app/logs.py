@@ -28,6 +28,8 @@ _MANAGER.loggerDict = logging.root.manager.loggerDict
 _basic_config = logging.basicConfig
 _log = logging.getLogger("static_host")
 _warnings = logging.getLogger("static_host.warnings")
+_handlers: list[logging.Handler] = []
+"""The handler of our own, as soon as there is one."""
 
 
 class JSONFormatter(logging.Formatter):
@@ -64,14 +66,13 @@ class MaskedTarget(logging.Filter):
 def configuration(form: Format = "text") -> dict[str, Any]:
     """Return what logging.config.dictConfig is told, in this process and in its workers."""
     own = {"format": "static-host: %(message)s"} if form == "text" else {"()": "app.logs.JSONFormatter"}
-    stderr = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"own": own},
-        "handlers": {"own": {**(stderr if form == "text" else {"()": "app.logs.json_handler"}), "formatter": "own"}},
+        "handlers": {"own": {"()": f"app.logs.{form}_handler", "formatter": "own"}},
         "loggers": {
-            "static_host": {"handlers": ["own"], "level": "INFO", "propagate": False},
+            _log.name: {"handlers": ["own"], "level": "INFO", "propagate": False},
             "uvicorn": {"handlers": ["own"], "level": "WARNING", "propagate": False},
         },
     }
@@ -95,6 +96,12 @@ def use(form: Format) -> None:
     turn_on()
 
 
+def text_handler() -> logging.Handler:
+    """Return what writes our records."""
+    _handlers[:] = [logging.StreamHandler(sys.stderr)]
+    return _handlers[0]
+
+
 def json_handler() -> logging.Handler:
     """Return what writes our records, and have what Python itself prints written in the same form."""
     sys.excepthook = lambda kind, error, where: _crash(kind, error, where)
@@ -106,7 +113,7 @@ def json_handler() -> logging.Handler:
     if logging.lastResort:
         logging.lastResort.setFormatter(JSONFormatter())
     logging.basicConfig = _configure
-    return logging.StreamHandler(sys.stderr)
+    return text_handler()
 
 
 def tell(stop: Stop) -> None:
@@ -119,10 +126,18 @@ def tell(stop: Stop) -> None:
 
 
 def turn_on() -> None:
-    """Turn our loggers on that the project's LOGGING has turned off."""
+    """Turn our loggers on that the project's LOGGING has turned off; its own handlers for them stay."""
     for name, logger in logging.root.manager.loggerDict.items():
         if name.partition(".")[0] in _OURS and isinstance(logger, logging.Logger):
             logger.disabled, logger.manager = False, _MANAGER
+            if name.startswith(f"{_log.name}."):
+                logger.propagate = True
+                logger.setLevel(logging.NOTSET)
+    if _handlers:
+        _log.handlers[:] = [*_handlers, *(handler for handler in _log.handlers if handler not in _handlers)]
+        _log.filters.clear()
+        _log.propagate = False
+        _log.setLevel(logging.INFO)
 
 
 def show_exceptions(settings: Any) -> None:

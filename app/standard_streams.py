@@ -73,6 +73,20 @@ def prepared() -> Iterator[None]:
     _report(output)
 
 
+@contextmanager
+def nothing_printed() -> Iterator[None]:
+    """Send to standard error what the project, or a program that it starts, prints meanwhile."""
+    sys.stdout.flush()
+    own = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(own, 1)
+        os.close(own)
+
+
 def _open_closed() -> None:
     """Give the descriptors 0 to 2 to the null device where they are closed: else the next file gets such a number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import nullcontext, redirect_stdout
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from app import logs
 from app.exits import reported
 from app.misspelt import read_settings
 from app.settings import Settings, SettingsWrong
-from app.standard_streams import prepared
+from app.standard_streams import nothing_printed, prepared
 from app.values import shown, sources
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
 
         if page:
             report.try_to_write(page)
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():  # a project may print
+        with nothing_printed() if as_json else nullcontext():  # a project may print
             settings = _with(previous, read_settings())
             built = run(settings, progress=progress.bar, verifies=verifies)
         if page:

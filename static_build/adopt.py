@@ -67,7 +67,7 @@ def _adopted(root: Path, settings: Settings) -> Made:
         raise BuildFailed(f"{root} has no files.")
     odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
     if odd:
-        raise BuildFailed(f"{root / odd} is not a regular file, and a tree has no others. Copy the tree with `cp -rL`.")
+        raise BuildFailed(f"{root / odd} is not a regular file. Remove it, or copy the tree with `cp -rL`.")
     unfolded = {name: unfold_beside(root, name, _readable(root)) for name in found if is_svgz(name)}
     aside |= {name + UNFOLDED for name, has in unfolded.items() if has}
     names = [name for name in found if name not in aside]

@@ -19,6 +19,8 @@ from compressor.templatetags.compress import CompressorMixin, CompressorNode
 from django.conf import settings
 from django.template import Context, Template, engines
 from django.template.backends.django import DjangoTemplates
+from django.template.defaulttags import ForNode
+from django.template.library import InclusionNode
 from django.template.loader_tags import IncludeNode
 from django.utils import translation
 
@@ -42,6 +44,8 @@ class Problem:
     line: int
     start: str
     reason: str
+    is_unknown: bool = False
+    """Whether the block asks for what only a request gives."""
 
     def __str__(self) -> str:
         via = "" if self.start == self.file else f" (in {self.start})"
@@ -118,8 +122,7 @@ class Blocks:
 
     def _render_node(self, node: Any, template: Template, context: _Names) -> None:
         context.missing.clear()
-        place = (_shown(node.origin.name), node.token.lineno)
-        with self._noting(place, _shown(template.origin.name)), context.push():
+        with self._noting(_place(node), _shown(template.origin.name)), context.push():
             try:
                 node.render(context)
             finally:
@@ -140,7 +143,7 @@ class Blocks:
         try:
             yield
         except NotAtABuild as error:
-            self._problems.add(Problem(*place, start, str(error)))
+            self._problems.add(Problem(*place, start, str(error), is_unknown=True))
         except Exception as error:
             is_theirs = type(error).__module__.startswith(_THEIRS)
             self._problems.add(Problem(*place, start, str(error) if is_theirs else named(error)))
@@ -161,6 +164,8 @@ class Blocks:
             if key not in self.manifest and not missing:
                 made = compress(block, context, kind, mode, name, forced=bool(settings.COMPRESS_ENABLED))
                 self.manifest[key] = made.replace(settings.COMPRESS_URL, settings.COMPRESS_URL_PLACEHOLDER)
+            if isinstance(block, CompressorNode) and not missing:
+                self._rendered.add(_place(block))
             return self.manifest.get(key, "")
 
         CompressorMixin.render_compressed = render_compressed
@@ -183,12 +188,13 @@ def _nodes(node: Any, template: Template, context: _Names, including: tuple[str,
             continue
         _set(child, context)
         included = _included(child, context)
-        with context.push(**_bound(child, context)):
-            if included is None:
-                yield from _nodes(child, template, context, including)
-            elif included.origin.name not in including:
-                with context.render_context.push_state(included):
-                    yield from _nodes(included, template, context, (*including, included.origin.name))
+        for bound in _iterations(child, context):
+            with context.push(**bound):
+                if included is None:
+                    yield from _nodes(child, template, context, including)
+                elif included.origin.name not in including:
+                    with context.render_context.push_state(included):
+                        yield from _nodes(included, template, context, (*including, included.origin.name))
 
 
 def _children(node: Any, template: Template, context: _Names) -> list[Any]:
@@ -197,6 +203,25 @@ def _children(node: Any, template: Template, context: _Names) -> list[Any]:
         return list(DjangoParser(charset="utf-8").get_nodelist(node, template, context))
     except Exception:  # what it extends is known at a request alone, or is not there
         return list(node.nodelist)
+
+
+def _iterations(node: Any, context: _Names) -> Iterator[dict[str, Any]]:
+    """Yield the names that a tag sets for what is in it, for each time that it renders that."""
+    items: list[Any] = []
+    if isinstance(node, ForNode):
+        sequence: Any = node.sequence
+        context.missing.clear()
+        with suppress(Exception):
+            items = list(sequence.resolve(context))
+        items = [] if context.missing else items[::-1] if node.is_reversed else items
+    for number, item in enumerate(items):
+        values = item if len(node.loopvars) > 1 and hasattr(item, "__iter__") else [item]
+        count = {"counter0": number, "counter": number + 1, "revcounter": len(items) - number}
+        ends = {"first": number == 0, "last": number + 1 == len(items), "revcounter0": len(items) - number - 1}
+        loop = {"forloop": count | ends | {"parentloop": context.get("forloop", {})}}
+        yield dict(zip(node.loopvars, values, strict=False)) | loop
+    if not items:  # what it goes through is known at a request alone, or nothing
+        yield _bound(node, context)
 
 
 def _bound(node: Any, context: _Names) -> dict[str, Any]:
@@ -214,7 +239,11 @@ def _bound(node: Any, context: _Names) -> dict[str, Any]:
 def _set(node: Any, context: _Names) -> None:
     """Render a tag that sets a name for what follows, as ``{% static "x.css" as name %}`` does."""
     name = next((name for each in _VARIABLES if isinstance(name := getattr(node, each, None), str)), None)
-    if name and not getattr(node, "nodelist", None):
+    if isinstance(node, InclusionNode):  # has the blocks of its template rendered with the names that it gives
+        context.missing.clear()
+        with suppress(Exception), context.push():
+            node.render(context)
+    elif name and not getattr(node, "nodelist", None):
         context.missing.clear()
         with suppress(Exception):
             node.render(context)
@@ -231,6 +260,10 @@ def _included(node: Any, context: _Names) -> Any:
         engine: Any = context.template and context.template.engine
         return template if hasattr(template, "render") else engine.get_template(template)
     return None
+
+
+def _place(node: Any) -> tuple[str, int]:
+    return _shown(node.origin.name), node.token.lineno
 
 
 def _shown(file: str) -> str:

@@ -16,12 +16,13 @@ from typing import Any
 
 from django.contrib.staticfiles.management.commands.collectstatic import Command
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 
 from app.settings import Settings
 from app.storage import StaticHostStorage
-from static_build import bundles
+from static_build import bundles, svgz
 from static_build.files import Files
 from static_build.links import links_left_out
 from static_build.own_root import is_taken
@@ -57,6 +58,11 @@ class BuildStorage(StaticHostStorage, FingerprintStorage):
     def copy(self, name: str, hashed: str) -> None:
         """Give a collected file its fingerprinted name, too."""
         self.files.link(hashed, name)
+
+    def file_hash(self, name: Any, content: Any = None) -> Any:
+        """Return the fingerprint of a file; that of an .svgz is the SVG's, which has its name in the tree."""
+        image = svgz.unfolded(content.read()) if name and content is not None and svgz.is_svgz(name) else None
+        return super().file_hash(name, content if image is None else ContentFile(image))
 
     def manifests(self) -> dict[str, bytes]:
         """Return the bundlers' manifests, which the build has read."""

@@ -25,6 +25,7 @@ from django.core.files.storage import storages
 from django.core.management import CommandError
 
 from app import compressed
+from app.findings import named
 from app.overrides import overriding
 from app.settings import Settings
 from static_build.files import Files
@@ -41,6 +42,11 @@ _CACHE = "static-host"
 _REMEDY = (
     "The build renders each block once, without a request. Take what differs out of the block, or give it each of its "
     "values in COMPRESS_OFFLINE_CONTEXT; or set COMPRESS_ENABLED = False."
+)
+_REMEDY_FOR_CONTENT = "Correct what the block names, or take it out of the block; or set COMPRESS_ENABLED = False."
+_REMEDY_OFFLINE = (
+    "It renders templates without a request and without context processors: the names that a block needs can be given "
+    "in COMPRESS_OFFLINE_CONTEXT."
 )
 
 
@@ -111,7 +117,9 @@ def _online() -> dict[str, str]:
             log.warning("django-compressor: %s. This block is sent as it is written", problem)
     if errors:
         lines = "\n  ".join(["django-compressor cannot compress these blocks at a build:", *errors])
-        raise BuildFailed(f"{lines}\n{_REMEDY}") from next(iter(blocks.exceptions), None)
+        is_unknown = any(problem.is_unknown for problem in blocks.problems)
+        remedy = _REMEDY if is_unknown else _REMEDY_FOR_CONTENT
+        raise BuildFailed(f"{lines}\n{remedy}") from next(iter(blocks.exceptions), None)
     return blocks.manifest
 
 
@@ -120,15 +128,29 @@ def _offline() -> dict[str, str]:
     from compressor.exceptions import CompressorError, OfflineGenerationError
     from compressor.management.commands.compress import Command
 
+    failed: list[str] = []
+
+    class Compress(Command):  # type: ignore[misc]
+        """Tells which templates raise an exception; the command itself says nothing of them."""
+
+        @staticmethod
+        def _compress_template(*arguments: Any) -> None:
+            try:
+                Command._compress_template(*arguments)
+            except Exception as error:
+                failed.append(f"{arguments[3].template_name}: {named(error)}")
+
     manifest: dict[str, str] = {}
     for engine in ("django", *(["jinja2"] if _has_jinja() else [])):
         try:
-            manifest |= Command().compress(engine, _EXTENSIONS, 0, False, sys.stdout)[0]
+            manifest |= Compress().compress(engine, _EXTENSIONS, 0, False, sys.stdout)[0]
         except (CommandError, CompressorError, OfflineGenerationError) as error:
             if "No 'compress' template tags found" not in str(error) and "No templates found" not in str(error):
-                raise BuildFailed(f"django-compressor: {error}") from None
-    if not manifest:
-        log.warning("django-compressor is in offline mode, but no template has a {%% compress %%} block")
+                raise BuildFailed(f"django-compressor: {str(error).rstrip('.')}. {_REMEDY_OFFLINE}") from None
+    for each in sorted(failed):
+        log.warning("django-compressor: %s. A page with this template's blocks fails. %s", each, _REMEDY_OFFLINE)
+    if not manifest and not failed:
+        log.warning("django-compressor is in offline mode, but no template has a {% compress %} block")
     return manifest
 
 

@@ -2,7 +2,8 @@
 
 Rule: what a bundler's manifest there lists is taken along in each build, as long as it is there, and so is all else in
 the folder of the manifest, which is the bundler's own, unless that is STATIC_ROOT itself. A manifest that the finders
-have, or that an earlier collection has copied, is no source. All other files are named; nothing is ever removed.
+have, or that an earlier collection has copied, is no source. All other files are named; nothing is ever removed:
+what others have put into a tree of ours is kept when that is replaced.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from app.compressed import NAME as COMPRESSOR
 from app.origin import index
 from app.origin.index import SUFFIXES
 from static_build import bundles
-from static_build.releases import BuildFailed, is_ours
+from static_build.releases import BuildFailed, free_name, is_ours
 from static_build.sources import Source
 
 FINDER = "static_build.own_root.RootFinder"
@@ -42,6 +43,10 @@ _REFUSED = (
 _LEFT_OUT = (
     "STATIC_ROOT = %s holds files that no finder and no bundler's manifest has, so the tree lacks them: %s. "
     "Put them into a static folder (STATICFILES_DIRS), or serve that directory as it is: `static-host index %s`"
+)
+_IN_TREE = (
+    "the tree at %s holds files that no finder and no bundler's manifest has: %s. They are not served. "
+    "Put them into a static folder (STATICFILES_DIRS)"
 )
 
 log = logging.getLogger("static_host.build")
@@ -149,17 +154,33 @@ def use(location: Path | None) -> None:
     settings.STATICFILES_FINDERS = [*settings.STATICFILES_FINDERS, FINDER]
 
 
-def refuse_strangers(root: Path, own: Path, known: Collection[str]) -> None:
-    """Name what lies in the static root, or in the project's own, and nowhere else. Raises BuildFailed for the former.
+def refuse_strangers(root: Path, own: Path, known: Collection[str]) -> list[str]:
+    """Name what lies in the static root, or in the project's own, and nowhere else; return what lies in a tree of ours.
 
-    `known` is what the finders have, and what is taken along.
+    `known` is what the finders have, and what is taken along. Raises BuildFailed if the static root is no tree of ours.
     """
+    in_tree: list[str] = []
     for each in {root: None, own: None}:
-        names = [] if not each.is_dir() or is_ours(each) else Contents(each).strangers(known)
-        if names and each == root:
+        names = Contents(each).strangers(known) if each.is_dir() else []
+        if names and each == root and not is_ours(each):
             raise BuildFailed(_REFUSED.format(root=root, names=_shown(names)))
-        if names:
+        if names and is_ours(each):
+            log.warning(_IN_TREE, each, _shown(names))
+        elif names:
             log.warning(_LEFT_OUT, each, _shown(names), each)
+        in_tree += names if each == root else []
+    return in_tree
+
+
+def keep(names: Iterable[str], tree: Path, root: Path) -> None:
+    """Move what others have put into `tree`, which is about to be removed, beside the static root. Raises OSError."""
+    aside = free_name(root)
+    for name in names:
+        target = aside / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).rename(target)
+    if aside.exists():
+        log.warning("what others have put into the tree before is kept as %s", aside)
 
 
 def is_taken(source: Source) -> bool:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app.origin import index
@@ -111,7 +112,7 @@ class _Build:
             refuse_inside(self.root)
             found = sources()
             refuse_clashes(found)
-            own_root.refuse_strangers(self.root, self.project.own_root, {source.name for source in found})
+            strangers = own_root.refuse_strangers(self.root, self.project.own_root, {source.name for source in found})
         ignored = dangling_links(found)
         inputs = self._inputs(found)
         with earlier_releases(self.settings, self.project.prefix) as earlier:  # let go of before anything is removed
@@ -132,7 +133,7 @@ class _Build:
         if self.verifies:
             self.verified = _verified(self.directory, self.root)
         stale = [] if self.plan.kept else [REUSED.format(name=name) for name in reused(self.before, made.resources)]
-        changed = swap(self.directory, self.root, self._is_intact)
+        changed = swap(self.directory, self.root, self._is_intact, partial(own_root.keep, strangers, root=self.root))
         if inputs and not in_the_way and inputs == self._inputs(sources()):  # nothing was changed meanwhile
             release = Path(os.path.realpath(self.root)).name
             note = record.Record(inputs, self.plan.digest, release, collected.dangling, made.warnings)
@@ -214,7 +215,8 @@ class _Build:
         if not manifest.exists():
             message = f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
             raise BuildFailed(message)
-        unfolded = tuple(svgz.unfold(self.directory, self.files))
+        of_django = resources.fingerprinted(manifest.read_bytes())
+        unfolded = tuple(svgz.unfold(self.directory, self.files, of_django))
         root_files = self.settings.static_root_files
         folders = tuple(name for name in root_files if name.endswith("/"))
         names = resources.names(self.directory, lambda name: name in root_files or name.startswith(folders))
@@ -222,7 +224,6 @@ class _Build:
         if not names:
             raise BuildFailed("the project has no static files: its finders find none.")
         known = set(names)
-        of_django = resources.fingerprinted(manifest.read_bytes())
         lost = [name for name in of_django - known if not (self.directory / name).exists()]
         if lost:
             raise BuildFailed(

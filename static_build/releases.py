@@ -91,10 +91,11 @@ def reused(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
     return []
 
 
-def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool:
+def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: Callable[[Path], None]) -> bool:
     """Make the finished tree in `directory` the one at `root`, by one rename. Raises OSError.
 
-    The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one.
+    The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one; what
+    others have put into it is then for `keep` to take out.
     """
     data = (directory / index.NAME).read_bytes()
     release = index.loads(data).releases[0].digest
@@ -110,6 +111,7 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool]) -> bool
     _link(root, target)
     with suppress(OSError):  # the new tree is in place
         _flush_one(root.parent)
+    keep(before)
     _remove_unused(target)
     return True
 
@@ -152,14 +154,14 @@ def _link(root: Path, target: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(target, root.parent))
     if root.is_dir() and not root.is_symlink():  # a copied tree, or an empty directory: a link cannot replace it
-        aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else _free_name(root)
+        aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else free_name(root)
         root.rename(aside)
         if aside.parent == root.parent:
             log.warning("%s was a directory that other tools had filled: it is kept as %s", root, aside)
     link.rename(root)
 
 
-def _free_name(root: Path) -> Path:
+def free_name(root: Path) -> Path:
     """Return where a directory that the tree takes the place of is kept."""
     names = (root.with_name(f"{root.name}.before{f'-{number}' if number > 1 else ''}") for number in count(1))
     return next(name for name in names if not os.path.lexists(name))

@@ -27,6 +27,7 @@ from django.contrib.staticfiles.utils import matches_patterns
 from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import get_commands
 
+from app.origin.index import NAME as INDEX
 from static_build.links import links_left_out
 from static_build.releases import BuildFailed
 
@@ -101,7 +102,13 @@ def sources() -> list[Source]:
 
 
 def refuse_clashes(found: Iterable[Source]) -> None:
-    """Stop where one source is a file, and another one lies in a folder of the same name."""
+    """Stop where one source is a file, and another one lies in a folder of the same name; or has the index's name."""
+    found = list(found)
+    for source in found:
+        if source.name == INDEX:
+            raise BuildFailed(
+                f"{source.file or source.path} has the name of the tree's own index. Remove or rename it."
+            )
     first: dict[str, Source] = {}
     folders: dict[str, Source] = {}
     for source in found:

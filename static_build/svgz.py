@@ -9,7 +9,7 @@ it as its gzip sibling. In a tree that other tools made the file stays what it i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from app.origin.index import SUFFIXES, UNFOLDED, Representation, digest
@@ -24,16 +24,19 @@ def is_svgz(name: str) -> bool:
     return name.lower().endswith(".svgz")
 
 
-def unfold(root: Path, files: Files) -> Iterator[str]:
-    """Write each such file below `root` as SVG, and what it was as its gzip sibling. Gives warnings. Raises OSError."""
+def unfold(root: Path, files: Files, fingerprinted: Collection[str]) -> Iterator[str]:
+    """Write each such file below `root` as SVG, and what it was as its gzip sibling. Raises OSError.
+
+    Gives a warning for each that is no gzip, unless it is the copy that is `fingerprinted`.
+    """
     for name in sorted(_names(root)):
         body = (root / name).read_bytes()
-        data = _unfolded(body)
-        if data is None:
-            yield NO_GZIP % name
-        else:
+        data = unfolded(body)
+        if data is not None:
             files.write(name, data)
             files.write(name + SUFFIXES["gzip"], body)
+        elif name not in fingerprinted:
+            yield NO_GZIP % name
 
 
 def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...]:
@@ -42,7 +45,7 @@ def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...
     There are none where the file is no gzip.
     """
     body = (root / name).read_bytes()
-    data = _unfolded(body)
+    data = unfolded(body)
     if data is None:
         return ()
     beside = root / (name + UNFOLDED)
@@ -56,7 +59,8 @@ def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...
     return (gzip, identity) if len(body) < len(data) else (identity,)
 
 
-def _unfolded(body: bytes) -> bytes | None:
+def unfolded(body: bytes) -> bytes | None:
+    """Return the SVG in the content of such a file; None where it is no gzip."""
     return decoded("gzip", body) if body else None  # for Python, nothing at all is gzip, too
 
 

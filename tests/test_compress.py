@@ -108,3 +108,32 @@ def test_its_manifest_is_of_the_templates_that_are_there(tmp_path: Path, cache: 
         assert run("static-host", "build", cwd=project, **variables).returncode == 0
         with serving(cwd=project, **variables) as running:
             assert httpx.get(f"{running.url}/").status_code == 200, running.output
+
+
+def test_an_exception_in_a_block_is_told_in_offline_mode(tmp_path: Path, cache: Path) -> None:
+    project = copied("compressed", tmp_path)
+    tags = project / "shop/templatetags/shop.py"
+    tags.parent.mkdir()
+    tags.write_text(
+        "from django import template\n"
+        "register = template.Library()\n"
+        "@register.simple_tag\n"
+        "def sheet():\n"
+        "    raise RuntimeError('no sheet today')\n"
+    )
+    with (project / "shop/settings.py").open("a") as settings:
+        settings.write("INSTALLED_APPS += ['shop']\n")
+    (project / "shop/templates/other.html").write_text(
+        "{% load compress shop %}{% compress css %}{% sheet %}{% endcompress %}"
+    )
+    result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
+    assert result.returncode == 0
+    assert "django-compressor: other.html: RuntimeError: no sheet today. A page with this" in result.stderr
+
+
+def test_a_project_without_blocks_is_told_so_in_offline_mode(tmp_path: Path, cache: Path) -> None:
+    project = copied("compressed", tmp_path)
+    (project / "shop/templates/shop.html").write_text("nothing")
+    result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
+    assert result.returncode == 0
+    assert "but no template has a {% compress %} block\n" in result.stderr

@@ -201,6 +201,12 @@ NO_REQUEST = {
     "debug": "{% compress css %}{% if debug %}x{% endif %}<style>p { color: #0f0 }</style>{% endcompress %}",
     "a page that extends": "{% extends 'base.html' %}{% block sheet %}<style>p{color:#0f0}</style>{% endblock %}",
     "a page that includes": "{% include 'head.html' with colour='#0f0' %}",
+    "a loop around it": (
+        "{% for a, colour in pairs reversed %}"
+        "{% compress css %}<style>p { color: {{ colour }}; order: {{ forloop.counter }} }</style>{% endcompress %}"
+        "{% empty %}{{ request.path }}{% endfor %}"
+    ),
+    "an inclusion tag": "{% load shop %}{% sheet_in '#0f0' %}",
     "a name": "{% compress css file basket %}<style>p { color: #0f0 }</style>{% endcompress %}",
 }
 
@@ -213,9 +219,20 @@ def test_what_needs_no_request_is_rendered(shop: Path, cache: Path, case: str) -
         "    'django.template.context_processors.static', 'django.template.context_processors.debug',",
         "    'shop.more.colours', 'shop.more.never',",
         "]}",
+        "INSTALLED_APPS += ['shop']",
+    )
+    tags = shop / "shop/templatetags/shop.py"
+    tags.parent.mkdir()
+    tags.write_text(
+        "from django import template\n"
+        "register = template.Library()\n"
+        "@register.inclusion_tag('tag.html')\n"
+        "def sheet_in(colour):\n"
+        "    return {'tagged': colour}\n"
     )
     (shop / "shop/more.py").write_text(
-        "def colours(request):\n    return {'colour': '#0f0'}\ndef never(request):\n    return {'path': request.path}\n"
+        "def colours(request):\n    return {'colour': '#0f0', 'pairs': [('a', '#0f0')]}\n"
+        "def never(request):\n    return {'path': request.path}\n"
     )
     template(
         shop,
@@ -223,12 +240,37 @@ def test_what_needs_no_request_is_rendered(shop: Path, cache: Path, case: str) -
         "base.html",
     )
     template(shop, "{% compress css %}<style>p { color: {{ colour }} }</style>{% endcompress %}", "head.html")
+    if "sheet_in" in NO_REQUEST[case]:
+        template(shop, "{% compress css %}<style>p { color: {{ tagged }} }</style>{% endcompress %}", "tag.html")
     template(shop, NO_REQUEST[case])
     result = built(shop, cache)
     assert (result.returncode, result.stderr) == (0, "")
     with opened(shop) as (running, page):
         assert "#0f0" in found(running, CSS.replace("output", "[a-z]+"), page).text
         assert "no such block" not in running.output
+
+
+def test_a_loop_s_blocks_are_all_rendered_and_an_unknown_one_s_is_an_error(shop: Path, cache: Path) -> None:
+    sheet = "{% compress css %}<style>p { order: {{ order }} }</style>{% endcompress %}"
+    block = "{% for order in ORDERS %}" + sheet + "{% endfor %}"
+    template(shop, block.replace("ORDERS", "'12'"))
+    assert built(shop, cache).returncode == 0
+    with opened(shop) as (running, page):
+        orders = [httpx.get(running.url + path).text.strip() for path in re.findall(CSS, page)]
+    assert orders == ["p{order:1}", "p{order:2}"]
+    template(shop, block.replace("ORDERS", "user.orders"))
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert "  shop/templates/shop.html, line 1: it asks for order\n" in result.stderr
+
+
+def test_a_block_that_no_request_would_mend_has_another_remedy(shop: Path, cache: Path) -> None:
+    template(shop, """{% compress css %}<link rel="stylesheet" href="https://example.com/x.css">{% endcompress %}""")
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert result.stderr.endswith(
+        "\nCorrect what the block names, or take it out of the block; or set COMPRESS_ENABLED = False.\n"
+    )
 
 
 def test_a_template_s_own_block_may_need_what_those_that_include_it_give(shop: Path, cache: Path) -> None:

@@ -180,9 +180,11 @@ def test_a_clock_that_jumps_changes_dates_and_nothing_else(
         )
         assert 0 <= float(lags[0]) < 60
         assert running.stop() == 0
-    lines = [json.loads(line) for line in running.lines if '"duration_ms"' in line]
+    lines = [json.loads(line) for line in running.lines if line[0] == "{"]
+    requests = [line for line in lines if "duration_ms" in line]
     assert {datetime.fromisoformat(line["time"]).date() for line in lines} > {datetime.now(UTC).date()}
-    assert all(0 <= line["duration_ms"] < 60_000 for line in lines)
+    assert requests
+    assert all(0 <= line["duration_ms"] < 60_000 for line in requests)
 
 
 def follows(connection: http.client.HTTPConnection, path: str, shift: timedelta) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,19 @@ LOGGINGS = {
         "import logging.config\n"
         "logging.config.dictConfig({'version': 1, 'root': {'level': 'CRITICAL'}})\n"
         "logging.basicConfig(level='CRITICAL', force=True)"
+    ),
+    "our own names": (
+        "_off = {'handlers': ['none'], 'level': 'CRITICAL', 'propagate': False}\n"
+        "LOGGING = {'version': 1, 'handlers': {'none': {'class': 'logging.NullHandler'}}, "
+        "'loggers': {'static_host': _off, 'static_host.build': _off}}"
+    ),
+    "every logger that there is": (
+        "import logging\n"
+        "logging.basicConfig(handlers=[logging.NullHandler()], force=True)\n"
+        "for _name in logging.root.manager.loggerDict:\n"
+        "    logging.getLogger(_name).handlers.clear()\n"
+        "    logging.getLogger(_name).propagate = True\n"
+        "    logging.getLogger(_name).setLevel(logging.CRITICAL)"
     ),
 }
 WARNING = "static-host: vendor.js, line 2: vendor.js.map does not exist."
@@ -87,3 +101,11 @@ def test_what_the_project_says_is_shown_as_its_own(tmp_path: Path, cache: Path) 
     as_json = run("static-host", "build", "--json", cwd=project, **variables)
     assert as_json.stdout.startswith("{\n")
     assert "printed by the settings\n" in as_json.stderr
+
+
+def test_a_document_is_all_that_is_on_standard_output(project: Path, cache: Path) -> None:
+    settings(project, "import os", "print('printed', flush=True)", "os.system('echo by a program')")
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    result = run("static-host", "build", "--json", cwd=project, **variables)
+    assert json.loads(result.stdout)["changed"] is True
+    assert result.stderr.splitlines() == ["printed", "by a program"]

@@ -154,3 +154,14 @@ def without_rights(project: Path, cache: Path) -> subprocess.CompletedProcess[st
         cwd=project,
         **variables,
     )
+
+
+def test_a_file_with_the_name_of_the_index_is_refused(build: Build, project: Path) -> None:
+    (project / "one").mkdir()
+    (project / "one/static-host.index").write_text("of another tree")
+    settings(project, "STATICFILES_DIRS = [BASE_DIR / 'one']")
+    result = build()
+    assert result.returncode == 5
+    assert result.stderr == (
+        f"static-host: {project}/one/static-host.index has the name of the tree's own index. Remove or rename it.\n"
+    )

@@ -274,3 +274,22 @@ def test_a_bundle_that_the_finders_have_is_theirs_alone(build: Build, project: P
         shutil.rmtree(source)
         assert build().returncode == 0
         assert immutable(project / "staticfiles") == {}
+
+
+def test_what_others_put_into_the_tree_is_named_and_kept_when_it_is_replaced(build: Build, project: Path) -> None:
+    assert build().stderr == ""
+    root = project / "staticfiles"
+    (root / "css").mkdir()
+    (root / "css/tailwind.css").write_text("of no manifest")
+    named = (
+        f"static-host: the tree at {root} holds files that no finder and no bundler's manifest has: css/tailwind.css. "
+        "They are not served. Put them into a static folder (STATICFILES_DIRS)\n"
+    )
+    assert build().stderr == named
+    assert (root / "css/tailwind.css").exists()
+    (project / "mysite/static/more.css").write_text("a { color: red }")
+    kept = f"static-host: what others have put into the tree before is kept as {project}/staticfiles.before\n"
+    assert build().stderr == named + kept
+    assert (project / "staticfiles.before/css/tailwind.css").read_text() == "of no manifest"
+    assert not (root / "css").exists()
+    assert build().stderr == ""
