@@ -42,10 +42,10 @@ def _maker(text: str) -> Callable[[int], str]:
     return lambda count: before + unit * count + after if opening else text * count
 
 
-def growth(hostile: Hostile) -> float:
-    """Return how many times as long an input takes that is `FACTOR` times as long, measured where it can be."""
+def growth(hostile: Hostile, least: float = MEASURABLE) -> float:
+    """Return how many times as long an input takes that is `FACTOR` times as long as one that takes `least` seconds."""
     count = 256
-    while (took := seconds(hostile, count)) < MEASURABLE:
+    while (took := seconds(hostile, count)) < least:
         count *= 2
         if count > LARGEST:
             return 1.0
@@ -53,8 +53,11 @@ def growth(hostile: Hostile) -> float:
 
 
 def is_linear(hostile: Hostile) -> bool:
-    """Whether it is, in one of several attempts: a busy machine makes some of them look worse, and none better."""
-    return any(growth(hostile) < ALLOWED for _ in range(5))
+    """Whether it is, in one of several attempts: a busy machine makes some of them look worse, and none better.
+
+    Each begins with a longer input, because at one length or another it no longer fits into a processor's cache.
+    """
+    return any(growth(hostile, MEASURABLE * 2**attempt) < ALLOWED for attempt in range(5))
 
 
 def seconds(hostile: Hostile, count: int) -> float:
