@@ -14,6 +14,9 @@ from tests.real.hosts import Hosting, in_a_container, in_a_process
 
 CHROMIUM = shutil.which("chromium")
 
+collect_ignore = ["packages"]
+"""Packages that are built; their own tests are their own affair."""
+
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
