@@ -53,8 +53,8 @@ class Levels:
 
 _BEST = Levels(br=11, zstd=22, gzip=9)
 _FAST_SHORT = Levels(br=10, zstd=9, gzip=6)
-_FAST_LONG = Levels(br=7, zstd=17, gzip=6)
-_LONG = 32 << 10
+_FAST_LONG = Levels(br=5, zstd=17, gzip=6)
+_LONG = 64 << 10
 """Bytes from which on zstd, in an eighth of the time of brotli's best, makes files that are hardly larger."""
 _DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 _LARGE = 1 << 20

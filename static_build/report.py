@@ -103,7 +103,7 @@ def advice(seconds: float, effort: str) -> list[str]:
     """Return the last line of a build whose encoding took so many seconds, all threads added up, if it was slow."""
     if seconds <= _SLOW or effort == "fast":
         return []
-    faster = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a sixth."
+    faster = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a fifth."
     return [f"static-host: encoding took {seconds:.0f} s, all threads added up. {faster}"]
 
 

@@ -15,7 +15,7 @@ from tests.releases import index_of
 LONG = "".join(f"call({number**3}, '{number**7}');\n" for number in range(9000)).encode()
 SHORT = "".join(f"a.item-{number} {{ order: {number**2} }}\n" for number in range(600)).encode()
 
-FASTER = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a sixth."
+FASTER = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a fifth."
 
 
 def test_fast_makes_every_coding_and_each_decodes_to_its_file(build: Build, project: Path) -> None:
