@@ -54,8 +54,8 @@ def allowed_hosts(project: Project, django: Any) -> Finding:
 def proxy(django: Any, ours: Settings) -> Iterator[Finding]:
     """Find who is believed about https.
 
-    uvicorn sets the scheme from X-Forwarded-Proto if the peer's address is among FORWARDED_ALLOW_IPS, and Django takes
-    that scheme, through WSGI as through ASGI. SECURE_PROXY_SSL_HEADER comes before it, and asks for no address.
+    The server sets the scheme from X-Forwarded-Proto if the peer's address is among FORWARDED_ALLOW_IPS, and Django
+    takes that scheme, through WSGI as through ASGI. SECURE_PROXY_SSL_HEADER comes before it, and asks for no address.
     """
     header = django.SECURE_PROXY_SSL_HEADER
     trusted = ours.forwarded_allow_ips

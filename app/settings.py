@@ -133,8 +133,8 @@ class Settings(BaseSettings):
         "DJANGO_STATIC_EFFORT",
         "best",
         "How much the build tries: `best` makes files that are as small as can be; `fast`, for CI and previews, takes "
-        "about a fifth of the CPU time and makes about 6 % more bytes, 13 % where no zstd is read. Each has its own "
-        "files in the cache.",
+        "about a fifth of the CPU time of encoding and makes about 6 % more bytes, 13 % where no zstd is read. Each "
+        "has its own files in the cache.",
         "best or fast",
     )
     static_missing_references: Literal["error", "warn"] = _variable(
