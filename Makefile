@@ -42,7 +42,7 @@ projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ##
 
 fuzz: .venv/test ## fuzz the readers of clients' bytes, guided by coverage, for FUZZ_SECONDS (60)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-fuzz.txt
-	PYTHONPATH=. $(BIN)/python tests/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
+	PYTHONPATH=. $(BIN)/python tests/support/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
 
 define serving
 @$(BENCH_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
@@ -98,7 +98,7 @@ sbom: .venv-sbom/run ## write sbom.json: a CycloneDX bill of materials of the lo
 	@PYTHONWARNINGS=ignore::UserWarning $(SBOM_BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible --output-file sbom.json requirements.txt
 
 audit: .venv-sbom/run ## ask for known vulnerabilities of the locked dependencies; skipped where no service answers
-	@$(SBOM_BIN)/python tests/audit.py
+	@$(SBOM_BIN)/python tests/support/audit.py
 
 # npm's lock files: `npm run lock` in benchmarks, benchmarks/versions, tests/azurite, tests/real/packages and tests/real/vite.
 lock: ## resolve Python's dependencies anew, for Python 3.11 to 3.14
@@ -126,7 +126,7 @@ help: ## list all targets
 
 $(DATA)/site.sqlite3: .venv/run
 	@mkdir -p $(DATA)
-	@$(BIN)/django-admin migrate --settings app.site.settings --verbosity 0
+	@$(BIN)/django-admin migrate --settings static_host_site.settings --verbosity 0
 	@touch $@
 
 .venv/run: requirements.txt pyproject.toml

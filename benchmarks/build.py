@@ -100,7 +100,7 @@ class Bench:
             "DJANGO_STATIC_CODINGS": codings,
             **variables,
         }
-        self._note(row, run("static_build", **self._project(), **ours))
+        self._note(row, run("static_host_build", **self._project(), **ours))
 
     def _project(self) -> dict[str, str]:
         return {"DJANGO_SETTINGS_MODULE": "settings", "BENCH_OWN": str(self._own)}

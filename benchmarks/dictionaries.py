@@ -103,7 +103,7 @@ def build(work: Path, release: int) -> dict[str, Any]:
         "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn" if release == RELEASES[0] else "error",
         "BENCH_SOURCES": str(work / "sources"),
     }
-    command = [sys.executable, "-m", "static_build", "--json", "--verify"]
+    command = [sys.executable, "-m", "static_host_build", "--json", "--verify"]
     done = subprocess.run(
         command, cwd=PROJECT, env=environment(**variables), capture_output=True, text=True, check=False
     )

@@ -41,9 +41,9 @@ SERVERS = {
         ready="ready on",
     ),
     "app": Server(
-        "this project's `app.asgi:app` in uvicorn, 10 threads",
+        "this project's `static_host.asgi:app` in uvicorn, 10 threads",
         lambda port: _module(
-            *("uvicorn", "app.asgi:app", "--http", "httptools", "--no-access-log", "--port", str(port)),
+            *("uvicorn", "static_host.asgi:app", "--http", "httptools", "--no-access-log", "--port", str(port)),
         ),
     ),
     "gunicorn": Server(
@@ -99,7 +99,7 @@ class Bench:
             "PYTHONPATH": str(HERE.parent),
         }
         _fill(work / "rows.sqlite3")
-        run("static_build", **self._variables)
+        run("static_host_build", **self._variables)
 
     def round(self, names: Sequence[str]) -> None:
         """Start each server anew, and load both of its views."""

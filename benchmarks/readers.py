@@ -12,7 +12,7 @@ import tree_sitter_css
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
-from static_build.references import Reference, UnreadableError, script, stylesheet
+from static_host_build.references import Reference, UnreadableError, script, stylesheet
 
 Reader = Callable[[str], list[str] | None]
 """Returns the targets in a text, or None where it refuses the text."""

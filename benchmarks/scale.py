@@ -23,7 +23,7 @@ LOADS = 5
 _LOAD = """
 import sys, time
 from pathlib import Path
-from app.origin.tree import load
+from static_host.origin.tree import load
 began = time.perf_counter()
 load(Path(sys.argv[1]))
 print(time.perf_counter() - began)
@@ -55,8 +55,8 @@ def measured(work: Path, count: int, rounds: int) -> Result:
         (work / "tree").unlink(missing_ok=True)
         for made in (work / ".tree.releases", work / "cache"):
             shutil.rmtree(made, ignore_errors=True)
-        cold.append(run("static_build", **variables))
-        unchanged.append(run("static_build", **variables))
+        cold.append(run("static_host_build", **variables))
+        unchanged.append(run("static_host_build", **variables))
         progress(f"{count:>8,} files: {cold[-1].wall:.2f} s cold, {unchanged[-1].wall:.2f} s unchanged")
     return Result(count, size, middle(cold), middle(unchanged), median(_load(work / "tree") for _ in range(LOADS)))
 

@@ -73,7 +73,7 @@ def _ours(place: Place) -> Server:
         lambda port: ("env", f"PORT={port}", program, "serve"),
         {
             **place.variables(),
-            **({"DJANGO_SETTINGS_MODULE": "app.site.settings"} if place.site else {}),
+            **({"DJANGO_SETTINGS_MODULE": "static_host_site.settings"} if place.site else {}),
             "ACCESS_LOG": "false",
             "DJANGO_STATIC_ROOT": str(place.tree.root),
             "DJANGO_THREADS": str(place.threads),

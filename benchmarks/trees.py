@@ -98,7 +98,7 @@ def _sources(work: Path, name: str) -> Path:
 
 def _built(work: Path, name: str, codings: str) -> Tree:
     run(
-        "static_build",
+        "static_host_build",
         DJANGO_SETTINGS_MODULE="scale_settings",
         DJANGO_STATIC_ROOT=str(work / f"tree-{name}"),
         DJANGO_STATIC_CACHE=str(work / f"cache-{name}"),

@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browsers import CHROMIUM, chromium
-from tests.builds import Build
-from tests.containers import ROOT, lacking, make_image, named
-from tests.processes import Running, run, serving
+from tests.support.browsers import CHROMIUM, chromium
+from tests.support.builds import Build
+from tests.support.containers import ROOT, lacking, make_image, named
+from tests.support.processes import Running, run, serving
+from tests.support.projects import LARGE, copied, plain_with
 
 if TYPE_CHECKING:
-    from tests.rollouts import Rollout
-
-PROJECTS = Path(__file__).parent / "projects"
-LARGE = random.Random(1).randbytes(3_000_000)
-
-
-def copied(name: str, directory: Path) -> Path:
-    """Return a copy of one of the projects, with a file that is too large to be kept in memory."""
-    project = directory / name
-    shutil.copytree(PROJECTS / name, project, ignore=shutil.ignore_patterns("__pycache__"))
-    return project
+    from tests.support.rollouts import Rollout
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The build's cache, shared by the tests of one process."""
     return tmp_path_factory.mktemp("cache")
-
-
-def plain_with(files: Mapping[str, bytes], directory: Path, cache: Path, **variables: str) -> Path:
-    """Build the project "plain" with these static files more, by name, in a new directory below `directory`."""
-    project = copied("plain", directory)
-    for name, body in files.items():
-        (project / "mysite/static" / name).write_bytes(body)
-    settings = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
-    result = run("static-host", "build", cwd=project, **settings, **variables)
-    assert result.returncode == 0, result.stderr
-    return project
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +71,7 @@ def build(project: Path, cache: Path) -> Build:
 @pytest.fixture(scope="session")
 def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
     """Three releases of one project. Tests do not change them."""
-    from tests.rollouts import rolled_out  # it needs this module
+    from tests.support.rollouts import rolled_out  # it needs this module
 
     return rolled_out(tmp_path_factory.mktemp("rollout"), cache)
 

@@ -11,9 +11,9 @@ import brotli
 import httpx
 import pytest
 
-from app.origin.index import loads
-from tests.builds import Build, files, settings
-from tests.processes import run, serving
+from static_host.origin.index import loads
+from tests.support.builds import Build, files, settings
+from tests.support.processes import run, serving
 
 LINE = b"body { margin: 0 }\n" * 50
 

@@ -15,22 +15,26 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app import content_policy, guard, protocol
-from app.environ import environ
-from app.forwarded import TrustedProxies
-from app.logs import MaskedTarget
-from app.origin import conditional, heads, negotiation, soundness
-from app.origin.index import Representation, Resource, dumps, loads
-from app.origin.memo import Memo
-from app.secret import OriginSecret
-from app.seen import _SECRET, MAX_TARGET_BYTES, address, identifier, target
-from app.storage import candidates
-from app.store import names, shelf
-from app.verify import access, cdn, client, inquiry, markup, references, scope
-from app.verify.answer import Answer
-from static_build import bundles, dictionaries, encode, own_root
-from tests.hostile import Hostile, expressions, is_linear, repeated, repeated_bytes, seconds
-from tests.hostile_files import LANGUAGES
+from static_host.checks import csp
+from static_host.http import fast_path, limits
+from static_host.middleware.forwarded import TrustedProxies
+from static_host.middleware.origin_secret import OriginSecret
+from static_host.object_store import candidate_names, disk_cache
+from static_host.origin import conditional, index_validation, negotiation, request_head
+from static_host.origin.index import Representation, Resource, dumps, loads
+from static_host.origin.response_cache import Memo
+from static_host.project.storage import candidates
+from static_host.project.wsgi_environ import environ
+from static_host.telemetry.log_configuration import MaskedTarget
+from static_host.telemetry.request_record import _SECRET, MAX_TARGET_BYTES, address, identifier, target
+from static_host.verify import browser_access, cdn, client, crawler, html, page_references, scope
+from static_host.verify.response import Answer
+from static_host_build import bundler_manifests
+from static_host_build.collect import static_root
+from static_host_build.dictionary import patterns
+from static_host_build.encode import encoder
+from tests.support.hostile import Hostile, expressions, is_linear, repeated, repeated_bytes, seconds
+from tests.support.hostile_files import LANGUAGES
 
 QUERIES = (
     *("a", "?", "&", "=", ";", "%", "#", "%25", "%2525", "%3D", "%26", "%ff", "\xff", "x={?}", "x={?code}", "{?key}="),
@@ -47,7 +51,7 @@ def resource(match: str = "", media_type: str = "text/css") -> Resource:
 
 
 def of_head(head: bytes) -> object:
-    return protocol._told(head)
+    return fast_path._told(head)
 
 
 def scope_of(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
@@ -60,67 +64,67 @@ def validators(name: str) -> Any:
 
 
 EXPRESSIONS: dict[str, list[Hostile]] = {
-    "app.storage._REST": repeated(lambda name: list(candidates(name)), "?", "#", "%", "%25", "a", " "),
-    "app.content_policy._MIDDLEWARE": repeated(content_policy._MIDDLEWARE.search, "csp", "content_", "contentsecurity"),
-    "app.content_policy._by_kind": [
+    "static_host.project.storage._REST": repeated(lambda name: list(candidates(name)), "?", "#", "%", "%25", "a", " "),
+    "static_host.checks.csp._MIDDLEWARE": repeated(csp._MIDDLEWARE.search, "csp", "content_", "contentsecurity"),
+    "static_host.checks.csp._by_kind": [
         Hostile(
-            lambda count: content_policy._by_kind({"a": resource(media_type="application/font-" + "+" * count)}),  # type: ignore[arg-type]
+            lambda count: csp._by_kind({"a": resource(media_type="application/font-" + "+" * count)}),  # type: ignore[arg-type]
             lambda count: count,
         )
     ],
-    "app.content_policy._matches": repeated(
-        lambda source: content_policy._matches(source, urlsplit("https://a/"), "/a"), "a", "a+{:}/", "{*.}", "a://{/}"
+    "static_host.checks.csp._matches": repeated(
+        lambda source: csp._matches(source, urlsplit("https://a/"), "/a"), "a", "a+{:}/", "{*.}", "a://{/}"
     ),
-    "app.forwarded._WITH_PORT": repeated_bytes(
+    "static_host.middleware.forwarded._WITH_PORT": repeated_bytes(
         lambda value: TrustedProxies(["10.0.0.0/8"]).client([value]), "1", "{:}1", "[", "[{1}", "10.0.0.1,", ",", " "
     ),
-    "app.guard._HOST": repeated_bytes(guard.is_host, "a", "[{a}", "[{:}]", "a:{1}x", "a{ }x", "a:1{ }x"),
-    "app.origin.conditional._DATES": repeated_bytes(conditional.parsed_date, "Mon, ", "0", " ", "Sunday, {0}"),
-    "app.origin.conditional._ENTITY_TAGS": repeated_bytes(
+    "static_host.http.limits._HOST": repeated_bytes(limits.is_host, "a", "[{a}", "[{:}]", "a:{1}x", "a{ }x", "a:1{ }x"),
+    "static_host.origin.conditional._DATES": repeated_bytes(conditional.parsed_date, "Mon, ", "0", " ", "Sunday, {0}"),
+    "static_host.origin.conditional._ENTITY_TAGS": repeated_bytes(
         validators("if-none-match"), ",", " ", '"', '"a",', '"a" ,', '"a", {,}x', '"a"{ }x', '{"a" , }x', '{, }"', "W/"
     ),
-    "app.origin.conditional._EACH_TAG": repeated_bytes(conditional._EACH_TAG.findall, '"', "W/", 'W/"', '"a"', '"{a}'),
-    "app.origin.conditional._RANGE": repeated_bytes(
+    "static_host.origin.conditional._EACH_TAG": repeated_bytes(conditional._EACH_TAG.findall, '"', "W/", 'W/"', '"a"', '"{a}'),
+    "static_host.origin.conditional._RANGE": repeated_bytes(
         validators("range"), "bytes={0}", "bytes={0-}", "bytes={0-0,}", "bytes={,}", "bytes={-1,}", "bytes=0-{9}x"
     ),
-    "app.origin.heads.fields": repeated_bytes(heads.fields, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
-    "app.origin.heads._LINE": repeated_bytes(heads._LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
-    "app.origin.heads._HOST": repeated_bytes(heads._HOST.fullmatch, "a", "a:{1}x", "{ }a", "a{ }x", "[{:}", "[{:}]x"),
-    "app.origin.heads._KEEPS": repeated_bytes(heads._KEEPS.fullmatch, " ", "{ }keep-alive{ }", "keep-alive{ }x"),
-    "app.origin.index.Index.__init__": [
+    "static_host.origin.request_head.fields": repeated_bytes(request_head.fields, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
+    "static_host.origin.request_head._LINE": repeated_bytes(request_head._LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
+    "static_host.origin.request_head._HOST": repeated_bytes(request_head._HOST.fullmatch, "a", "a:{1}x", "{ }a", "a{ }x", "[{:}", "[{:}]x"),
+    "static_host.origin.request_head._KEEPS": repeated_bytes(request_head._KEEPS.fullmatch, " ", "{ }keep-alive{ }", "keep-alive{ }x"),
+    "static_host.origin.index.Index.__init__": [
         Hostile(loads, lambda count: dumps("/static/", {f"{number:08}": resource() for number in range(count)}))
     ],
-    "app.origin.negotiation._ELEMENT": repeated_bytes(
+    "static_host.origin.negotiation._ELEMENT": repeated_bytes(
         negotiation.weights, "a", " ", ",", "a;", "a{ }x", "{ }a{ }", "a;q={0}", "a;q=0.{0}", "a{ }, b{ };", "br,"
     ),
-    "app.origin.negotiation._SHA_256": repeated_bytes(negotiation.held, ":", "a", ":{a}=:"),
-    "app.origin.soundness._PLAIN_MATCH": repeated(soundness.is_plain, "a", " "),
-    "app.origin.soundness._TEXT": repeated(soundness._TEXT.fullmatch, "a", "a{ }\n"),
-    "app.origin.soundness._DIGEST": repeated(soundness._DIGEST.fullmatch, "a"),
-    "app.origin.soundness._SHA_256": repeated(soundness._SHA_256.fullmatch, "a"),
-    "app.origin.soundness._OF_A_DELTA": repeated(soundness._OF_A_DELTA.fullmatch, ".", ".{a}", ".dcz", ".{a}.dcz."),
-    "app.protocol._TOLD": repeated_bytes(
+    "static_host.origin.negotiation._SHA_256": repeated_bytes(negotiation.held, ":", "a", ":{a}=:"),
+    "static_host.origin.index_validation._PLAIN_MATCH": repeated(index_validation.is_plain, "a", " "),
+    "static_host.origin.index_validation._TEXT": repeated(index_validation._TEXT.fullmatch, "a", "a{ }\n"),
+    "static_host.origin.index_validation._DIGEST": repeated(index_validation._DIGEST.fullmatch, "a"),
+    "static_host.origin.index_validation._SHA_256": repeated(index_validation._SHA_256.fullmatch, "a"),
+    "static_host.origin.index_validation._OF_A_DELTA": repeated(index_validation._OF_A_DELTA.fullmatch, ".", ".{a}", ".dcz", ".{a}.dcz."),
+    "static_host.http.fast_path._TOLD": repeated_bytes(
         of_head, "GET /{a} HTTP/1.1\r\n", "GET / HTTP/1.1{\r\nx-request-id:}", "GET / HTTP/1.1{\r\nx-}", "GET /{?} a"
     ),
-    "app.secret.OriginSecret.__init__": repeated_bytes(
+    "static_host.middleware.origin_secret.OriginSecret.__init__": repeated_bytes(
         OriginSecret("X-Secret", ["a" * 16]).is_in_head, "\r\n", "\r\nx-secret:", "\r\nx-secret:{ }", "\r\nx-s"
     ),
-    "app.seen._WORD": repeated_bytes(lambda query: target(b"/", query), *QUERIES),
-    "app.seen._SECRET": repeated_bytes(_SECRET.search, *QUERIES, "x=?{a?}", "x=;{key}", "key", "x=?{key?}", "x={;a}"),
-    "app.seen._ESCAPE": repeated_bytes(lambda query: target(b"/", b"token=%25" + query), *QUERIES),
-    "app.seen._IDENTIFIER": repeated_bytes(lambda value: identifier([(b"x-request-id", value)]), "a", " "),
-    "app.seen._HOST": repeated(lambda host: address((host, 0)), "a", "\xff", "::", " "),
-    "app.store.names._HASH": repeated(names._HASH.search, "a", "a-", "abcdefg.", "_"),
-    "app.store.shelf._OURS": repeated(shelf._OURS.fullmatch, "a", ".draft-"),
-    "app.verify.access.TYPES": [
-        row for kind in access.TYPES.values() for row in repeated(kind.fullmatch, "text/", "x-", "text/x-", "a")
+    "static_host.telemetry.request_record._WORD": repeated_bytes(lambda query: target(b"/", query), *QUERIES),
+    "static_host.telemetry.request_record._SECRET": repeated_bytes(_SECRET.search, *QUERIES, "x=?{a?}", "x=;{key}", "key", "x=?{key?}", "x={;a}"),
+    "static_host.telemetry.request_record._ESCAPE": repeated_bytes(lambda query: target(b"/", b"token=%25" + query), *QUERIES),
+    "static_host.telemetry.request_record._IDENTIFIER": repeated_bytes(lambda value: identifier([(b"x-request-id", value)]), "a", " "),
+    "static_host.telemetry.request_record._HOST": repeated(lambda host: address((host, 0)), "a", "\xff", "::", " "),
+    "static_host.object_store.candidate_names._HASH": repeated(candidate_names._HASH.search, "a", "a-", "abcdefg.", "_"),
+    "static_host.object_store.disk_cache._OURS": repeated(disk_cache._OURS.fullmatch, "a", ".draft-"),
+    "static_host.verify.browser_access.TYPES": [
+        row for kind in browser_access.TYPES.values() for row in repeated(kind.fullmatch, "text/", "x-", "text/x-", "a")
     ],
-    "app.verify.answer._OURS": repeated(lambda tag: answer(etag=tag).is_as_built, '"', '"a', "W/"),
-    "app.verify.answer.Answer.max_age": repeated(
+    "static_host.verify.response._OURS": repeated(lambda tag: answer(etag=tag).is_as_built, '"', '"a', "W/"),
+    "static_host.verify.response.Answer.max_age": repeated(
         lambda value: answer(**{"cache-control": value}).max_age, "max-age=1,", "max-age={0}", ",", "=", " "
     ),
-    "app.verify.answer.Answer.age": repeated(lambda value: answer(age=value).age, "1", " "),
-    "app.verify.cdn._has": [
+    "static_host.verify.response.Answer.age": repeated(lambda value: answer(age=value).age, "1", " "),
+    "static_host.verify.cdn._has": [
         row
         for field in ("cache-status", "x-cache", "via", "x-timer")
         for row in repeated(
@@ -128,73 +132,73 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
             *(";", "; ", ";hit{ }x", ";{ }", ";fwd{ }", "hit", "HIT_", "(CloudFront", "S{1}", " "),
         )
     ],
-    "app.verify.inquiry._COMPRESSED": repeated(inquiry._COMPRESSED.match, "image/", "application/{g}zip"),
-    "app.verify.inquiry._text": repeated(
-        lambda value: inquiry._text(answer(**{"content-type": value})),
+    "static_host.verify.crawler._COMPRESSED": repeated(crawler._COMPRESSED.match, "image/", "application/{g}zip"),
+    "static_host.verify.crawler._text": repeated(
+        lambda value: crawler._text(answer(**{"content-type": value})),
         *("charset", "charset{ }", "charset={ }", "charset ="),
     ),
     **{
-        f"app.verify.markup.{name}": repeated(
-            lambda page: list(markup.elements(page)),
+        f"static_host.verify.html.{name}": repeated(
+            lambda page: list(html.elements(page)),
             *("<", "<!", "<!--", "<!-", "<?", "</", "</a", "<a ", "<a", "<a b='", '<a b="x', "<a b=", "<a =", "<a/"),
             *("<script>", "<script>{</script}", "<style>{</}", "<title>", "<a {b }", "<a {b='c' }", "<a b{ }", "<a{ }"),
             *("<!--{-}", "<!--{--!}", "<a b='{&}'>", "<a b='&#{1}'>", "<!doctype ", "<a {'}", "<a {/}"),
         )
         for name in ("_MARKUP", "_ATTRIBUTE", "_END", "_TEXTS")
     },
-    "app.verify.references._CANDIDATE": repeated(
-        lambda text: references.of_page(f'<img srcset="{text}">', "http://a/"),
+    "static_host.verify.page_references._CANDIDATE": repeated(
+        lambda text: page_references.of_page(f'<img srcset="{text}">', "http://a/"),
         *(",", " ", "a", "a,", "a ,", "a{,}", "a{ }"),
     ),
     **{
-        f"app.verify.references.{name}": repeated(
-            lambda text: references.of_stylesheet(text, "http://a/"),
+        f"static_host.verify.page_references.{name}": repeated(
+            lambda text: page_references.of_stylesheet(text, "http://a/"),
             *("/*", "/*a", "/*{*}", "/", "url(", 'url("', "url('", "url({ }", "url(a", "url(a{ }", "@import "),
             *("@import{ }", '@import "', "@import '", "@import url(", "url(a)", 'url("a" ', 'url("{a}', "@import", "u"),
         )
         for name in ("_COMMENT", "_URL", "_IMPORT")
     },
-    "app.verify.references._FONT": repeated(references._kind_in_css, ".woff", ".", "a.ttf.", "."),
-    "app.verify.references._kind_in_css": repeated(references._kind_in_css, "?", "#", "a?"),
-    "app.verify.scope._FINGERPRINT": repeated(scope.is_fingerprinted, "http://a/{.}", "http://a/{.0123456789ab}x"),
-    "static_build.bundles.HASH": repeated(
-        lambda text: bundles._is_hashed("a", f"{text}.js"), "-", "a", "-a", "-abcdefg", "A"
+    "static_host.verify.page_references._FONT": repeated(page_references._kind_in_css, ".woff", ".", "a.ttf.", "."),
+    "static_host.verify.page_references._kind_in_css": repeated(page_references._kind_in_css, "?", "#", "a?"),
+    "static_host.verify.scope._FINGERPRINT": repeated(scope.is_fingerprinted, "http://a/{.}", "http://a/{.0123456789ab}x"),
+    "static_host_build.bundler_manifests.HASH": repeated(
+        lambda text: bundler_manifests._is_hashed("a", f"{text}.js"), "-", "a", "-a", "-abcdefg", "A"
     ),
-    "static_build.bundles._BASE32": repeated(
-        lambda text: bundles._is_hashed(None, f"a.{text}.js"), "A", "2", "a", "A-", "ABCDEFGH."
+    "static_host_build.bundler_manifests._BASE32": repeated(
+        lambda text: bundler_manifests._is_hashed(None, f"a.{text}.js"), "A", "2", "a", "A-", "ABCDEFGH."
     ),
-    "static_build.bundles._ONLY_HASH": repeated(bundles.is_hash, "a", "0", "a0", "{a}g"),
-    "static_build.dictionaries._TYPES": repeated(
-        dictionaries._TYPES.match, "application/{+}", "application/{a+}j", "text"
+    "static_host_build.bundler_manifests._ONLY_HASH": repeated(bundler_manifests.is_hash, "a", "0", "a0", "{a}g"),
+    "static_host_build.dictionary.patterns._TYPES": repeated(
+        patterns._TYPES.match, "application/{+}", "application/{a+}j", "text"
     ),
-    "static_build.dictionaries._MEANT": repeated(dictionaries._written, "*", "(", "\\", "é"),
-    "static_build.dictionaries._STAR": repeated(dictionaries._STAR.split, "*", "\\", "\\*"),
-    "static_build.own_root._HASHED": repeated(
-        own_root._plain, "a", ".", ".0123456789ab", "{.0123456789ab}.", "a.0123456789ab.{a}."
+    "static_host_build.dictionary.patterns._MEANT": repeated(patterns._written, "*", "(", "\\", "é"),
+    "static_host_build.dictionary.patterns._STAR": repeated(patterns._STAR.split, "*", "\\", "\\*"),
+    "static_host_build.collect.static_root._HASHED": repeated(
+        static_root._plain, "a", ".", ".0123456789ab", "{.0123456789ab}.", "a.0123456789ab.{a}."
     ),
-    "static_build.encode._SOURCE_MAP": repeated_bytes(
-        encode.after_the_fingerprint,
+    "static_host_build.encode.encoder._SOURCE_MAP": repeated_bytes(
+        encoder.after_the_fingerprint,
         *("sourceMappingURL=", "sourceMappingURL={.map}", "sourceMappingURL=a.map{ }x", "//# s"),
     ),
 }  # fmt: skip
 NEVER_FOREIGN = {
-    "app.overrides._NAMES": "names of Django's settings",
-    "app.misspelt.misspelt": "names of the operator's variables",
-    "app.inspection._header_refused": "a setting of the project's",
-    "app.store.names.Fingerprinted.__init__": "the operator's own expression (DJANGO_STATIC_IMMUTABLE_PATTERN)",
-    "app.values._HOST": "the operator's variables",
-    "app.values._TAKEN": "the operator's variables",
-    "app.values._refusal": "the operator's variables",
-    "app.values.age": "the operator's variables",
-    "app.values.path": "the operator's variables",
-    "app.values.pattern": "the operator's variables",
-    "app.values.secrets": "the operator's variables",
-    "app.values.shown": "the operator's variables",
-    "app.values.url_prefix": "the operator's variables, and STATIC_URL",
-    "static_build.adopt._immutable": "the operator's own expression",
-    "static_build.pipeline._Build._made": "the operator's own expression, and one of ours",
+    "static_host.project.overrides._NAMES": "names of Django's settings",
+    "static_host.conf.misspelled.misspelt": "names of the operator's variables",
+    "static_host.checks.settings._header_refused": "a setting of the project's",
+    "static_host.object_store.candidate_names.Fingerprinted.__init__": "the operator's own expression (DJANGO_STATIC_IMMUTABLE_PATTERN)",
+    "static_host.conf.validators._HOST": "the operator's variables",
+    "static_host.conf.validators._TAKEN": "the operator's variables",
+    "static_host.conf.validators._refusal": "the operator's variables",
+    "static_host.conf.validators.age": "the operator's variables",
+    "static_host.conf.validators.path": "the operator's variables",
+    "static_host.conf.validators.pattern": "the operator's variables",
+    "static_host.conf.validators.secrets": "the operator's variables",
+    "static_host.conf.validators.shown": "the operator's variables",
+    "static_host.conf.validators.url_prefix": "the operator's variables, and STATIC_URL",
+    "static_host_build.adopt._immutable": "the operator's own expression",
+    "static_host_build.pipeline._Build._made": "the operator's own expression, and one of ours",
 }
-LEXERS = "static_build.references."
+LEXERS = "static_host_build.references."
 
 FUNCTIONS = {
     "a request's environ": [
@@ -215,20 +219,20 @@ FUNCTIONS = {
     ),
     "the codings of an answer": repeated(lambda coding: client._decoded(coding, b"a" * 4096), "gzip,", ",", "br, "),
     "the URLs of a page": repeated(
-        lambda text: references.of_page(text, "http://a/"),
+        lambda text: page_references.of_page(text, "http://a/"),
         *("<img src=a>", "<base href=/{b/}><img src=a>", "<img src={../}>"),
     ),
     "the prefixes of a page": [
         Hostile(
             lambda found: list(map(scope.Scope.of(found, "http://a/").covers, [each.url for each in found])),
             lambda count: [
-                references.Reference(f"http://a/{each}/a.0123456789ab.css", "style") for each in range(count)
+                page_references.Reference(f"http://a/{each}/a.0123456789ab.css", "style") for each in range(count)
             ],
         )
     ],
-    "the names of an index from elsewhere": repeated(lambda name: soundness.is_sound(name, resource()), "a/", "a", "/"),
+    "the names of an index from elsewhere": repeated(lambda name: index_validation.is_sound(name, resource()), "a/", "a", "/"),
     "the outputs of a bundler's manifest": [
-        Hostile(lambda data: bundles.outputs({"manifest.json": data}, {"a.js"}), make)
+        Hostile(lambda data: bundler_manifests.outputs({"manifest.json": data}, {"a.js"}), make)
         for make in (
             lambda count: json.dumps({"a.js": "a/" * count}).encode(),
             lambda count: json.dumps({"a.js": "?" * count, "files": {}}).encode(),
@@ -239,7 +243,7 @@ FUNCTIONS = {
             lambda count: b"[" * count,
         )
     ],
-    "a policy": repeated(content_policy.parsed, "a ", ";", "a;", "default-src {a }"),
+    "a policy": repeated(csp.parsed, "a ", ";", "a;", "default-src {a }"),
 }  # fmt: skip
 
 

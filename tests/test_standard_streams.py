@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.origin.index import loads
-from tests.builds import Build
-from tests.conftest import plain_with
-from tests.processes import SCRIPTS, environment, run, serving
+from static_host.origin.index import loads
+from tests.support.builds import Build
+from tests.support.processes import SCRIPTS, environment, run, serving
+from tests.support.projects import plain_with
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMMANDS = {

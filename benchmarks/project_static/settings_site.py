@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from app.site import settings as site
+from static_host_site import settings as site
 
 globals().update({name: value for name, value in vars(site).items() if name.isupper()})
 

@@ -19,9 +19,9 @@ from typing import Protocol
 
 import httpx
 
-from tests import containers
-from tests.containers import HARDENED, call, image_of, inspected, logs, published, running, stopped_in, wait_for
-from tests.processes import run, serving
+from tests.support import containers
+from tests.support.containers import HARDENED, call, image_of, inspected, logs, published, running, stopped_in, wait_for
+from tests.support.processes import run, serving
 
 DATA = "/var/lib/static-host/data"
 """The one directory of the image that the container's user may write to, where a volume is mounted on it."""

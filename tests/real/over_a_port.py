@@ -33,14 +33,14 @@ from django.test import client as django_client
 from django.test.testcases import LiveServerThread
 from django.utils import timezone, translation
 
-from app import health
-from app.address import listening
-from app.asgi import Front
-from app.bridge import Threaded
-from app.origin.responder import Responder
-from app.origin.tree import load
-from app.server import configuration
-from app.settings import Settings
+from static_host import health
+from static_host.asgi import Front
+from static_host.conf.settings import Settings
+from static_host.origin.responder import Responder
+from static_host.origin.tree import load
+from static_host.project.wsgi_bridge import Threaded
+from static_host.server.listener import listening
+from static_host.server.serve import configuration
 from tests.real.messages import (
     SAFE,
     SENT,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import environment, run
+from tests.support.processes import environment, run
 
 pytestmark = pytest.mark.timeout(1600)
 

@@ -12,19 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from static_build.references import UnreadableError
-from static_build.references.script import find_references
-from tests.builds import manifest
-from tests.conftest import copied
+from static_host_build.references import UnreadableError
+from static_host_build.references.script import find_references
 from tests.forms import Form
 from tests.forms.imports import FOLLOWED
 from tests.forms.names import NAMES
 from tests.forms.slashes import SLASHES
 from tests.forms.stylesheets import STYLESHEETS
 from tests.forms.untouched import UNTOUCHED
-from tests.processes import environment, run
 from tests.real.test_vite import NODE
 from tests.real.trees import compare, resolve
+from tests.support.builds import manifest
+from tests.support.processes import environment, run
+from tests.support.projects import copied
 
 RUN = Path(__file__).parent / "modules/run.mjs"
 

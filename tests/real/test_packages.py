@@ -16,11 +16,11 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.builds import settings
-from tests.conftest import copied
-from tests.processes import run
 from tests.real.test_vite import NODE
 from tests.real.trees import Findings, compare
+from tests.support.builds import settings
+from tests.support.processes import run
+from tests.support.projects import copied
 
 PACKAGES = Path(__file__).parent / "packages"
 SITE, MODULES = PACKAGES / "site-packages", PACKAGES / "node_modules"
@@ -34,7 +34,7 @@ PARTS = {
 }
 """Of these packages ``make projects`` serves only some folders."""
 IGNORED = ["mermaid.core*", "mermaid.esm", "mermaid.esm.mjs", "mermaid.js", "mermaid.js.map", "*.ts", "*.cts", "*.mts"]
-STORAGE = "STORAGES = {'staticfiles': {'BACKEND': 'static_build.storage.FingerprintStorage'}}"
+STORAGE = "STORAGES = {'staticfiles': {'BACKEND': 'static_host_build.storage.FingerprintStorage'}}"
 WARNING = re.compile(
     r"(?P<file>\S+), line \d+: (?P<target>\S+) (?:does not exist|is a folder)\.(?: Did you mean \S+\?)?"
 )

@@ -12,10 +12,10 @@ from playwright.sync_api import Browser
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
-from tests.conftest import copied
-from tests.processes import run
 from tests.real.hosts import Host, Hosting
 from tests.real.pages import check_page, watched
+from tests.support.processes import run
+from tests.support.projects import copied
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.processes import environment
 from tests.real.hosts import Hosting, Served
 from tests.real.pages import check_file, check_page, watched
+from tests.support.processes import environment
 
 
 def node() -> tuple[int, ...]:

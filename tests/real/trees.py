@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
-from tests.processes import environment
+from tests.support.processes import environment
 
 JUDGE = Path(__file__).parent / "modules/judge.mjs"
 SUFFIXES = (".js", ".mjs", ".css")

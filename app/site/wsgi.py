@@ -1,9 +1,0 @@
-"""The WSGI application of the bundled site."""
-
-import os
-
-from django.core.wsgi import get_wsgi_application
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "app.site.settings")
-
-application = get_wsgi_application()

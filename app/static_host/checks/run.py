@@ -1,0 +1,50 @@
+"""``static-host check``: what `serve` does at its start, tried without serving; and what it has no time for.
+
+Rule: whatever goes wrong is a finding, even that the program itself cannot be loaded: a document is always printed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+from contextlib import nullcontext
+
+import click
+
+from static_host.errors import Stop
+from static_host.findings import Finding, document, is_ok, table
+from static_host.installed_packages import blamed
+from static_host.standard_streams import nothing_printed
+
+
+def check(as_json: bool = False) -> int:
+    """Print what was found, and return the exit code. A traceback goes to standard error."""
+    logging.getLogger("static_host").addHandler(logging.NullHandler())  # what it would say is among the findings
+    with nothing_printed() if as_json else nullcontext():
+        findings, code = examined()
+    if as_json:
+        click.echo(json.dumps(document(findings), indent=2))
+    else:
+        click.echo(table(findings, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+    return code
+
+
+def examined() -> tuple[list[Finding], int]:
+    """Return all findings, and the exit code."""
+    try:
+        from static_host.checks.sequence import examination, stopped
+        from static_host.server import serve  # noqa: F401 - what `serve` imports
+    except Exception as error:
+        wrong = blamed(error)
+        if wrong is None:
+            raise
+        return [Finding("error", "packages", str(wrong), wrong.remedy)], wrong.exit_code
+    findings: list[Finding] = []
+    try:
+        for finding in examination():
+            findings.append(finding)  # noqa: PERF402 - those before a Stop count
+    except Stop as stop:
+        return [*findings, stopped(stop)], stop.exit_code
+    return findings, 0 if is_ok(findings) else 1

@@ -1,0 +1,231 @@
+"""What the project's settings and ours mean together for a site that is served from here.
+
+Rule: a finding says what happens, to whom, and what to set instead; settings that have their intended effect are not
+remarked on. The functions change nothing: those over Django's settings are for the time before ours are laid over them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from static_host.conf.settings import Settings
+from static_host.findings import Finding, listed
+from static_host.origin.index import Index
+from static_host.project import compressor
+from static_host.project.project import Project
+from static_host.project.script_name import with_script_name
+
+FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
+SECURITY = "django.middleware.security.SecurityMiddleware"
+
+
+def debug(project: Project, django: Any) -> Finding:
+    """Find debug mode."""
+    if not django.DEBUG:
+        return Finding("ok", "debug", "DEBUG = False")
+    value = "True" if django.DEBUG is True else f"{django.DEBUG!r}, a {type(django.DEBUG).__name__} that counts as true"
+    found = f"DEBUG = {value}: whoever meets an error reads the project's code, its settings and the request"
+    remedy = "Unset DJANGO_DEBUG" if project.is_bundled else "Set DEBUG = False"
+    return Finding("warning", "debug", found, f"{remedy} wherever others than developers can reach the site.")
+
+
+def allowed_hosts(project: Project, django: Any) -> Finding:
+    """Find hosts that are missing, and a check of them that is switched off."""
+    hosts = list(django.ALLOWED_HOSTS)
+    name = "DJANGO_ALLOWED_HOSTS" if project.is_bundled else "ALLOWED_HOSTS"
+    remedy = f"Set {name} to the host names of the site; health checks at /healthz need none."
+    if "*" in hosts:
+        found = f"ALLOWED_HOSTS = {hosts}: links that Django makes, those in its mails too, name any host that is sent"
+        return Finding("warning", "allowed-hosts", found, remedy)
+    if hosts:
+        return Finding("ok", "allowed-hosts", f"ALLOWED_HOSTS = {hosts}")
+    if django.DEBUG:
+        found = "ALLOWED_HOSTS = []: only localhost is answered, and with DEBUG = False nobody, but with 400"
+        return Finding("warning", "allowed-hosts", found, remedy)
+    found = "ALLOWED_HOSTS = [] with DEBUG = False: Django answers every request with 400"
+    return Finding("error", "allowed-hosts", found, remedy)
+
+
+def proxy(django: Any, ours: Settings) -> Iterator[Finding]:
+    """Find who is believed about https.
+
+    The server sets the scheme from X-Forwarded-Proto if the peer's address is among FORWARDED_ALLOW_IPS, and Django
+    takes that scheme, through WSGI as through ASGI. SECURE_PROXY_SSL_HEADER comes before it, and asks for no address.
+    """
+    header = django.SECURE_PROXY_SSL_HEADER
+    trusted = ours.forwarded_allow_ips
+    if header:
+        yield _header_refused(header) or _header_believed(tuple(header), ours)
+    if trusted == ("*",):
+        found = (
+            "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of everyone who reaches "
+            f"HOST={ours.host}; a client that does so without the proxy can forge https, and its address"
+        )
+        remedy = "Name the addresses or networks of the proxy, or let nobody else reach the port."
+        yield Finding("info" if _only_from_here(ours) else "warning", "forwarded-allow-ips", found, remedy)
+    elif not header:
+        yield from _proxies_believed(django, trusted)
+
+
+def _header_refused(header: Any) -> Finding | None:
+    """Find a header that Django cannot look for, or never finds (its names are those of WSGI: PEP 3333)."""
+    remedy = "Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO', 'https')."
+    if not isinstance(header, tuple | list) or len(header) != 2:
+        found = f"SECURE_PROXY_SSL_HEADER = {header!r} is no pair of texts: Django answers every request with 500"
+        return Finding("error", "proxy-ssl-header", found, remedy)
+    if not re.fullmatch(r"HTTP_[A-Z0-9_]+", str(header[0])):
+        found = f"SECURE_PROXY_SSL_HEADER = {header!r} names no header as Django has them: nobody is believed"
+        return Finding("warning", "proxy-ssl-header", found, remedy)
+    return None
+
+
+def _header_believed(header: tuple[str, ...], ours: Settings) -> Finding:
+    found = (
+        f"SECURE_PROXY_SSL_HEADER = {header}: Django believes this header of everyone who reaches HOST={ours.host}, "
+        "whatever FORWARDED_ALLOW_IPS says; a client that does so without the proxy can forge https"
+    )
+    remedy = (
+        "Remove it, and name the proxy in FORWARDED_ALLOW_IPS: the server then takes the scheme from X-Forwarded-Proto "
+        "itself, of the proxy alone."
+        if header[0] == FORWARDED_PROTO
+        else "Let nobody but the proxy reach the port, and let the proxy set or remove this header in every request."
+    )
+    return Finding("info" if _only_from_here(ours) else "warning", "proxy-ssl-header", found, remedy)
+
+
+def _proxies_believed(django: Any, trusted: tuple[str, ...]) -> Iterator[Finding]:
+    redirects = django.SECURE_SSL_REDIRECT and SECURITY in django.MIDDLEWARE
+    names = ", ".join(trusted)
+    only_here = all(ip_network(part).is_loopback for part in trusted)
+    if redirects and only_here:
+        found = (
+            f"SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of {names or 'nobody'} alone: behind a "
+            "proxy at another address that ends TLS, every page redirects to itself without end"
+        )
+        remedy = "Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy."
+        yield Finding("warning", "ssl-redirect", found, remedy)
+    elif not only_here:
+        found = (
+            "SECURE_PROXY_SSL_HEADER is not set, and need not be: the server itself takes the scheme from "
+            f"X-Forwarded-Proto, of {names} alone (FORWARDED_ALLOW_IPS)"
+        )
+        loop = "A proxy at another address would be redirected without end: name all of them." if redirects else ""
+        yield Finding("info", "proxy-ssl-header", found, loop)
+
+
+def _only_from_here(ours: Settings) -> bool:
+    """Whether only this machine can reach the address that is listened on."""
+    try:
+        return ip_address(ours.host).is_loopback
+    except ValueError:
+        return ours.host == "localhost"
+
+
+def static_root(project: Project, django: Any) -> Iterator[Finding]:
+    """Find a static root where others write, or where the build reads."""
+    root = _placed(project.static_root)
+    media = django.MEDIA_ROOT
+    remedy = "Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own."
+    if media and root.is_relative_to(Path(media).resolve()):
+        found = f"the static root {root} lies in MEDIA_ROOT = {str(media)!r}: an upload can change what was built"
+        yield Finding("warning", "static-root", found, remedy)
+    sources = django.STATICFILES_DIRS if isinstance(django.STATICFILES_DIRS, list | tuple) else ()
+    paths = (source[1] if isinstance(source, list | tuple) else source for source in sources)
+    if any(_placed(Path(path)) == root for path in paths):
+        found = f"the static root {root} is one of STATICFILES_DIRS: a build collects what the last one made"
+        yield Finding("error", "static-root", found, remedy)
+
+
+def _placed(path: Path) -> Path:
+    """Return where the path lies, not where it leads: the static root is a symbolic link to a release."""
+    path = path.absolute()
+    return path.parent.resolve() / path.name
+
+
+def media_url(project: Project, django: Any, prefix: str) -> Iterator[Finding]:
+    """Find uploads whose URLs are those of static files; `prefix` is that of the tree.
+
+    Static files come first, so Django, or what serves MEDIA_ROOT, is never asked for such an upload.
+    """
+    own = str(django._wrapped.MEDIA_URL)  # it may be lazy
+    if not own:  # Django then has "/", which nothing is served below
+        return
+    media = urlsplit(with_script_name(own, django.FORCE_SCRIPT_NAME))
+    path = unquote(f"{media.path.rstrip('/')}/")
+    remedy = "Set MEDIA_URL to a path of its own, for example '/media/'."
+    for served in _static_paths(project, django, prefix, media.netloc):
+        if path.startswith(served):
+            found = (
+                f"MEDIA_URL = {own!r} lies in {served}, where everything comes from the static tree: uploads are a 404"
+            )
+            yield Finding("warning", "media-url", found, remedy)
+            return
+        if served.startswith(path):
+            found = (
+                f"MEDIA_URL = {own!r}, and static files are served at {served}: an upload whose name begins with "
+                f"{served.removeprefix(path)!r} is a 404"
+            )
+            yield Finding("warning", "media-url", found, remedy)
+            return
+
+
+def _static_paths(project: Project, django: Any, prefix: str, host: str) -> Iterator[str]:
+    """Give the paths below which static files are served on a host; "" is the page's own."""
+    cdn = urlsplit(f"{project.host}{prefix}")
+    if host and host.lower() == cdn.netloc.lower():
+        yield cdn.path
+    if not host or host.partition(":")[0].lower() in django.ALLOWED_HOSTS:
+        yield from project.prefixes(prefix)
+
+
+def static_url(project: Project, index: Index) -> Iterator[Finding]:
+    """Find URLs that the project has by heart, and that are not where its files are."""
+    given = project.settings.static_prefix
+    prefix = given or index.prefix
+    served, own = urlsplit(project.host + prefix), urlsplit(project.static_url or "")
+    same = (own.netloc, own.path) == (served.netloc, served.path) if own.netloc else own.path in ("", prefix)
+    if not same:
+        found = (
+            f"STATIC_URL = {project.static_url!r}, but files are served at {served.geturl()}: `{{% static %}}` gives "
+            "the latter; what has the former by heart (scripts, other settings) asks for files that are not there"
+        )
+        wanted = served.geturl() if own.netloc else prefix
+        rebuild = "unset DJANGO_STATIC_PREFIX and build the tree again" if given else "build the tree again"
+        other = rebuild if own.path != prefix else "correct DJANGO_STATIC_HOST"
+        yield Finding("warning", "static-url", found, f"Set STATIC_URL = {wanted!r}, or {other}.")
+    if given and given != index.prefix:
+        found = (
+            f"DJANGO_STATIC_PREFIX={given}, but the tree was built for {index.prefix}: files that refer to others by "
+            "an absolute path refer to those below the latter"
+        )
+        yield Finding("warning", "static-prefix", found, "Build the tree again with the same DJANGO_STATIC_PREFIX.")
+
+
+def manifest(index: Index, names: Mapping[str, str]) -> Finding:
+    """Find names that pages ask for, and that the tree does not have: `names` is Django's manifest as it was read."""
+    missing = sorted(set(names.values()).difference(index))
+    if missing:
+        found = f"Django's manifest names {listed(missing)}, which the tree does not have: pages ask for them in vain"
+        return Finding("error", "manifest", found, "Build the tree again.")
+    if not names:
+        found = "the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint"
+        return Finding("warning", "manifest", found, "Build it with `static-host build`.")
+    return Finding("ok", "manifest", f"all {len(names)} names of Django's manifest are in the tree")
+
+
+def django_compressor(django: Any, root: Path) -> Iterator[Finding]:
+    """Find that the tree has nothing of what django-compressor's blocks are rendered from."""
+    is_offline = compressor.is_offline(django)
+    if not (is_offline or compressor.is_online(django)) or (root / compressor.manifest_name(django)).exists():
+        return
+    remedy = "Build it again, with the settings that it is served with."
+    if is_offline:
+        found = "COMPRESS_OFFLINE = True, but the tree has nothing of django-compressor's: pages with a block fail"
+        yield Finding("error", "compressor", found, remedy)
+    else:
+        yield Finding("warning", "compressor", compressor.NONE, remedy)

@@ -1,0 +1,98 @@
+"""Django's system checks: for `dev` as ``manage.py runserver`` runs them, for `check` each by itself.
+
+Rule: a check that raises an exception is told of and takes no other with it; and no check asks a database.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from static_host.errors import Stop
+from static_host.findings import Finding, Level, named
+from static_host.project.overrides import overrides
+
+log = logging.getLogger("static_host")
+
+COVERED = frozenset({"security.W018", "security.W020", "staticfiles.E002"})
+"""Django's checks of DEBUG, ALLOWED_HOSTS and STATIC_ROOT, which have a finding of ours in their place."""
+
+
+class ChecksFailed(Stop):
+    """The system checks find errors; the message is Django's own."""
+
+    exit_code = 1
+
+
+def refuse_errors(name: str) -> None:
+    """Run the checks of the project `name` as ``runserver`` does. Prints what is no error. Raises ChecksFailed."""
+    from django.conf import settings
+    from django.core.management.base import BaseCommand, SystemCheckError
+
+    silenced = settings.SILENCED_SYSTEM_CHECKS
+    settings.SILENCED_SYSTEM_CHECKS = [*silenced, "staticfiles.E002"]  # nothing lies in the static root here
+    try:
+        BaseCommand().check()
+    except SystemCheckError as errors:
+        raise ChecksFailed(f"Django's system checks find errors in {name}:\n{errors}") from None
+    except (Exception, SystemExit):
+        what = "one of Django's system checks raised an exception, and the others were not run:"
+        log.exception("%s", "\n".join([what, *overrides()]))
+    finally:
+        settings.SILENCED_SYSTEM_CHECKS = silenced
+
+
+def tell_of_migrations() -> None:
+    """Print what ``runserver`` prints of migrations that are not applied; for a thread of its own."""
+    from django.core.management.base import BaseCommand
+    from django.db import connections
+
+    try:
+        BaseCommand(stdout=sys.stderr).check_migrations()
+    except (Exception, SystemExit) as error:
+        log.warning("whether all migrations are applied could not be found out: %s", named(error))
+    finally:
+        connections.close_all()
+
+
+def findings() -> Iterator[Finding]:
+    """Run the checks, those for deployment too, each by itself, but none that is tagged for databases."""
+    from django.core.checks import Tags
+    from django.core.checks.registry import registry
+
+    for check in registry.get_checks(include_deployment_checks=True):
+        if Tags.database not in check.tags:
+            yield from _of_check(check)
+
+
+def _of_check(check: Callable[..., Any]) -> list[Finding]:
+    from django.db import Error
+
+    name = f"{check.__module__}.{getattr(check, '__qualname__', check)}"
+    try:
+        messages = check(app_configs=None, databases=[])
+        told = [message for message in messages if not message.is_silenced() and message.id not in COVERED]
+        return [_of_message(message) for message in told]
+    except Error as error:
+        remedy = "Register it with Tags.database, and it is left out here."
+        return [Finding("warning", "django", f"the check {name} asks a database: {named(error)}", remedy)]
+    except (Exception, SystemExit) as error:
+        lines = (f"static-host: the check {name} raised an exception:", *overrides(), "", traceback.format_exc())
+        print("\n".join(lines), file=sys.stderr)
+        remedy = "Correct it: standard error has the whole traceback."
+        return [Finding("error", "django", f"the check {name} raised {named(error)}", remedy)]
+
+
+def _of_message(message: Any) -> Finding:
+    from django.core.checks import ERROR, WARNING
+
+    level: Level = "error" if message.level >= ERROR else "warning" if message.level >= WARNING else "info"
+    check = f"django.{message.id}" if message.id else "django"
+    where = f"{getattr(getattr(message.obj, '_meta', None), 'label', message.obj)}: " if message.obj else ""
+    remedy = str(message.hint or "")  # a text may well be a lazy one
+    if not remedy and message.id and level != "error":
+        remedy = f"Do what it says, or name {message.id} in SILENCED_SYSTEM_CHECKS."
+    return Finding(level, check, f"{where}{message.msg}", remedy)

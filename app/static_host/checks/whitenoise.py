@@ -1,0 +1,91 @@
+"""What a project still has from the time when Django served its static files, or something before Django did.
+
+Rule: nothing of this does harm here. It is told of because it does not do what its reader thinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from static_host.findings import Finding
+from static_host.project.project import WHITENOISE
+
+NOSTATIC = "whitenoise.runserver_nostatic"
+
+REPLACEMENTS = {
+    "ADD_HEADERS_FUNCTION": "The header fields of static answers are fixed here; add others at the CDN.",
+    "ALLOW_ALL_ORIGINS": "Static answers always say Access-Control-Allow-Origin: *.",
+    "AUTOREFRESH": "`static-host dev` serves files as they are.",
+    "CHARSET": "Text is always served as UTF-8.",
+    "IMMUTABLE_FILE_TEST": "DJANGO_STATIC_IMMUTABLE_PATTERN takes its place, as a regular expression.",
+    "INDEX_FILE": "Directories have no index file here; a view can answer for one.",
+    "MAX_AGE": "DJANGO_STATIC_MAX_AGE takes its place.",
+    "MIMETYPES": "The build has a table of media types: WhiteNoise's own.",
+    "ROOT": "DJANGO_STATIC_ROOT_FILES serves files of the tree at `/`.",
+    "STATIC_PREFIX": "DJANGO_STATIC_PREFIX takes its place.",
+    "USE_FINDERS": "`static-host dev` serves files as the finders find them.",
+}
+OF_STORAGES = {
+    "KEEP_ONLY_HASHED_FILES": "The build keeps the names without a fingerprint, too.",
+    "MANIFEST_STRICT": "A name that the manifest lacks is served without a fingerprint, and logged.",
+    "SKIP_COMPRESS_EXTENSIONS": "The build keeps an encoded file only where it saves enough.",
+}
+"""Settings of WhiteNoise → what there is in their place; the latter are read by its storages, not its middleware."""
+_KNOWN_STORAGES = ("django.", "whitenoise.", "static_host.")
+
+
+def whitenoise(django: Any) -> Iterator[Finding]:
+    """Find WhiteNoise, and each setting of it that has no effect."""
+    root = getattr(django, "WHITENOISE_ROOT", None)
+    replacements = dict(REPLACEMENTS)
+    if WHITENOISE in django.MIDDLEWARE and root:
+        replacements = {}
+        found = (
+            f"{WHITENOISE} stays in MIDDLEWARE for WHITENOISE_ROOT = {str(root)!r}: it walks the tree at every start"
+        )
+        remedy = "Put these files among the static files, name them in DJANGO_STATIC_ROOT_FILES, and remove both."
+        yield Finding("warning", "whitenoise", found, remedy)
+    elif WHITENOISE in django.MIDDLEWARE:
+        found = f"MIDDLEWARE has {WHITENOISE}: it is taken out, since static requests do not reach Django"
+        yield Finding("info", "whitenoise", found, "Remove it.")
+    if NOSTATIC in django.INSTALLED_APPS:
+        found = f"INSTALLED_APPS has {NOSTATIC}: it has an effect on `manage.py runserver` alone"
+        yield Finding("info", "whitenoise", found, "Remove it; `static-host dev` is for development.")
+    storage = str(django.STORAGES.get("staticfiles", {}).get("BACKEND", _KNOWN_STORAGES[0]))
+    if storage.startswith(_KNOWN_STORAGES):  # a project's own may well be made from one of WhiteNoise's
+        replacements |= OF_STORAGES
+    for name, replacement in sorted(replacements.items()):
+        if hasattr(django, f"WHITENOISE_{name}"):
+            yield Finding("warning", "whitenoise", f"WHITENOISE_{name} has no effect here", replacement)
+
+
+def walkers(django: Any, *, is_asgi: bool) -> Iterator[Finding]:
+    """Find what serves static files inside Django all the same, and walks the tree at every start for it.
+
+    Those are middleware made from WhiteNoise's or ServeStatic's, and a WSGI application that one of them wraps. For the
+    time after ours are laid over the settings: WhiteNoise's own middleware has been taken out.
+    """
+    from django.utils.module_loading import import_string
+
+    for name in django.MIDDLEWARE:
+        if name != WHITENOISE and any(map(_serves_files, getattr(import_string(name), "__mro__", ()))):
+            found = f"MIDDLEWARE has {name}, which walks the tree at every start and is never asked for a file"
+            yield Finding("warning", "whitenoise", found, "Remove it.")
+    path = None if is_asgi else django.WSGI_APPLICATION
+    wrapper = type(import_string(path)) if path else object
+    if any(map(_serves_files, wrapper.__mro__)):
+        found = f"{path} is wrapped by {wrapper.__name__}, which walks its files at every start, for nothing"
+        yield Finding("warning", "whitenoise", found, "Let it be what get_wsgi_application() returns.")
+
+
+def _serves_files(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("whitenoise", "servestatic", "dj_static")
+
+
+def caching(django: Any) -> Iterator[Finding]:
+    """Find middleware that is feared for what it does to the caching of static files."""
+    names = [name for name in django.MIDDLEWARE if "cach" in str(name).rpartition(".")[2].lower()]
+    if names:
+        found = f"MIDDLEWARE has {', '.join(names)}: pages pass through it, static answers do not"
+        yield Finding("info", "cache-middleware", found)

@@ -1,0 +1,214 @@
+"""The command line: ``static-host``, also ``python -m static_host``."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import suppress
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from static_host.errors import reported
+from static_host.standard_streams import prepared
+
+
+class Commands(click.Group):
+    """The commands here and those that other packages bring by entry point, imported only when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return all names, in the order in which one uses them."""
+        return [*self._brought(), *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name, or None."""
+        brought = self._brought().get(cmd_name)
+        return brought.load() if brought else super().get_command(ctx, cmd_name)
+
+    @staticmethod
+    def _brought() -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group="static_host.commands")}
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="django-static-host", prog_name="static-host")
+def main() -> None:
+    """Serve a Django project and its precompressed static files from one process, behind any CDN.
+
+    \b
+    In a directory that holds a Django project:
+        export DJANGO_SETTINGS_MODULE=mysite.settings
+        static-host build      # collect, fingerprint, compress and index the static files
+        static-host serve      # serve them, and the project
+
+    Everything is configured by environment variables; `static-host serve --help` lists them.
+
+    \b
+    Exit codes:
+        0  done; for serve and dev: stopped by SIGINT or SIGTERM
+        1  the Django project raised an exception, check or verify found an error, or
+           standard output could not be written
+        2  a setting, an option or a command is wrong
+           (or a package that is installed does not fit)
+        3  the static tree is missing, damaged or unreadable
+        4  the address cannot be listened on
+        5  the build failed; the previous tree, if any, still stands
+        6  the build failed: earlier releases cannot be carried as they were
+        7  the release is not published: the store cannot be reached, refuses, or
+           has other bytes under a name
+    """
+
+
+def _variables() -> str:
+    from static_host.conf.settings import Settings
+
+    lines = []
+    for field in Settings.model_fields.values():
+        extra = field.json_schema_extra
+        shown = extra["shown"] if isinstance(extra, dict) else ""
+        lines.append(f"{field.validation_alias}\n    {field.description} Default: {shown or 'empty'}.")
+    return "\n\n".join(lines).replace("`", "")
+
+
+class Documented(click.Command):
+    """A command whose help ends with the table of variables, made only when it is asked for."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write one entry for each variable."""
+        super().format_epilog(ctx, formatter)
+        with formatter.section("Environment variables (also from .env and /run/secrets)"):
+            for entry in _variables().split("\n\n"):
+                name, _, meaning = entry.partition("\n    ")
+                formatter.write_dl([(name, meaning)], col_max=30)
+
+
+@main.command(cls=Documented, short_help="Serve the static tree and the project.")
+def serve() -> None:
+    """Serve the built static tree and the Django project until SIGINT or SIGTERM.
+
+    The tree, the project and the address are tried before the first worker starts: what stops the boot is printed
+    whole, and ends the process with an exit code of its own.
+    """
+    # Process 1 of a container ignores a signal that it has no handler for, and loading a project takes its time.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from static_host.conf.settings import Settings, log_format
+    from static_host.telemetry import log_configuration
+
+    log_configuration.use(log_format())
+    with reported(log_configuration.tell), suppress(KeyboardInterrupt):
+        from static_host.server.serve import serve as run
+
+        run(Settings.read())
+
+
+@main.command(short_help="Serve the project as it is, for development.")
+def dev() -> None:
+    """Serve the project without a build, and load it again when its code changes. For development only.
+
+    Static files come straight from the project's finders, by their own names, at the URLs that `serve` gives them, and
+    are revalidated by browsers at every use. A static host (DJANGO_STATIC_HOST, or one in STATIC_URL) is not used.
+    Python files and .env below the working directory are watched, code that was loaded from elsewhere (site-packages
+    are left out), and what the project's applications add to Django's autoreloader; templates, translations and static
+    files need no reload. System checks are run as by runserver. A project that cannot be loaded, or whose checks find
+    errors, is told of, and tried again at the next change. Debug pages are shown if the project's DEBUG is True.
+
+    `static-host serve --help` lists all variables; WEB_CONCURRENCY and those of the build and of operation have no
+    effect here.
+    """
+    with reported(), suppress(KeyboardInterrupt):
+        from static_host.conf.settings import Settings
+        from static_host.dev.supervisor import dev as run
+
+        run(Settings.read())
+
+
+@main.command(short_help="Try what serve does at its start; examine the tree and the settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the table.")
+def check(as_json: bool) -> None:
+    """Try what `serve` does at its start, and examine what it has no time for.
+
+    Settings, project and static tree are loaded. Every file of the tree is read and compared with the index; every
+    encoded one is decoded and compared with its source. The project's settings are examined for what goes wrong behind
+    a proxy or with a static host of its own, and for what has no effect here; variables for names that are misspelt;
+    packages for versions that contradict the requirements. Django's own system checks are run, those for deployment
+    (`check --deploy`) too; none needs a database. Databases that answer within three seconds are asked which migrations
+    are not applied. Without a tree all the rest is examined. The address is not tried.
+
+    Prints a table of findings, each with its remedy: errors, warnings, what is good to know, what is in order. Exits
+    with 0 if there is no error, with the code that `serve` would exit with if it cannot start, with 3 if a file is
+    damaged, else with 1. Tracebacks go to standard error.
+
+    \b
+    --json prints an object, and nothing else:
+        ok         whether there is no error
+        findings   a list, the gravest first; each has
+            level      error, warning, info or ok
+            check      what was looked at, a name that does not change: settings,
+                       project, tree, manifest, static-url, static-prefix,
+                       static-root, media-url, packages, migrations, debug,
+                       allowed-hosts, ssl-redirect, proxy-ssl-header,
+                       forwarded-allow-ips, health, csp, whitenoise,
+                       cache-middleware, compressor, django;
+                       django.security.W004 and so on are Django's own
+            found      what was found, with its value
+            remedy     what to do; empty if nothing is, or if found says it
+    """
+    from static_host.checks.run import check as run
+
+    raise SystemExit(run(as_json))
+
+
+@main.command(short_help="Examine a live deployment through its CDN.")
+@click.argument("url")
+@click.option("--most", default=50, type=click.IntRange(min=1), show_default=True, help="Examine at most N files.")
+@click.option("--below", multiple=True, metavar="URL", help="Static files lie below URL. May be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the tables.")
+def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
+    """Ask a page at URL for its static files, through whatever CDN there is, and examine the answers.
+
+    The files are those that the page and its stylesheets name below the prefixes in which a name has a fingerprint;
+    --below names them in place of that. Each is asked for as browsers do, and in each coding alone, and all of it a
+    second time; then in part, and with the entity tag that a browser has. A name that does not exist is asked for too.
+    What scripts load is not followed. No more than 4 requests are under way at a time.
+
+    Prints a table of the files, then a table of findings, each with its remedy for the CDN that was recognised
+    (CloudFront, Cloudflare, Fastly, Varnish, nginx). Exits with 1 if there is an error. It needs an extra:
+    pip install 'django-static-host[verify]'.
+
+    \b
+    The columns of the first table:
+        browser        what browsers get: coding and bytes
+        br zstd gzip   this coding alone: built (the origin's bytes), re-encoded (by
+                       the CDN), sent (nothing tells), lost, unasked (another one
+                       came), - (not asked for: nothing to gain)
+        cache          first answer, second answer: hit, miss, bypass; ? if nothing tells
+        cache-control  immutable, or seconds
+        vary           whether Accept-Encoding is in Vary
+        etag           strong, weak, none
+        cors           Access-Control-Allow-Origin
+        range, 304     whether a part, and a revalidation, are answered as such
+        dictionary     offered: as compression dictionary (RFC 9842)
+
+    \b
+    --json prints an object, and nothing else:
+        ok             whether there is no error
+        page           url, status
+        below          the prefixes below which static files lie
+        hosts          for each host cdn, http and alt_svc
+        files          for each file what was asked, and what came
+        not_found      the answers for names that do not exist
+        not_examined   URLs of the page that were left out
+        findings       as those of check --json
+    """
+    with reported():
+        from static_host.verify.extra import needed
+
+        needed()
+        from static_host.verify.run import verify as run
+
+        raise SystemExit(run(url, most, below, as_json))
+
+
+def run() -> None:
+    """Run the command line: the console script ``static-host``."""
+    with prepared(), reported():
+        main(prog_name="static-host")

@@ -1,0 +1,170 @@
+"""The project's static files without a build, for development: what its finders find now, by the URLs of a tree.
+
+Rule: the names are those that a build would collect, their media types the build's, and Django is never asked, as in
+production; how a file is sent (validators, 304, ranges) is Starlette's. Nothing is kept, here or by a browser: every
+request looks again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import posixpath
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from stat import S_ISREG
+
+import anyio
+import anyio.to_thread
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from static_host.origin.conditional import ranges
+from static_host.origin.headers import OPEN_TO_ALL, PREFLIGHT, UNCACHEABLE
+from static_host.origin.negotiation import CODINGS, weights
+
+DJANGO_APP = "django.contrib.staticfiles"
+
+
+class Found(StaticFiles):
+    """Starlette's files, found by Django's finders and with media types of ours."""
+
+    def __init__(self, media_type: Callable[[str], str]) -> None:
+        super().__init__()
+        self._media_type = media_type
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Return the absolute path of a static file, and what is known of it; or "" and None."""
+        from django.apps import apps
+        from django.contrib.staticfiles import finders
+        from django.core.exceptions import SuspiciousFileOperation
+
+        try:
+            found = finders.find(path) if path and apps.is_installed(DJANGO_APP) else None
+            return (str(found), os.stat(found)) if found else ("", None)  # noqa: PTH116 - Starlette's own kind of path
+        except (FileNotFoundError, NotADirectoryError, SuspiciousFileOperation):
+            return "", None
+
+    def file_response(
+        self, full_path: os.PathLike[str] | str, stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        """Return the answer of a file that there is."""
+        scope["headers"] = list(_with_usable_range(scope, stat_result.st_size))
+        svg = _unfolded(str(full_path))
+        if svg is not None and not _accepts_gzip(scope):
+            return Response(svg, headers={"vary": "Accept-Encoding"}, media_type=self._media_type(str(full_path)))
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        if svg is not None:
+            response.headers.update({"content-encoding": "gzip", "vary": "Accept-Encoding"})
+        if isinstance(response, FileResponse):
+            response.headers["content-type"] = self._media_type(str(full_path))
+        return response
+
+
+class Unbuilt:
+    """ASGI middleware: the static files first, then the next application.
+
+    `prefixes` begin and end with a slash; `root_files` are names that are served at ``/`` too, where they are found,
+    and a name that ends with a slash stands for everything below it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, prefixes: tuple[str, ...], root_files: Iterable[str], media_type: Callable[[str], str]
+    ) -> None:
+        self.app = app
+        self._prefixes = prefixes
+        self._root = frozenset(root_files)
+        self._folders = tuple(name for name in self._root if name.endswith("/"))
+        self._found = Found(media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer from the static files, or pass the request on."""
+        name = None if scope["type"] == "lifespan" else await self._name(scope["path"])
+        if name is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})  # as in production
+        else:
+            response = await self._answer(name, scope)
+            await response(scope, receive, send)
+
+    async def _name(self, path: str) -> str | None:
+        """Return the static file's name that a path asks for ("": none that exists), or None when it is not ours."""
+        if path.startswith(self._prefixes):
+            name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
+            return name if _is_collected(name) else ""
+        name = path.removeprefix("/")
+        if not (name in self._root or name.startswith(self._folders)) or not _is_plain(name):
+            return None
+        return name if await self._exists(name) else None  # Django may well have a view of that path
+
+    async def _exists(self, name: str) -> bool:
+        _, facts = await anyio.to_thread.run_sync(self._found.lookup_path, name)
+        return facts is not None and S_ISREG(facts.st_mode)
+
+    async def _answer(self, name: str, scope: Scope) -> Response:
+        if scope["method"] == "OPTIONS":
+            answer = Response(status_code=204)
+            answer.raw_headers.extend(PREFLIGHT)
+            return answer
+        try:
+            answer = await self._file(name, scope)
+            answer.headers["cache-control"] = "no-cache"
+        except HTTPException as error:
+            answer = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+            answer.headers["cache-control"] = UNCACHEABLE.decode()
+        answer.raw_headers.extend(OPEN_TO_ALL)
+        return answer
+
+    async def _file(self, name: str, scope: Scope) -> Response:
+        """Return the answer of a file. Raises HTTPException."""
+        if scope["method"] in ("GET", "HEAD"):
+            return await self._found.get_response(name, scope)
+        if await self._exists(name):
+            raise HTTPException(405, headers={"Allow": "GET, HEAD, OPTIONS"})
+        raise HTTPException(404)
+
+
+def _unfolded(path: str) -> bytes | None:
+    """Return what an .svgz file is in its gzip coding; None for every other file, and for one that is no gzip."""
+    if not path.lower().endswith(".svgz"):
+        return None
+    try:
+        return gzip.decompress(Path(path).read_bytes()) or None
+    except (OSError, EOFError, zlib.error):
+        return None
+
+
+def _accepts_gzip(scope: Scope) -> bool:
+    fields = [value for name, value in scope["headers"] if name == b"accept-encoding"]
+    return bool(weights(b", ".join(fields) if fields else None)[CODINGS.index("gzip")])
+
+
+def _with_usable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes]]:
+    """Give the request's header fields; a Range that is to be ignored (RFC 9110 §14.2) is left out."""
+    fields = [value for name, value in scope["headers"] if name == b"range"]
+    status, spans = ranges(fields[0], length) if len(fields) == 1 and scope["method"] == "GET" else (200, [])
+    yield from ((name, value) for name, value in scope["headers"] if name != b"range")
+    if status == 206:
+        yield b"range", b"bytes=" + b",".join(b"%d-%d" % (first, after - 1) for first, after in spans)
+    elif status == 416:
+        yield b"range", fields[0]
+
+
+def _is_plain(name: str) -> bool:
+    """Whether the name is spelled as a tree would have it: no ``//``, no dot segment."""
+    return name == posixpath.normpath(name)
+
+
+def _is_collected(name: str) -> bool:
+    """Whether collectstatic would take a file of this name: what it ignores is not found in production either."""
+    from django.apps import apps
+    from django.contrib.staticfiles.utils import matches_patterns
+
+    if not _is_plain(name) or not apps.is_installed(DJANGO_APP):
+        return False
+    ignored = getattr(apps.get_app_config("staticfiles"), "ignore_patterns", ())
+    return not any(matches_patterns(part, ignored) for part in (*name.split("/"), name))

@@ -1,0 +1,227 @@
+"""The process that serves for ``static-host dev``: it loads the project once, and is replaced when code changes.
+
+Rule: a project that does not load, whose system checks find errors, or whose lifespan does not start, is told of,
+whole; requests to it are answered 503 meanwhile. What needs no reload gets none: static files and templates are read
+again for every request.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from multiprocessing.connection import Connection
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from static_host import health
+from static_host.checks import system_checks
+from static_host.conf.settings import Settings
+from static_host.dev.finder_files import DJANGO_APP, Unbuilt
+from static_host.dev.reload_reporter import Watched
+from static_host.errors import Stop, explained
+from static_host.http.websocket import WebSocket
+from static_host.middleware.forwarded import Forwarded, TrustedProxies
+from static_host.origin.headers import UNCACHEABLE
+from static_host.project.lifespan import StartFailed, lifespan_of
+from static_host.project.project import DJANGO_STORAGE, FORGOTTEN, Project, ProjectBroken, configured
+from static_host.project.project import explained as explaining
+from static_host.server.listener import url_of
+from static_host.telemetry import log_configuration
+
+log = logging.getLogger("static_host")
+
+WHAT = "code that changes is loaded again, nothing is compressed or kept; for development only"
+AGAIN = "the project is loaded again when a file changes"
+WRONG = 2
+"""The exit code of an operator's mistake, which ends the program if it was there from the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """How a process starts.
+
+    `address` is HOST and PORT as they were when the listener was made, `is_first` whether no other process served
+    before, `is_told` whether the start-up lines have been printed, `stands_in` whether it serves in place of one that
+    ended: it does not load the project.
+    """
+
+    listener: socket.socket
+    address: tuple[str, int]
+    is_first: bool = True
+    is_told: bool = False
+    stands_in: bool = False
+
+
+def serve(start: Start, pipe: Connection) -> None:
+    """Serve until SIGTERM, in a process of its own. `pipe` leads to the one that looks for changes."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    log_configuration.use("text")
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    with suppress(OSError):
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing took it away; breakpoint() reads it
+    app = _WAITING if start.stands_in else _loaded(start, Watched(pipe))
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws=WebSocket,
+        log_config=log_configuration.configuration_with_access_log(),
+        server_header=False,
+        proxy_headers=False,  # they are ours
+        lifespan="on",
+    )
+    _Server(config).run(sockets=[start.listener])
+
+
+class _Server(uvicorn.Server):
+    """A server that ends in order: whoever cannot wait for it kills it.
+
+    uvicorn's own gives up on the lifespan at a second signal (a terminal sends one, too), and raises the signal again
+    when it has ended, so that what the project registered with atexit is left out.
+    """
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
+        self.should_exit = True
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(0)
+
+
+def _loaded(start: Start, watched: Watched) -> ASGIApp:
+    """Return the application, or what answers for it."""
+    try:
+        settings = Settings.read()
+        if (settings.host, settings.port) != start.address:
+            log.warning("HOST and PORT have changed; they count when `static-host dev` is started again")
+        app = create_app(settings, start)
+    except Stop as stop:
+        print(explained(stop), file=sys.stderr, flush=True)
+        if start.is_first and stop.exit_code == WRONG:
+            raise SystemExit(WRONG) from None
+        log.info(AGAIN)
+        watched.failed(stop)
+        return _WAITING
+    watched.loaded()
+    return Forwarded(app, TrustedProxies(settings.forwarded_allow_ips))
+
+
+async def _answer_503(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer for a project that is not there (ASGI)."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    text = "The Django project cannot be loaded; static-host's output says why.\nIt tries again when a file changes.\n"
+    answer = PlainTextResponse(text, 503, {"Cache-Control": UNCACHEABLE.decode()})
+    await answer(scope, receive, send)
+
+
+_WAITING = Starlette(routes=[Mount("/", app=_answer_503)])
+
+
+class _Django:
+    """The project as an ASGI application, as long as it can answer."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self._application = project.application()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._application(scope, receive, send)
+
+    async def start(self, stack: AsyncExitStack) -> Any:
+        """Start its lifespan, where it has one, to be ended with `stack`, and return the state that requests share."""
+        if not self.project.is_asgi:
+            return None
+        try:
+            return await stack.enter_async_context(lifespan_of(self._application))
+        except StartFailed as failed:
+            stop = ProjectBroken(f"the ASGI application of {self.project.name} could not start: {failed}".rstrip(": "))
+            stop.__cause__ = failed.__cause__
+            print(explained(stop), file=sys.stderr, flush=True)
+            log.info(AGAIN)
+            self._application = _answer_503
+            return None
+
+
+def create_app(settings: Settings, start: Start) -> Starlette:
+    """Return the front: static files as they are, then health, then Django. Raises Stop."""
+    project = configured(settings)
+    with explaining(project.name):
+        changed = project.lay_over(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
+    django = _Django(project)
+    _read_templates_again(project)
+    system_checks.refuse_errors(project.name)
+
+    @asynccontextmanager
+    async def announced(_: Starlette) -> AsyncIterator[Any]:
+        for line in [] if start.is_told else _summary(project, changed):
+            log.info("%s", line)
+        async with AsyncExitStack() as stack:
+            state = await django.start(stack)
+            log.info("ready on %s, development: %s", url_of(start.listener), WHAT)
+            threading.Thread(target=system_checks.tell_of_migrations, daemon=True).start()
+            yield state
+
+    prefixes = project.prefixes(project.prefix)
+    files = Middleware(Unbuilt, prefixes=prefixes, root_files=settings.static_root_files, media_type=_media_type())
+    checks = health.routes(settings.health_path, settings.ready_path, health.Readiness())
+    return Starlette(routes=[*checks, Mount("/", app=django)], middleware=[files], lifespan=announced)
+
+
+def _summary(project: Project, changed: list[str]) -> list[str]:
+    from django.apps import apps
+    from django.conf import settings
+
+    remedy = "DJANGO_DEBUG=true" if project.is_bundled else f"DEBUG = True in {project.name}"
+    lines = [
+        FORGOTTEN if project.seems_forgotten else "",
+        f"static files as the project's finders find them, at {' and '.join(project.prefixes(project.prefix))}",
+        f"{project.host} is not used: files that change are served from here" if project.host else "",
+        "" if apps.is_installed(DJANGO_APP) else f"no static files: {DJANGO_APP} is not in INSTALLED_APPS",
+        project.summary,
+        *(f"laid over the project's settings: {line}" for line in changed),
+        "" if settings.DEBUG else f"DEBUG is False, so errors show no debug pages; {remedy} turns them on",
+    ]
+    return [line for line in lines if line]
+
+
+def _read_templates_again(project: Project) -> None:
+    """Forget what template loaders keep, at every request: Django's keep templates with DEBUG, Jinja's without it."""
+    with explaining(project.name):
+        from django.contrib.staticfiles import finders
+        from django.core.signals import request_started
+        from django.template import engines
+        from django.template.autoreload import reset_loaders
+
+        list(finders.get_finders())  # raises now, not at the first request, where a setting is wrong
+        request_started.connect(lambda **_: reset_loaders(), weak=False)
+        for engine in engines.all():
+            environment: Any = getattr(engine, "env", None)
+            if hasattr(environment, "auto_reload"):
+                environment.auto_reload = True
+
+
+def _media_type() -> Callable[[str], str]:
+    """Return the build's function: its table comes with it, by entry point, and nothing here imports the build."""
+    (point,) = entry_points(group="static_host.media_types")
+    media_type: Callable[[str], str] = point.load()
+    return media_type

@@ -1,0 +1,85 @@
+"""How the program ends when it cannot go on.
+
+Rule: an operator's mistake is one clear message that names the thing, the value and the remedy; a fault
+inside the Django project is its whole traceback, cause last. Each kind of ending has one exit code:
+
+====  ==============================================================================================================
+code  meaning
+====  ==============================================================================================================
+0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
+1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error, or
+      standard output could not be written (a reader that has gone is no error)
+2     a setting, an option or a command is wrong (or a package that is installed does not fit)
+3     the static tree is missing, damaged or unreadable
+4     the address cannot be listened on
+5     the build failed; the previous tree, if any, still stands
+6     earlier releases cannot be carried as they were, so the build failed; the previous tree, if any, still stands
+7     the release is not published: the store cannot be reached, refuses, or has other bytes under a name
+====  ==============================================================================================================
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+
+class Stop(Exception):
+    """Ends the program with a message for the operator and with ``exit_code``.
+
+    `remedy` says what to do, where the message does not; `notes` are lines that help to find the cause.
+    """
+
+    exit_code = 1
+    remedy = ""
+    notes: tuple[str, ...] = ()
+
+
+class AddressTaken(Stop):
+    """The address cannot be listened on."""
+
+    exit_code = 4
+
+
+def show(stop: Stop) -> None:
+    """Print what the operator should read, on standard error."""
+    print(explained(stop), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def reported(tell: Callable[[Stop], None] = show) -> Iterator[None]:
+    """Turn a `Stop` into its message, by default on standard error, and its exit code (raises SystemExit).
+
+    An exception of this program becomes one, too, where the packages that are installed are to blame.
+    """
+    try:
+        yield
+    except Exception as error:
+        stop = error if isinstance(error, Stop) else _blamed(error)
+        if stop is None:
+            raise
+        tell(stop)
+        raise SystemExit(stop.exit_code) from None
+
+
+def _blamed(error: Exception) -> Stop | None:
+    with suppress(ImportError):  # it takes a package, too
+        from static_host.installed_packages import blamed
+
+        return blamed(error)
+    return None
+
+
+def message_of(stop: Stop) -> str:
+    """Return the message, the remedy and the notes."""
+    return "\n".join(filter(None, [str(stop), stop.remedy, *stop.notes]))
+
+
+def explained(stop: Stop) -> str:
+    """Return what the operator should read: message, remedy and notes, then the project's traceback if there is one."""
+    message = f"static-host: {message_of(stop)}"
+    if stop.__cause__ is None:
+        return message
+    return f"{message}\n\n{''.join(traceback.format_exception(stop.__cause__))}".rstrip()

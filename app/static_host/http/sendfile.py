@@ -1,0 +1,150 @@
+"""Spans of large files, from the page cache to the socket, without passing through this process.
+
+Strategy: sendfile(2) on a duplicate of the socket's descriptor, whenever the socket takes more; nothing is read into
+memory, and a slow client costs two descriptors. What is not in the page cache is read by a thread first, as far as
+the file system can tell (preadv2(2), RWF_NOWAIT), so that a slow disk does not hold up the others. A client that takes
+nothing for `STALLED` seconds is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from static_host.http.limits import STALLED
+from static_host.origin.body_cache import Body
+from static_host.origin.responder import Slice
+
+CHUNK = 2 << 20
+"""Bytes that one client is sent before the others have their turn."""
+
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+
+
+class Spans:
+    """The parts of one body on their way to one client.
+
+    The connection's transport must have sent all that it was given, and read nothing meanwhile. `over` is called once,
+    with the error that kept the body from being sent whole, if there was one; never after `abandon`.
+    """
+
+    def __init__(
+        self, connection: socket.socket, parts: Sequence[Body | Slice], over: Callable[[OSError | None], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parts = deque(part for part in parts if isinstance(part, Slice) or part)
+        self._at = 0
+        self.sent = 0
+        """Bytes that the socket has taken."""
+        self._over = over
+        self._out = os.dup(connection.fileno())
+        self._has_moved = True
+        self._can_ask = bool(_NOWAIT)
+        self._probe = [bytearray(1)]
+        self._watch = self._loop.call_soon(self._look)
+        self._loop.add_writer(self._out, self._send)
+
+    def abandon(self) -> None:
+        """Stop sending."""
+        if self._out >= 0:
+            self._watch.cancel()
+            self._loop.remove_writer(self._out)
+            os.close(self._out)
+            self._out = -1
+
+    def _look(self) -> None:
+        if not self._has_moved:
+            self._end(TimeoutError(f"the client took nothing for {STALLED:.0f} s"))
+            return
+        self._has_moved = False
+        self._watch = self._loop.call_later(STALLED, self._look)
+
+    def _send(self) -> None:
+        try:
+            while self._parts and not self._is_part_sent():
+                pass
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._end(error)
+        else:
+            if not self._parts:
+                self._end(None)
+
+    def _is_part_sent(self) -> bool:
+        """Send on; return whether the others should have their turn before the next part. Raises OSError."""
+        part = self._parts[0]
+        if not isinstance(part, Slice):
+            length, sent = len(part), os.write(self._out, memoryview(part)[self._at :])
+        else:
+            length, count = part.length, min(CHUNK, part.length - self._at)
+            if not self._is_cached(part, count):
+                self._fetch(part, count)
+                return True
+            sent = os.sendfile(self._out, part.file.fileno(), part.offset + self._at, count)
+            if not sent:
+                raise FileShorter(f"the file ended {length - self._at} bytes early")
+        self._has_moved = True
+        self._at += sent
+        self.sent += sent
+        if self._at == length:
+            self._parts.popleft()
+            self._at = 0
+        return isinstance(part, Slice)
+
+    def _is_cached(self, part: Slice, count: int) -> bool:
+        """Whether the first and the last of the next bytes are in the page cache, or the file system does not tell."""
+        if not self._can_ask:
+            return True
+        first = part.offset + self._at
+        try:
+            for place in (first, first + count - 1):
+                os.preadv(part.file.fileno(), self._probe, place, _NOWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._can_ask = False
+        return True
+
+    def _fetch(self, part: Slice, count: int) -> None:
+        self._loop.remove_writer(self._out)
+        arguments = (os.dup(part.file.fileno()), count, part.offset + self._at)
+        self._loop.run_in_executor(None, _read, *arguments).add_done_callback(self._fetched)
+
+    def _fetched(self, read: asyncio.Future[None]) -> None:
+        error = read.exception()
+        if self._out < 0:
+            return
+        if isinstance(error, OSError):
+            self._end(error)
+            return
+        self._has_moved = True
+        self._can_ask = False if error else self._can_ask
+        self._loop.add_writer(self._out, self._send)
+
+    def _end(self, error: OSError | None) -> None:
+        self.abandon()
+        self._over(error)
+
+
+class FileShorter(OSError):
+    """A file ended before its span did."""
+
+
+def _read(descriptor: int, count: int, offset: int) -> None:
+    """Read bytes into the page cache, and the descriptor's own copy of them nowhere. Closes it. Raises OSError."""
+    try:
+        with suppress(AttributeError):
+            os.posix_fadvise(descriptor, offset, 2 * CHUNK, os.POSIX_FADV_WILLNEED)
+        end = offset + count
+        while offset < end:
+            got = len(os.pread(descriptor, min(1 << 18, end - offset), offset))
+            if not got:
+                return  # the one who sends it finds out
+            offset += got
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,109 @@
+"""Whether the packages that are installed are those that this program needs.
+
+Rule: what this distribution requires is compared with what is installed, and what those packages require in turn;
+nothing else of the environment. An extra counts where it is named. It costs time, so a start asks only when it has
+failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from traceback import format_exception_only
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.version import InvalidVersion, Version
+
+from static_host.errors import Stop
+
+NAME = "django-static-host"
+_OF_VERSIONS = (ImportError, AttributeError, TypeError)
+"""What a package of another version raises: the traceback would tell no more."""
+
+
+class PackagesWrong(Stop):
+    """Packages are missing, or have versions that this program does not work with; the message lists them."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A package that is not there (`version` is empty), or not in a version that `by` requires."""
+
+    name: str
+    version: str
+    requirement: str
+    by: str
+
+    def __str__(self) -> str:
+        state = f"{self.name} {self.version} is installed" if self.version else f"{self.name} is not installed"
+        return f"{state}: {self.by} requires {self.requirement}"
+
+
+def blamed(error: Exception) -> PackagesWrong | None:
+    """Return what to print in place of an exception of this program, if packages contradict its requirements."""
+    found = contradictions()
+    if not found:
+        return None
+    what = format_exception_only(error)[-1].strip()
+    lines = "\n".join(f"  {each}" for each in found)
+    wrong = PackagesWrong(f"packages are installed that this program cannot run with ({what}):\n{lines}")
+    wrong.remedy = remedy(found)
+    wrong.__cause__ = None if isinstance(error, _OF_VERSIONS) else error
+    return wrong
+
+
+def remedy(found: Iterable[Contradiction]) -> str:
+    """Return what puts it right."""
+    wanted = " ".join(f"'{each.requirement}'" for each in found)
+    return f"Install what fits (pip install {wanted}), and correct what pins other versions."
+
+
+def contradictions(*extras: str) -> list[Contradiction]:
+    """Find packages that contradict the requirements of this distribution, with these extras of it, and of those."""
+    packages: list[tuple[str, frozenset[str]]] = [(NAME, frozenset(extras))]
+    found: dict[Contradiction, None] = {}
+    for package in packages:  # it grows
+        name, wanted = package
+        for requirement in _requirements(name, wanted):
+            installed = _version(requirement.name)
+            if installed is None or not _fits(requirement, installed):
+                by = name if name == NAME else f"{name} {_version(name)}"
+                found[Contradiction(requirement.name, installed or "", _plain(requirement), by)] = None
+            following = (requirement.name, frozenset(requirement.extras))
+            if installed is not None and following not in packages:
+                packages.append(following)
+    return list(found)
+
+
+def _requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
+    """Give what a package that is installed requires on this machine."""
+    with suppress(PackageNotFoundError):
+        for line in distribution(name).requires or ():
+            with suppress(InvalidRequirement):
+                requirement = Requirement(line)
+                marker = requirement.marker
+                if marker is None or any(marker.evaluate({"extra": extra}) for extra in extras or {""}):
+                    yield requirement
+
+
+def _version(name: str) -> str | None:
+    try:
+        return distribution(name).version
+    except PackageNotFoundError:
+        return None
+
+
+def _fits(requirement: Requirement, version: str) -> bool:
+    try:
+        return requirement.specifier.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True
+
+
+def _plain(requirement: Requirement) -> str:
+    """Return a requirement as pip is given it."""
+    return f"{requirement.name}{requirement.specifier}"

@@ -1,0 +1,129 @@
+"""Who sees what is answered, and tells of it: the access log and the counts; and the ASGI layer that sees for them.
+
+Rule: where nothing is to be told, nothing is looked at: the layer is not there, and the fast lane asks for nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from static_host.conf.settings import Settings
+from static_host.project.wsgi_environ import GIVEN_UP
+from static_host.telemetry.access_log import AccessLog
+from static_host.telemetry.counters import Counts
+from static_host.telemetry.request_record import LANE, Seen, address, identifier, path_of, target
+
+HANDSHAKE = {"websocket.accept": 101, "websocket.close": 403}
+"""An application's first message to a WebSocket → the status of the handshake's answer (RFC 6455 §4.2.2)."""
+
+
+class Observer:
+    """Tells the access log and the counts, each where there is one."""
+
+    def __init__(self, log: AccessLog | None, counts: Counts | None) -> None:
+        self.log = log
+        self.counts = counts
+
+    def see(self, seen: Seen) -> None:
+        """Tell of an answer."""
+        if self.counts is not None:
+            self.counts.add(seen.lane, seen.status, seen.coding, seen.size)
+            if seen.lane == "django":
+                self.counts.add_time(seen.seconds)
+        if self.log is not None:
+            self.log.add(seen)
+
+
+def observer_of(settings: Settings) -> Observer | None:
+    """Return who sees what is answered, or None where nothing is to be told."""
+    log = AccessLog(settings.log_format) if settings.access_log else None
+    counts = Counts() if settings.metrics_port else None
+    return Observer(log, counts) if log or counts is not None else None
+
+
+class Observed:
+    """ASGI middleware that sees every request that the fast lane has not answered.
+
+    A request that no proxy has named gets an identifier here, which Django finds in ``X-Request-ID``.
+    """
+
+    def __init__(self, app: ASGIApp, observer: Observer) -> None:
+        self.app = app
+        self._see = observer.see
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and tell of its answer when that is over, whole or not."""
+        if scope["type"] == "websocket":
+            await self._open(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began, name = time.perf_counter(), _named(scope)
+        status, size, coding = 0, 0, ""
+
+        async def seen_send(message: Message) -> None:
+            nonlocal status, size, coding
+            if GIVEN_UP in scope:  # nothing is sent any more
+                pass
+            elif message["type"] == "http.response.start":
+                status = message["status"]
+                coding = next((v.decode("latin-1") for n, v in message["headers"] if n == b"content-encoding"), "")
+            elif message["type"] == "http.response.body":
+                size += len(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen_send)
+        finally:
+            seconds = time.perf_counter() - began
+            status = status or scope.get(GIVEN_UP, 500)  # an exception that reaches the server is answered 500
+            self._see(_seen(scope, status, size, coding, seconds, name))
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a WebSocket on, and tell of the answer to its handshake."""
+        began, name, is_answered = time.perf_counter(), _named(scope), False
+
+        def tell(status: int) -> None:
+            nonlocal is_answered
+            if not is_answered:
+                is_answered = True
+                self._see(_seen(scope, scope.get(GIVEN_UP, status), 0, "", time.perf_counter() - began, name))
+
+        async def seen_send(message: Message) -> None:
+            tell(HANDSHAKE.get(message["type"]) or message.get("status", 500))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, seen_send)
+        finally:
+            tell(500)
+
+
+def _named(scope: MutableMapping[str, Any]) -> str:
+    """Return the identifier of a request, which gets one if it has none."""
+    name = identifier(scope["headers"])
+    if not name:
+        name = secrets.token_hex(8)
+        scope["headers"] = [*scope["headers"], (b"x-request-id", name.encode())]
+    return name
+
+
+def _seen(scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str) -> Seen:
+    return Seen(
+        *address(scope.get("client")),
+        scope.get("method", "GET"),
+        target(path_of(scope), scope["query_string"]),
+        scope["http_version"],
+        status,
+        0 if scope.get("method") == "HEAD" else size,
+        coding,
+        scope.get(LANE, "django"),
+        seconds,
+        name,
+    )

@@ -1,0 +1,222 @@
+"""Bodies in memory, within a budget: those that are asked for stay, and the processes of a server have them in common.
+
+Strategy: bodies lie in slabs (`slabs`), which other processes have as well: a body that is not here may be in a slab of
+theirs. When there is no room, the oldest slab of this process's own is dropped; what was asked for since it was last
+its turn is written into another one, and a slab of which that is true for the most part has another turn as it is. What
+is forgotten meanwhile lives as long as somebody still sends it. Where not all have all slabs (no descriptor is left,
+the system has no files in memory), each process keeps to its part of the budget.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections import deque
+from typing import Protocol
+
+from static_host.origin.index import digest as digest_of
+from static_host.origin.slabs import Body, Sealed, Slab, room_for
+
+SLABS = 32
+"""What part of the budget a slab is, so that little is dropped at a time."""
+FOR_A_HEAD = 8 << 10
+"""Bytes of the budget for each resource, and each answer, whose header lines are kept ready."""
+FEWEST_HEADS, MOST_HEADS = 256, 16_384
+
+__all__ = ["Bodies", "Body", "Others", "Sealed"]
+
+
+class Others(Protocol):
+    """The other processes of the same server."""
+
+    def news(self) -> None:
+        """Take what they have told: slabs that they have made (`Bodies.lend`) or dropped (`Bodies.take_back`)."""
+
+    def made(self, slab: Slab) -> None:
+        """Tell them of a slab."""
+
+    def dropped(self, slab: Slab) -> None:
+        """Tell them that it is to be forgotten."""
+
+
+class Bodies:
+    """At most `budget` bytes of bodies in all processes of a server, by digest.
+
+    A process may have the newest body beyond that until it meets the others; one that is alone, until the next comes.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.held = 0
+        """Bytes in the slabs of this process."""
+        self._kept: dict[str, Body] = {}
+        self._asked: set[str] = set()
+        self._slabs: deque[Slab] = deque()
+        self._filling: Slab | None = None
+        self._size = budget // SLABS
+        self._others: Others | None = None
+        self._share = 0
+        self._lent: dict[int, Slab] = {}
+        self._withheld: set[int] = set()
+        self._places: dict[str, tuple[Slab, int, int]] = {}
+        self._sealable = _most_sealed()
+
+    @property
+    def heads(self) -> int:
+        """How many heads may be kept beside the bodies: their memory is to stay below the budget, too."""
+        return min(max(self.budget // FOR_A_HEAD, FEWEST_HEADS), MOST_HEADS)
+
+    def get(self, digest: str) -> Body | None:
+        """Return a body if this process has it at hand."""
+        body = self._kept.get(digest)
+        if body is not None:
+            self._asked.add(digest)
+        return body
+
+    def find(self, digest: str) -> Body | None:
+        """Return a body if this or another process has it."""
+        body = self.get(digest)
+        if body is not None or self._others is None:
+            return body
+        self.meet()
+        place = self._places.pop(digest, None)
+        if place is None:
+            return None
+        slab, offset, length = place
+        if digest_of(slab.view(offset, length)) != digest:
+            return None
+        return self._at_hand(digest, slab, offset, length)
+
+    def keep(self, digest: str, data: bytes) -> Body:
+        """Keep a body that no process has, and forget others for it if need be. Returns it as it is kept."""
+        if not data:  # there is but one such body, and it takes no room
+            return self._kept.setdefault(digest, data)
+        self._write(digest, data)
+        self._make_room(digest)
+        return self._kept.get(digest, data)
+
+    def share(self, others: Others | None, processes: int) -> None:
+        """Have the budget in common with the others: this process may have its part of it, and what they leave.
+
+        Where they cannot tell each other (None), it may have its part.
+        """
+        self._others, self._share = others, self.budget // processes
+        if others is None:
+            self.leave()
+            return
+        for slab in self._slabs:
+            others.made(slab)
+
+    def leave(self) -> None:
+        """Go on without the others, with this process's part of the budget."""
+        self._others, self.budget = None, self._share
+        self._withheld.clear()
+        for key in list(self._lent):
+            self.take_back(key)
+        self._make_room()
+
+    def meet(self) -> None:
+        """Take news of the others, and make the room that they need."""
+        if self._others is None:
+            return
+        self._others.news()
+        for slab in self._lent.values():
+            for digest, offset, length in slab.found():
+                if digest not in self._kept:
+                    self._places[digest] = slab, offset, length
+        self._make_room()
+
+    def lend(self, key: int, slab: Slab | None) -> None:
+        """Take a slab of another process; None where this one cannot have it."""
+        if slab:
+            self._lent[key] = slab
+        else:
+            self._withheld.add(key)
+
+    def take_back(self, key: int) -> None:
+        """Forget a slab of another process."""
+        self._withheld.discard(key)
+        slab = self._lent.pop(key, None)
+        if slab is not None:
+            self._forget(slab)
+
+    def _write(self, digest: str, data: bytes | memoryview) -> None:
+        """Write a body into a slab of ours, if there is memory."""
+        slab = self._filling
+        offset = slab.add(digest, data) if slab else None
+        if slab is None or offset is None:
+            try:
+                slab = self._made(len(data))
+            except OSError:
+                return
+            offset = slab.add(digest, data) or 0
+        self.held += len(data)
+        self._at_hand(digest, slab, offset, len(data))
+
+    def _made(self, length: int) -> Slab:
+        """Return a slab with room for a body: of its own, for a long one, or the next to be filled. Raises OSError."""
+        slab = Slab.made(max(self._size, room_for(length)))
+        self._slabs.append(slab)
+        if length <= self._size // 2:
+            if self._filling:
+                self._filling.finish()
+            self._filling = slab
+        if self._others:
+            self._others.made(slab)
+        return slab
+
+    def _at_hand(self, digest: str, slab: Slab, offset: int, length: int) -> Body:
+        body: Body | None = slab.sealed(offset, length) if self._sealable else None
+        if body is None:
+            body = slab.view(offset, length)
+        else:
+            self._sealable -= 1
+        self._kept[digest] = body
+        return body
+
+    def _make_room(self, newest: str = "") -> None:
+        """Drop slabs of ours until all processes keep to the budget, or we to our part; not the `newest` body's."""
+        while self._is_over() and len(self._slabs) > bool(newest):
+            slab = self._slabs.popleft()
+            asked = [digest for digest in slab.digests if digest in self._asked and slab.has(self._kept.get(digest))]
+            self._asked.difference_update(asked)
+            bodies = {digest: self._kept[digest] for digest in asked}
+            if newest in slab.digests or 2 * sum(map(len, bodies.values())) > slab.held:
+                self._slabs.append(slab)
+                continue
+            self._drop(slab)
+            for digest, body in bodies.items():
+                self._write(digest, memoryview(body))
+
+    def _is_over(self) -> bool:
+        if self.held <= self._share:
+            return False
+        return self.held + sum(slab.held for slab in self._lent.values()) > self.budget or self._is_hidden()
+
+    def _is_hidden(self) -> bool:
+        """Whether not all that the processes keep is known to all."""
+        return self._others is not None and bool(self._withheld or any(slab.descriptor < 0 for slab in self._slabs))
+
+    def _drop(self, slab: Slab) -> None:
+        if slab is self._filling:
+            self._filling = None
+        self.held -= slab.held
+        self._forget(slab)
+        if self._others:
+            self._others.dropped(slab)
+
+    def _forget(self, slab: Slab) -> None:
+        """Have no body at hand any more that lies there."""
+        for digest in slab.digests:
+            body = self._kept.get(digest)
+            if slab.has(body):
+                self._sealable += isinstance(body, Sealed)
+                del self._kept[digest]
+                self._asked.discard(digest)
+            if digest in self._places and self._places[digest][0] is slab:
+                del self._places[digest]
+
+
+def _most_sealed() -> int:
+    """Return how many bodies may be mapped for themselves: each takes a descriptor, and an eighth of all is enough."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 16 if soft == resource.RLIM_INFINITY else soft // 8

@@ -1,0 +1,87 @@
+"""Accept-Encoding → content coding (RFC 9110 §12.5.3), and Available-Dictionary → delta (RFC 9842 §2.2, §6).
+
+Rule: the client's weights come first, then the smallest representation; equal lengths go by br, zstd, gzip, identity.
+An element that is not of the grammar is ignored, as if it had not been sent, so rubbish never makes a coding
+acceptable and never takes one away. A coding that the field does not name, and ``*`` does not cover, is not
+acceptable; identity is, unless ``identity;q=0`` or a ``*;q=0`` without an identity beside it excludes it.
+
+A delta is sent only to who has named its coding, as ``*`` does not, and has the very dictionary that it was made with.
+
+Without the field every coding is acceptable (§12.5.3, first rule): identity is sent, the one that every client can
+read. When no representation is acceptable, `preferred` returns None, and the origin answers 406 (§15.5.7): the RFC
+asks for a response without content coding "unless the identity coding is indicated as unacceptable", and a client
+that has excluded identity has said so in as many words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from static_host.origin.index import DICTIONARY_CODING, Representation
+
+Weights = tuple[int, ...]
+"""Thousandths of a weight for each coding of `CODINGS`; 0 means not acceptable."""
+
+CODINGS = ("br", "zstd", "gzip", "identity", DICTIONARY_CODING)
+ONLY_IDENTITY: Weights = (0, 0, 0, 1, 0)
+_ALIASES = {"x-gzip": "gzip"}  # RFC 9110 §8.4.1.3
+_CACHED_LENGTH = 256
+_UNNAMED_IDENTITY = 1  # acceptable, but behind everything that was asked for
+
+_ELEMENT = re.compile(
+    r"[ \t]*(?P<coding>[!#$%&'*+.^_`|~0-9A-Za-z-]+)"
+    r"(?:[ \t]*;[ \t]*[qQ]=(?P<weight>0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?))?[ \t]*"
+)
+_SHA_256 = re.compile(rb":([A-Za-z0-9+/]{43}=):")
+
+
+def weights(field: bytes | None) -> Weights:
+    """Return the weights that an Accept-Encoding field value gives; `None` when there is no such field.
+
+    Several field lines are passed joined by commas (§5.3). Results for ordinary values are cached.
+    """
+    if field is None:
+        return ONLY_IDENTITY
+    return _cached(field) if len(field) <= _CACHED_LENGTH else _parsed(field)
+
+
+def held(field: bytes | None) -> str:
+    """Return the SHA-256, in base64, of the dictionary that an Available-Dictionary field value says the client has.
+
+    It is one Byte Sequence (RFC 9651 §3.3.5); empty for anything else, and without the field.
+    """
+    match = _SHA_256.fullmatch(field) if field else None
+    return match[1].decode() if match else ""
+
+
+def preferred(
+    wanted: Weights, representations: Sequence[Representation], dictionary: str = ""
+) -> Representation | None:
+    """Return the representation to send to who has the dictionary, or None when none is acceptable."""
+    best, best_rank = None, (0, 0, 0)
+    for representation in representations:
+        if representation.dictionary not in ("", dictionary):
+            continue
+        place = CODINGS.index(representation.coding)
+        rank = (wanted[place], -representation.length, -place)
+        if wanted[place] and (best is None or rank > best_rank):
+            best, best_rank = representation, rank
+    return best
+
+
+def _parsed(field: bytes) -> Weights:
+    named: dict[str, int] = {}
+    for element in field.decode("latin-1").split(","):
+        match = _ELEMENT.fullmatch(element)
+        if match:
+            coding = match["coding"].lower()
+            named[_ALIASES.get(coding, coding)] = round(float(match["weight"] or 1) * 1000)
+    rest = named.get("*", 0)
+    identity = named.get("identity", named.get("*", _UNNAMED_IDENTITY))
+    plain = (named.get(coding, rest) for coding in CODINGS[:3])
+    return (*plain, identity, named.get(DICTIONARY_CODING, 0))
+
+
+_cached = lru_cache(maxsize=1024)(_parsed)

@@ -1,0 +1,284 @@
+"""The static origin: `Responder.respond` turns the head of a request into a response, or into "not mine".
+
+Rule: a path is decoded once and looked up once; what the index does not name does not exist, so no spelling of a path
+reaches a file outside it. Under the prefix every answer is ours: Django is never asked. Nothing here waits: the one
+piece of I/O is reading a file of the tree that is not in memory yet.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from static_host.origin.body_cache import Body
+from static_host.origin.conditional import Span, evaluate
+from static_host.origin.headers import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure, vary
+from static_host.origin.index import NAME, Index, Resource
+from static_host.origin.negotiation import Weights, held, preferred, weights
+from static_host.origin.tree import Tree
+
+log = logging.getLogger("static_host.origin")
+
+NOT_FOUND = b"Not Found\n"
+_RELEVANT = frozenset(
+    {
+        b"accept-encoding",
+        b"available-dictionary",
+        b"if-match",
+        b"if-modified-since",
+        b"if-none-match",
+        b"if-range",
+        b"if-unmodified-since",
+        b"range",
+    }
+)
+LONGEST = 16 << 10
+"""Bytes of one field's value, its lines joined; a request with a longer one is refused (RFC 6585 §5)."""
+_CHOICES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes of an open file, for the adapter to read: `length` bytes from `offset`."""
+
+    file: io.FileIO
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status, its header fields in order, and the parts of the body. Whoever takes it closes it.
+
+    `digest` is that of the body, where it is a whole representation's that the tree keeps in memory; else empty.
+    """
+
+    status: int
+    headers: Headers
+    body: tuple[Body | Slice, ...] = ()
+    digest: str = ""
+
+    def close(self) -> None:
+        """Close the file that the body lies in, if it does."""
+        for part in self.body:
+            if isinstance(part, Slice):
+                part.file.close()
+
+
+MISSES = {
+    "GET": Response(404, failure(NOT_FOUND), (NOT_FOUND,)),
+    "HEAD": Response(404, failure(NOT_FOUND)),
+}
+
+
+def is_miss(response: Response) -> bool:
+    """Whether a response says that there is no such file."""
+    return response is MISSES["GET"] or response is MISSES["HEAD"]
+
+
+class Served:
+    """One resource of a tree with its header blocks, baked when first asked for."""
+
+    __slots__ = ("_baked", "_choices", "_dictionaries", "_max_age", "resource", "tree")
+
+    def __init__(self, resource: Resource, max_age: int, tree: Tree) -> None:
+        self.resource = resource
+        self.tree = tree
+        self._max_age = max_age
+        self._dictionaries = frozenset(r.dictionary for r in resource.representations if r.dictionary)
+        self._baked: dict[str, Baked] = {}
+        self._choices: dict[tuple[Weights, str], Baked | None] = {}
+
+    def chosen(self, headers: Mapping[bytes, bytes]) -> Baked | None:
+        """Return the representation that these fields select, or None when none is acceptable."""
+        dictionary = held(headers.get(b"available-dictionary")) if self._dictionaries else ""
+        wanted = weights(headers.get(b"accept-encoding")), dictionary if dictionary in self._dictionaries else ""
+        try:
+            return self._choices[wanted]
+        except KeyError:
+            if len(self._choices) >= _CHOICES:  # weights come from clients: whatever they send, this stays small
+                self._choices.clear()
+            return self._choices.setdefault(wanted, self._choose(*wanted))
+
+    def _choose(self, wanted: Weights, dictionary: str) -> Baked | None:
+        representation = preferred(wanted, self.resource.representations, dictionary)
+        if representation is None:
+            return None
+        if representation.file not in self._baked:
+            self._baked[representation.file] = baked(self.resource, representation, self._max_age)
+        return self._baked[representation.file]
+
+
+class Responder:
+    """Answers requests from one loaded tree.
+
+    `prefixes`, one or several, begin and end with a slash; `max_age` (seconds) is for names without a fingerprint;
+    `root_files` are names that are served at ``/`` too, and a name that ends with a slash stands for everything below
+    it; `shows_index` is whether the index's own file is served, too.
+    """
+
+    def __init__(
+        self,
+        tree: Tree,
+        prefixes: str | tuple[str, ...],
+        max_age: int = 60,
+        root_files: Iterable[str] = (),
+        *,
+        shows_index: bool = False,
+    ) -> None:
+        self.tree = tree
+        self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
+        self.max_age = max_age
+        self._root = frozenset(_root_names(tree.index, tuple(root_files)))
+        self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
+        self._shown = {NAME: Served(tree.itself(), 0, tree)} if shows_index else {}  # a build wants the newest
+        self._served: dict[str, Served] = {**self._shown}
+        self.may_be_elsewhere: Callable[[str], bool] | None = None
+        """Whether a name that the tree has not may be found in another place; None where there is no such place."""
+
+    def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
+        """Return the answer to a request, or None when its path is not ours.
+
+        `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
+        """
+        name = self.name_of(path)
+        if name is None:
+            return None
+        if method == "OPTIONS":  # for a missing file too: a failed preflight would hide the 404 from the script
+            return Response(204, PREFLIGHT)
+        served = self._find(name)
+        if served is None:
+            return MISSES["HEAD" if method == "HEAD" else "GET"]
+        return self.answer(method, served, headers)
+
+    def answer(self, method: str, served: Served, headers: Iterable[tuple[bytes, bytes]]) -> Response:
+        """Return the answer to a request for a resource, which may be of another tree than `tree`."""
+        if method not in ("GET", "HEAD"):
+            return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
+        fields = _combined(headers)
+        if any(len(value) > LONGEST for value in fields.values()):
+            return _failure(method, 431, b"Request Header Fields Too Large\n")
+        return self._answer(method, served, fields)
+
+    def owns(self, path: bytes) -> bool:
+        """Whether the raw path is one that `respond` answers."""
+        return self.name_of(path) is not None
+
+    def name_of(self, path: bytes) -> str | None:
+        """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
+        if b"%" in path:
+            path = unquote_to_bytes(path)
+        if path.startswith(self._prefixes):
+            prefix = next(filter(path.startswith, self._prefixes))
+            name = path[len(prefix) :].decode("utf-8", "surrogateescape")
+            return name if name not in self._hidden else ""
+        name = path[1:].decode("utf-8", "surrogateescape")
+        return name if path[:1] == b"/" and name in self._root else None
+
+    def _find(self, name: str) -> Served | None:
+        served = self._served.get(name)
+        if served is None and name in self.tree.index:
+            if len(self._served) >= self.tree.bodies.heads:
+                self._served = {**self._shown}
+            served = self._served[name] = Served(self.tree.index[name], self.max_age, self.tree)
+        return served
+
+    def _answer(self, method: str, served: Served, headers: dict[bytes, bytes]) -> Response:
+        chosen = served.chosen(headers)
+        if chosen is None:
+            return _failure(method, 406, b"Not Acceptable\n", *(vary(served.resource) or VARY))
+        if method == "HEAD":
+            headers.pop(b"range", None)  # §14.2: ranges are for GET alone
+        outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
+        if outcome == 304:
+            return Response(304, chosen.not_modified)
+        if outcome == 412:
+            return _failure(method, 412, b"Precondition Failed\n", *vary(served.resource))
+        if outcome == 416:
+            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *vary(served.resource))
+        if len(spans) > 1 and chosen.representation.coding != "identity":
+            spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
+        return self._with_body(method, served.tree, chosen, spans)
+
+    def _with_body(self, method: str, tree: Tree, chosen: Baked, spans: list[Span]) -> Response:
+        try:
+            body = tree.body(chosen.representation)
+            source = tree.open(chosen.representation) if body is None else body
+        except OSError as error:
+            log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
+            return _failure(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
+        if method == "HEAD":
+            if isinstance(source, io.FileIO):
+                source.close()
+            return Response(200, chosen.ok)
+        if not spans:
+            part = _part(source, (0, chosen.representation.length))
+            return Response(200, chosen.ok, (part,), chosen.representation.digest if body is not None else "")
+        if len(spans) == 1:
+            return _partial(chosen, source, spans[0])
+        return _multipart(chosen, source, spans)
+
+
+def _root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
+    folders = tuple(name for name in root_files if name.endswith("/"))
+    yield from (name for name in root_files if name in index)
+    if folders:
+        yield from (name for name in index if name.startswith(folders))
+
+
+def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Return the fields that matter here; several lines of one field are one list (RFC 9110 §5.3)."""
+    lines: dict[bytes, list[bytes]] = {}
+    for name, value in headers:
+        if name in _RELEVANT:
+            lines.setdefault(name, []).append(value.strip(b" \t"))
+    return {name: values[0] if len(values) == 1 else b", ".join(values) for name, values in lines.items()}
+
+
+def _part(source: Body | io.FileIO, span: Span) -> Body | Slice:
+    first, end = span
+    if isinstance(source, io.FileIO):
+        return Slice(source, first, end - first)
+    return source if end - first == len(source) else source[first:end]
+
+
+def _content_range(chosen: Baked, span: Span) -> bytes:
+    return b"bytes %d-%d/%d" % (span[0], span[1] - 1, chosen.representation.length)
+
+
+def _partial(chosen: Baked, source: Body | io.FileIO, span: Span) -> Response:
+    headers: Headers = (
+        (b"content-type", chosen.media_type),
+        (b"content-length", b"%d" % (span[1] - span[0])),
+        (b"content-range", _content_range(chosen, span)),
+        *chosen.common,
+    )
+    return Response(206, headers, (_part(source, span),))
+
+
+def _multipart(chosen: Baked, source: Body | io.FileIO, spans: list[Span]) -> Response:
+    """RFC 9110 §14.6. The boundary is the body's own digest, which no body can contain by chance."""
+    boundary = chosen.representation.digest.encode()
+    parts: list[Body | Slice] = []
+    for span in spans:
+        head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
+        parts += [head % (boundary, chosen.media_type, _content_range(chosen, span)), _part(source, span)]
+    parts.append(b"\r\n--%s--\r\n" % boundary)
+    length = sum(part.length if isinstance(part, Slice) else len(part) for part in parts)
+    headers: Headers = (
+        (b"content-type", b"multipart/byteranges; boundary=%s" % boundary),
+        (b"content-length", b"%d" % length),
+        *chosen.common,
+    )
+    return Response(206, headers, tuple(parts))
+
+
+def _unsatisfied(chosen: Baked) -> tuple[bytes, bytes]:
+    return b"content-range", b"bytes */%d" % chosen.representation.length
+
+
+def _failure(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
+    return Response(status, failure(text, *extra), () if method == "HEAD" else (text,))

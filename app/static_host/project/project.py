@@ -1,0 +1,316 @@
+"""The Django project: found, configured, imported; and whatever stops that, explained.
+
+Rule: `DJANGO_SETTINGS_MODULE` and the working directory are enough. The project's own settings are respected; what our
+tree needs is laid over them in `Project.lay_over` and nowhere else: `STATIC_URL`, `STATIC_ROOT`,
+`STORAGES["staticfiles"]`, and `MIDDLEWARE` without WhiteNoise's. The working directory is not changed, and no
+environment variable of the project's is set but `DJANGO_SETTINGS_MODULE`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp
+
+from static_host.conf.settings import Settings
+from static_host.conf.validators import host_of_files, url_prefix
+from static_host.errors import Stop
+from static_host.project import compressor, overlay
+from static_host.project.asgi_adapter import called
+from static_host.project.overrides import overrides, overriding
+from static_host.project.script_name import prefixes, with_script_name
+from static_host.project.wsgi_bridge import Threaded
+from static_host.telemetry import log_configuration
+
+BUNDLED = "static_host_site.settings"
+DEFAULT_PREFIX = "/static/"
+DEFAULT_ROOT = Path("staticfiles")
+STORAGE = "static_host.project.storage.StaticHostStorage"
+
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+FORGOTTEN = "there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
+WITHOUT_ASGI = "Correct it, or install what it needs; or set DJANGO_INTERFACE=wsgi if the project works without ASGI."
+DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
+
+_REPLACED = (
+    DJANGO_STORAGE,
+    "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
+    "whitenoise.storage.CompressedStaticFilesStorage",
+    "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    "static_host_build.storage.FingerprintStorage",
+)
+
+
+class ProjectMissing(Stop):
+    """The project cannot be found by its name: an operator's mistake."""
+
+    exit_code = 2
+
+
+class ProjectBroken(Stop):
+    """The project raised an exception; it is the cause, and is shown whole, after the settings that are overridden."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.notes = overrides()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A configured project, not yet imported.
+
+    `static_url` and `own_root` are the project's own; `static_root`, `prefix` and `host` are what counts: the
+    environment's value where there is one, else the project's.
+    """
+
+    name: str
+    static_root: Path
+    prefix: str
+    host: str
+    static_url: str | None
+    settings: Settings
+    own_root: Path
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether it is the bundled site."""
+        return self.name == BUNDLED
+
+    @property
+    def seems_forgotten(self) -> bool:
+        """Whether another project is here, but was not named."""
+        return self.is_bundled and Path("manage.py").exists()
+
+    @property
+    def summary(self) -> str:
+        """What the start-up lines say of it, once it is loaded."""
+        manner = "through ASGI" if self.is_asgi else f"in {self.settings.threads} threads"
+        return f"Django project {self.name} {manner}"
+
+    @overriding
+    def lay_over(self, static_url: str, root: Path, storage: str = STORAGE) -> list[str]:
+        """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.
+
+        `storage` takes the place of a staticfiles storage that does not fingerprint, or only as Django's does; Django's
+        plain one, which needs no tree, that of every other.
+        """
+        from django.conf import settings
+
+        own = settings.STORAGES.get("staticfiles", {})
+        keeps = storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND"))
+        chosen = {**own, "OPTIONS": overlay.without_place(own.get("OPTIONS", {}))} if keeps else {"BACKEND": storage}
+        changes = [
+            ("STATIC_URL", self.static_url, static_url),
+            ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
+            ("STORAGES['staticfiles']['BACKEND']", own.get("BACKEND"), chosen["BACKEND"]),
+        ]
+        compressor_lines = [] if storage == DJANGO_STORAGE else compressor.apply_overlay(settings, static_url, root)
+        settings.STATIC_URL = static_url
+        settings.STATIC_ROOT = overlay.keep_type(settings.STATIC_ROOT, root)
+        settings.STORAGES = {**settings.STORAGES, "staticfiles": chosen}
+        lines = [
+            f"{name} = {after!r}"
+            for name, before, after in changes
+            if before not in (None, DJANGO_STORAGE) and str(before) != after
+        ]
+        return lines + compressor_lines + _without_whitenoise(settings)
+
+    def set_up(self) -> None:
+        """Run ``django.setup()``. Raises ProjectBroken."""
+        with explained(self.name):
+            import django
+
+            django.setup()
+        log_configuration.turn_on()
+
+    def application(self) -> ASGIApp:
+        """Import the whole project, its URLconf included, and return it as an ASGI application.
+
+        Raises ProjectBroken.
+        """
+        self.set_up()
+        with explained(self.name):
+            from django.conf import settings
+            from django.contrib.staticfiles.storage import staticfiles_storage
+            from django.template import engines
+            from django.urls import get_resolver
+
+            application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings)
+            settings.SECRET_KEY  # noqa: B018 - raises when it is empty
+            engines.all()
+            bool(staticfiles_storage)  # reads the manifest now
+            if settings.STORAGES["staticfiles"]["BACKEND"] != DJANGO_STORAGE:  # `dev`, which needs no tree
+                overlay.read_built_manifest(settings.STATIC_ROOT)
+                compressor.use_built_blocks(settings, Path(settings.STATIC_ROOT))
+            if getattr(settings, "ROOT_URLCONF", None):
+                get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
+            log_configuration.show_exceptions(settings)
+            log_configuration.turn_on()
+        return application
+
+    def at(self, path: str) -> str | None:
+        """Return the route of the project's own at a path, if that is its and no catch-all's."""
+        from django.urls import Resolver404, resolve
+
+        with explained(self.name):
+            try:
+                route = resolve(path).route
+            except Resolver404:
+                return None
+        plain = route.replace("\\", "").strip("^$/?\\Z")
+        return route if plain == path.strip("/") else None
+
+    def prefixes(self, prefix: str) -> tuple[str, ...]:
+        """Return the prefixes below which static files are served: this one, and what a proxy may leave of it."""
+        from django.conf import settings
+
+        return prefixes(prefix, settings.FORCE_SCRIPT_NAME)
+
+    def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
+        """Raise ProjectMissing where the project has no database of one of these names."""
+        from django.conf import settings
+
+        for alias in aliases:
+            if alias not in settings.DATABASES:
+                known = ", ".join(sorted(settings.DATABASES)) or "none"
+                message = f"DJANGO_READY_DATABASE={alias!r}: {self.name} has no database of this name. It has: {known}."
+                raise ProjectMissing(message)
+
+    @property
+    def is_asgi(self) -> bool:
+        """Whether Django is called through ASGI (DJANGO_INTERFACE)."""
+        from django.conf import settings
+
+        if self.settings.interface == "auto":
+            return bool(getattr(settings, "ASGI_APPLICATION", None))
+        return self.settings.interface == "asgi"
+
+
+def configured(settings: Settings) -> Project:
+    """Import the project's settings module. Raises ProjectMissing or ProjectBroken."""
+    name = settings.settings_module
+    os.environ["DJANGO_SETTINGS_MODULE"] = name
+    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109
+    with explained(name):
+        from django.conf import settings as project
+
+        url = getattr(project, "STATIC_URL", None)
+        url = with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
+        root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
+    log_configuration.turn_on()
+    host, prefix = _split(url)
+    return Project(
+        name=name,
+        static_root=settings.static_root or root,
+        prefix=settings.static_prefix or prefix,
+        host=settings.static_host or host,
+        static_url=url,
+        settings=settings,
+        own_root=root.absolute(),
+    )
+
+
+def _split(static_url: str | None) -> tuple[str, str]:
+    """Return the host and the path prefix in a project's STATIC_URL; "/" and nothing mean the default prefix."""
+    parts = urlsplit(static_url or "")
+    path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
+    scheme = f"{parts.scheme}:" if parts.scheme else ""
+    host = f"{scheme}//{parts.netloc}" if parts.netloc else ""
+    prefix = path if path != "/" else DEFAULT_PREFIX
+    try:
+        url_prefix(prefix)
+        host_of_files(host)
+    except ValueError as error:
+        raise ProjectMissing(f"STATIC_URL={static_url!r}: {error}. Set DJANGO_STATIC_PREFIX or correct it.") from None
+    return host, prefix
+
+
+def _without_whitenoise(settings: Any) -> list[str]:
+    """Take WhiteNoise out of MIDDLEWARE, where it would walk the tree at every start and never be asked for a file."""
+    middleware = list(settings.MIDDLEWARE)
+    if WHITENOISE not in middleware or getattr(settings, "WHITENOISE_ROOT", None):
+        return []
+    settings.MIDDLEWARE = [name for name in middleware if name != WHITENOISE]
+    return [f"MIDDLEWARE without {WHITENOISE}"]
+
+
+def _fingerprints(backend: str | None) -> bool:
+    """Whether the project's staticfiles storage is one to keep: it fingerprints into a directory, in its own way."""
+    from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage
+    from django.utils.module_loading import import_string
+
+    if not backend or backend in _REPLACED:
+        return False
+    storage = import_string(backend)
+    return (
+        isinstance(storage, type)
+        and issubclass(storage, ManifestFilesMixin)
+        and issubclass(storage, StaticFilesStorage)
+    )
+
+
+def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
+    from django.core.wsgi import get_wsgi_application
+    from django.utils.module_loading import import_string
+
+    path = settings.WSGI_APPLICATION
+    application = import_string(path) if path else get_wsgi_application()
+    return Threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
+
+
+def _asgi(settings: Any) -> ASGIApp:
+    from django.core.asgi import get_asgi_application
+
+    path = getattr(settings, "ASGI_APPLICATION", None)
+    application: Any = _named(path) if path else get_asgi_application()
+    return called(application)
+
+
+def _named(path: str) -> ASGIApp:
+    """Import ASGI_APPLICATION. Raises ProjectBroken."""
+    from django.utils.module_loading import import_string
+
+    try:
+        application: ASGIApp = import_string(path)
+        if not callable(application):
+            raise TypeError(f"it is a {type(application).__name__}, which cannot be called")  # noqa: TRY301
+    except (Exception, SystemExit) as error:
+        raise ProjectBroken(f"ASGI_APPLICATION = {path!r} cannot be used:", WITHOUT_ASGI) from error
+    return application
+
+
+@contextmanager
+def explained(name: str) -> Iterator[None]:
+    """Turn what a project raises while it is imported into ProjectMissing or ProjectBroken."""
+    try:
+        yield
+    except Stop:
+        raise
+    except (Exception, SystemExit) as error:  # a settings module may well call sys.exit
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and (name == missing or name.startswith(f"{missing}.")):
+            raise ProjectMissing(_not_found(name, missing)) from None
+        raise ProjectBroken(f"the Django project {name} raised an exception while it was loaded:") from error
+
+
+def _not_found(name: str, missing: str) -> str:
+    here = Path.cwd()
+    found = [*here.glob("*/settings.py"), *here.glob("*/settings/__init__.py"), *here.glob("settings.py")]
+    modules = sorted({_module(path.relative_to(here)) for path in found})
+    hint = f"Settings modules found here: {', '.join(modules)}." if modules else "Run it where manage.py is."
+    return f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {here} or on sys.path. {hint}"
+
+
+def _module(path: Path) -> str:
+    return ".".join(part for part in path.with_suffix("").parts if part != "__init__")

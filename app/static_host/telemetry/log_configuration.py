@@ -1,0 +1,189 @@
+"""The loggers of this program and of its server, beside those that the project's LOGGING sets up.
+
+Rule: what is to be told is told, whatever the project does: its LOGGING may set the root logger's level and handlers,
+and turns every logger off that was there before; `logging.disable` holds for all. What the project itself logs or
+prints is shown as its own. As JSON, every record of ours is one object on one line, its traceback included; so is what
+Python itself prints: warnings, exceptions that nobody caught, and records for which there is no handler.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import sys
+import threading
+import time
+import warnings
+from typing import Any
+
+from static_host.errors import Stop, message_of, show
+from static_host.telemetry.access_log import Format
+from static_host.telemetry.request_record import target
+
+_OURS = ("static_host", "uvicorn")
+_MANAGER = logging.Manager(logging.root)
+"""Our loggers ask this one whether `logging.disable` was called: it never is."""
+_MANAGER.loggerDict = logging.root.manager.loggerDict
+_basic_config = logging.basicConfig
+_log = logging.getLogger("static_host")
+_warnings = logging.getLogger("static_host.warnings")
+_handlers: list[logging.Handler] = []
+"""The handler of our own, as soon as there is one."""
+
+
+class JSONFormatter(logging.Formatter):
+    """Writes a record as one JSON object."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object, in ASCII."""
+        time_of_second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        facts = {
+            "time": f"{time_of_second}.{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage().strip(),
+        }
+        if record.exc_info and record.exc_info[0]:
+            facts["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            facts["stack"] = record.stack_info
+        return json.dumps(facts)
+
+
+class MaskedTarget(logging.Filter):
+    """Masks secrets in the targets of uvicorn's access log, as ours does."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Mask the record's target, and let it pass."""
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            client, method, whole, *rest = record.args
+            path, _, query = str(whole).encode("latin-1", "replace").partition(b"?")
+            record.args = (client, method, target(path, query), *rest)
+        return True
+
+
+def configuration(form: Format = "text") -> dict[str, Any]:
+    """Return what logging.config.dictConfig is told, in this process and in its workers."""
+    own = (
+        {"format": "static-host: %(message)s"}
+        if form == "text"
+        else {"()": "static_host.telemetry.log_configuration.JSONFormatter"}
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"own": own},
+        "handlers": {"own": {"()": f"static_host.telemetry.log_configuration.{form}_handler", "formatter": "own"}},
+        "loggers": {
+            _log.name: {"handlers": ["own"], "level": "INFO", "propagate": False},
+            "uvicorn": {"handlers": ["own"], "level": "WARNING", "propagate": False},
+        },
+    }
+
+
+def configuration_with_access_log() -> dict[str, Any]:
+    """Return the same with uvicorn's access log, as text."""
+    access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
+    stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
+    made = configuration()
+    made["formatters"]["access"] = access
+    made["filters"] = {"masked": {"()": "static_host.telemetry.log_configuration.MaskedTarget"}}
+    made["handlers"]["access"] = {**stdout, "formatter": "access", "filters": ["masked"]}
+    made["loggers"]["uvicorn.access"] = {"handlers": ["access"], "level": "INFO", "propagate": False}
+    return made
+
+
+def use(form: Format) -> None:
+    """Write our records in this form from now on."""
+    logging.config.dictConfig(configuration(form))
+    turn_on()
+
+
+def text_handler() -> logging.Handler:
+    """Return what writes our records."""
+    _handlers[:] = [logging.StreamHandler(sys.stderr)]
+    return _handlers[0]
+
+
+def json_handler() -> logging.Handler:
+    """Return what writes our records, and have what Python itself prints written in the same form."""
+    sys.excepthook = lambda kind, error, where: _crash(kind, error, where)
+    threading.excepthook = lambda crash: _crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    sys.unraisablehook = lambda fault: _log.error(
+        "%s: %r", fault.err_msg or "Exception ignored in", fault.object, exc_info=_raised(fault)
+    )
+    warnings.showwarning = _warn
+    if logging.lastResort:
+        logging.lastResort.setFormatter(JSONFormatter())
+    logging.basicConfig = _configure
+    return text_handler()
+
+
+def tell(stop: Stop) -> None:
+    """Write, on standard error, what ends the program or its start."""
+    turn_on()
+    if _is_json():
+        _log.error("%s", message_of(stop), exc_info=stop.__cause__)
+    else:
+        show(stop)
+
+
+def turn_on() -> None:
+    """Turn our loggers on that the project's LOGGING has turned off; its own handlers for them stay."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] in _OURS and isinstance(logger, logging.Logger):
+            logger.disabled, logger.manager = False, _MANAGER
+            if name.startswith(f"{_log.name}."):
+                logger.propagate = True
+                logger.setLevel(logging.NOTSET)
+    if _handlers:
+        _log.handlers[:] = [*_handlers, *(handler for handler in _log.handlers if handler not in _handlers)]
+        _log.filters.clear()
+        _log.propagate = False
+        _log.setLevel(logging.INFO)
+
+
+def show_exceptions(settings: Any) -> None:
+    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them.
+
+    A client that went away in the middle of its upload is not among them. Handlers of the root logger's, which the
+    project may have without LOGGING, write them, too.
+    """
+    from django.http import UnreadablePostError
+
+    def is_fault(record: logging.LogRecord) -> bool:
+        is_upload = record.exc_info and isinstance(record.exc_info[1], UnreadablePostError)
+        return not is_upload and not logging.root.handlers
+
+    if not settings.LOGGING and not settings.DEBUG:
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.ERROR)
+        handler.addFilter(is_fault)
+        if _is_json():
+            handler.setFormatter(JSONFormatter())
+        logging.getLogger("django.request").addHandler(handler)
+
+
+def _raised(fault: Any) -> Any:
+    return fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback
+
+
+def _configure(**options: Any) -> None:
+    """Do what `logging.basicConfig` does; without options, as `logging.error` and its like call it, in our form."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JSONFormatter())
+    _basic_config(**options or {"handlers": [handler]})
+
+
+def _is_json() -> bool:
+    return any(isinstance(handler.formatter, JSONFormatter) for handler in _log.handlers)
+
+
+def _crash(kind: type[BaseException], error: BaseException | None, where: Any) -> None:
+    if not issubclass(kind, KeyboardInterrupt | SystemExit):
+        _log.critical("an exception that nobody caught", exc_info=(kind, error or kind(), where))
+
+
+def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+    _warnings.warning("%s:%d: %s: %s", filename, lineno, category.__name__, message)

@@ -1,0 +1,91 @@
+"""Settings of the bundled site.
+
+Rule: importing this module writes nothing. The build imports it too, where there is no database and where a
+secret key, once written, would end up in every copy of the image; so the key is made when it is first used.
+"""
+
+from django.utils.functional import SimpleLazyObject
+
+from static_host.conf.settings import Settings
+from static_host_site.secret import kept_key
+
+_configured = Settings.read()
+_data = _configured.site_data.absolute()
+
+
+def _secret_key() -> str:
+    given = _configured.secret_key
+    return given.get_secret_value() if given else kept_key(_data)
+
+
+SECRET_KEY = SimpleLazyObject(_secret_key)
+DEBUG = _configured.debug
+ALLOWED_HOSTS = list(_configured.allowed_hosts)
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "static_host_site",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "static_host_site.policy.content_security_policy",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "static_host_site.urls"
+WSGI_APPLICATION = "static_host_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": _data / "site.sqlite3",
+        # Readers go on while one writes, and a writer waits for its turn instead of failing.
+        "OPTIONS": {
+            "init_command": "PRAGMA journal_mode=WAL;",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 10,
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = _data / "static"
+
+X_FRAME_OPTIONS = "DENY"
+CSRF_COOKIE_HTTPONLY = True

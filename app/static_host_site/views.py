@@ -1,0 +1,18 @@
+"""The front page: the delivery inspector."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import conditional_page, require_safe
+
+from static_host_site.figures import figures
+
+
+@require_safe
+@gzip_page  # outside conditional_page: its padding is random, so the ETag is made before it
+@conditional_page
+@cache_control(private=True, no_cache=True)
+def inspector(request: HttpRequest) -> HttpResponse:
+    """Show how this page's own files are built and travel; asks no database."""
+    return render(request, "site/inspector.html", {"figures": figures()})

@@ -1,0 +1,182 @@
+"""An index for a tree that other tools made, so that it can be served as it is.
+
+Rule: nothing in the tree is changed but the index, which is written last and by one rename. Encoded siblings
+(``x.css.br``, ``x.css.gz``, ``x.css.zst``) are used if they decode to their file and are smaller; those that do not
+are said to be so, and are served by their own names only. An ``.svgz`` gets its decoded form beside it, for clients
+that do not accept gzip. Immutable is what Django's manifest or a bundler's says is fingerprinted, and what the
+operator's pattern finds: as in a build. Deltas to earlier versions (``x.css.….dcz``) are used if they decode with
+another file of the tree; then all that can be a dictionary is one, as in a build.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from django.conf import settings as project
+
+from static_host.conf.settings import Settings
+from static_host.origin import index
+from static_host.origin.index import SUFFIXES, UNFOLDED, digest
+from static_host.project.project import BUNDLED, DEFAULT_PREFIX, configured
+from static_host_build import bundler_manifests
+from static_host_build.compressor.compress import NOTHING
+from static_host_build.dictionary import deltas, patterns
+from static_host_build.encode import resources
+from static_host_build.encode.encoder import decoded
+from static_host_build.encode.resources import Content, Facts, Made
+from static_host_build.encode.svgz import NO_GZIP, is_svgz, unfold_beside
+from static_host_build.errors import BuildFailed
+
+MANIFEST = "staticfiles.json"
+"""What Django's storages call their manifest."""
+
+
+def adopt(root: Path, settings: Settings) -> Made:
+    """Write the index of the files in the directory `root`, and return what it lists. Raises BuildFailed."""
+    if root.is_symlink() and Path(os.path.realpath(root)).parent.name == f".{root.name}.releases":
+        raise BuildFailed(f"{root} was made by `static-host build`, and has its index.")
+    if _carries(root):
+        raise BuildFailed(
+            f"{root} has files of earlier releases, which only its own index tells apart. Serve it as it is."
+        )
+    try:
+        return _adopted(root, settings)
+    except OSError as error:
+        raise BuildFailed(f"{error.strerror}: {error.filename or root}. The index is as it was.") from None
+
+
+def _carries(root: Path) -> bool:
+    """Whether the directory is a tree of the build's, with more than one release in it."""
+    with suppress(OSError, index.IndexDamaged):
+        return len(index.loads((root / index.NAME).read_bytes()).releases) > 1
+    return False
+
+
+def _adopted(root: Path, settings: Settings) -> Made:
+    prefix = _prefix(settings)
+    manifest = _manifest(root)
+    aside = {index.NAME, *([manifest[0]] if manifest else [])}
+    folders = tuple(name for name in settings.static_root_files if name.endswith("/"))
+    found = resources.names(root, lambda name: name in settings.static_root_files or name.startswith(folders))
+    if not set(found) - aside:
+        raise BuildFailed(f"{root} has no files.")
+    odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
+    if odd:
+        raise BuildFailed(f"{root / odd} is not a regular file. Remove it, or copy the tree with `cp -rL`.")
+    unfolded = {name: unfold_beside(root, name, _readable(root)) for name in found if is_svgz(name)}
+    aside |= {name + UNFOLDED for name, has in unfolded.items() if has}
+    names = [name for name in found if name not in aside]
+    contents, strange = _contents(root, names)
+    warnings = [*strange, *(NO_GZIP % name for name, has in unfolded.items() if not has)]
+    made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
+    for name, has in unfolded.items():
+        made.resources[name] = replace(
+            made.resources[name], representations=has or made.resources[name].representations
+        )
+    whole = deltas.recognised(root, made.resources)
+    if len(whole) < len(made.resources):
+        logical = resources.logical(manifest[1]) if manifest else {}
+        made = replace(made, resources=patterns.offered(whole, patterns.patterns_of(whole, logical)))
+    try:
+        _write(root, index.dumps(prefix, made.resources, manifest, adopted=True))
+    except ValueError as error:
+        raise BuildFailed(f"a file has a name that cannot be served: {error}. Rename it.") from None
+    return made
+
+
+def _contents(root: Path, names: list[str]) -> tuple[list[Content], list[str]]:
+    """Return the distinct contents of the files, and a warning for each sibling that is no coding of its file."""
+    identities = {name: identity for identity, group in resources.by_content(root, names).items() for name in group}
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        examined = list(threads.map(lambda name: _examined(root, name, identities[name]), names))
+    groups: dict[Facts, list[str]] = {}
+    warnings = []
+    for name, (facts, strangers) in zip(names, examined, strict=True):
+        groups.setdefault(facts, []).append(name)
+        for stranger in strangers:
+            body = (root / stranger).read_bytes()
+            groups.setdefault((("identity", len(body), digest(body)),), []).append(stranger)
+            warnings.append(f"{stranger} does not decode to {name}, so it is no coding of it")
+    return [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()], warnings
+
+
+def _examined(root: Path, name: str, identity: str) -> tuple[Facts, list[str]]:
+    """Return the representations of a file, and the names of siblings that are not its codings."""
+    path = root / name
+    facts, strangers = [("identity", path.stat().st_size, identity)], []
+    for coding, suffix in SUFFIXES.items():
+        sibling = root / (name + suffix)
+        if coding == "identity" or not sibling.is_file():
+            continue
+        body = sibling.read_bytes()
+        data = decoded(coding, body)
+        if data is None or digest(data) != identity:
+            strangers.append(name + suffix)
+        elif len(body) < len(data):
+            facts.append((coding, len(body), digest(body)))
+    return tuple(facts), strangers
+
+
+def _immutable(
+    root: Path, names: list[str], manifest: tuple[str, bytes] | None, settings: Settings
+) -> Callable[[str], bool]:
+    known = set(names)
+    hashed = set(resources.fingerprinted(manifest[1]) if manifest else ())
+    for folder, _, files in os.walk(root):
+        for path in (Path(folder) / name for name in filter(bundler_manifests.is_manifest, files)):
+            hashed |= bundler_manifests.fingerprinted(path.relative_to(root).as_posix(), path.read_bytes(), known)
+    if project.configured:
+        hashed |= bundler_manifests.outputs(bundler_manifests.elsewhere(), known)
+    pattern = re.compile(settings.static_immutable_pattern or NOTHING)
+    return lambda name: name in hashed or bool(pattern.search(name))
+
+
+def _manifest(root: Path) -> tuple[str, bytes] | None:
+    """Return the name and the content of Django's manifest, if the tree has one. Raises BuildFailed for a wrong one."""
+    try:
+        data = (root / MANIFEST).read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        document = json.loads(data)
+        paths = {str(hashed) for hashed in document["paths"].values() if (root / hashed).is_file()}
+        is_whole = document["version"] in ("1.0", "1.1") and len(paths) == len(set(document["paths"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise BuildFailed(
+            f"{root / MANIFEST} is no manifest of Django's, or names files that are not there. Remove it."
+        )
+    return MANIFEST, data
+
+
+def _is_regular(path: Path) -> bool:
+    return not path.is_symlink() and (path.is_file() or not path.exists())
+
+
+def _prefix(settings: Settings) -> str:
+    if settings.static_prefix or settings.settings_module == BUNDLED:
+        return settings.static_prefix or DEFAULT_PREFIX
+    return configured(settings).prefix
+
+
+def _write(root: Path, data: bytes) -> None:
+    temporary = root / f".{index.NAME}"
+    with temporary.open("wb") as file:
+        os.fchmod(file.fileno(), _readable(root))
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(root / index.NAME)
+
+
+def _readable(root: Path) -> int:
+    """Return the permissions of an index that everyone can read who can look into its directory. Raises OSError."""
+    return 0o600 | root.stat().st_mode & 0o044

@@ -1,0 +1,60 @@
+"""What a build made, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from static_host_build.carry.release_sizes import Gone, Holding
+from static_host_build.dictionary.deltas import Saving
+from static_host_build.encode import resources
+from static_host_build.output.integrity import Verified
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads.
+
+    `made` is the release by itself; `holdings` is what the tree has of it and of each earlier release that it carries,
+    the newest first; `dropped` are those that it carries no longer; `saving` is what its deltas come to.
+    """
+
+    root: Path
+    release: str
+    changed: bool
+    made: resources.Made
+    holdings: tuple[Holding, ...]
+    dropped: tuple[Gone, ...]
+    saving: Saving
+    seconds: float
+    verified: Verified | None = None
+
+    @property
+    def identity(self) -> int:
+        """All contents without content coding, each counted once."""
+        return sum(content.lengths["identity"] for content in self.made.contents)
+
+    @property
+    def smallest(self) -> int:
+        """All contents, each counted once and in its smallest representation."""
+        return sum(min(content.lengths.values()) for content in self.made.contents)
+
+    @property
+    def encoding(self) -> float:
+        """Seconds in which this very build encoded, all threads added up."""
+        return sum(each.seconds for each in self.made.contents if not each.from_cache) + self.saving.seconds
+
+    @property
+    def encoded(self) -> int:
+        """Contents whose format is worth encoding."""
+        return sum(content.tried for content in self.made.contents)
+
+    @property
+    def from_cache(self) -> int:
+        """Those of them that an earlier build had encoded."""
+        return sum(content.from_cache for content in self.made.contents)
+
+    @property
+    def reused(self) -> int:
+        """Those of these that came out of an earlier tree, not out of the cache."""
+        return sum(content.reused for content in self.made.contents)

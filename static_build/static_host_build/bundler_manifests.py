@@ -1,0 +1,231 @@
+"""What a bundler's own manifest says is fingerprinted.
+
+Rule: a name is immutable only if a manifest lists it as the output of something, and its stem is not that thing's own
+name but ends in a hash, or is one: both, because bundlers can be told to leave the hash out, and a hash-shaped name
+alone proves nothing. A wrong guess would cost a year of a stale file, so whatever is not understood is left out.
+
+Such a file keeps its name and its bytes. Bundles refer to each other by these names, in ways that only the bundler and
+the browser understand; by a second name a module would be another module, and be run twice. The bundler's hash speaks
+for the bytes that it wrote, so nothing in them is rewritten either, references to names without a hash included.
+
+Understood: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins and what writes
+as they do (``asset-manifest.json``, ``rev-manifest.json``: logical name → file), webpack-bundle-tracker
+(``webpack-stats.json``) and esbuild's metafile (``meta.json``, ``metafile.json``). The settings of
+django-webpack-loader and django-vite say where theirs lie, if not in a static folder.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from static_host_build.collect.sources import Source
+
+BUNDLED = "bundled"
+"""The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
+
+HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
+_MAX_FOLDERS = 64
+"""Parts of an output's path that are looked at, from its end."""
+_BASE32 = re.compile(r"[A-Z2-7]{8,32}")
+_ONLY_HASH = re.compile(r"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,64}")
+Output = tuple[str | None, str]
+"""The name of what was bundled, where the manifest tells it, and the file that came of it."""
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file may be a manifest by its name; most files of these names are something else, and give nothing."""
+    stem, _, suffix = name.rpartition("/")[2].rpartition(".")
+    is_known = stem in ("meta", "metafile") or stem.endswith("manifest") or stem.startswith("stats")
+    return suffix == "json" and (is_known or "-stats" in stem)
+
+
+def manifests(found: Iterable[Source]) -> dict[str, bytes]:
+    """Return the manifests that the finders or the settings know, by name.
+
+    Vite's is hidden, so collectstatic passes over it. Raises OSError, and BuildFailed for what is neither a file nor a
+    link to one.
+    """
+    data: dict[str, bytes] = {}
+    for source in found:
+        if source.name not in data and is_manifest(source.name) and source.exists:
+            data[source.name] = source.read()
+    return {**data, **elsewhere()}
+
+
+def elsewhere() -> dict[str, bytes]:
+    """Return the manifests that the project's settings name, by a name in the folder that they tell of."""
+    data: dict[str, bytes] = {}
+    for number, (folder, path) in enumerate(_configured()):
+        with suppress(OSError, TypeError, ValueError):  # not made yet, or no path: not for us to judge
+            data[posixpath.join(folder.strip("/"), f"{number}-{Path(path).name}")] = Path(path).read_bytes()
+    return data
+
+
+def _configured() -> Iterator[tuple[str, Any]]:
+    """Yield folder and path of what the settings of django-webpack-loader and django-vite name."""
+    from django.conf import settings
+
+    loaders = getattr(settings, "WEBPACK_LOADER", {"": {}} if "webpack_loader" in settings.INSTALLED_APPS else {})
+    for each in loaders.values():
+        if isinstance(each, dict):
+            yield str(each.get("BUNDLE_DIR_NAME", "webpack_bundles")), each.get("STATS_FILE", "webpack-stats.json")
+    for each in getattr(settings, "DJANGO_VITE", {}).values():
+        if isinstance(each, dict):
+            yield str(each.get("static_url_prefix", "")), each.get("manifest_path")
+    if hasattr(settings, "DJANGO_VITE_MANIFEST_PATH"):
+        yield str(getattr(settings, "DJANGO_VITE_STATIC_URL_PREFIX", "")), settings.DJANGO_VITE_MANIFEST_PATH
+
+
+def outputs(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
+    """Return those of `names` that one of the manifests lists as hashed outputs."""
+    return set().union(*(fingerprinted(manifest, data, names) for manifest, data in manifests.items()))
+
+
+def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:
+    """Return those of `names` that the manifest at the path `manifest` lists as hashed outputs."""
+    found = set()
+    for logical, output in _outputs(_document(data)):
+        name = _found(folder_of(manifest), output, names)
+        if name and _is_hashed(logical, name):
+            found.add(name)
+    return found
+
+
+def listed(manifest: str, data: bytes, names: set[str]) -> set[str]:
+    """Return those of `names` that the manifest at the path `manifest` lists, with a hash or without."""
+    found = (_found(folder_of(manifest), output, names) for _, output in _outputs(_document(data)))
+    return {name for name in found if name}
+
+
+def named(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
+    """Return those of `names` that have the name of an entry point: the project gave it, and it stays."""
+    entries = ((manifest, path) for manifest, data in manifests.items() for path in _entries(_document(data)))
+    return {name for manifest, path in entries if (name := _found(folder_of(manifest), path, names))}
+
+
+def is_hash(stem: str) -> bool:
+    """Whether a stem is nothing but a hash, as webpack's ``[contenthash].js`` gives it: digits and letters a to f."""
+    return bool(_ONLY_HASH.fullmatch(stem))
+
+
+def _document(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def folder_of(manifest: str) -> PurePosixPath:
+    """Return the folder that a bundler writes into; Vite's manifest lies in a folder of its own there."""
+    folder = PurePosixPath(manifest).parent
+    return folder.parent if folder.name == ".vite" else folder
+
+
+def _entries(document: Any) -> Iterator[str]:
+    """Yield the outputs that are named by an entry point; webpack names all others by numbers."""
+    if not isinstance(document, dict):
+        return
+    outputs = document.get("outputs")
+    if isinstance(outputs, dict):  # esbuild, to which what is imported dynamically is an entry point, too
+        imports = (_in(entry, "imports") for entry in outputs.values())
+        edges = (edge for each in imports if isinstance(each, list) for edge in each)
+        later = {_text(_in(edge, "path")) for edge in edges if _in(edge, "kind") == "dynamic-import"}
+        yield from (path for path, entry in outputs.items() if _text(_in(entry, "entryPoint")) and path not in later)
+        return
+    if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
+        yield from (path for chunk, path in _tracked(document["chunks"], document.get("assets")) if chunk)
+        return
+    files = document.get("files")
+    for key, entry in (files if isinstance(files, dict) else document).items():
+        if isinstance(entry, str):  # webpack
+            stem = PurePosixPath(key).name.partition(".")[0]
+            if not stem.isdigit() and PurePosixPath(entry).name.startswith((f"{stem}.", f"{stem}-")):
+                yield entry
+        elif isinstance(entry, dict) and entry.get("isEntry") is True:  # Vite
+            yield from (path for _, path in _entry(key, entry))
+
+
+def _outputs(document: Any) -> Iterator[Output]:
+    """Yield what the document lists, in whichever of the forms it has."""
+    if not isinstance(document, dict):
+        return
+    if isinstance(document.get("outputs"), dict):  # esbuild
+        yield from ((_text(_in(entry, "entryPoint")), path) for path, entry in document["outputs"].items())
+        return
+    if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
+        assets = document.get("assets")
+        yield from _tracked(document["chunks"], assets)
+        for asset in assets.values() if isinstance(assets, dict) else ():
+            yield from ((_text(_in(asset, "sourceFilename")), path) for path in _paths(asset))
+        return
+    files = document.get("files")
+    for key, entry in (files if isinstance(files, dict) else document).items():
+        if isinstance(entry, str):  # webpack
+            yield key, entry
+        elif isinstance(entry, dict):  # Vite; webpack-assets-manifest with integrity
+            yield from _entry(key, entry)
+
+
+def _tracked(chunks: dict[str, Any], assets: Any) -> Iterator[Output]:
+    """Yield the files of chunks, with the chunk's name where the file is named after it, and not another chunk's.
+
+    Before 1.0 the chunks have the files' facts in them, later on the assets have.
+    """
+    for chunk, files in chunks.items():
+        for file in files if isinstance(files, list) else ():
+            facts = (_in(assets, file) or {"name": file}) if isinstance(file, str) else file
+            name = PurePosixPath(_text(_in(facts, "name")) or "").name
+            own = name.startswith((f"{PurePosixPath(chunk).name}.", f"{PurePosixPath(chunk).name}-"))
+            yield from ((chunk if own else None, path) for path in _paths(facts))
+
+
+def _paths(facts: Any) -> list[str]:
+    """Return what a file is called in the output, on the disk, and in URLs."""
+    paths = (_text(_in(facts, key)) for key in ("name", "path", "publicPath"))
+    return [path.replace("\\", "/") for path in paths if path]
+
+
+def _entry(key: str, entry: dict[str, Any]) -> Iterator[Output]:
+    logical = _text(entry.get("name")) or key
+    for path in (entry.get("file"), entry.get("src") if "integrity" in entry else None):
+        if isinstance(path, str):
+            yield logical, path
+    for kind in ("css", "assets"):
+        paths = entry.get(kind)
+        yield from ((logical, path) for path in (paths if isinstance(paths, list) else ()) if isinstance(path, str))
+
+
+def _in(entry: Any, key: str) -> Any:
+    return entry.get(key) if isinstance(entry, dict) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
+    """Return the name that an output has in the tree: it is given from the manifest's folder, or from further up."""
+    parts = [part for part in output.partition("?")[0].split("/") if part not in ("", ".")][-_MAX_FOLDERS:]
+    folders = (folder, *folder.parents)[:_MAX_FOLDERS]
+    candidates = (str(each.joinpath(*parts[start:])) for each in folders for start in range(len(parts)))
+    return next((candidate for candidate in candidates if candidate in names), None)
+
+
+def _is_hashed(logical: str | None, name: str) -> bool:
+    stem = PurePosixPath(name).name.partition(".map")[0]
+    stem = stem.rpartition(".")[0] or stem
+    match = HASH.search(stem)
+    is_word = match is not None and match["hash"].islower() and match["hash"].isalpha()
+    if not is_hash(stem) and (not match or is_word):
+        return False
+    if logical is None:  # nothing tells what is the name's own part: "page-Overview" has eight letters, too
+        return is_hash(stem) or bool(match and (is_hash(match["hash"]) or _BASE32.fullmatch(match["hash"])))
+    own = PurePosixPath(logical or "").name
+    return stem not in (own, own.rpartition(".")[0])

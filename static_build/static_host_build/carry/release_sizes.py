@@ -1,0 +1,94 @@
+"""What a tree holds of each release: the new one and those that it carries.
+
+Rule: a file counts for every release that has it; `alone` is what would not be in the tree without this release, since
+no newer one has it. Bytes are those on the disk, of all codings together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from static_host.origin.index import Release, Resource
+from static_host_build.carry.retention import Dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One release in a tree: its fingerprinted files and their bytes, and those that no newer release has.
+
+    Of the release that the tree was built for, all files count, those without a fingerprint too.
+    """
+
+    release: Release
+    files: int
+    bytes: int
+    files_alone: int
+    bytes_alone: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The figures, as JSON documents have them."""
+        return {
+            **_named(self.release),
+            "files": self.files,
+            "bytes": self.bytes,
+            "files_alone": self.files_alone,
+            "bytes_alone": self.bytes_alone,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """An earlier release that is not carried any further: why, and the files and bytes that went with it."""
+
+    release: Release
+    reason: str
+    files: int
+    bytes: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The figures, as JSON documents have them."""
+        return {
+            **_named(self.release),
+            "reason": self.reason,
+            "files": self.files,
+            "bytes": self.bytes,
+        }
+
+
+def _named(release: Release) -> dict[str, Any]:
+    return {"release": release.digest, "time": release.time, "origin": release.origin}
+
+
+def holdings(releases: Sequence[Release], resources: Iterable[Resource]) -> tuple[Holding, ...]:
+    """Return what there is of each release of a tree, the newest first."""
+    figures = [[0, 0, 0, 0] for _ in releases]
+    for resource in resources:
+        length = weight(resource)
+        newest = min(resource.releases)
+        for number in resource.releases:
+            row = figures[number]
+            row[0] += 1
+            row[1] += length
+            row[2] += number == newest
+            row[3] += length if number == newest else 0
+    return tuple(Holding(release, *row) for release, row in zip(releases, figures, strict=True))
+
+
+def weight(resource: Resource) -> int:
+    """Return the bytes of all representations of a resource."""
+    return sum(representation.length for representation in resource.representations)
+
+
+def gone(dropped: Iterable[Dropped], left: Container[str]) -> tuple[Gone, ...]:
+    """Return what went with each release that is not carried any further; `left` are the names in the tree."""
+    seen: set[str] = set()
+    found = []
+    for each in dropped:
+        files = {name: has for name, (has, _) in each.ancestor.files.items() if name not in left and name not in seen}
+        seen |= files.keys()
+        found.append(Gone(each.ancestor.release, each.reason, len(files), sum(map(weight, files.values()))))
+    return tuple(found)

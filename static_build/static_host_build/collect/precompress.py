@@ -1,0 +1,60 @@
+"""Sources encoded while others are still being collected.
+
+Strategy: collecting and fingerprinting take one core. The other cores fill the cache meanwhile, with what will be
+needed whatever the fingerprints turn out to be: the sources' own contents. Where the cache has most of them already,
+this stops at once. It never holds up what comes after for longer than one short file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event
+
+from static_host_build.collect.sources import Source
+from static_host_build.encode.encodings import Encodings
+
+_SIZES = range(2 << 10, 128 << 10)
+"""Bytes of files that are long enough to be worth a task, and short enough to be waited for."""
+_ENOUGH = 8
+"""After so many that the cache has, in a row, it is taken to have them all."""
+
+
+@contextmanager
+def encoding_ahead(found: Iterable[Source], encodings: Encodings) -> Iterator[None]:
+    """Encode sources into the cache, in threads, as long as the block runs."""
+    files: SimpleQueue[str] = SimpleQueue()
+    for source in found:
+        if source.file and encodings.encoder.should_compress(source.name):
+            files.put(source.file)
+    others = max(1, (os.cpu_count() or 1) - 1)
+    enough = Event()
+    with ThreadPoolExecutor(others) as threads:
+        for _ in range(others):
+            threads.submit(_encode, files, encodings, enough)
+        try:
+            yield
+        finally:
+            enough.set()
+
+
+def _encode(files: SimpleQueue[str], encodings: Encodings, enough: Event) -> None:
+    known = 0
+    with suppress(Empty):
+        while known < _ENOUGH and not enough.is_set():
+            data = _read(Path(files.get_nowait()))
+            if data and encodings.cache.has(data):
+                known += 1
+            elif data:
+                known = 0
+                encodings.of(data)
+
+
+def _read(path: Path) -> bytes | None:
+    with suppress(OSError):  # whoever collects it will say so
+        return path.read_bytes() if path.stat().st_size in _SIZES else None
+    return None

@@ -1,0 +1,220 @@
+"""What lies in the project's STATIC_ROOT alone: bundlers may write there, where no finder looks.
+
+Rule: what a bundler's manifest there lists is taken along in each build, as long as it is there, and so is all else in
+the folder of the manifest, which is the bundler's own, unless that is STATIC_ROOT itself. A manifest that the finders
+have, or that an earlier collection has copied, is no source. All other files are named; nothing is ever removed:
+what others have put into a tree of ours is kept when that is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.finders import BaseFinder
+from django.contrib.staticfiles.utils import matches_patterns
+from django.core.files.storage import FileSystemStorage
+
+from static_host.origin import index
+from static_host.origin.index import SUFFIXES
+from static_host.project.compressor import NAME as COMPRESSOR
+from static_host_build import bundler_manifests
+from static_host_build.collect.sources import Source
+from static_host_build.errors import BuildFailed
+from static_host_build.output.releases import free_name, is_ours
+
+FINDER = "static_host_build.collect.static_root.RootFinder"
+_HASHED = re.compile(r"(?P<stem>[^/]*)\.[0-9a-f]{12}(?P<suffix>\.[^./]+)?")
+_CODINGS = tuple(suffix for suffix in SUFFIXES.values() if suffix)
+_SHOWN = 5
+_REFUSED = (
+    "{root} holds files that are not a static tree of this program. No finder has {names}. Nothing was changed. "
+    "To serve this directory as it is, run `static-host index {root}`. To build, put these files into a static folder "
+    "(STATICFILES_DIRS), or set DJANGO_STATIC_ROOT to another directory."
+)
+_LEFT_OUT = (
+    "STATIC_ROOT = %s holds files that no finder and no bundler's manifest has, so the tree lacks them: %s. "
+    "Put them into a static folder (STATICFILES_DIRS), or serve that directory as it is: `static-host index %s`"
+)
+_IN_TREE = (
+    "the tree at %s holds files that no finder and no bundler's manifest has: %s. They are not served. "
+    "Put them into a static folder (STATICFILES_DIRS)"
+)
+
+log = logging.getLogger("static_host.build")
+
+
+class RootFinder(BaseFinder):
+    """Gives collectstatic what a bundler has left in STATIC_ROOT, after all other finders."""
+
+    location: Path | None = None
+    """The project's own STATIC_ROOT, whatever the build has in its place."""
+
+    def check(self, **_: Any) -> list[Any]:
+        """Find nothing wrong: the project did not configure it."""
+        return []
+
+    def find(self, *_: Any, **__: Any) -> Any:
+        """Find no single file: that is asked for in development alone."""
+        return []
+
+    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, FileSystemStorage]]:
+        """Yield the files that are taken along."""
+        storage = FileSystemStorage(location=self.location)
+        patterns = [*(ignore_patterns or ())]
+        for name in sorted(self._taken):
+            if not any(matches_patterns(part, patterns) for part in (name, *name.split("/"))):
+                yield name, storage
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        if self.location is None or not self.location.is_dir():
+            return set()
+        others = (each for each in finders.get_finders() if not isinstance(each, RootFinder))
+        known = {_name(path, storage) for finder in others for path, storage in finder.list([])}
+        return Contents(self.location).taken(known)
+
+
+class Contents:
+    """The files of a directory, and what tells where they come from."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.names = {
+            Path(folder, name).relative_to(root).as_posix() for folder, _, files in os.walk(root) for name in files
+        }
+        self._index = _index(root)
+        self._collected = {key: value for path in sorted(self.names) for key, value in self._paths(path).items()}
+        """What an earlier collection has given a name with a fingerprint, or kept."""
+
+    def taken(self, known: Collection[str]) -> set[str]:
+        """Return what bundlers have written here; `known` is what the finders have."""
+        found: set[str] = set()
+        own = self.names - self._generated
+        for manifest in sorted(
+            name for name in own if bundler_manifests.is_manifest(name) and self._is_source(name, known)
+        ):
+            listed = bundler_manifests.listed(manifest, (self.root / manifest).read_bytes(), own)
+            folder = bundler_manifests.folder_of(manifest)
+            if listed and str(folder) != ".":
+                found |= {name for name in own if name.startswith(f"{folder}/")}
+            elif listed:
+                more = {name + suffix for name in listed for suffix in (".map", *_CODINGS)}
+                found |= {manifest, *listed, *(more & own)}
+        return found
+
+    def strangers(self, known: Collection[str]) -> list[str]:
+        """Return the files that are neither `known` nor made from what is; hidden ones are nobody's."""
+        ours = set(self._index.others) | {index.NAME} if self._index else {index.NAME}
+        ours |= {r.file for resource in (self._index or {}).values() for r in resource.representations}
+        folder = str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/") + "/"
+        made = folder if COMPRESSOR in settings.INSTALLED_APPS else "/"
+        return sorted(
+            name
+            for name in self.names - set(known) - ours - self._generated
+            if not name.startswith((".", made)) and "/." not in name and not self._paths(name)
+        )
+
+    def _is_source(self, manifest: str, known: Collection[str]) -> bool:
+        if manifest in known:
+            return False
+        if self._index is not None:
+            return manifest in self._index.others or manifest not in self._index
+        return manifest not in self._collected
+
+    @cached_property
+    def _generated(self) -> set[str]:
+        """Names that a build or a collection has made of others: fingerprinted, encoded, carried."""
+        made = {value for key, value in self._collected.items() if key != value}
+        made |= {name for name in self.names if name.endswith(_CODINGS) and name.rpartition(".")[0] in self.names}
+        made |= {name for name in self.names if _plain(name) in self.names}
+        for name, resource in (self._index or {}).items():
+            made |= {r.file for r in resource.representations if r.coding != "identity" or resource.carried}
+            made |= {name} if resource.carried else set()
+        return made
+
+    def _paths(self, name: str) -> dict[str, str]:
+        """Return the names in a file, if it is a manifest of Django's at the top of the directory."""
+        with suppress(OSError, ValueError, RecursionError):
+            document = json.loads((self.root / name).read_bytes()) if _may_be_django_s(name) else None
+            if isinstance(document, dict) and "version" in document and isinstance(document.get("paths"), dict):
+                return {str(key): str(value) for key, value in document["paths"].items()}
+        return {}
+
+
+def use(location: Path | None) -> None:
+    """Have the project's collectstatic, and all that asks its finders, find what lies at `location` alone."""
+    RootFinder.location = location
+    settings.STATICFILES_FINDERS = [*settings.STATICFILES_FINDERS, FINDER]
+
+
+def refuse_strangers(root: Path, own: Path, known: Collection[str]) -> list[str]:
+    """Name what lies in the static root, or in the project's own, and nowhere else; return what lies in a tree of ours.
+
+    `known` is what the finders have, and what is taken along. Raises BuildFailed if the static root is no tree of ours.
+    """
+    in_tree: list[str] = []
+    for each in {root: None, own: None}:
+        names = Contents(each).strangers(known) if each.is_dir() else []
+        if names and each == root and not is_ours(each):
+            raise BuildFailed(_REFUSED.format(root=root, names=_shown(names)))
+        if names and is_ours(each):
+            log.warning(_IN_TREE, each, _shown(names))
+        elif names:
+            log.warning(_LEFT_OUT, each, _shown(names), each)
+        in_tree += names if each == root else []
+    return in_tree
+
+
+def keep(names: Iterable[str], tree: Path, root: Path) -> None:
+    """Move what others have put into `tree`, which is about to be removed, beside the static root. Raises OSError."""
+    aside = free_name(root)
+    for name in names:
+        target = aside / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).rename(target)
+    if aside.exists():
+        log.warning("what others have put into the tree before is kept as %s", aside)
+
+
+def is_taken(source: Source) -> bool:
+    """Whether a source comes from STATIC_ROOT."""
+    return RootFinder.location is not None and source.storage.__dict__.get("_location") == RootFinder.location
+
+
+def _shown(names: Collection[str]) -> str:
+    """Return the first of the names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(list(names)[:_SHOWN]) + more
+
+
+def _may_be_django_s(name: str) -> bool:
+    return "/" not in name and name.endswith(".json")
+
+
+def _plain(name: str) -> str:
+    """Return a name without Django's fingerprint; empty where it has none."""
+    folder, slash, file = name.rpartition("/")
+    match = _HASHED.fullmatch(file)
+    return f"{folder}{slash}{match['stem']}{match['suffix'] or ''}" if match else ""
+
+
+def _name(path: str, storage: Any) -> str:
+    return f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path
+
+
+def _index(root: Path) -> index.Index | None:
+    """Return the index of a tree that a build has made."""
+    with suppress(OSError, index.IndexDamaged):
+        found = index.loads((root / index.NAME).read_bytes())
+        return None if found.adopted else found
+    return None

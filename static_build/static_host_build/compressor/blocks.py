@@ -1,0 +1,271 @@
+"""The ``{% compress %}`` blocks of a project's templates, rendered without a request.
+
+Rule: each block is rendered as each template has it that extends or includes its own, for each language and each of
+COMPRESS_OFFLINE_CONTEXT. Its names are those that context processors give without a request, and those of the tags
+around it. A block that asks for another name, for the request or for the database is a problem: who knows what it would
+be at the next request? A template's own block is none if the templates that include it give it what it asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compressor.offline.django import DjangoParser
+from compressor.templatetags.compress import CompressorMixin, CompressorNode
+from django.conf import settings
+from django.template import Context, Template, engines
+from django.template.backends.django import DjangoTemplates
+from django.template.defaulttags import ForNode
+from django.template.library import InclusionNode
+from django.template.loader_tags import IncludeNode
+from django.utils import translation
+
+from static_host.findings import named
+from static_host.project.compressor import make_key
+from static_host_build.compressor.jinja_blocks import jinja_blocks
+from static_host_build.compressor.no_request import NotAtABuild, languages, no_database, template_names, values_of
+
+_INSTALLED = {"site-packages", "dist-packages"}
+_THEIRS = ("compressor.", "django.template", "jinja2.")
+"""Modules whose exceptions say what is wrong with a template; all others are told with their traceback."""
+_VARIABLES = ("asvar", "target_var", "varname", "var_name", "variable")
+"""Where nodes of Django's own tags, and of `simple_tag`, keep the name that they set."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """A block that cannot be rendered: the template that has it, the one that was rendered, and why."""
+
+    file: str
+    line: int
+    start: str
+    reason: str
+    is_unknown: bool = False
+    """Whether the block asks for what only a request gives."""
+
+    def __str__(self) -> str:
+        via = "" if self.start == self.file else f" (in {self.start})"
+        return f"{self.file}, line {self.line}{via}: {self.reason}"
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is a package's, and nothing that the project can mend."""
+        return not _INSTALLED.isdisjoint(Path(self.file).parts)
+
+
+class _Names(Context):
+    """A context that notes what a template asks for and nobody has given."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__(dict(values))
+        self.missing: set[str] = set()
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return super().__getitem__(key)
+        except KeyError:
+            self.missing.add(key)
+            raise
+
+
+class Blocks:
+    """What becomes of all blocks: `manifest` has how each is rendered, by its content."""
+
+    def __init__(self) -> None:
+        self.manifest: dict[str, str] = {}
+        self.exceptions: list[Exception] = []
+        self._problems: set[Problem] = set()
+        self._rendered: set[tuple[str, int]] = set()
+
+    @property
+    def problems(self) -> list[Problem]:
+        """Those that stay: not those of a template by itself, where others that include it render the block."""
+        own = (p for p in self._problems if p.start != p.file or (p.file, p.line) not in self._rendered)
+        return sorted(own)
+
+    def render(self) -> None:
+        """Render the blocks of all templates, and so have their files written."""
+        with no_database(), self._recording():
+            for engine in engines.all():
+                if isinstance(engine, DjangoTemplates):
+                    self._render_django(engine)
+                elif hasattr(engine, "env"):
+                    self._render_jinja(engine)
+
+    def _render_django(self, engine: Any) -> None:
+        values = values_of(engine.engine.template_context_processors)
+        for name in template_names(engine.engine):
+            for loader in engine.engine.template_loaders:
+                loader.reset()  # compressor changes what it has walked
+            try:
+                template = engine.engine.get_template(name)
+            except Exception:  # noqa: S112 - it fails at a request, too; and many are never asked for
+                continue
+            self._render_template(template, values)
+
+    def _render_template(self, template: Template, values: Callable[[], list[dict[str, Any]]]) -> None:
+        for language in languages():
+            with translation.override(language):
+                for given in values():
+                    context = _Names(given)
+                    context.template = template
+                    is_without = True
+                    for node in _nodes(template, template, context, ()):
+                        self._render_node(node, template, context)
+                        is_without = False
+                    if is_without:
+                        return
+
+    def _render_node(self, node: Any, template: Template, context: _Names) -> None:
+        context.missing.clear()
+        with self._noting(_place(node), _shown(template.origin.name)), context.push():
+            try:
+                node.render(context)
+            finally:
+                _refuse(context.missing)  # whatever came of it
+
+    def _render_jinja(self, engine: Any) -> None:
+        values = values_of(getattr(engine, "template_context_processors", ()))
+        for file, line, render in jinja_blocks(engine.env):
+            for language in languages():
+                with translation.override(language):
+                    for given in values():
+                        with self._noting((_shown(file), line), _shown(file)):
+                            _refuse(render(given))
+
+    @contextmanager
+    def _noting(self, place: tuple[str, int], start: str) -> Iterator[None]:
+        """Note what is raised as a problem of the block at a place. What a tag of the project's raises is kept, too."""
+        try:
+            yield
+        except NotAtABuild as error:
+            self._problems.add(Problem(*place, start, str(error), is_unknown=True))
+        except Exception as error:
+            is_theirs = type(error).__module__.startswith(_THEIRS)
+            self._problems.add(Problem(*place, start, str(error) if is_theirs else named(error)))
+            if not is_theirs and not isinstance(error, OSError):
+                self.exceptions.append(error)
+        else:
+            self._rendered.add(place)
+
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        compress = CompressorMixin.render_compressed
+
+        def render_compressed(
+            block: Any, context: Any, kind: str, mode: str, name: str | None = None, *_: Any, **__: Any
+        ) -> str:
+            key = make_key(settings, block, kind, mode, name, block.get_original_content(context))
+            missing = getattr(context, "missing", None)
+            if key not in self.manifest and not missing:
+                made = compress(block, context, kind, mode, name, forced=bool(settings.COMPRESS_ENABLED))
+                self.manifest[key] = made.replace(settings.COMPRESS_URL, settings.COMPRESS_URL_PLACEHOLDER)
+            if isinstance(block, CompressorNode) and not missing:
+                self._rendered.add(_place(block))
+            return self.manifest.get(key, "")
+
+        CompressorMixin.render_compressed = render_compressed
+        try:
+            yield
+        finally:
+            CompressorMixin.render_compressed = compress
+
+
+def _refuse(missing: set[str]) -> None:
+    if missing:
+        raise NotAtABuild(f"it asks for {', '.join(sorted(missing))}")
+
+
+def _nodes(node: Any, template: Template, context: _Names, including: tuple[str, ...]) -> Iterator[Any]:
+    """Yield the blocks below a node, each while `context` has what the tags around it set."""
+    for child in _children(node, template, context):
+        if isinstance(child, CompressorNode):
+            yield child
+            continue
+        _set(child, context)
+        included = _included(child, context)
+        for bound in _iterations(child, context):
+            with context.push(**bound):
+                if included is None:
+                    yield from _nodes(child, template, context, including)
+                elif included.origin.name not in including:
+                    with context.render_context.push_state(included):
+                        yield from _nodes(included, template, context, (*including, included.origin.name))
+
+
+def _children(node: Any, template: Template, context: _Names) -> list[Any]:
+    """Return the nodes of a node; those of a template that extends another one are the other's, with its own blocks."""
+    try:
+        return list(DjangoParser(charset="utf-8").get_nodelist(node, template, context))
+    except Exception:  # what it extends is known at a request alone, or is not there
+        return list(node.nodelist)
+
+
+def _iterations(node: Any, context: _Names) -> Iterator[dict[str, Any]]:
+    """Yield the names that a tag sets for what is in it, for each time that it renders that."""
+    items: list[Any] = []
+    if isinstance(node, ForNode):
+        sequence: Any = node.sequence
+        context.missing.clear()
+        with suppress(Exception):
+            items = list(sequence.resolve(context))
+        items = [] if context.missing else items[::-1] if node.is_reversed else items
+    for number, item in enumerate(items):
+        values = item if len(node.loopvars) > 1 and hasattr(item, "__iter__") else [item]
+        count = {"counter0": number, "counter": number + 1, "revcounter": len(items) - number}
+        ends = {"first": number == 0, "last": number + 1 == len(items), "revcounter0": len(items) - number - 1}
+        loop = {"forloop": count | ends | {"parentloop": context.get("forloop", {})}}
+        yield dict(zip(node.loopvars, values, strict=False)) | loop
+    if not items:  # what it goes through is known at a request alone, or nothing
+        yield _bound(node, context)
+
+
+def _bound(node: Any, context: _Names) -> dict[str, Any]:
+    """Return the names that a tag sets for what is in it: ``with``, and ``include`` with values."""
+    bound = {}
+    for name, expression in getattr(node, "extra_context", {}).items():
+        context.missing.clear()
+        with suppress(Exception):
+            value = expression.resolve(context)
+            if not context.missing:
+                bound[name] = value
+    return bound
+
+
+def _set(node: Any, context: _Names) -> None:
+    """Render a tag that sets a name for what follows, as ``{% static "x.css" as name %}`` does."""
+    name = next((name for each in _VARIABLES if isinstance(name := getattr(node, each, None), str)), None)
+    if isinstance(node, InclusionNode):  # has the blocks of its template rendered with the names that it gives
+        context.missing.clear()
+        with suppress(Exception), context.push():
+            node.render(context)
+    elif name and not getattr(node, "nodelist", None):
+        context.missing.clear()
+        with suppress(Exception):
+            node.render(context)
+        if context.missing:
+            context.dicts[-1].pop(name, None)
+
+
+def _included(node: Any, context: _Names) -> Any:
+    """Return the template that a tag includes, if it does and that can be known."""
+    if not isinstance(node, IncludeNode):
+        return None
+    with suppress(Exception):
+        template = node.template.resolve(context)
+        engine: Any = context.template and context.template.engine
+        return template if hasattr(template, "render") else engine.get_template(template)
+    return None
+
+
+def _place(node: Any) -> tuple[str, int]:
+    return _shown(node.origin.name), node.token.lineno
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

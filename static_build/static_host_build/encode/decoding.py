@@ -1,0 +1,73 @@
+"""Encoded bytes → whether a browser decodes them to the source: each content coding, and no further than the source.
+
+Rule: nothing is unfolded beyond the length of the source, whatever the file would unfold to.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from collections.abc import Iterator
+from gzip import GzipFile
+from hashlib import sha256
+from typing import IO
+
+import brotli
+
+from static_host.origin.index import DICTIONARY_CODING, Representation, short_digest
+from static_host_build.encode import dcz
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_CHUNK = 1 << 16
+_BROWSERS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: RFC 9659
+
+
+def decodes_to(source: Representation, coding: str, file: IO[bytes], dictionary: bytes) -> bool:
+    """Whether the file decodes to the source's bytes. Raises OSError where it cannot be read."""
+    if coding == "identity":
+        return True  # its digest is the source's
+    seen, left = sha256(), source.length
+    try:
+        for chunk in _decoded(coding, file, dictionary):
+            left -= len(chunk)
+            if left < 0:
+                return False
+            seen.update(chunk)
+    except (brotli.error, zstd.ZstdError, zlib.error, EOFError):
+        return False
+    except OSError as error:
+        if error.errno is None:  # gzip's own
+            return False
+        raise
+    return short_digest(seen.digest()) == source.digest
+
+
+def _decoded(coding: str, file: IO[bytes], dictionary: bytes) -> Iterator[bytes]:
+    """Give what a browser would decode, in pieces. Raises the decoder's error where it could not."""
+    if coding == "br":
+        yield from _brotli(file)
+        return
+    if coding == "gzip":
+        reader: GzipFile | zstd.ZstdFile = GzipFile(fileobj=file)
+    elif coding == DICTIONARY_CODING:
+        reader = dcz.reader(file, dictionary)
+    else:
+        reader = zstd.ZstdFile(file, options=_BROWSERS)
+    while chunk := reader.read(_CHUNK):
+        yield chunk
+
+
+def _brotli(file: IO[bytes]) -> Iterator[bytes]:
+    decoder = brotli.Decompressor()
+    while not decoder.is_finished():
+        data = file.read(_CHUNK) if decoder.can_accept_more_data() else b""
+        piece = decoder.process(data, output_buffer_limit=_CHUNK)
+        if not data and not piece and decoder.can_accept_more_data():
+            raise EOFError
+        yield piece
+    if file.read(1):  # behind the end, and behind a chunk's end; elsewhere the decoder itself refuses it
+        raise EOFError

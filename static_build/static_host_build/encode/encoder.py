@@ -1,0 +1,209 @@
+"""Bytes → encoded bytes, for each content coding that pays.
+
+Rule: each coding is judged on its own, against the unencoded bytes; what WhiteNoise leaves alone (its list of
+compressed formats, its threshold of 5 %) is left alone here, and so is what saves less than its headers cost. A large
+file from which a quick look saves next to nothing (video, archives, whatever their names) is left alone too: the look
+takes a moment where brotli takes minutes. Equal bytes give equal encoded bytes: no file names and no times in gzip's
+header. Every result can be decoded by browsers: a zstd window of at most 8 MB (RFC 9659), brotli without its
+large-window extension (RFC 7932).
+
+A script or stylesheet that names its source map at its end differs from its fingerprinted copy only there. Its brotli
+coding is therefore made in two parts: all up to where the fingerprint stands, which both copies share and which is
+made once, and the few bytes after it, appended as they are (an uncompressed meta-block, RFC 7932 §9.2).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Literal
+
+import brotli
+from whitenoise.compress import Compressor
+
+from static_host.conf.settings import SettingsWrong
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
+"""Bytes that every response with a content coding carries for it."""
+
+Effort = Literal["best", "fast"]
+"""Values of DJANGO_STATIC_EFFORT."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How much each encoder tries: brotli's quality, the levels of zstd and gzip."""
+
+    br: int
+    zstd: int
+    gzip: int
+
+
+_BEST = Levels(br=11, zstd=22, gzip=9)
+_FAST_SHORT = Levels(br=10, zstd=9, gzip=6)
+_FAST_LONG = Levels(br=5, zstd=17, gzip=6)
+_LONG = 64 << 10
+"""Bytes from which on zstd, in an eighth of the time of brotli's best, makes files that are hardly larger."""
+_DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+_LARGE = 1 << 20
+_QUICK: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: 1,
+    zstd.CompressionParameter.window_log: 23,
+    zstd.CompressionParameter.enable_long_distance_matching: 1,
+}
+_HOPELESS = 0.99
+"""What a quick look leaves of a large file, at least, if nothing saves 5 % of it."""
+_UNLIKELY = 0.9
+"""What it leaves, at least, of a file of which an index says that nothing saved 5 %, if that is to be believed."""
+_SHORT = 4 << 10
+"""Bytes of a file up to which encoding costs no more than a look."""
+_SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*+(?:\*/)?\s*+)\Z")
+_END = 512
+"""Bytes at a file's end in which the name of its source map is looked for."""
+_WINDOWS = range(16, 25)
+"""Binary logarithms of brotli's standard windows, from the one that all encoders make (RFC 7932 §9.1)."""
+
+
+class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
+    """WhiteNoise's Compressor, with bytes instead of files and a verdict for each coding.
+
+    `codings` are values of DJANGO_STATIC_CODINGS. `zopfli` makes the gzip coding too, in place of zlib; not with the
+    effort "fast".
+    """
+
+    def __init__(self, codings: Iterable[str], effort: Effort = "best") -> None:
+        super().__init__(quiet=True)
+        chosen = set(codings)
+        self._effort = effort
+        if "zopfli" in chosen and not find_spec("zopfli"):
+            raise SettingsWrong(
+                "DJANGO_STATIC_CODINGS has zopfli, which is not installed: install django-static-host[zopfli]."
+            )
+        if effort == "fast":
+            chosen = {"gzip" if name == "zopfli" else name for name in chosen}
+        makers: dict[str, tuple[str, Callable[[bytes, Levels], bytes], str]] = {
+            "br": ("br", _brotli, brotli.__version__),
+            "zstd": ("zstd", _zstd, zstd.zstd_version),
+            "gzip": ("gzip", _gzip, zlib.ZLIB_RUNTIME_VERSION),
+            "zopfli": ("gzip", _zopfli, "1"),
+        }
+        used = {name: makers[name] for name in makers if name in chosen}
+        self._encoders = {coding: encode for coding, encode, _ in used.values()}
+        self.chosen = tuple(self._encoders)
+        """The content codings that it makes."""
+        self.recipes = {coding: f"{name}-{version}-{effort}-5" for name, (coding, _, version) in used.items()}
+        """What the bytes of each coding depend on beside the data: other encoders or versions make other bytes."""
+        self.recipe = ",".join(self.recipes.values())
+
+    def encoded(self, data: bytes, known: Mapping[str, bytes | None] | None = None) -> dict[str, bytes]:
+        """Return the encoded bytes of each coding that saves at least 5 %, and more than its headers cost.
+
+        `known` are those that another build made with the same recipes; None for those that did not pay there.
+        """
+        known = known or {}
+        if len(data) >= _LARGE and not any(known.values()) and _is_hopeless(data, _HOPELESS):
+            return {}
+        idle = {coding for coding in known if known[coding] is None}
+        if len(data) < _SHORT or not idle or not _is_hopeless(data, _UNLIKELY):
+            idle = set()
+        levels = _BEST if self._effort == "best" else _FAST_LONG if len(data) >= _LONG else _FAST_SHORT
+        candidates = {
+            coding: known.get(coding) or encode(data, levels)
+            for coding, encode in self._encoders.items()
+            if coding not in idle
+        }
+        return {coding: result for coding, result in candidates.items() if self.pays(coding, data, result)}
+
+    def pays(self, coding: str, data: bytes, result: bytes) -> bool:
+        """Whether `result` saves at least 5 % of `data`, and more than its headers cost."""
+        effective: bool = self.is_compressed_effectively(coding, "", len(data), result)
+        return effective and len(data) - len(result) > HEADERS
+
+
+def _is_hopeless(data: bytes, share: float) -> bool:
+    """Whether a quick look leaves more than this share of the data."""
+    return len(zstd.compress(data, options=_QUICK)) > share * len(data)
+
+
+def _brotli(data: bytes, levels: Levels) -> bytes:
+    """Return `data` as brotli, with the smallest standard window that holds all of it."""
+    rest = after_the_fingerprint(data)
+    if rest:
+        return _begun(data[:-rest], levels.br) + _uncompressed(data[-rest:])
+    encoded: bytes = brotli.compress(data, quality=levels.br, lgwin=_window(len(data)))
+    return encoded
+
+
+def after_the_fingerprint(data: bytes) -> int:
+    """Return how many bytes stand where the name of the file's source map gets its fingerprint, and after it.
+
+    0 if it names none at its end. The last 512 bytes of a file will do.
+    """
+    match = _SOURCE_MAP.search(data[-_END:])
+    return len(match["rest"]) if match else 0
+
+
+@lru_cache(maxsize=8)
+def _begun(data: bytes, quality: int) -> bytes:
+    """Return the beginning of a brotli stream: `data`, up to a whole byte, without an end."""
+    compressor = brotli.Compressor(quality=quality, lgwin=_window(len(data) + _END))
+    return bytes(compressor.process(data) + compressor.flush())
+
+
+def _uncompressed(data: bytes) -> bytes:
+    """Return the end of a brotli stream: a meta-block of `data` as it is, and an empty last one (RFC 7932 §9.2)."""
+    header = (len(data) - 1) << 3 | 1 << 19  # ISLAST 0, MNIBBLES 4, MLEN - 1, ISUNCOMPRESSED 1; then to a whole byte
+    return header.to_bytes(3, "little") + data + b"\x03"  # ISLAST 1, ISLASTEMPTY 1
+
+
+def _window(length: int) -> int:
+    return next((bits for bits in _WINDOWS if length <= (1 << bits) - 16), _WINDOWS[-1])
+
+
+def decoded(coding: str, body: bytes) -> bytes | None:
+    """Return what a browser would decode, or None where it could not."""
+    try:
+        if coding == "zstd":
+            return zstd.decompress(body, options=_DECODABLE)
+        return gzip.decompress(body) if coding == "gzip" else bytes(brotli.decompress(body))
+    except (brotli.error, zstd.ZstdError, OSError, EOFError, zlib.error):
+        return None
+
+
+def _zstd(data: bytes, levels: Levels) -> bytes:
+    """Return `data` as zstd, within a window of 8 MB."""
+    parameters = zstd.CompressionParameter
+    return zstd.compress(data, options={parameters.compression_level: levels.zstd, parameters.window_log: 23})
+
+
+def without_time(body: bytes) -> bytes:
+    """Return a gzip file without the time in its header (RFC 1952 §2.3.1, MTIME); anything else as it is."""
+    return body[:4] + bytes(4) + body[8:] if body.startswith(b"\x1f\x8b\x08") else body
+
+
+def _gzip(data: bytes, levels: Levels) -> bytes:
+    """Return `data` as gzip, without a name and a time: what ``gzip.compress`` makes depends on Python's version."""
+    output = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=output, compresslevel=levels.gzip, mtime=0) as file:
+        file.write(data)
+    return output.getvalue()
+
+
+def _zopfli(data: bytes, _: Levels) -> bytes:
+    """Return `data` as zopfli's gzip: smaller than zlib's, and far slower to make."""
+    from zopfli.gzip import compress  # an extra
+
+    encoded: bytes = compress(data)
+    return encoded

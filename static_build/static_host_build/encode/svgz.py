@@ -1,0 +1,70 @@
+"""``.svgz``: SVG that comes in its gzip coding → a resource like any other, whose codings are br, zstd, gzip and none.
+
+Rule: the name is that of an image, ``image/svg+xml``; gzip is a content coding of it (RFC 9110 §8.4), which a client
+may not accept. In a tree of the build's, the file of that name therefore is the SVG itself, and what came lies beside
+it as its gzip sibling. In a tree that other tools made the file stays what it is, and the SVG is written beside it, as
+``x.svgz.identity``. A file that is no gzip is left as it is.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from static_host.origin.index import SUFFIXES, UNFOLDED, Representation, digest
+from static_host_build.encode.encoder import decoded
+from static_host_build.files import Files
+
+NO_GZIP = "%s is not gzip, which an .svgz file should be; it is served as it is"
+
+
+def is_svgz(name: str) -> bool:
+    """Whether a file of this name should be SVG in gzip."""
+    return name.lower().endswith(".svgz")
+
+
+def unfold(root: Path, files: Files, fingerprinted: Collection[str]) -> Iterator[str]:
+    """Write each such file below `root` as SVG, and what it was as its gzip sibling. Raises OSError.
+
+    Gives a warning for each that is no gzip, unless it is the copy that is `fingerprinted`.
+    """
+    for name in sorted(_names(root)):
+        body = (root / name).read_bytes()
+        data = unfolded(body)
+        if data is not None:
+            files.write(name, data)
+            files.write(name + SUFFIXES["gzip"], body)
+        elif name not in fingerprinted:
+            yield NO_GZIP % name
+
+
+def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...]:
+    """Write the SVG beside such a file, unless it is there; return the representations. Raises OSError.
+
+    There are none where the file is no gzip.
+    """
+    body = (root / name).read_bytes()
+    data = unfolded(body)
+    if data is None:
+        return ()
+    beside = root / (name + UNFOLDED)
+    if not beside.exists() or beside.read_bytes() != data:
+        temporary = beside.with_name(f".{beside.name}")
+        temporary.write_bytes(data)
+        temporary.chmod(mode)
+        temporary.replace(beside)
+    identity = Representation("identity", name + UNFOLDED, len(data), digest(data))
+    gzip = Representation("gzip", name, len(body), digest(body))
+    return (gzip, identity) if len(body) < len(data) else (identity,)
+
+
+def unfolded(body: bytes) -> bytes | None:
+    """Return the SVG in the content of such a file; None where it is no gzip."""
+    return decoded("gzip", body) if body else None  # for Python, nothing at all is gzip, too
+
+
+def _names(root: Path) -> Iterator[str]:
+    for folder, _, files in os.walk(root):
+        for file in filter(is_svgz, files):
+            yield (Path(folder) / file).relative_to(root).as_posix()

@@ -1,0 +1,215 @@
+"""Releases on disk: a staging directory, the swap, and the removal of what nobody serves any more.
+
+Rule: the static root is a symbolic link, so that one rename puts a new tree in place of the old one; until then the
+old tree stands untouched, and the new one is on the disk. (A plain directory that is replaced for the first time, such
+as a copied tree, takes two renames.) One build at a time: a second one waits. A release in use by a server is locked
+by it and is not removed.
+
+    staticfiles -> .staticfiles.releases/3f9a…    the static root, a symbolic link to the current release
+    .staticfiles.releases/3f9a…/                  a release's tree, named by the release (3f9a…-x2 if that is taken)
+    .staticfiles.releases/building-…/             a build in progress, or one that was killed
+    .staticfiles.releases/record.json             what the current release was made of
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import logging
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+
+from static_host.origin import index
+from static_host.origin.index import Resource
+from static_host.origin.tree import TreeUnusable, load
+from static_host_build.errors import BuildFailed
+from static_host_build.files import Modes, make_folder
+
+log = logging.getLogger("static_host.build")
+
+
+@contextmanager
+def staging(root: Path, modes: Modes) -> Iterator[Path]:
+    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed.
+
+    `modes` are the permissions of the directories above it that are missing; its own are the builder's alone.
+    """
+    _refuse_what_is_not_a_tree(root)
+    home = _home(root)
+    make_folder(home, modes)
+    with (home / "lock").open("w") as lock:
+        _wait_for(lock.fileno(), root)
+        for killed in home.glob("building-*"):
+            shutil.rmtree(killed, ignore_errors=True)
+        directory = Path(tempfile.mkdtemp(prefix="building-", dir=home))
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def current(root: Path) -> Path | None:
+    """Return the directory of the release at `root`; None if there is no tree."""
+    return Path(os.path.realpath(root)) if (root / index.NAME).exists() else None  # resolve() raises for a loop
+
+
+def reused(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
+    """Return the immutable names that have other bytes in the release `before`, where they were immutable too."""
+    if before is None:
+        return []
+    with suppress(OSError, index.IndexDamaged):
+        old = index.loads((before / index.NAME).read_bytes())
+        both = {name: old[name] for name, new in resources.items() if new.immutable and name in old}
+        changed = {name for name, was in both.items() if was.identity.digest != resources[name].identity.digest}
+        return sorted(name for name in changed if both[name].immutable)
+    return []
+
+
+def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: Callable[[Path], None]) -> bool:
+    """Make the finished tree in `directory` the one at `root`, by one rename. Raises OSError.
+
+    The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one; what
+    others have put into it is then for `keep` to take out.
+    """
+    data = (directory / index.NAME).read_bytes()
+    release = index.loads(data).releases[0].digest
+    before = Path(os.path.realpath(root))
+    if before.name[:16] == release and _has(before, data) and is_intact(before):
+        return False
+    target = directory.with_name(release)
+    if target.exists():  # an older release that came back, or this one, damaged or with other earlier ones
+        target = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=directory.parent))
+        target.rmdir()
+    _flush(directory)
+    directory.rename(target)
+    _link(root, target)
+    with suppress(OSError):  # the new tree is in place
+        _flush_one(root.parent)
+    keep(before)
+    _remove_unused(target)
+    return True
+
+
+def _has(tree: Path, data: bytes) -> bool:
+    """Whether the tree has this very index."""
+    with suppress(OSError):
+        return (tree / index.NAME).read_bytes() == data
+    return False
+
+
+def _flush(directory: Path) -> None:
+    """Have every file and directory written to the disk: a rename that survives a power cut must not name less."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        if _sync_file_system(descriptor) == 0:
+            return
+    finally:
+        os.close(descriptor)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(_flush_one, [directory, *directory.rglob("*")]))
+
+
+def _sync_file_system(descriptor: int) -> int:
+    """Call syncfs(2), which Python does not have: one wait for all files. Returns 0, or -1 where it fails."""
+    syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
+    return int(syncfs(descriptor)) if syncfs else -1
+
+
+def _flush_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link(root: Path, target: Path) -> None:
+    link = target.with_name("next")
+    link.unlink(missing_ok=True)
+    link.symlink_to(os.path.relpath(target, root.parent))
+    if root.is_dir() and not root.is_symlink():  # a copied tree, or an empty directory: a link cannot replace it
+        aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else free_name(root)
+        root.rename(aside)
+        if aside.parent == root.parent:
+            log.warning("%s was a directory that other tools had filled: it is kept as %s", root, aside)
+    link.rename(root)
+
+
+def free_name(root: Path) -> Path:
+    """Return where a directory that the tree takes the place of is kept."""
+    names = (root.with_name(f"{root.name}.before{f'-{number}' if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _remove_unused(current: Path) -> None:
+    for other in current.parent.iterdir():
+        if other.is_dir() and other != current:
+            _remove_if_unused(other)
+
+
+def _remove_if_unused(directory: Path) -> None:
+    """Remove a release that no server has locked, under a lock that no server can pass until it is gone."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        log.warning("an old release cannot be removed: %s: %s", error.strerror, directory)
+        return
+    with suppress(OSError):  # in use
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
+    os.close(descriptor)
+
+
+def whole(tree: Path) -> bool:
+    """Whether every file of the tree still has the length that its index says, and the manifest its content."""
+    with suppress(TreeUnusable):
+        loaded = load(tree)
+        try:
+            loaded.check_lengths(math.inf)
+        finally:
+            loaded.close()
+        return all((tree / name).exists() for name in loaded.index.others)
+    return False
+
+
+def _refuse_what_is_not_a_tree(root: Path) -> None:
+    remedy = "Remove it, or set DJANGO_STATIC_ROOT to another directory; nothing was changed."
+    if root.exists() and not root.is_dir():
+        raise BuildFailed(f"the static root {root} is a file. {remedy}")
+    if os.path.ismount(root):
+        raise BuildFailed(f"the static root {root} is a mount point: set DJANGO_STATIC_ROOT to a directory inside it.")
+
+
+def is_ours(root: Path) -> bool:
+    """Whether a directory is empty, a release, or a copy of one with nothing of anybody else's in it."""
+    if root.is_symlink() and Path(os.path.realpath(root)).parent == Path(os.path.realpath(_home(root))):
+        return True
+    try:
+        tree = index.loads((root / index.NAME).read_bytes())
+    except OSError:
+        return not any(root.iterdir())
+    except index.IndexDamaged:
+        return not any(path.name != index.NAME for path in root.iterdir())
+    known = {r.file for resource in tree.values() for r in resource.representations}
+    known |= {index.NAME, *tree.others, *(tree.manifest[:1] if tree.manifest else ())}
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
+    return not tree.adopted and found <= known
+
+
+def _wait_for(lock: int, root: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.info("another build of %s is running; waiting for it", root)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def _home(root: Path) -> Path:
+    return root.parent / f".{root.name}.releases"

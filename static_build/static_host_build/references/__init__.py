@@ -1,0 +1,38 @@
+"""References between static files: found by a lexer for each language, resolved as a browser does.
+
+Rule: what is not a reference is not touched, what cannot be known is left alone, and every other reference leads to a
+file of the tree or is reported. Nothing here imports Django.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from static_host_build.references import markup, script, stylesheet, webmanifest
+from static_host_build.references.reference import Lines, Reference, UnreadableError
+
+__all__ = ["Lines", "Reference", "UnreadableError", "find_references", "has_references"]
+
+_LEXERS: Mapping[str, Callable[[str], list[Reference]]] = {
+    ".css": stylesheet.find_references,
+    ".js": script.find_references,
+    ".mjs": script.find_references,
+    ".svg": markup.find_references,
+    ".webmanifest": webmanifest.find_references,
+}
+
+
+def _suffix(name: str) -> str:
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot >= 0 else ""
+
+
+def has_references(name: str) -> bool:
+    """Whether a file of this name may refer to others."""
+    return _suffix(name) in _LEXERS
+
+
+def find_references(name: str, text: str) -> list[Reference]:
+    """Return the references in the file `name`, in order. Raises UnreadableError."""
+    lexer = _LEXERS.get(_suffix(name))
+    return lexer(text) if lexer else []

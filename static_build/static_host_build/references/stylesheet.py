@@ -1,0 +1,157 @@
+"""References in CSS: ``url()``, ``@import``, the strings of ``image-set()``, source maps.
+
+Rule: a stylesheet is read as CSS Syntax Level 3 §4 has it. Only what a browser would load counts: not the text of
+strings and comments, not ``@namespace``, not the conditions of ``@supports`` and other at-rules.
+"""
+
+from __future__ import annotations
+
+import re
+
+from static_host_build.references.reference import Reference
+
+_COMMENT = r"/\*(?:[^*]++|\*(?!/))*+(?:\*/|\Z)"
+_ESCAPE = r"\\(?:[0-9a-fA-F]{1,6}+(?:\r\n|[ \t\n\r\f])?+|[^\n\r\f0-9a-fA-F])"
+_ENDS = r"(?=[\n\r\f])|\\?\Z"
+_INSIDE = r"\\(?:[0-9a-fA-F]{1,6}+(?:\r\n|[ \t\n\r\f])?+|\r\n|[^0-9a-fA-F])"
+_STRING = rf"""(?:"(?:[^"\\\n\r\f]++|{_INSIDE})*+(?:"|{_ENDS})|'(?:[^'\\\n\r\f]++|{_INSIDE})*+(?:'|{_ENDS}))"""
+_SPACE = rf"(?:[ \t\n\r\f]|{_COMMENT})*+"
+_TOKEN = re.compile(
+    rf"(?P<comment>{_COMMENT})|(?P<string>{_STRING})"
+    rf"|<!--|-->|(?P<name>[@#]?(?:[-\w\x80-\U0010ffff]|{_ESCAPE})++)(?P<call>\()?|[()\[\]{{}};]"
+)
+_TARGET_OF_IMPORT = re.compile(rf"{_SPACE}(?P<string>{_STRING})")
+_CALL_OF_IMPORT = re.compile(rf"{_SPACE}(?P<name>(?:\w|{_ESCAPE})++)\(")
+_QUOTED = re.compile(r"[ \t\n\r\f]*+(?=[\"'])")
+_URL = re.compile(rf"""[ \t\n\r\f]*+(?P<url>(?:[^ \t\n\r\f"'()\\]|{_ESCAPE})*+)[ \t\n\r\f]*+(?:\)|\Z)""")
+_BAD_URL = re.compile(r"(?:[^)\\]++|\\[\s\S]?)*+\)?")
+_SOURCE_MAP = re.compile(r"/\*[#@]\s*+sourceMappingURL=\s*+(?P<url>[^\s*]++)\s*+\*/")
+_UNESCAPED = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|([\s\S]))")
+_SPECIAL = re.compile(r"[\s\"'()\\]")
+
+_IMAGE_SETS = frozenset(("image-set", "-webkit-image-set"))
+_CLOSES = {")": "(", "]": "[", "}": "{"}
+
+
+def find_references(text: str) -> list[Reference]:
+    """Return the references in a stylesheet, in order. Every text is a stylesheet: CSS recovers from all errors."""
+    if not re.search(r"url|image-set|@|\\", text, re.IGNORECASE):
+        return []
+    return _Lexer(text).scan()
+
+
+class _Lexer:
+    """One pass through a text. `open` has a function's name or the bracket, for each that is open."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.references: list[Reference] = []
+        self.open: list[str] = []
+        self.at_rule: int | None = None  # how many brackets were open where an at-rule began that has no block yet
+
+    def scan(self) -> list[Reference]:
+        """Return the references."""
+        position = 0
+        while match := _TOKEN.search(self.text, position):
+            position = self._take(match)
+        return self.references
+
+    def _take(self, match: re.Match[str]) -> int:
+        if match["name"]:
+            return self._name(match) if match["call"] or match["name"][0] == "@" else match.end()
+        if match["string"]:
+            if self.open and self.open[-1] in _IMAGE_SETS and self.at_rule is None:
+                self._note(match.start(), match.end())
+        elif match["comment"]:
+            source_map = _SOURCE_MAP.fullmatch(match[0])
+            if source_map:
+                start, end = (match.start() + offset for offset in source_map.span("url"))
+                self.references.append(Reference(start, end, source_map["url"], is_source_map=True))
+        else:
+            self._punctuation(match[0])
+        return match.end()
+
+    def _punctuation(self, char: str) -> None:
+        if char in "([{":
+            self.open.append(char)
+        elif char in _CLOSES:
+            self._close(_CLOSES[char])
+        if char in "{};" and self.at_rule is not None and len(self.open) <= self.at_rule + (char == "{"):
+            self.at_rule = None
+
+    def _close(self, opening: str) -> None:
+        """Close a bracket; a brace closes what was left open inside of it."""
+        while opening == "{" and self.open and self.open[-1] != "{":
+            self.open.pop()
+        if self.open and (self.open[-1] == opening or (opening == "(" and self.open[-1] not in "[{")):
+            self.open.pop()
+
+    def _name(self, match: re.Match[str]) -> int:
+        """Take the name of a function, or of an at-rule."""
+        name = _unescape(match["name"]).lower()
+        if name[0] == "@":
+            return self._begin_at_rule(name, match.end("name"))
+        if name != "url":
+            self.open.append(name)
+            return match.end()
+        return self._url(match.end(), is_reference=self.at_rule is None, is_url=True)
+
+    def _begin_at_rule(self, name: str, end: int) -> int:
+        self.at_rule = len(self.open)
+        if name != "@import" or self.open:
+            return end
+        match = _TARGET_OF_IMPORT.match(self.text, end)
+        if match:
+            self._note(*match.span("string"), is_url=False)
+            return match.end()
+        call = _CALL_OF_IMPORT.match(self.text, end)
+        if call and _unescape(call["name"]).lower() == "url":
+            return self._url(call.end(), is_reference=True, is_url=False)
+        return end
+
+    def _url(self, position: int, *, is_reference: bool, is_url: bool) -> int:
+        """Take what stands behind ``url(``: a string, or a target without quotes (CSS Syntax §4.3.6)."""
+        quoted = _QUOTED.match(self.text, position)
+        if quoted:
+            string = _TOKEN.match(self.text, quoted.end())
+            if string and is_reference:
+                self._note(string.start(), string.end(), is_url=is_url)
+            self.open.append("url")
+            return string.end() if string else quoted.end()
+        match = _URL.match(self.text, position)
+        if not match:
+            return _BAD_URL.match(self.text, position).end()  # type: ignore[union-attr]  # it may be empty
+        if is_reference and match["url"]:
+            start, end = match.span("url")
+            self.references.append(Reference(start, end, _unescape(match["url"]), is_url=is_url, escape=_bare))
+        return match.end()
+
+    def _note(self, start: int, end: int, *, is_url: bool = True) -> None:
+        """Note the target in a string, unless that breaks off at the end of a line."""
+        quote = self.text[start]
+        if end - start > 1 and self.text[end - 1] == quote:
+            target = _unescape(self.text[start + 1 : end - 1])
+            self.references.append(
+                Reference(start + 1, end - 1, target, is_url=is_url, escape=lambda url: _quoted(url, quote))
+            )
+
+
+def _unescape(text: str) -> str:
+    return _UNESCAPED.sub(_character, text) if "\\" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    code, line_feed, char = match.groups()
+    if not code:
+        return "" if line_feed else char
+    number = int(code, 16)
+    return "\ufffd" if not 0 < number <= 0x10FFFF or 0xD800 <= number <= 0xDFFF else chr(number)
+
+
+def _quoted(url: str, quote: str) -> str:
+    return url.replace("\\", "\\\\").replace(quote, f"\\{quote}").replace("\n", "\\a ").replace("\r", "\\d ")
+
+
+def _bare(url: str) -> str:
+    """Return the URL as it stands in ``url()`` without quotes."""
+    return _SPECIAL.sub(lambda match: f"\\{ord(match[0]):x} " if match[0].isspace() else f"\\{match[0]}", url)

@@ -1,0 +1,89 @@
+"""What ``{% static "…" %}`` names in the project's own templates.
+
+Rule: the tags are Django's (``django.template.base.tag_re``): none goes on in the next line, and what stands in a
+comment or in a verbatim block is text. Only literal names count, and only Django's own engine is read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from static_host.project.storage import candidates
+from static_host_build.references.missing import MissingReference, is_of_a_package
+
+_OPENING = re.compile(r"\{[%#{]")
+_CLOSINGS = {"{%": "%}", "{#": "#}", "{{": "}}"}
+_STATIC = re.compile(r"""static\s++(?P<quote>["'])(?P<name>(?:(?!(?P=quote))[^{\\])++)(?P=quote)(?:\s++as\s++\w++)?""")
+_SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
+_LARGEST = 1 << 20
+"""Bytes; what is larger was not written as a template."""
+
+
+def find_missing(known: Collection[str]) -> Iterator[MissingReference]:
+    """Yield what the project's templates name and the manifest, whose names are `known`, lacks."""
+    for path in sorted(_templates()):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue  # not a template that Django could render either
+        if "static" in text:
+            for line, name in static_names(text):
+                if not name.endswith("/") and not any(candidate in known for candidate, _ in candidates(name)):
+                    yield MissingReference(str(path.relative_to(Path.cwd())), line, name)
+
+
+def static_names(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the line and the name of each ``{% static "…" %}`` in a template."""
+    until = ""  # the tag that ends a comment or a verbatim block
+    for number, line in enumerate(text.split("\n"), 1):
+        for tag in _tags(line):
+            words = tag.split(None, 1)
+            if until:
+                until = "" if tag == until else until
+            elif words and words[0] in ("comment", "verbatim"):
+                until = f"end{tag}" if words[0] == "verbatim" else "endcomment"
+            elif match := _STATIC.fullmatch(tag):
+                yield number, match["name"]
+
+
+def _tags(line: str) -> Iterator[str]:
+    """Yield the contents of the ``{% … %}`` in a line. A tag that is not closed is text."""
+    position, closings = 0, dict(_CLOSINGS)
+    while match := _OPENING.search(line, position):
+        closing = closings.get(match[0])
+        end = line.find(closing, match.end()) if closing else -1
+        if end < 0:
+            closings.pop(match[0], None)  # nor is any later one in this line
+            position = match.start() + 1
+            continue
+        position = end + 2
+        if match[0] == "{%":
+            yield line[match.end() : end].strip()
+
+
+def _templates() -> set[Path]:
+    """Return the templates of Django's own engine below the working directory, installed packages left out."""
+    from django.template import engines
+    from django.template.backends.django import DjangoTemplates
+
+    folders = {
+        Path(folder).resolve()
+        for engine in engines.all()
+        if isinstance(engine, DjangoTemplates)
+        for folder in engine.template_dirs
+    }
+    return {path for folder in folders if folder.is_relative_to(Path.cwd()) for path in _files(folder)}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if is_of_a_package(parent):
+            folders.clear()
+            continue
+        for path in (Path(parent) / name for name in names):
+            if path.suffix in _SUFFIXES and path.is_file() and path.stat().st_size <= _LARGEST:
+                yield path

@@ -1,0 +1,206 @@
+"""What a build made: the table on the terminal, the JSON document, the page.
+
+Rule: each distinct content counts once, however many names it has (a file and its fingerprinted copy mostly share
+one). A coding's bytes are what a client downloads that reads no other coding: a content that lacks it counts as it is.
+"Over the wire" is each content's smallest representation. Timings are told here, and never enter the tree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from static_host.errors import Stop
+from static_host_build.build_result import Built
+from static_host_build.encode.resources import Content
+from static_host_build.errors import BuildFailed
+
+CODINGS = ("br", "zstd", "gzip")
+_HEADS = ("media type", "files", "bytes", *CODINGS, "saved", "time", "from cache")
+_NONE = "\N{EN DASH}"
+_SLOW = 30.0
+"""Seconds of encoding after which a build says how to be faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """What some contents weigh together. Sizes are in bytes."""
+
+    contents: tuple[Content, ...]
+
+    @property
+    def identity(self) -> int:
+        """All of them without content coding."""
+        return sum(content.lengths["identity"] for content in self.contents)
+
+    @property
+    def wire(self) -> int:
+        """Each in its smallest representation."""
+        return sum(map(_wire, self.contents))
+
+    @property
+    def seconds(self) -> float:
+        """The time that encoding took, all threads added up."""
+        return sum(content.seconds for content in self.contents)
+
+    @property
+    def tried(self) -> int:
+        """Contents whose format is worth encoding."""
+        return sum(content.tried for content in self.contents)
+
+    @property
+    def from_cache(self) -> int:
+        """Those of them that an earlier build had encoded."""
+        return sum(content.from_cache for content in self.contents)
+
+    def of(self, coding: str) -> int | None:
+        """All of them for a client that reads only this coding; None where not one has it."""
+        lengths = [content.lengths for content in self.contents]
+        if not any(coding in each for each in lengths):
+            return None
+        return sum(each.get(coding, each["identity"]) for each in lengths)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The figures, as the JSON document has them."""
+        return {
+            "files": len(self.contents),
+            "names": sum(len(content.names) for content in self.contents),
+            "identity": self.identity,
+            "wire": self.wire,
+            "codings": {coding: self.of(coding) for coding in CODINGS},
+            "seconds": round(self.seconds, 3),
+            "tried": self.tried,
+            "from_cache": self.from_cache,
+        }
+
+
+def by_media_type(contents: Iterable[Content]) -> dict[str, Weight]:
+    """Return the weight of each media type, what is heaviest over the wire first."""
+    groups: dict[str, list[Content]] = {}
+    for content in contents:
+        groups.setdefault(content.media_type, []).append(content)
+    weights = {media_type: Weight(tuple(group)) for media_type, group in groups.items()}
+    return dict(sorted(weights.items(), key=lambda item: (-item[1].wire, item[0])))
+
+
+def table(built: Built) -> str:
+    """Return a heading and the aligned table, a row for each media type and one for all; no line feed at the end."""
+    contents = built.made.contents
+    rows = [_row(media_type, weight) for media_type, weight in by_media_type(contents).items()]
+    lines = [_HEADS, *rows, _row("all", Weight(contents))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    names = len(built.made.resources)
+    heading = f"static-host: {len(contents)} distinct contents behind {names} names, each counted once"
+    return "\n".join([heading, *(_aligned(line, widths) for line in lines)])
+
+
+def advice(seconds: float, effort: str) -> list[str]:
+    """Return the last line of a build whose encoding took so many seconds, all threads added up, if it was slow."""
+    if seconds <= _SLOW or effort == "fast":
+        return []
+    faster = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a fifth."
+    return [f"static-host: encoding took {seconds:.0f} s, all threads added up. {faster}"]
+
+
+def document(built: Built) -> dict[str, Any]:
+    """Return the build as a JSON object: what is heaviest over the wire first, names sorted. Seconds, bytes."""
+    contents = built.made.contents
+    types = by_media_type(contents).items()
+    return {
+        "release": built.release,
+        "root": str(built.root),
+        "changed": built.changed,
+        "seconds": round(built.seconds, 3),
+        "totals": Weight(contents).facts,
+        "media_types": [{"media_type": media_type, **weight.facts} for media_type, weight in types],
+        "contents": [_facts(content) for content in sorted(contents, key=lambda each: (-_wire(each), each.names))],
+        "releases": [holding.facts for holding in built.holdings],
+        "dropped": [gone.facts for gone in built.dropped],
+        "deltas": {**asdict(built.saving), "seconds": round(built.saving.seconds, 3)},
+    }
+
+
+def page(built: Built) -> str:
+    """Return the build as one HTML page that asks for nothing else."""
+    template = (files(__package__) / "report.html").read_text(encoding="utf-8")
+    # Inside a script element only "<" could end it, or begin a comment; JSON can spell it otherwise.
+    facts = json.dumps(document(built), separators=(",", ":")).replace("<", r"\u003c")
+    return template.replace("{{ document }}", facts)
+
+
+class ReportRefused(Stop):
+    """The page cannot be written where the option says."""
+
+    exit_code = 2
+
+
+def try_to_write(path: Path) -> None:
+    """Find out, before a long build, whether the page can be written there. Raises ReportRefused."""
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise ReportRefused(f"--report {path}: {error.strerror}. Name a file that can be written.") from None
+
+
+def write(path: Path, built: Built) -> None:
+    """Write the page. Raises BuildFailed."""
+    try:
+        path.write_text(page(built), encoding="utf-8")
+    except OSError as error:
+        raise BuildFailed(f"--report {path}: {error.strerror}. The tree is built; only this page is missing.") from None
+
+
+def size(length: int) -> str:
+    """Return bytes for a reader, in decimal units: ``4.3 kB``."""
+    value, unit = float(length), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if round(value) < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}" if unit != "B" and value < 99.95 else f"{value:.0f} {unit}"
+
+
+def _wire(content: Content) -> int:
+    return min(content.lengths.values())
+
+
+def _row(media_type: str, weight: Weight) -> tuple[str, ...]:
+    codings = [weight.of(coding) for coding in CODINGS]
+    return (
+        media_type,
+        str(len(weight.contents)),
+        size(weight.identity),
+        *(_NONE if length is None else size(length) for length in codings),
+        f"{100 - 100 * weight.wire / weight.identity:.0f} %" if weight.wire < weight.identity else _NONE,
+        f"{weight.seconds:.2f} s" if weight.tried else _NONE,
+        str(weight.from_cache) if weight.tried else _NONE,
+    )
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    first, *others = (
+        f"{cell:>{width}}" if column else f"{cell:<{width}}"
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+    return "  ".join(["", first, *others])
+
+
+def _facts(content: Content) -> dict[str, Any]:
+    lengths = content.lengths
+    return {
+        "names": list(content.names),
+        "media_type": content.media_type,
+        "lengths": {coding: lengths[coding] for coding in ("identity", *CODINGS) if coding in lengths},
+        "wire": _wire(content),
+        "tried": content.tried,
+        "seconds": round(content.seconds, 3),
+        "from_cache": content.from_cache,
+    }

@@ -1,0 +1,236 @@
+"""Fingerprints for static files, and the references between them rewritten to the fingerprinted names.
+
+Rule: a fingerprint is Django's (the first 12 hexadecimal digits of the MD5 of the file's final bytes), a reference is
+what `static_host_build.references` finds, and every file is processed once: files that it refers to come before it.
+Files that refer to each other in a circle have no order; their fingerprints are made of all their contents together,
+so that a change of any one changes the names of all. What a bundler has fingerprinted is left as it is.
+
+Django's own storage works in passes until nothing changes, gives up on circles, and looks names up in lists; its time
+grows with the square of the number of files. What it takes for a reference depends on Django's version.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
+from django.core.files.base import ContentFile
+from django.core.management import CommandError
+
+from static_host.conf.settings import Settings
+from static_host.errors import Stop
+from static_host.project.storage import find_stored, url_of
+from static_host_build import bundler_manifests
+from static_host_build.collect.dependency_graph import components
+from static_host_build.collect.sources import sources
+from static_host_build.references import Lines, Reference, UnreadableError, find_references, has_references
+from static_host_build.references.missing import MISSING, MissingReference, is_of_a_package, report
+from static_host_build.references.resolve import Target, folders_of, resolve, rewrite
+
+
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """The references in a file that lead to a file of the tree, in order, and what they lead to."""
+
+    references: list[Reference]
+    targets: list[Target]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the files that they lead to."""
+        return {target.name for target in self.targets}
+
+
+class FingerprintStorage(ManifestStaticFilesStorage):
+    """A staticfiles storage for ``collectstatic``.
+
+    With this in ``STORAGES["staticfiles"]["BACKEND"]``, ``manage.py collectstatic`` makes the same names as
+    ``static-host build``. References to what does not exist are left as they are and listed, all of them, at the end;
+    DJANGO_STATIC_MISSING_REFERENCES says whether that fails the command.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dangling: list[MissingReference] = []
+        self._bundled: list[str] = []
+        self._sources: Mapping[str, Any] = {}
+        self._folders: frozenset[str] = frozenset()
+
+    def post_process(
+        self, paths: Mapping[str, Any], dry_run: bool = False, **_: Any
+    ) -> Iterator[tuple[str, str, bool]]:
+        """Fingerprint the collected files `paths` and yield (name, fingerprinted name, True) for each.
+
+        Raises CommandError for references that lead nowhere.
+        """
+        if dry_run:
+            return
+        self.hashed_files, self.dangling = {}, []
+        self._sources, self._folders = paths, folders_of(paths)
+        self._bundled = sorted(bundler_manifests.outputs(self.manifests(), set(paths)))
+        self.hashed_files.update({self._key(name): name for name in self._bundled})
+        links = {}
+        for name in sorted(paths):
+            found = self._links(name)
+            if name not in self.hashed_files:  # a bundler's output keeps its content; its references are checked alone
+                if found.targets:
+                    links[name] = found
+                else:
+                    self._fingerprint_as_it_is(name)
+        edges = {name: sorted(found.names & links.keys()) for name, found in links.items()}
+        for members in components(edges):
+            self._finish(members, links, in_a_circle=len(members) > 1 or members[0] in edges[members[0]])
+        self.hashed_files = dict(sorted(self.hashed_files.items()))
+        self.report()
+        self.save_manifest()
+        yield from ((name, hashed, True) for name, hashed in self.hashed_files.items())
+
+    def manifests(self) -> dict[str, bytes]:
+        """Return the bundlers' manifests, by name. Raises CommandError."""
+        try:
+            return bundler_manifests.manifests(sources())
+        except Stop as stop:
+            raise CommandError(str(stop)) from None
+
+    def save_manifest(self) -> None:
+        """Write Django's manifest, with a list of what a bundler has fingerprinted, where there is any."""
+        super().save_manifest()
+        storage: Any = self.manifest_storage
+        if self._bundled:
+            with storage.open(self.manifest_name) as file:
+                document = {**json.load(file), bundler_manifests.BUNDLED: self._bundled}
+            storage.delete(self.manifest_name)
+            storage._save(self.manifest_name, ContentFile(json.dumps(document).encode()))
+
+    def report(self) -> None:
+        """Warn of the references that lead nowhere. Raises CommandError where they are errors."""
+        try:
+            report(self.dangling, self.hashed_files, is_fatal=Settings.read().static_missing_references == "error")
+        except Stop as stop:
+            raise CommandError(str(stop)) from None
+
+    def write(self, name: str, body: bytes) -> None:
+        """Write a file whose references were rewritten, by its fingerprinted name."""
+        path = Path(self.path(name))
+        path.unlink(missing_ok=True)
+        path.write_bytes(body)
+        path.chmod(self.file_permissions_mode or path.stat().st_mode)
+
+    def copy(self, name: str, hashed: str) -> None:
+        """Copy a collected file as it is to its fingerprinted name."""
+        Path(self.path(hashed)).unlink(missing_ok=True)
+        shutil.copy(self.path(name), self.path(hashed))
+
+    def url(self, name: str | None, force: bool = False) -> str:
+        """Return the URL of a fingerprinted file, whatever characters its name has: Django takes it for a URL."""
+        found = find_stored(name or "", self.hashed_files) if force or not django_settings.DEBUG else None
+        return url_of(self.base_url, found[0]) + found[1] if found else super().url(name or "", force)
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """Return the name as it is where it is free: Django would make slashes of its backslashes."""
+        return super().get_available_name(name, max_length) if self.exists(name) else name
+
+    def hashed_name(self, name: str, content: Any = None, filename: str | None = None) -> str:
+        """Return the fingerprinted name of a file, whatever characters its name has: Django takes it for a URL."""
+        if content is None:
+            with self.open(filename or name) as file:
+                return self.hashed_name(name, file)
+        folder, last = posixpath.split(name)
+        stem, suffix = posixpath.splitext(last)
+        digest = self.file_hash(name, content)
+        return posixpath.join(folder, f"{stem}.{digest}{suffix}" if digest else last)
+
+    def _links(self, name: str) -> _Links:
+        """Return where the references in a file lead, and note those that lead nowhere."""
+        links = _Links([], [])
+        if not has_references(name):
+            return links
+        text = _text(self._read(name))
+        lines: Lines | None = None
+        prefix = urlsplit(str(self.base_url)).path
+        try:
+            references = find_references(name, text)
+        except UnreadableError as error:
+            self._note_unreadable(name, error)
+            return links
+        for reference in references:
+            target = resolve(reference, name, prefix)
+            if target and target.name in self._sources:
+                links.references.append(reference)
+                links.targets.append(target)
+            elif target and (target.name not in self._folders or not reference.is_url):
+                lines = lines or Lines(text)
+                self._note(name, lines.number(reference.start), reference, target)
+        return links
+
+    def _finish(self, members: list[str], links: Mapping[str, _Links], *, in_a_circle: bool) -> None:
+        """Fingerprint files that have references, when everything else that they refer to has its fingerprint."""
+        if in_a_circle:
+            # not the names as they are: the fingerprints also tell which references are rewritten
+            self.hashed_files.update({self._key(name): f"{name}\0" for name in members})
+            plain = {name: self._final(name, links[name]) for name in sorted(members)}
+            together = sha256(b"".join(sha256(body).digest() for body in plain.values())).digest()
+            for name, body in plain.items():
+                self.hashed_files[self._key(name)] = self.hashed_name(name, ContentFile(together + body))
+        for name in members:
+            body = self._final(name, links[name])
+            if not in_a_circle:
+                self.hashed_files[self._key(name)] = self.hashed_name(name, ContentFile(body))
+            self.write(self.hashed_files[self._key(name)], body)
+
+    def _final(self, name: str, links: _Links) -> bytes:
+        urls = [target.renamed(self.hashed_files[self._key(target.name)]) for target in links.targets]
+        return _bytes(rewrite(_text(self._read(name)), links.references, urls))
+
+    def _fingerprint_as_it_is(self, name: str) -> None:
+        with self.open(name) as file:
+            hashed = self.hashed_name(name, file)
+        self.hashed_files[self._key(name)] = hashed
+        if hashed != name:
+            self.copy(name, hashed)
+
+    def _key(self, name: str) -> str:
+        return self.hash_key(posixpath.normpath(name))
+
+    def _read(self, name: str) -> bytes:
+        return Path(self.path(name)).read_bytes()
+
+    def _note(self, name: str, line: int, reference: Reference, target: Target) -> None:
+        is_folder = target.name in self._folders  # only a bundler takes it for the module index.js
+        is_optional = is_folder or reference.is_source_map or self._is_of_a_package(name)
+        written = reference.target.partition("#")[0].strip()
+        problem = "is a folder" if is_folder else MISSING
+        self.dangling.append(MissingReference(name, line, written, target.name, is_optional, problem))
+
+    def _note_unreadable(self, name: str, error: UnreadableError) -> None:
+        if not self._is_of_a_package(name):
+            problem = f"cannot be read ({error}); its references are kept"
+            self.dangling.append(
+                MissingReference(name, error.line, "the file", name, is_optional=True, problem=problem)
+            )
+
+    def _is_of_a_package(self, name: str) -> bool:
+        """Whether a file comes from an installed package, which the project's authors cannot mend."""
+        storage, path = self._sources[name]
+        try:
+            return is_of_a_package(str(storage.path(path)))
+        except NotImplementedError:  # a storage without local files
+            return False
+
+
+def _text(body: bytes) -> str:
+    """Return the file as text that `_bytes` gives back as it was, whatever its encoding."""
+    return body.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

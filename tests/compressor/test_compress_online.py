@@ -1,0 +1,487 @@
+"""django-compressor in online mode, its default: the build makes the files, pages name them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from static_host.origin.index import loads
+from tests.support.builds import files
+from tests.support.processes import Running, run, serving
+from tests.support.projects import copied
+
+VARIABLES = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
+CSS = r"/static/CACHE/css/output\.[0-9a-f]{12}\.css"
+SCRIPT = r"/static/CACHE/js/output\.[0-9a-f]{12}\.js"
+LINK = """<link rel="stylesheet" href="{% static 'css/shop.css' %}">"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """The project "compressed" with django-compressor as it is unless it is configured."""
+    project = copied("compressed", tmp_path)
+    path = project / "shop/settings.py"
+    text = path.read_text().replace("COMPRESS_ENABLED = True\nCOMPRESS_OFFLINE = True\n", "")
+    path.write_text(text)
+    assert "COMPRESS_" not in text
+    return project
+
+
+def configure(project: Path, *lines: str) -> None:
+    path = project / "shop/settings.py"
+    path.write_text("\n".join([path.read_text(), *lines, ""]))
+
+
+def template(project: Path, text: str, name: str = "shop.html") -> None:
+    path = project / "shop/templates" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{% load static compress %}" + text if not text.startswith("{% extends") else text)
+
+
+def built(project: Path, cache: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **{**VARIABLES, **variables})
+
+
+@contextmanager
+def opened(project: Path, path: str = "/", **variables: str) -> Iterator[tuple[Running, str]]:
+    """Give a server and its page; nothing in the tree may be another than before."""
+    before = files((project / "static").resolve())
+    with serving(cwd=project, **{**VARIABLES, **variables}) as running:
+        page = httpx.get(running.url + path)
+        assert page.status_code == 200, running.output
+        yield running, page.text
+    assert files((project / "static").resolve()) == before
+
+
+def found(running: Running, pattern: str, page: str) -> httpx.Response:
+    """Return the answer for the one URL in the page that the pattern finds."""
+    (path,) = re.findall(pattern, page)
+    answer = httpx.get(running.url + path)
+    assert answer.status_code == 200
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    return answer
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("host", ["", "https://cdn.example.com/assets"])
+def test_its_files_are_in_the_tree_and_pages_name_them(shop: Path, cache: Path, host: str, workers: str) -> None:
+    variables = {"DJANGO_STATIC_HOST": host, "WEB_CONCURRENCY": workers}
+    result = built(shop, cache, **variables)
+    assert (result.returncode, result.stderr) == (0, "")
+    with opened(shop, **variables) as (running, page):
+        assert re.search(rf'href="{host}{CSS}"', page)
+        assert re.search(rf'src="{host}{SCRIPT}"', page)
+        text = found(running, CSS, page).text
+        assert re.search(rf"url\(.?{host}/static/fonts/shop\.[0-9a-f]{{12}}\.woff2", text)
+        assert "function total" in found(running, SCRIPT, page).text
+        assert httpx.get(f"{running.url}/static/CACHE/manifest.json").status_code == 404
+        assert "static-host: " in running.output
+        assert "no such block" not in running.output
+    index = loads((shop / "static/static-host.index").read_bytes())
+    assert sum(name.startswith("CACHE/") for name in index) == 2
+    checked = run("static-host", "check", cwd=shop, **VARIABLES, **variables)
+    assert "django-compressor" not in checked.stdout
+
+
+def test_two_builds_give_the_same_release(shop: Path, cache: Path) -> None:
+    assert built(shop, cache).returncode == 0
+    before = files((shop / "static").resolve())
+    assert built(shop, cache).returncode == 0
+    assert files((shop / "static").resolve()) == before
+
+
+PER_REQUEST = {
+    "{% if user.is_staff %}" + LINK + "{% endif %}": "it asks for user",
+    "{{ request.path }}": "it asks for request.path",
+    """<link rel="stylesheet" href="{% static theme %}">""": "it asks for theme",
+    "<style>a { content: '{{ csrf_token }}' }</style>": "it asks for request.META",
+    "{% if user.is_staff and request.path %}{% endif %}": "it asks for user",
+    "{% for sheet in sheets %}{{ sheet }}{% endfor %}": "it asks for sheets",
+    "{% load shop %}{% count_sessions %}": "it asks the database",
+    """<link rel="stylesheet" href="/static/css/absent.css">""": "'css/absent.css' could not be found",
+    """<link rel="stylesheet" href="https://example.com/x.css">""": "'https://example.com/x.css' isn't accessible",
+}
+
+
+@pytest.mark.parametrize("content", PER_REQUEST)
+def test_a_block_that_needs_a_request_is_an_error_with_file_and_line(shop: Path, cache: Path, content: str) -> None:
+    configure(
+        shop,
+        "TEMPLATES[0]['OPTIONS'] = {'context_processors': [",
+        "    'django.template.context_processors.request',",
+        "    'django.template.context_processors.csrf',",
+        "    'django.contrib.auth.context_processors.auth',",
+        "]}",
+        "INSTALLED_APPS += ['shop', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']",
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR / 'db.sqlite3'}}",
+    )
+    tags = shop / "shop/templatetags/shop.py"
+    tags.parent.mkdir()
+    tags.write_text(
+        "from django import template\n"
+        "from django.contrib.sessions.models import Session\n"
+        "register = template.Library()\n"
+        "@register.simple_tag\n"
+        "def count_sessions():\n"
+        "    return Session.objects.count()\n"
+    )
+    template(
+        shop, "\n\n{% compress css %}" + content + "{% endcompress %}\n{% compress css %}{{ other }}{% endcompress %}"
+    )
+    result = built(shop, cache)
+    assert result.returncode == 5
+    *_, first, one, two, remedy = result.stderr.splitlines()
+    assert first == "static-host: django-compressor cannot compress these blocks at a build:"
+    assert one.startswith(f"  shop/templates/shop.html, line 3: {PER_REQUEST[content]}")
+    assert two == "  shop/templates/shop.html, line 4: it asks for other"
+    assert "COMPRESS_OFFLINE_CONTEXT" in remedy
+    assert not (shop / "static").exists()
+    assert not (shop / "db.sqlite3").exists()
+
+
+def test_an_exception_of_the_project_s_own_is_told_with_its_traceback(shop: Path, cache: Path) -> None:
+    configure(shop, "INSTALLED_APPS += ['shop']")
+    tags = shop / "shop/templatetags/shop.py"
+    tags.parent.mkdir()
+    tags.write_text(
+        "from django import template\n"
+        "register = template.Library()\n"
+        "@register.simple_tag\n"
+        "def sheet():\n"
+        "    raise RuntimeError('no sheet today')\n"
+    )
+    template(shop, "{% load shop %}{% compress css %}{% sheet %}{% endcompress %}")
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert "  shop/templates/shop.html, line 1: RuntimeError: no sheet today\n" in result.stderr
+    assert "    raise RuntimeError('no sheet today')\n" in result.stderr
+
+
+def test_what_a_request_would_give_can_be_given_to_the_build(shop: Path, cache: Path) -> None:
+    configure(shop, "COMPRESS_OFFLINE_CONTEXT = [{'dark': False}, {'dark': True}]")
+    template(
+        shop, "{% compress css %}" + LINK + "{% if dark %}<style>p { color: #eee }</style>{% endif %}{% endcompress %}"
+    )
+    (shop / "shop/urls.py").write_text(
+        "from django.shortcuts import render\n"
+        "from django.urls import path\n"
+        "def page(request):\n"
+        "    return render(request, 'shop.html', {'dark': 'dark' in request.GET})\n"
+        "urlpatterns = [path('', page)]\n"
+    )
+    assert built(shop, cache).returncode == 0
+    for query, is_dark in (("/", False), ("/?dark", True)):
+        with opened(shop, query) as (running, page):
+            assert ("#eee" in found(running, CSS, page).text) == is_dark
+
+
+NO_REQUEST = {
+    "a context processor": "{% compress css %}" + LINK + "<style>p { color: {{ colour }} }</style>{% endcompress %}",
+    "a name of a tag around it": (
+        "{% with colour='#0f0' %}{% compress css %}<style>p { color: {{ colour }} }</style>"
+        "{% endcompress %}{% endwith %}"
+    ),
+    "a name of a tag before it": (
+        "{% static 'css/shop.css' as sheet %}{% if never %}{% compress css %}"
+        """<link rel="stylesheet" href="{{ sheet }}"><style>p { color: #0f0 }</style>{% endcompress %}{% endif %}"""
+        "{% compress css %}"
+        """<link rel="stylesheet" href="{{ sheet }}"><style>p { color: #0f0 }</style>{% endcompress %}"""
+    ),
+    "STATIC_URL": (
+        """{% compress css %}<link rel="stylesheet" href="{{ STATIC_URL }}css/shop.css">"""
+        "<style>p { color: #0f0 }</style>{% endcompress %}"
+    ),
+    "debug": "{% compress css %}{% if debug %}x{% endif %}<style>p { color: #0f0 }</style>{% endcompress %}",
+    "a page that extends": "{% extends 'base.html' %}{% block sheet %}<style>p{color:#0f0}</style>{% endblock %}",
+    "a page that includes": "{% include 'head.html' with colour='#0f0' %}",
+    "a loop around it": (
+        "{% for a, colour in pairs reversed %}"
+        "{% compress css %}<style>p { color: {{ colour }}; order: {{ forloop.counter }} }</style>{% endcompress %}"
+        "{% empty %}{{ request.path }}{% endfor %}"
+    ),
+    "an inclusion tag": "{% load shop %}{% sheet_in '#0f0' %}",
+    "a name": "{% compress css file basket %}<style>p { color: #0f0 }</style>{% endcompress %}",
+}
+
+
+@pytest.mark.parametrize("case", NO_REQUEST)
+def test_what_needs_no_request_is_rendered(shop: Path, cache: Path, case: str) -> None:
+    configure(
+        shop,
+        "TEMPLATES[0]['OPTIONS'] = {'context_processors': [",
+        "    'django.template.context_processors.static', 'django.template.context_processors.debug',",
+        "    'shop.more.colours', 'shop.more.never',",
+        "]}",
+        "INSTALLED_APPS += ['shop']",
+    )
+    tags = shop / "shop/templatetags/shop.py"
+    tags.parent.mkdir()
+    tags.write_text(
+        "from django import template\n"
+        "register = template.Library()\n"
+        "@register.inclusion_tag('tag.html')\n"
+        "def sheet_in(colour):\n"
+        "    return {'tagged': colour}\n"
+    )
+    (shop / "shop/more.py").write_text(
+        "def colours(request):\n    return {'colour': '#0f0', 'pairs': [('a', '#0f0')]}\n"
+        "def never(request):\n    return {'path': request.path}\n"
+    )
+    template(
+        shop,
+        "{% compress css %}{% block sheet %}<style>p { color: #f00 }</style>{% endblock %}{% endcompress %}",
+        "base.html",
+    )
+    template(shop, "{% compress css %}<style>p { color: {{ colour }} }</style>{% endcompress %}", "head.html")
+    if "sheet_in" in NO_REQUEST[case]:
+        template(shop, "{% compress css %}<style>p { color: {{ tagged }} }</style>{% endcompress %}", "tag.html")
+    template(shop, NO_REQUEST[case])
+    result = built(shop, cache)
+    assert (result.returncode, result.stderr) == (0, "")
+    with opened(shop) as (running, page):
+        assert "#0f0" in found(running, CSS.replace("output", "[a-z]+"), page).text
+        assert "no such block" not in running.output
+
+
+def test_a_loop_s_blocks_are_all_rendered_and_an_unknown_one_s_is_an_error(shop: Path, cache: Path) -> None:
+    sheet = "{% compress css %}<style>p { order: {{ order }} }</style>{% endcompress %}"
+    block = "{% for order in ORDERS %}" + sheet + "{% endfor %}"
+    template(shop, block.replace("ORDERS", "'12'"))
+    assert built(shop, cache).returncode == 0
+    with opened(shop) as (running, page):
+        orders = [httpx.get(running.url + path).text.strip() for path in re.findall(CSS, page)]
+    assert orders == ["p{order:1}", "p{order:2}"]
+    template(shop, block.replace("ORDERS", "user.orders"))
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert "  shop/templates/shop.html, line 1: it asks for order\n" in result.stderr
+
+
+def test_a_block_that_no_request_would_mend_has_another_remedy(shop: Path, cache: Path) -> None:
+    template(shop, """{% compress css %}<link rel="stylesheet" href="https://example.com/x.css">{% endcompress %}""")
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert result.stderr.endswith(
+        "\nCorrect what the block names, or take it out of the block; or set COMPRESS_ENABLED = False.\n"
+    )
+
+
+def test_a_template_s_own_block_may_need_what_those_that_include_it_give(shop: Path, cache: Path) -> None:
+    template(shop, "{% compress css %}<style>p { color: {{ tint }} }</style>{% endcompress %}", "head.html")
+    template(shop, "{% include 'head.html' with tint='#0f0' %}")
+    assert built(shop, cache).returncode == 0
+    template(shop, "{% include 'head.html' %}", "other.html")
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert "  shop/templates/head.html, line 1 (in shop/templates/other.html): it asks for tint\n" in result.stderr
+
+
+def test_inline_blocks_and_preloads_are_rendered_too(shop: Path, cache: Path) -> None:
+    block = "{% compress css MODE %}" + LINK + "{% endcompress %}"
+    template(shop, "".join(block.replace("MODE", mode) for mode in ("inline", "preload", "file")))
+    assert built(shop, cache).returncode == 0
+    with opened(shop) as (_, page):
+        assert re.search(r"<style[^>]*>\.basket\{", page)
+        assert re.search(rf'<link rel="preload" href="{CSS}" as="style"', page)
+        assert re.search(rf'<link rel="stylesheet" href="{CSS}"', page)
+
+
+PLACES = {
+    "COMPRESS_ROOT = STATIC_ROOT\nCOMPRESS_URL = STATIC_URL": "",
+    "COMPRESS_ROOT = str(STATIC_ROOT)": "",
+    "COMPRESS_ROOT = BASE_DIR / 'shop/static'": "",
+    "COMPRESS_ROOT = BASE_DIR / 'shop/static'\nSTATIC_ROOT = None": "",
+    "COMPRESS_OUTPUT_DIR = 'made/here'": "",
+    "COMPRESS_STORAGE = 'compressor.storage.GzipCompressorFileStorage'": "",
+    "COMPRESS_STORAGE = 'django.contrib.staticfiles.storage.StaticFilesStorage'": "",
+    "STORAGES = {'compressor': {'BACKEND': 'compressor.storage.CompressorFileStorage', "
+    "'OPTIONS': {'location': '/nowhere', 'base_url': '/x/'}}}": "",
+    "COMPRESS_STORAGE = 'shop.storage.Elsewhere'": "",
+    "COMPRESS_CSS_HASHING_METHOD = 'mtime'": "",
+    "COMPRESS_FILTERS = {'css': ['compressor.filters.css_default.CssRelativeFilter'], 'js': []}": "",
+    "CACHES = {'default': {'BACKEND': 'django.core.cache.backends.redis.RedisCache', "
+    "'LOCATION': 'redis://no-such-cache.invalid'}}": "",
+    "COMPRESS_DEBUG_TOGGLE = 'nocompress'": "",
+    "STORAGES = {'staticfiles': {'BACKEND': 'django.contrib.staticfiles.storage.ManifestStaticFilesStorage'}}": "",
+    "COMPRESS_ENABLED = True\nDEBUG = True": "",
+    "FORCE_SCRIPT_NAME = '/shop'\nSTATIC_URL = 'static/'\nCOMPRESS_URL = STATIC_URL": "/shop",
+}
+
+
+@pytest.mark.parametrize("lines", PLACES)
+def test_settings_that_say_where_and_how(shop: Path, cache: Path, lines: str) -> None:
+    configure(shop, *lines.splitlines())
+    (shop / "shop/storage.py").write_text(
+        "from compressor.storage import CompressorFileStorage\n"
+        "class Elsewhere(CompressorFileStorage):\n"
+        "    def __init__(self, *args, **kwargs):\n"
+        "        super().__init__(location='/tmp/static-host-tests-compressed')\n"
+    )
+    sources = files(shop / "shop/static")
+    root = "" if "None" not in lines else "static"
+    variables = {"DJANGO_STATIC_ROOT": root} if root else {}
+    for _ in range(2):
+        result = built(shop, cache, **variables)
+        assert (result.returncode, result.stderr) == (0, "")
+    assert files(shop / "shop/static") == sources
+    with opened(shop, **variables) as (running, page):
+        place = "made/here" if "made" in lines else "CACHE"
+        css = found(running, CSS.replace("CACHE", place), page)
+        assert ".basket" in css.text
+        (font,) = re.findall(r"url\(.?([^)'\"]+)", css.text)
+        assert httpx.get(httpx.URL(str(css.url)).join(font)).text == "wOF2 not really a font"
+
+
+def test_a_url_of_somewhere_else_is_left_alone_with_a_warning(shop: Path, cache: Path) -> None:
+    configure(shop, "COMPRESS_URL = 'https://bucket.example.com/'", "COMPRESS_ROOT = BASE_DIR / 'bucket'")
+    result = built(shop, cache)
+    assert result.returncode == 0
+    assert "COMPRESS_URL = 'https://bucket.example.com/' is not below STATIC_URL" in result.stderr
+    assert not (shop / "bucket").exists()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_what_a_precompiler_makes_is_in_the_tree(shop: Path, cache: Path, enabled: bool) -> None:
+    (shop / "upper.py").write_text("import sys\nprint(open(sys.argv[1]).read().replace('ink', '#123456'))\n")
+    configure(
+        shop,
+        "import sys",
+        f"COMPRESS_ENABLED = {enabled}",
+        "COMPRESS_PRECOMPILERS = (('text/x-ink', f'{sys.executable} {BASE_DIR}/upper.py {{infile}}'),)",
+    )
+    (shop / "shop/static/css/own.ink").write_text("p { color: ink }")
+    sheet = """<link rel="stylesheet" type="text/x-ink" href="{% static 'css/own.ink' %}">"""
+    template(shop, "{% compress css %}" + sheet + LINK + "{% endcompress %}")
+    result = built(shop, cache)
+    assert (result.returncode, result.stderr) == (0, "")
+    (shop / "upper.py").unlink()
+    with opened(shop) as (running, page):
+        name = "output" if enabled else "own"
+        assert "#123456" in found(running, CSS.replace("output", rf"{name}(?:\.[0-9a-f]{{12}})?"), page).text
+
+
+def test_jinja_s_blocks_are_rendered(shop: Path, cache: Path) -> None:
+    configure(
+        shop,
+        "TEMPLATES.insert(0, {",
+        "    'BACKEND': 'django.template.backends.jinja2.Jinja2',",
+        "    'DIRS': [BASE_DIR / 'shop/jinja2'],",
+        "    'OPTIONS': {'environment': 'shop.more.environment'},",
+        "})",
+    )
+    (shop / "shop/more.py").write_text(
+        "from django.templatetags.static import static\n"
+        "from jinja2 import Environment\n"
+        "def environment(**options):\n"
+        "    environment = Environment(**options, extensions=['compressor.contrib.jinja2ext.CompressorExtension'])\n"
+        "    environment.globals['static'] = static\n"
+        "    return environment\n"
+    )
+    path = shop / "shop/jinja2/shop.html"
+    path.parent.mkdir()
+    text = (
+        "{% set sheet = static('css/shop.css') %}{% block all %}\n"
+        "{% compress css %}<link rel='stylesheet' href='{{ sheet }}'>{% endcompress %}{% endblock %}"
+    )
+    path.write_text(text)
+    result = built(shop, cache)
+    assert (result.returncode, result.stderr) == (0, "")
+    with opened(shop) as (running, page):
+        assert ".basket" in found(running, CSS, page).text
+    path.write_text(text.replace("{{ sheet }}", "{{ theme }}"))
+    result = built(shop, cache)
+    assert result.returncode == 5
+    assert "  shop/jinja2/shop.html, line 2: it asks for theme\n" in result.stderr
+    (shop / "shop/templates/shop.html").rename(shop / "shop/templates/other.html")
+    configure(shop, "COMPRESS_OFFLINE = True", "COMPRESS_OFFLINE_CONTEXT = {'theme': '/static/css/shop.css'}")
+    assert built(shop, cache).returncode == 0
+    assert len(json.loads((shop / "static/CACHE/manifest.json").read_text())) == 3
+
+
+def test_a_block_that_the_build_did_not_render_is_sent_as_it_is_written(shop: Path, cache: Path) -> None:
+    (shop / "page.txt").write_text("{% load static compress %}{% compress css %}" + LINK + "{% endcompress %}")
+    (shop / "shop/urls.py").write_text(
+        "from pathlib import Path\n"
+        "from django.http import HttpResponse\n"
+        "from django.template import engines\n"
+        "from django.urls import path\n"
+        "def page(request):\n"
+        "    template = engines['django'].from_string(Path('page.txt').read_text())\n"
+        "    return HttpResponse(template.render({}, request))\n"
+        "urlpatterns = [path('', page)]\n"
+    )
+    assert built(shop, cache).returncode == 0
+    with opened(shop) as (running, page):
+        assert ".basket" in found(running, r"/static/css/shop\.[0-9a-f]{12}\.css", page).text
+        assert httpx.get(running.url).text == page
+        assert running.output.count("the build has no such block, it is sent as it is written: <link") == 1
+
+
+def test_every_language_of_the_project_has_its_own(shop: Path, cache: Path) -> None:
+    configure(
+        shop,
+        "USE_I18N = True",
+        "LANGUAGES = [('en', 'English'), ('de', 'German')]",
+        "MIDDLEWARE = ['django.middleware.locale.LocaleMiddleware']",
+    )
+    template(shop, "{% load i18n %}{% compress js %}<script>say('{% trans 'Yes' %}')</script>{% endcompress %}")
+    assert built(shop, cache).returncode == 0
+    with opened(shop) as (running, page):
+        german = httpx.get(running.url, headers={"accept-language": "de"}).text
+        assert "say('Yes')" in found(running, SCRIPT, page).text
+        assert "say('Ja')" in found(running, SCRIPT, german).text
+
+
+def test_a_tree_that_was_built_without_it_is_told_of(shop: Path, cache: Path) -> None:
+    configure(shop, "import os", "COMPRESS_ENABLED = 'WITHOUT' not in os.environ")
+    assert built(shop, cache, WITHOUT="yes").returncode == 0
+    with opened(shop) as (running, page):
+        assert ".basket" in found(running, r"/static/css/shop\.[0-9a-f]{12}\.css", page).text
+        assert "the tree has nothing of django-compressor's: its blocks are sent as they are written" in running.output
+    assert "django-compressor" in run("static-host", "check", cwd=shop, **VARIABLES).stdout
+    assert built(shop, cache).returncode == 0
+    assert "django-compressor" not in run("static-host", "check", cwd=shop, **VARIABLES).stdout
+
+
+@pytest.mark.parametrize("mode", ["COMPRESS_OFFLINE = True", "COMPRESS_OFFLINE = False"])
+def test_a_reference_in_its_output_that_leads_nowhere_is_reported(shop: Path, cache: Path, mode: str) -> None:
+    configure(shop, mode)
+    sheet = "<style>\na { color: red }\nb { background: url(img/absent.png) }</style>"
+    template(shop, "{% compress css %}" + LINK + sheet + "{% endcompress %}")
+    result = built(shop, cache)
+    assert result.returncode == 5
+    first, line, _ = result.stderr.splitlines()
+    assert first == "static-host: references that lead nowhere:"
+    assert re.fullmatch(r"  CACHE/css/output\.[0-9a-f]{12}\.css, line \d: img/absent\.png does not exist\.", line)
+    warned = built(shop, cache, DJANGO_STATIC_MISSING_REFERENCES="warn")
+    assert warned.returncode == 0
+    assert re.search(r"static-host: CACHE/css/output\.\w+\.css, line \d: img/absent\.png does not exist", warned.stderr)
+
+
+def test_a_reference_of_a_source_s_that_leads_nowhere_is_reported_once(shop: Path, cache: Path) -> None:
+    with (shop / "shop/static/css/shop.css").open("a") as sheet:
+        sheet.write("b { background: url('../img/absent.png') }\n")
+    result = built(shop, cache, DJANGO_STATIC_MISSING_REFERENCES="warn")
+    assert result.returncode == 0
+    assert result.stderr == "static-host: css/shop.css, line 4: ../img/absent.png does not exist.\n"
+
+
+def test_a_filter_that_misses_a_file_says_so_without_a_traceback(shop: Path, cache: Path) -> None:
+    configure(
+        shop,
+        "COMPRESS_FILTERS = {'css': ['compressor.filters.css_default.CssAbsoluteFilter', "
+        "'compressor.filters.datauri.CssDataUriFilter'], 'js': []}",
+    )
+    with (shop / "shop/static/css/shop.css").open("a") as sheet:
+        sheet.write("b { background: url('../img/absent.png') }\n")
+    result = built(shop, cache, DJANGO_STATIC_MISSING_REFERENCES="warn")
+    assert result.returncode == 5
+    assert "  shop/templates/shop.html, line 3: FileNotFoundError: " in result.stderr
+    assert "Traceback" not in result.stderr

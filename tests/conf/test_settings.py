@@ -1,0 +1,223 @@
+"""Each variable: what it accepts, what it refuses and how it says so; and the README's table of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from static_host.conf.settings import Settings, SettingsWrong
+from static_host.conf.validators import host_of_files
+
+README = Path(__file__).parents[2] / "README.md"
+COMPOSE = README.with_name("docker-compose.yml")
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("static_host.conf.settings.SECRETS", tmp_path / "secrets")
+
+
+@pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("", ""),
+        ("//", ""),
+        ("cdn.example.com", "//cdn.example.com"),
+        ("//cdn.example.com", "//cdn.example.com"),
+        ("//cdn.example.com/", "//cdn.example.com"),
+        ("https://cdn.example.com", "https://cdn.example.com"),
+        ("https://cdn.example.com/assets/", "https://cdn.example.com/assets"),
+        ("HTTPS://CDN.Example.com/Assets", "https://cdn.example.com/Assets"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("localhost:8080", "//localhost:8080"),
+        ("cdn.example.com/assets", "//cdn.example.com/assets"),
+        ("https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"),
+        ("https://cdn.example.com/a%20b", "https://cdn.example.com/a%20b"),
+        ("xn--bcher-kva.example", "//xn--bcher-kva.example"),
+    ],
+)
+def test_a_static_host_is_accepted(value: str, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_STATIC_HOST", value)
+    assert Settings.read().static_host == host
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("https://user:password@cdn.example.com", "it carries credentials"),
+        ("user@cdn.example.com", "it carries credentials"),
+        ("https://cdn.example.com?v=1", "it has a query"),
+        ("https://cdn.example.com/#top", "it has a fragment"),
+        ("https://cdn example.com", "it has a space"),
+        ("cdn.example.com ", "it has a space"),
+        ("ftp://cdn.example.com", "its scheme is neither http nor https"),
+        ("s3://bucket/assets", "its scheme is neither http nor https"),
+        ("/assets/", "it names no host"),
+        ("///assets", "it is not a host name"),
+        ("https://", "it is not a host name"),
+        ("https:cdn.example.com", "it is not a host name"),
+        ("http:/cdn.example.com", "it is not a host name"),
+        ("javascript:alert(1)", "it is not a host name"),
+        ("cdn.example.com:99999", "it is not a host name"),
+        ("-cdn.example.com", "it is not a host name"),
+        ("cdn.example.com\\assets", "it is not a host name"),
+        ("https://cdn.example.com/../x", "its path has a dot segment"),
+        ("bücher.example", "its host is not in its ASCII form (xn--…)"),
+        ("//bücher.example/assets", "its host is not in its ASCII form (xn--…)"),
+        ("https://cdn.example.com/é", "its path is not in its ASCII form (%…)"),
+    ],
+)
+def test_a_static_host_is_refused(value: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        host_of_files(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DJANGO_SETTINGS_MODULE", "my-site.settings"),
+        ("DJANGO_SETTINGS_MODULE", "mysite/settings.py"),
+        ("DJANGO_STATIC_HOST", "ftp://cdn.example.com"),
+        ("DJANGO_STATIC_PREFIX", "static/"),
+        ("DJANGO_STATIC_PREFIX", "/static"),
+        ("DJANGO_STATIC_PREFIX", "/"),
+        ("DJANGO_STATIC_PREFIX", "/a/../b/"),
+        ("DJANGO_STATIC_PREFIX", "//cdn.example.com/"),
+        ("DJANGO_STATIC_MAX_AGE", "-1"),
+        ("DJANGO_STATIC_MAX_AGE", "1h"),
+        ("DJANGO_STATIC_IMMUTABLE_PATTERN", "("),
+        ("DJANGO_STATIC_ROOT_FILES", "../secrets.txt"),
+        ("DJANGO_STATIC_ROOT_FILES", "/etc/passwd"),
+        ("DJANGO_STATIC_CODINGS", "br,lzma"),
+        ("DJANGO_STATIC_CODINGS", "gzip,zopfli"),
+        ("DJANGO_STATIC_MISSING_REFERENCES", "ignore"),
+        ("DJANGO_STATIC_PREVIOUS", "ftp://example.com/static"),
+        ("DJANGO_STATIC_PREVIOUS", "https://[::1"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com:99999"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com/a b"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com/é"),
+        ("DJANGO_STATIC_PREVIOUS", "https://example.com/a/../b"),
+        ("DJANGO_STATIC_PREVIOUS", "previous,https://example.com/?token=1"),
+        ("DJANGO_STATIC_PREVIOUS_PROBLEMS", "ignore"),
+        ("DJANGO_STATIC_KEEP_RELEASES", "0"),
+        ("DJANGO_STATIC_KEEP_AGE", "30"),
+        ("DJANGO_STATIC_KEEP_AGE", "1y"),
+        ("SOURCE_DATE_EPOCH", "yesterday"),
+        ("DJANGO_INTERFACE", "gateway"),
+        ("DJANGO_THREADS", "0"),
+        ("DJANGO_THREADS", "1.5"),
+        ("DJANGO_DEBUG", "maybe"),
+        ("HOST", "http://0.0.0.0"),
+        ("PORT", "65536"),
+        ("PORT", "0x50"),
+        ("WEB_CONCURRENCY", "auto"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.0/8,10.0.0.0/99"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.5/8"),
+        ("FORWARDED_ALLOW_IPS", "10.0.0.1,*"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsWrong) as caught:
+        Settings.read()
+    assert caught.value.exit_code == 2
+    assert re.search(rf"^  {name}={re.escape(repr(value))}: .*Expected: \S.*\.$", str(caught.value), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["DJANGO_STATIC_HOST", "DJANGO_STATIC_STORE", "DJANGO_STATIC_PREVIOUS"])
+def test_a_password_in_a_url_is_refused_and_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    scheme = "s3" if name == "DJANGO_STATIC_STORE" else "https"
+    monkeypatch.setenv(name, f"{scheme}://user:p@ssword@example.com/x")
+    with pytest.raises(SettingsWrong) as caught:
+        Settings.read()
+    assert f"  {name}='{scheme}://…@example.com/x': it carries credentials" in str(caught.value)
+    assert "ssword" not in str(caught.value)
+
+
+def test_a_blank_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PORT", "WEB_CONCURRENCY", "DJANGO_STATIC_ROOT", "DJANGO_STATIC_ROOT_FILES", "DJANGO_THREADS"):
+        monkeypatch.setenv(name, " ")
+    settings = Settings.read()
+    assert (settings.port, settings.workers, settings.static_root, settings.threads) == (8000, 1, None, 10)
+    assert settings.static_root_files == ("favicon.ico", "robots.txt")
+
+
+def test_root_files_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DJANGO_STATIC_ROOT_FILES", ",")
+    assert Settings.read().static_root_files == ()
+
+
+def test_the_environment_goes_before_env_file_and_that_before_secrets(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    for name, value in (("PORT", "1"), ("DJANGO_THREADS", "1"), ("DJANGO_SECRET_KEY", "from a file")):
+        (tmp_path / "secrets" / name).write_text(value)
+    (tmp_path / ".env").write_text("PORT=2\nDJANGO_THREADS=2\nDATABASE_URL=postgres://elsewhere\n")
+    monkeypatch.setenv("PORT", "3")
+    settings = Settings.read()
+    assert (settings.port, settings.threads) == (3, 2)
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == "from a file"
+    assert "from a file" not in repr(settings)
+
+
+def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
+    with pytest.raises(SettingsWrong, match=r"the file \.env is not UTF-8"):
+        Settings.read()
+
+
+def test_the_readme_has_every_variable_with_its_default_and_meaning() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$", README.read_text(), re.MULTILINE)
+    fields = Settings.model_fields.values()
+    expected = []
+    for field in fields:
+        extra = field.json_schema_extra
+        assert isinstance(extra, dict)
+        shown = str(extra["shown"])
+        default = shown if "`" in shown or " " in shown else f"`{shown}`" if shown else "empty"
+        expected.append((field.validation_alias, default, field.description))
+    assert rows == expected
+
+
+OF_THE_BUILD = {
+    "DJANGO_STATIC_CACHE",
+    "DJANGO_STATIC_CODINGS",
+    "DJANGO_STATIC_DICTIONARY_BYTES",
+    "DJANGO_STATIC_EFFORT",
+    "DJANGO_STATIC_KEEP_AGE",
+    "DJANGO_STATIC_KEEP_RELEASES",
+    "DJANGO_STATIC_MISSING_REFERENCES",
+    "DJANGO_STATIC_PREVIOUS",
+    "DJANGO_STATIC_PREVIOUS_PROBLEMS",
+    "SOURCE_DATE_EPOCH",
+}
+"""What no server reads: an image is built before it is run."""
+OF_THE_IMAGE = {"DJANGO_SETTINGS_MODULE", "DJANGO_SITE_DATA", "DJANGO_STATIC_ROOT", "HOST", "PORT"}
+OF_THE_STORE = ("AWS_", "AZURE_", "GOOGLE_")
+OF_A_FILE = {"AZURE_FEDERATED_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"}
+"""What names a file, which a container does not have."""
+
+
+def passed_on() -> dict[str, str | None]:
+    listed: dict[str, str | None] = yaml.safe_load(COMPOSE.read_text())["x-site"]["environment"]
+    return listed
+
+
+def test_compose_passes_on_every_variable_that_a_server_reads() -> None:
+    listed = passed_on()
+    variables = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    assert {name for name in listed if not name.startswith(OF_THE_STORE)} == variables - OF_THE_BUILD - OF_THE_IMAGE
+    assert set(listed.values()) == {None}, "where it is not set, the default holds"
+
+
+def test_compose_passes_on_what_the_readme_says_of_stores_but_no_names_of_files() -> None:
+    told = set(re.findall(r"`((?:AWS|AZURE|GOOGLE)_[A-Z_]+)`", README.read_text()))
+    assert told - passed_on().keys() == OF_A_FILE

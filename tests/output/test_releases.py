@@ -1,0 +1,224 @@
+"""A tree is swapped in whole, or the old one stands: kills, full disks, two builds at once."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from static_host.origin.index import loads
+from static_host_build.output.integrity import verify
+from tests.support.builds import Build, files, settings
+from tests.support.processes import SCRIPTS, environment, run
+from tests.support.projects import LARGE
+
+
+@pytest.mark.timeout(600)
+def test_a_build_that_is_killed_leaves_a_whole_tree(build: Build, project: Path, tmp_path: Path) -> None:
+    """A hundred times, at random moments of a build that has something to change."""
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
+    assert build(**variables).returncode == 0
+    (project / "mysite/static/digits.txt").write_text("0123456789 ")
+    began = time.monotonic()
+    assert build(**variables).returncode == 0
+    length = time.monotonic() - began  # of what the builds below do: nearly everything is in the cache
+    chance = random.Random(7)
+    old = "0123456789 "
+    survived = 0
+    for number in range(100):
+        new = f"number {number}"
+        (project / "mysite/static/digits.txt").write_text(new)
+        process = subprocess.Popen(
+            [SCRIPTS / "static-host", "build"], cwd=project, env=environment(variables), stdout=subprocess.DEVNULL
+        )
+        time.sleep(chance.uniform(0.3, 1.1) * length)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        verify(project / "staticfiles")
+        found = (project / "staticfiles/digits.txt").read_text()
+        assert found in (old, new)
+        survived += found == old
+        old = found
+    assert survived > 10
+    (project / "mysite/static/digits.txt").write_text("the last")
+    assert build().returncode == 0
+    assert (project / "staticfiles/digits.txt").read_text() == "the last"
+    assert len(list((project / ".staticfiles.releases").iterdir())) == 3  # the release, its record, and the lock
+
+
+def test_a_build_that_is_refused_a_write_leaves_the_old_tree(build: Build, project: Path) -> None:
+    place = project / "place"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=False).returncode:
+        pytest.skip("mounting a file system needs a privilege")
+    try:
+        root = str(place / "staticfiles")
+        assert build(DJANGO_STATIC_ROOT=root).returncode == 0
+        before = files(Path(root))
+        (project / "mysite/static/digits.txt").write_text("changed")
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        result = build(DJANGO_STATIC_ROOT=root)
+        assert result.returncode == 5
+        assert "Read-only file system" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert files(Path(root)) == before
+        subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+        assert build(DJANGO_STATIC_ROOT=root).returncode == 0
+        assert (Path(root) / "digits.txt").read_text() == "changed"
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_what_did_not_change_is_the_same_file_in_the_next_release(build: Build, project: Path) -> None:
+    tree = project / "staticfiles"
+    (project / "mysite/static/large.png").write_bytes(LARGE * 2)  # a format that is not encoded
+    assert build().returncode == 0
+    before = {path.name: path.stat().st_ino for path in tree.resolve().iterdir() if path.is_file()}
+    (project / "mysite/static/digits.txt").write_text("9876543210")
+    assert build().returncode == 0
+    after = {path.name: path.stat().st_ino for path in tree.iterdir() if path.is_file()}
+    assert {name for name in after if before.get(name) == after[name]} == set(before) - {
+        *("digits.txt", "digits.781e5e245d69.txt", "staticfiles.json", "static-host.index")
+    }
+    assert (tree / "digits.txt").read_text() == "9876543210"
+
+
+def test_a_damaged_release_is_never_taken_for_the_source(build: Build, project: Path) -> None:
+    assert build().returncode == 0
+    for path in (project / "staticfiles").resolve().iterdir():
+        if path.is_file() and path.suffix != ".index":
+            path.write_bytes(path.read_bytes()[:-1] + b"!")
+    (project / "mysite/static/digits.txt").write_text("9876543210")
+    assert build().returncode == 0
+    verify(project / "staticfiles")
+    assert (project / "staticfiles/site.css").read_bytes() == (project / "mysite/static/site.css").read_bytes()
+
+
+def test_a_build_waits_for_another_one(project: Path, cache: Path) -> None:
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    builds = [
+        subprocess.Popen(
+            [SCRIPTS / "static-host", "build"], cwd=project, env=environment(variables), stdout=subprocess.DEVNULL
+        )
+        for _ in range(3)
+    ]
+    assert [process.wait(60) for process in builds] == [0, 0, 0]
+    assert loads((project / "staticfiles/static-host.index").read_bytes())
+
+
+def test_a_static_root_that_is_a_file_is_refused(build: Build, project: Path) -> None:
+    (project / "staticfiles").write_text("mine")
+    result = build()
+    assert result.returncode == 5
+    assert result.stderr == (
+        f"static-host: the static root {project}/staticfiles is a file. Remove it, or set DJANGO_STATIC_ROOT to "
+        "another directory; nothing was changed.\n"
+    )
+    assert (project / "staticfiles").read_text() == "mine"
+
+
+def test_a_directory_with_other_files_is_refused(build: Build, project: Path) -> None:
+    (project / "staticfiles").mkdir()
+    (project / "staticfiles/thesis.txt").write_text("the only copy")
+    result = build()
+    assert result.returncode == 5
+    assert f"{project}/staticfiles holds files that are not a static tree of this program." in result.stderr
+    assert (project / "staticfiles/thesis.txt").read_text() == "the only copy"
+
+
+@pytest.mark.parametrize("content", [None, "static-host.index"])
+def test_an_empty_directory_or_a_copied_tree_is_replaced(build: Build, project: Path, content: str | None) -> None:
+    (project / "staticfiles").mkdir()
+    if content:
+        (project / "staticfiles" / content).write_text("")
+    assert build().returncode == 0
+    assert (project / "staticfiles").is_symlink()
+    assert (project / "staticfiles/digits.txt").read_text() == "0123456789"
+
+
+def test_a_release_that_lost_a_file_is_made_anew(build: Build, project: Path) -> None:
+    build()
+    (project / "staticfiles/digits.txt").unlink()
+    assert build().returncode == 0
+    assert (project / "staticfiles/digits.txt").read_text() == "0123456789"
+
+
+def test_a_disk_that_is_full_leaves_the_old_tree(build: Build, project: Path) -> None:
+    small = project / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], check=False).returncode:
+        pytest.skip("mounting a small file system needs a privilege")
+    try:
+        root = str(small / "staticfiles")
+        assert build(DJANGO_STATIC_ROOT=root).returncode == 0
+        before = files(Path(root))
+        (project / "mysite/static/big.bin").write_bytes(random.Random(3).randbytes(250_000))
+        result = build(DJANGO_STATIC_ROOT=root)
+        assert result.returncode == 5
+        assert "No space left on device" in result.stderr
+        assert files(Path(root)) == before
+        (project / "mysite/static/big.bin").unlink()
+        (project / "mysite/static/digits.txt").write_text("room again")
+        assert build(DJANGO_STATIC_ROOT=root).returncode == 0
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_a_directory_of_the_user_s_own_is_never_replaced(build: Build, project: Path) -> None:
+    """Neither one that has only an index of ours, nor a copied release with another file in it."""
+    (project / "dist").mkdir()
+    (project / "dist/a.css").write_text("a {}")
+    (project / "dist/precious.txt").write_text("the only copy")
+    assert run("static-host", "index", "dist", cwd=project).returncode == 0
+    refused = build(DJANGO_STATIC_ROOT="dist")
+    assert refused.returncode == 5
+    assert "holds files that are not a static tree of this program" in refused.stderr
+    assert (project / "dist/precious.txt").read_text() == "the only copy"
+    assert build().returncode == 0
+    shutil.copytree(project / "staticfiles", project / "copy")
+    assert build(DJANGO_STATIC_ROOT="copy").returncode == 0
+    shutil.copytree(project / "staticfiles", project / "other")
+    (project / "other/precious.txt").write_text("the only copy")
+    assert build(DJANGO_STATIC_ROOT="other").returncode == 5
+    assert (project / "other/precious.txt").read_text() == "the only copy"
+
+
+def test_a_static_root_inside_a_static_folder_is_refused(build: Build, project: Path) -> None:
+    result = build(DJANGO_STATIC_ROOT="mysite/static/tree")
+    assert result.returncode == 5
+    assert f"{project}/mysite/static/tree lies in the static folder {project}/mysite/static" in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, "garbage", "[]", '{"paths": {}, "version": "1.1"}'])
+def test_a_release_whose_manifest_was_lost_is_made_anew(build: Build, project: Path, content: str | None) -> None:
+    assert build().returncode == 0
+    path = project / "staticfiles/staticfiles.json"
+    before = path.read_text()
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    result = build()
+    assert result.returncode == 0, result.stderr
+    assert path.read_text() == before
+
+
+def test_files_have_the_permissions_of_this_build(build: Build, project: Path) -> None:
+    assert build().returncode == 0
+    settings(project, "FILE_UPLOAD_PERMISSIONS = 0o640")
+    assert build().returncode == 0
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (project / "staticfiles").rglob("*") if path.is_file()}
+    assert modes == {0o640}
+
+
+def test_what_is_no_file_in_a_static_folder_is_named(build: Build, project: Path) -> None:
+    os.mkfifo(project / "mysite/static/pipe.css")
+    result = build()
+    assert result.returncode == 5
+    assert f"{project}/mysite/static/pipe.css is in a static folder, and is not a regular file." in result.stderr

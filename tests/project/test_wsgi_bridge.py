@@ -1,0 +1,551 @@
+"""A synchronous Django behind ASGI, through a real server: what a bridge usually gets wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.processes import SCRIPTS, Running, run, serving
+from tests.support.projects import copied
+
+VIEWS = """
+import gc, os, tempfile, threading, time, weakref
+from django.core.signals import request_finished, request_started
+from django.db import connection
+from django.http import FileResponse, HttpResponse, HttpResponseNotModified, JsonResponse, StreamingHttpResponse
+from django.urls import path
+
+open_streams, whole, made, kept = [], [], [], []
+alive = weakref.WeakSet()
+signals = {"started": 0, "finished": 0}
+
+def count(name):
+    def receiver(**_):
+        signals[name] += 1
+    return receiver
+
+started, finished = count("started"), count("finished")
+request_started.connect(started)
+request_finished.connect(finished)
+
+def stream(request):
+    def chunks():
+        open_streams.append(1)
+        try:
+            while True:
+                yield "x" * 1000
+                time.sleep(0.01)
+        finally:
+            open_streams.pop()
+    return StreamingHttpResponse(chunks())
+
+def flood(request):
+    def chunks():
+        for number in range(10_000):
+            made.append(number)
+            yield b"y" * 100_000
+    made.clear()
+    return StreamingHttpResponse(chunks())
+
+def breaks(request):
+    def chunks():
+        yield b"begun"
+        time.sleep(0.1)
+        raise RuntimeError("in the middle")
+    return StreamingHttpResponse(chunks())
+
+def events(request):
+    def chunks():
+        for number in range(3):
+            yield f"data: {number}\\n\\n"
+            time.sleep(0.3)
+    return StreamingHttpResponse(chunks(), content_type="text/event-stream")
+
+def slow(request):
+    time.sleep(float(request.GET["seconds"]))
+    return HttpResponse("slow")
+
+def status(request):
+    cookies = sorted(request.COOKIES.items())
+    return HttpResponse(f"{len(open_streams)} {request.is_secure()} {cookies} whole={len(whole)}")
+
+def upload(request):
+    size = 0
+    while chunk := request.read(65536):
+        size += len(chunk)
+    whole.append(size)
+    return HttpResponse(str(size))
+
+def lines(request):
+    return JsonResponse([len(line) for line in request], safe=False)
+
+def unread(request):
+    return HttpResponse("not read")
+
+def keep(request):
+    gc.disable()
+    alive.add(request.META["wsgi.input"])
+    if "too_long" in request.GET:
+        kept.append(request)
+    return HttpResponse(str(len(request.body)))
+
+def closed(request):
+    return JsonResponse({"closed": [one.META["wsgi.input"].closed for one in kept], "alive": len(alive) - len(kept)})
+
+def echo(request):
+    response = JsonResponse({
+        "path": request.path_info, "query": request.META["QUERY_STRING"], "method": request.method,
+        "address": request.META["REMOTE_ADDR"], "secure": request.is_secure(), "thread": threading.get_ident(),
+        "x": request.META.get("HTTP_X_TWICE"), "multiprocess": request.META["wsgi.multiprocess"],
+        "connection": id(connection.connection) if connection.ensure_connection() is None else 0, **signals,
+    })
+    response.set_cookie("a", "1")
+    response.set_cookie("b", "2")
+    return response
+
+def large(request):
+    file = tempfile.TemporaryFile()
+    file.truncate(200_000_000)
+    return FileResponse(file, as_attachment=True, filename="large.bin")
+
+def fails(request):
+    raise RuntimeError("in a view")
+
+def leaves(request):
+    raise SystemExit("a view that exits")
+
+def wrong(request, code):
+    return HttpResponse(status=code) if code != 304 else HttpResponseNotModified()
+
+urlpatterns = [
+    path("stream/", stream), path("slow/", slow), path("status/", status), path("upload/", upload),
+    path("flood/", flood), path("breaks/", breaks), path("events/", events), path("lines/", lines),
+    path("unread/", unread), path("keep/", keep), path("closed/", closed), path("echo/", echo),
+    path("echo/<path:rest>", lambda r, rest: echo(r)),
+    path("large/", large), path("fails/", fails), path("leaves/", leaves), path("code/<int:code>/", wrong),
+]
+"""
+VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_THREADS": "3"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    project = copied("plain", tmp_path_factory.mktemp("bridge"))
+    (project / "mysite/urls.py").write_text(VIEWS)
+    settings = project / "mysite/settings.py"
+    settings.write_text(
+        f"{settings.read_text()}\nSECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')\n"
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3', 'CONN_MAX_AGE': 60}}\n"
+    )
+    (project / "mysite/checked.py").write_text(
+        "from wsgiref.validate import validator\n"
+        "from django.core.wsgi import get_wsgi_application\n"
+        "application = validator(get_wsgi_application())\n"
+    )
+    (project / "validated.py").write_text(
+        "from mysite.settings import *\nWSGI_APPLICATION = 'mysite.checked.application'\n"
+    )
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
+    return project
+
+
+@pytest.fixture
+def server(project: Path) -> Iterator[Running]:
+    with serving(cwd=project, **VARIABLES) as running:
+        yield running
+
+
+@pytest.fixture(params=["wsgi", "asgi"])
+def either(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
+    with serving(cwd=project, DJANGO_INTERFACE=request.param, **VARIABLES) as running:
+        yield running
+
+
+def status(server: Running) -> str:
+    return httpx.get(f"{server.url}/status/").text
+
+
+def all_streams_end(server: Running) -> None:
+    """Wait until no stream is open, and end the server, which has had no trouble."""
+    deadline = time.monotonic() + 5
+    while not status(server).startswith("0 ") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert status(server).startswith("0 ")
+    assert server.stop() == 0
+    assert "Traceback" not in server.output
+
+
+def test_clients_that_go_away_give_their_threads_back_and_close_the_response(either: Running) -> None:
+    for _ in range(6):  # twice as many as there are threads
+        with httpx.stream("GET", f"{either.url}/stream/") as answer:
+            next(answer.iter_raw())
+    all_streams_end(either)
+
+
+def test_a_body_that_the_view_never_reads_does_not_hide_that_its_client_goes(server: Running) -> None:
+    head = b"POST /stream/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000000\r\n\r\n"
+    for _ in range(6):  # twice as many as there are threads
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            connection.sendall(head + b"x" * 100_000)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+    all_streams_end(server)
+
+
+def test_a_body_of_unknown_length_that_there_is_no_room_for_is_refused(project: Path) -> None:
+    limited = ("/bin/sh", "-c", f"ulimit -f 4096; exec {SCRIPTS}/static-host serve")  # no file beyond 2 MiB
+    with serving(*limited, cwd=project, **VARIABLES) as server:
+        bodies = [b"x" * (1 << 20)] * 8
+        refused = httpx.post(f"{server.url}/upload/", content=iter(bodies))
+        assert (refused.status_code, refused.headers["cache-control"]) == (413, "private, no-store, max-age=0")
+        assert refused.text == "There is no room for a body of this size without a Content-Length.\n"
+        assert httpx.post(f"{server.url}/upload/", content=b"".join(bodies)).text == "8388608"
+        assert httpx.post(f"{server.url}/upload/", content=iter(bodies[:1])).text == "1048576"
+        server.wait_for("POST /upload/: its body is not kept: [Errno 27] File too large")
+        assert "Traceback" not in server.output
+
+
+def test_a_stream_arrives_as_it_is_yielded(either: Running) -> None:
+    with httpx.stream("GET", f"{either.url}/stream/") as answer:
+        assert next(answer.iter_raw()).startswith(b"xxx")
+
+
+def test_a_body_of_unknown_length_reaches_django_whole(server: Running) -> None:
+    def chunks() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 100_000
+
+    assert httpx.post(f"{server.url}/upload/", content=chunks()).text == "4000000"
+    assert httpx.post(f"{server.url}/upload/", content=iter([b""])).text == "0"
+    assert httpx.post(f"{server.url}/upload/", content=b"y" * 3_000_000).text == "3000000"
+
+
+def test_a_body_that_breaks_off_never_looks_whole(server: Running) -> None:
+    heads = (b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", b"Content-Length: 100000\r\n\r\nhello")
+    for head in heads:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"POST /upload/ HTTP/1.1\r\nHost: localhost\r\n" + head)
+            time.sleep(0.3)
+    time.sleep(0.5)
+    assert status(server).split()[-1] == "whole=0"
+
+
+def test_head_of_an_endless_stream_is_answered_and_the_connection_goes_on(either: Running) -> None:
+    with httpx.Client(base_url=either.url, timeout=5) as client:
+        assert client.head("/stream/").status_code == 200
+        assert client.get("/status/").status_code == 200
+
+
+def test_a_header_name_with_an_underscore_is_not_believed(server: Running) -> None:
+    forged = {"X_Forwarded_Proto": "https"}
+    assert httpx.get(f"{server.url}/status/", headers=forged).text.startswith("0 False")
+
+
+def test_several_cookie_lines_are_one(server: Running) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(
+            b"GET /status/ HTTP/1.1\r\nHost: localhost\r\nCookie: a=1\r\nCookie: b=2\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b"[('a', '1'), ('b', '2')]" in answer
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_view_that_hangs_does_not_hold_the_stop(project: Path, workers: str) -> None:
+    with serving(cwd=project, WEB_CONCURRENCY=workers, **VARIABLES) as running:
+        with socket.create_connection(("127.0.0.1", running.port)) as connection:
+            connection.sendall(b"GET /slow/?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert running.stop(signal.SIGTERM) == 0
+        assert time.monotonic() - began < 11  # Docker's patience is 10 s
+
+
+def test_a_stop_while_workers_start_is_obeyed_at_once(project: Path, tmp_path: Path) -> None:
+    (project / "slow_in_workers.py").write_text(
+        "import multiprocessing, time\nfrom mysite.settings import *\n"
+        "if multiprocessing.parent_process(): time.sleep(15)\n"
+    )
+    variables = {**VARIABLES, "DJANGO_SETTINGS_MODULE": "slow_in_workers", "WEB_CONCURRENCY": "2"}
+    with serving(cwd=project, ready="Django project slow_in_workers", **variables) as running:
+        time.sleep(1.5)
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < 5
+        assert "ready on" not in running.output
+
+
+def test_a_request_in_flight_is_answered_before_the_stop(project: Path) -> None:
+    with serving(cwd=project, **VARIABLES) as running, socket.create_connection(("127.0.0.1", running.port)) as client:
+        client.sendall(b"GET /slow/?seconds=1.5 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(0.5)
+        running.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+        assert answer.endswith(b"slow")
+        assert running.process.wait(10) == 0
+
+
+def test_a_worker_that_is_killed_is_replaced_with_the_same_release_and_a_line_in_the_log(
+    tmp_path: Path, cache: Path
+) -> None:
+    project = copied("plain", tmp_path)
+    variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
+    assert run("static-host", "build", cwd=project, **variables).returncode == 0
+    with serving(cwd=project, WEB_CONCURRENCY="2", **variables) as running:
+        (project / "mysite/static/digits.txt").write_text("another release")
+        assert run("static-host", "build", cwd=project, **variables).returncode == 0
+        workers = running.workers
+        assert len(workers) == 2
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        running.wait_for("another one takes its place")
+        time.sleep(3)
+        assert {httpx.get(f"{running.url}/static/digits.txt").text for _ in range(6)} == {"0123456789"}
+        assert running.stop() == 0
+
+
+def test_a_worker_that_dies_before_it_serves_stops_everything(tmp_path: Path, cache: Path) -> None:
+    project = copied("plain", tmp_path)
+    variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
+    assert run("static-host", "build", cwd=project, **variables).returncode == 0
+    urls = project / "mysite/urls.py"
+    only_in_workers = "import multiprocessing, os\nif multiprocessing.parent_process(): os.kill(os.getpid(), 9)\n"
+    urls.write_text(only_in_workers + urls.read_text())
+    result = run("static-host", "serve", cwd=project, WEB_CONCURRENCY="2", PORT="0", **variables)
+    assert result.returncode == 1
+    assert "a worker process ended, or took over 60 s, before it took a request" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def bridge(project: Path) -> Iterator[Running]:
+    """A server for tests that leave no view running."""
+    with serving(cwd=project, **VARIABLES) as running:
+        yield running
+
+
+def raw(port: int, data: bytes, *, until: bytes = b"") -> bytes:
+    """Send bytes, and return what comes until the connection ends, or until it contains `until`."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(data)
+        answer = b""
+        while piece := connection.recv(65536):
+            answer += piece
+            if until and until in answer:
+                break
+        return answer
+
+
+def test_a_path_reaches_django_as_the_client_sent_it(bridge: Running) -> None:
+    def seen(target: str) -> object:
+        answer = raw(bridge.port, f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        return json.loads(answer.partition(b"\r\n\r\n")[2])["path"]
+
+    assert seen("/echo/caf%C3%A9") == "/echo/café"
+    assert seen("/echo/caf%E9") == "/echo/caf%E9"  # Latin-1: Django keeps what is no UTF-8 encoded
+    assert seen("/echo/a%2Fb%20c") == "/echo/a/b c"
+    assert seen("/echo/a//b") == "/echo/a//b"
+    assert seen("/echo/a+b") == "/echo/a+b"
+
+
+def test_what_wsgi_knows_of_a_request(bridge: Running) -> None:
+    answer = httpx.get(
+        f"{bridge.url}/echo/?a=1&b=%C3%A9", headers=[("X-Twice", "1"), ("X-Twice", "2"), ("X-Forwarded-Proto", "https")]
+    )
+    facts = answer.json()
+    assert (facts["query"], facts["x"], facts["multiprocess"]) == ("a=1&b=%C3%A9", "1,2", False)
+    assert (facts["address"], facts["secure"]) == ("127.0.0.1", True)
+    assert answer.headers.get_list("set-cookie") == ["a=1; Path=/", "b=2; Path=/", "tracking=1; Path=/"]
+    forwarded = httpx.get(f"{bridge.url}/echo/", headers={"X-Forwarded-For": "203.0.113.9"}).json()
+    assert forwarded["address"] == "203.0.113.9"
+
+
+def test_a_thread_keeps_its_database_connection(bridge: Running) -> None:
+    with httpx.Client(base_url=bridge.url) as client:
+        seen = {(facts["thread"], facts["connection"]) for facts in (client.get("/echo/").json() for _ in range(30))}
+    assert len(seen) == len({thread for thread, _ in seen}) <= 3
+
+
+def test_every_request_s_signals_are_sent(bridge: Running) -> None:
+    with httpx.Client(base_url=bridge.url) as client:
+        before = client.get("/echo/").json()
+        for path in ("/status/", "/fails/", "/unread/", "/events/", "/code/204/"):
+            client.get(path)
+        time.sleep(0.2)
+        after = client.get("/echo/").json()
+    assert after["started"] - before["started"] == 6
+    assert after["finished"] - before["finished"] == 6
+
+
+def test_pieces_of_a_stream_arrive_when_they_are_made(either: Running) -> None:
+    with httpx.stream("GET", f"{either.url}/events/") as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        assert list(answer.iter_raw()) == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
+
+
+def test_a_client_that_reads_slowly_holds_the_stream_back(either: Running) -> None:
+    with socket.create_connection(("127.0.0.1", either.port)) as client:
+        client.sendall(b"GET /flood/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.recv(100_000)
+        time.sleep(1)
+        before = memory(either)
+        time.sleep(1)
+        assert memory(either) - before < 5_000_000
+    assert memory(either) < 200_000_000  # of the gigabyte that the view would make
+
+
+def memory(server: Running) -> int:
+    """Return the resident memory of the server, in bytes."""
+    return int(Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_a_large_upload_needs_no_memory(either: Running) -> None:
+    piece = bytes(1 << 20)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(1024):
+            yield piece
+
+    before = memory(either)
+    answer = httpx.post(f"{either.url}/upload/", content=pieces(), headers={"Content-Length": str(1 << 30)}, timeout=60)
+    assert answer.text == str(1 << 30)
+    assert memory(either) - before < 20_000_000
+
+
+def test_a_large_file_needs_no_memory(either: Running) -> None:
+    before = memory(either)
+    size = 0
+    with httpx.stream("GET", f"{either.url}/large/") as answer:
+        assert answer.headers["content-length"] == "200000000"
+        for piece in answer.iter_raw():
+            size += len(piece)
+    assert size == 200_000_000
+    assert memory(either) - before < 20_000_000
+
+
+def test_a_body_can_be_read_by_lines_and_left_unread(bridge: Running) -> None:
+    short, long = b"one\ntwo\n\nfour", b"x" * 400_000 + b"\n" + b"y" * 300_000
+    assert httpx.post(f"{bridge.url}/lines/", content=short).json() == [4, 4, 1, 4]
+    assert httpx.post(f"{bridge.url}/lines/", content=long).json() == [400_001, 300_000]
+    assert httpx.post(f"{bridge.url}/unread/", content=short).text == "not read"
+    with httpx.Client(base_url=bridge.url) as client:
+        for _ in range(3):
+            assert client.post("/unread/", content=long * 5).text == "not read"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts a connection's segments")
+def test_head_and_body_of_a_page_come_in_one_segment(bridge: Running) -> None:
+    with socket.create_connection(("127.0.0.1", bridge.port), timeout=10) as connection:
+        for expected in (1, 2, 3):
+            connection.sendall(b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(65536)
+            information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+            assert struct.unpack_from("I", information, 152) == (expected,), "tcpi_data_segs_in"
+
+
+def test_a_body_is_given_back_with_its_request_and_not_when_garbage_is_collected(server: Running) -> None:
+    body = b"x" * 2_000_000
+    for _ in range(3):
+        assert httpx.post(f"{server.url}/keep/", content=body).text == "2000000"
+        assert httpx.post(f"{server.url}/keep/", content=iter([body])).text == "2000000"
+    assert httpx.post(f"{server.url}/keep/?too_long", content=body).text == "2000000"
+    assert httpx.post(f"{server.url}/keep/?too_long", content=iter([body])).text == "2000000"
+    assert httpx.get(f"{server.url}/closed/").json() == {"closed": [True, True], "alive": 0}
+
+
+def test_a_client_that_waits_for_100_gets_it(bridge: Running) -> None:
+    head = b"POST /upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n"
+    with socket.create_connection(("127.0.0.1", bridge.port), timeout=10) as client:
+        client.sendall(head + b"Connection: close\r\n\r\n")
+        assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        client.sendall(b"hello")
+        assert b"".join(iter(lambda: client.recv(65536), b"")).endswith(b"\r\n\r\n5")
+
+
+@pytest.mark.parametrize("code", [204, 304, 404, 418, 500])
+def test_answers_without_a_body_have_none(bridge: Running, code: int) -> None:
+    with httpx.Client(base_url=bridge.url) as client:
+        for method in ("GET", "HEAD"):
+            answer = client.request(method, f"/code/{code}/")
+            assert (answer.status_code, answer.content) == (code, b"")
+            assert answer.headers.get("content-length") == (None if code in (204, 304) else "0")
+        assert client.get("/status/").status_code == 200
+
+
+def test_head_has_the_length_of_get(bridge: Running) -> None:
+    with httpx.Client(base_url=bridge.url) as client:
+        assert client.head("/unread/").headers["content-length"] == "8"
+        assert client.head("/large/").headers["content-length"] == "200000000"
+        assert client.get("/unread/").text == "not read"
+
+
+SILENT = """
+from mysite.settings import *
+LOGGING = {  # it turns all other loggers off, which is what Python does unless told otherwise
+    "version": 1,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}
+"""
+
+
+@pytest.mark.parametrize("settings", ["mysite.settings", "silent"])
+def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, settings: str) -> None:
+    (project / "silent.py").write_text(SILENT)
+    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": settings}) as running:
+        with httpx.Client(base_url=running.url) as client:
+            assert client.get("/fails/").status_code == 500
+            assert client.get("/leaves/").status_code == 500
+            assert client.get("/status/").status_code == 200
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"{running.url}/breaks/")
+        assert running.stop() == 0
+    for line in ("RuntimeError: in a view", "SystemExit: a view that exits", "RuntimeError: in the middle"):
+        assert running.output.count(f"\n{line}") == 1
+
+
+def test_static_files_do_not_wait_and_what_is_too_much_is_refused(project: Path) -> None:
+    head = b"Host: localhost\r\nConnection: close\r\n\r\n"
+    with serving(cwd=project, **{**VARIABLES, "DJANGO_BACKLOG": "2"}) as running:
+        clients = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(5)]
+        for client in clients:  # three have a thread, two wait for one
+            client.sendall(b"GET /slow/?seconds=1.5 HTTP/1.1\r\n" + head)
+            time.sleep(0.05)
+        refused = httpx.get(f"{running.url}/status/")
+        assert refused.status_code == 503
+        assert refused.headers["retry-after"] == "1"
+        assert refused.headers["cache-control"] == "private, no-store, max-age=0"
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        clients.pop().close()  # it waited, and leaves: its place is free, and its view never runs
+        for client in clients:
+            with client:
+                assert b"".join(iter(lambda: client.recv(65536), b"")).endswith(b"slow")  # noqa: B023 - called at once
+        assert httpx.get(f"{running.url}/status/").status_code == 200
+
+
+def test_the_application_s_side_of_wsgi_is_kept(project: Path) -> None:
+    """wsgiref's validator, around Django, checks what the bridge gives and does (PEP 3333)."""
+    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": "validated"}) as running:
+        with httpx.Client(base_url=running.url) as client:
+            assert client.get("/status/").status_code == 200
+            assert client.head("/status/").status_code == 200
+            assert client.post("/upload/", content=b"x" * 1000).text == "1000"
+            assert client.post("/upload/", content=b"x" * 1_000_000).text == "1000000"
+            assert client.post("/upload/", content=iter([b"x" * 1000])).text == "1000"
+            assert client.get("/events/").text == "data: 0\n\ndata: 1\n\ndata: 2\n\n"
+            assert client.get("/fails/").status_code == 500
+        with httpx.stream("GET", f"{running.url}/stream/") as answer:
+            next(answer.iter_raw())
+        assert running.stop() == 0
+    assert "AssertionError" not in running.output

@@ -1,0 +1,104 @@
+"""The packages as they are installed: their names, which leave those of projects alone, and what the wheel holds."""
+
+from __future__ import annotations
+
+import subprocess
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.containers import ROOT
+from tests.support.processes import SCRIPTS, run, serving
+from tests.support.projects import copied
+
+NAMES = ("app", "build", "site", "static_build", "tests")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose applications have names that are this repository's, too; "app" has a static file."""
+    project = copied("plain", tmp_path_factory.mktemp("namesakes"))
+    for name in NAMES:
+        (project / name).mkdir()
+        (project / name / "__init__.py").touch()
+        (project / name / "models.py").touch()
+    (project / "app/static").mkdir()
+    (project / "app/static/of-app.css").write_text("a{}")
+    with (project / "mysite/settings.py").open("a") as file:
+        file.write(f"INSTALLED_APPS = [*INSTALLED_APPS, {', '.join(map(repr, NAMES))}]\n")
+    return project
+
+
+def test_a_project_may_have_packages_of_any_name(project: Path, cache: Path) -> None:
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    built = run("static-host", "build", cwd=project, **variables)
+    assert built.returncode == 0, built.stderr
+    assert list((project / "staticfiles").glob("of-app.*.css"))
+    checked = run("static-host", "check", cwd=project, **variables)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    with serving(cwd=project, **variables) as running:
+        assert httpx.get(f"{running.url}/static/of-app.css").text == "a{}"
+        assert httpx.get(f"{running.url}/").status_code == 200
+
+
+def test_startproject_takes_any_name_beside_this_program(tmp_path: Path) -> None:
+    for name in ("app", "static_build"):
+        started = run("django-admin", "startproject", name, cwd=tmp_path)
+        assert (started.returncode, started.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("wheel")
+    subprocess.run(["git", "-C", ROOT, "checkout-index", "-a", f"--prefix={directory}/source/"], check=True)
+    made = run("pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(directory), "source", cwd=directory)
+    assert made.returncode == 0, made.stdout + made.stderr
+    (wheel,) = directory.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_holds_three_packages_and_their_files(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    tops = {name.partition("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "static_host",
+        "static_host_build",
+        "static_host_site",
+    }
+    assert names >= {
+        "static_host/py.typed",
+        "static_host_build/py.typed",
+        "static_host_build/report/report.html",
+        "static_host_site/py.typed",
+        "static_host_site/static/inspector/inspector.css",
+        "static_host_site/templates/site/base.html",
+    }
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of programs of an environment that has the wheel, and the dependencies by PYTHONPATH."""
+    directory = tmp_path_factory.mktemp("environment")
+    subprocess.run([SCRIPTS / "python", "-m", "venv", directory], check=True)
+    subprocess.run([directory / "bin/pip", "install", "-q", "--no-deps", "--no-index", wheel], check=True)
+    return directory / "bin"
+
+
+def test_the_wheel_in_an_empty_environment_builds_and_serves_the_bundled_site(installed: Path, tmp_path: Path) -> None:
+    variables = {
+        "PYTHONPATH": sysconfig.get_path("purelib"),  # no .pth file is read there: an editable install is not seen
+        "DJANGO_SITE_DATA": str(tmp_path / "data"),
+    }
+    code = "import static_host, static_host_build, static_host_site; print(static_host.__file__)"
+    found = run(str(installed / "python"), "-c", code, cwd=tmp_path, **variables)
+    assert found.returncode == 0, found.stderr
+    assert Path(found.stdout.strip()).is_relative_to(installed.parent)
+    for command in (("static-host", "build"), ("python", "-m", "static_host", "check")):
+        ended = run(str(installed / command[0]), *command[1:], cwd=tmp_path, **variables)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    with serving(str(installed / "static-host"), "serve", cwd=tmp_path, **variables) as running:
+        assert "<h1>Delivery inspector</h1>" in httpx.get(f"{running.url}/").text

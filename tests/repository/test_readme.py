@@ -1,0 +1,65 @@
+"""The README's steps, as a stranger would follow them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import httpx
+
+from tests.support.processes import run, serving
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def steps() -> list[str]:
+    """Return the lines of the block that begins with startproject."""
+    block = re.search(r"```sh\n(django-admin startproject .*?)```", README, re.DOTALL)
+    assert block
+    return [line for line in block[1].splitlines() if line]
+
+
+def test_a_new_project_is_served_with_one_variable_and_the_working_directory(tmp_path: Path, cache: Path) -> None:
+    start, directory, export, build, serve = steps()
+    assert start == "django-admin startproject mysite"
+    assert run(*start.split(), cwd=tmp_path).returncode == 0
+    project = tmp_path / directory.removeprefix("cd ")
+    name, _, value = export.removeprefix("export ").partition("=")
+    built = run(*build.split(), cwd=project, **{name: value, "DJANGO_STATIC_CACHE": str(cache)})
+    assert built.returncode == 0, built.stderr
+    with serving(*serve.split(), cwd=project, **{name: value}) as running:
+        assert httpx.get(f"{running.url}/").status_code == 200
+        login = httpx.get(f"{running.url}/admin/login/")
+        assert login.status_code == 200
+        stylesheets = re.findall(r'href="(/static/[^"]+\.css)"', login.text)
+        assert stylesheets
+        assert all(re.search(r"\.[0-9a-f]{12}\.css$", path) for path in stylesheets)  # though DEBUG is true
+        for path in stylesheets:
+            answer = httpx.get(running.url + path, headers={"accept-encoding": "br"})
+            assert (answer.status_code, answer.headers["content-encoding"]) == (200, "br")
+        assert running.stop() == 0
+    assert "Traceback" not in running.output
+
+
+def test_every_file_that_the_readme_names_exists() -> None:
+    layout = re.search(r"## How it is laid out\n\n```\n(.*?)```", README, re.DOTALL)
+    assert layout
+    root = Path(__file__).parents[2]
+    folder = root
+    for line in layout[1].splitlines():
+        name = line.split()[0]
+        folder = folder if line.startswith(" ") else root / name
+        assert (folder / name if line.startswith(" ") else folder).exists(), line
+
+
+def test_every_dependency_has_its_reason() -> None:
+    import tomllib
+
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    needed = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    names = {re.split(r"[^a-z0-9.-]", dependency)[0].replace(".", "-") for dependency in needed}
+    section = README.partition("## Dependencies")[2].partition("## ")[0]
+    assert set(re.findall(r"^\| ([a-z0-9-]+) \| [^|]+ \|$", section, re.MULTILINE)) - {"package"} == names

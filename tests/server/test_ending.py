@@ -1,0 +1,253 @@
+"""How a server is found ready, and how it ends: nothing that was taken is lost."""
+
+from __future__ import annotations
+
+import errno
+import http.client
+import os
+import re
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
+
+from static_host.server.listener import let_in, listening, turn_away, waiting
+from tests.support.processes import Running, run, serving
+from tests.support.projects import copied
+
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+DATABASE = "\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'data/db.sqlite3'}}\n"
+
+
+def uncached(answer: httpx.Response) -> tuple[int, str, str]:
+    return answer.status_code, answer.text, answer.headers["cache-control"]
+
+
+def test_ready_is_answered_for_any_host_and_never_kept(server: Running) -> None:
+    answer = httpx.get(f"{server.url}/readyz", headers={"host": "10.1.2.3"})
+    assert uncached(answer) == (200, "ok\n", "private, no-store, max-age=0")
+    assert httpx.head(f"{server.url}/readyz").status_code == 200
+    assert httpx.post(f"{server.url}/readyz").status_code == 405
+
+
+def test_the_checks_have_other_paths_where_the_environment_says_so(plain: Path) -> None:
+    paths = {"DJANGO_HEALTH_PATH": "/-/alive", "DJANGO_READY_PATH": "/-/ready/"}
+    with serving(cwd=plain, **SETTINGS, **paths) as running:
+        assert httpx.get(f"{running.url}/-/alive").text == "ok\n"
+        assert httpx.get(f"{running.url}/-/ready/").text == "ok\n"
+        assert httpx.get(f"{running.url}/healthz").status_code == 404
+        assert httpx.get(f"{running.url}/readyz").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"DJANGO_HEALTH_PATH": "healthz"}, "DJANGO_HEALTH_PATH='healthz': it is not a path below /."),
+        ({"DJANGO_READY_PATH": "/healthz"}, "DJANGO_READY_PATH='/healthz': it is that of DJANGO_HEALTH_PATH."),
+        (
+            {"DJANGO_READY_DATABASE": "main"},
+            "DJANGO_READY_DATABASE='main': mysite.settings has no database of this name",
+        ),
+        ({"DJANGO_DRAIN_SECONDS": "-1"}, "DJANGO_DRAIN_SECONDS='-1': Expected: a number of seconds from 0 to 3600."),
+    ],
+)
+def test_what_cannot_be_is_refused_at_the_start(plain: Path, variables: dict[str, str], told: str) -> None:
+    result = run("static-host", "serve", cwd=plain, **SETTINGS, **variables)
+    assert result.returncode == 2
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("pattern", "route"), [("path('healthz'", "'healthz'"), ("re_path(r'^healthz/?$'", "'^healthz/?$'")]
+)
+def test_a_url_of_the_project_s_own_is_not_shadowed_in_silence(
+    project: Path, cache: Path, pattern: str, route: str
+) -> None:
+    urls = project / "mysite/urls.py"
+    own = f"from django.http import HttpResponse\nurlpatterns.append({pattern}, lambda r: HttpResponse('own')))\n"
+    urls.write_text(f"{urls.read_text()}\nfrom django.urls import path, re_path\n{own}")
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    with serving(cwd=project, **SETTINGS) as running:
+        assert f"static-host: /healthz is answered here, not by the project's own {route}\n" in running.lines
+        assert httpx.get(f"{running.url}/healthz").text == "ok\n"
+    with serving(cwd=project, DJANGO_HEALTH_PATH="/alive", **SETTINGS) as running:
+        assert "is answered here" not in running.output
+        assert httpx.get(f"{running.url}/healthz").text == "own"
+
+
+def test_a_database_that_does_not_answer_makes_it_unready_until_it_does(project: Path, cache: Path) -> None:
+    settings = project / "mysite/settings.py"
+    settings.write_text(settings.read_text() + DATABASE)
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    with serving(cwd=project, DJANGO_READY_DATABASE="default", **SETTINGS) as running:
+        answer = httpx.get(f"{running.url}/readyz")
+        told = (503, "the database 'default': OperationalError\n", "private, no-store, max-age=0")
+        assert uncached(answer) == told
+        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        assert httpx.get(f"{running.url}/static/digits.txt").status_code == 200
+        (project / "data").mkdir()
+        assert httpx.get(f"{running.url}/readyz").status_code == 200
+        running.wait_for("ready again")
+        assert "not ready: the database 'default': OperationalError: unable to open database file" in running.output
+
+
+def test_after_sigterm_it_is_unready_and_serves_on_for_the_drain_time(plain: Path) -> None:
+    with serving(cwd=plain, DJANGO_DRAIN_SECONDS="1.5", **SETTINGS) as running:
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        answer = httpx.get(f"{running.url}/readyz")
+        assert uncached(answer) == (503, "stopping\n", "private, no-store, max-age=0")
+        assert httpx.get(f"{running.url}/healthz").status_code == 200
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+        assert running.process.wait(10) == 0
+
+
+def asked(port: int, path: str, counts: list[int], failures: list[str]) -> None:
+    """Ask over kept connections until the server takes no more; a connection that it closed is opened anew."""
+    while True:
+        try:
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
+                connection.connect()
+                while True:
+                    connection.request("GET", path)
+                    answer = connection.getresponse()
+                    body = answer.read()
+                    counts[0] += 1
+                    if answer.status != 200 or not body:
+                        failures.append(f"{answer.status} {body!r}")
+                    if answer.getheader("connection") == "close":
+                        break
+        except ConnectionRefusedError:
+            return  # there is no server any more
+        except OSError as error:
+            failures.append(f"{path}: {error!r}")
+            return
+        except http.client.HTTPException as error:
+            failures.append(f"{path}: {error!r}")
+
+
+@pytest.mark.parametrize("variables", [{}, {"WEB_CONCURRENCY": "2"}], ids=["one process", "two workers"])
+def test_under_load_no_request_is_lost_when_it_ends(plain: Path, variables: dict[str, str]) -> None:
+    with serving(cwd=plain, ACCESS_LOG="false", **SETTINGS, **variables) as running:
+        counts, failures = [0], list[str]()
+        paths = ["/static/digits.txt", "/", "/static/site.css", "/healthz"] * 3
+        clients = [Thread(target=asked, args=(running.port, path, counts, failures)) for path in paths]
+        for client in clients:
+            client.start()
+        time.sleep(1)
+        assert running.stop(signal.SIGTERM) == 0
+        for client in clients:
+            client.join(10)
+    assert failures == []
+    assert counts[0] > 100
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has filters of sockets")
+def test_a_listener_that_turns_away_keeps_the_connections_it_has_and_refuses_late_ones_when_it_is_closed() -> None:
+    with listening("127.0.0.1", 0) as listener:
+        address = listener.getsockname()
+        with socket.create_connection(address, 5) as early:
+            turn_away(listener)
+            assert waiting(listener) == 1
+            taken, _ = listener.accept()
+            assert waiting(listener) == 0
+            with taken:
+                early.sendall(b"a question")
+                assert taken.recv(20) == b"a question"
+                with pytest.raises(TimeoutError):
+                    socket.create_connection(address, 0.3)
+                let_in(listener)
+                socket.create_connection(address, 5).close()
+                turn_away(listener)
+                with socket.socket() as late:
+                    late.setblocking(False)
+                    assert late.connect_ex(address) == errno.EINPROGRESS
+                    listener.accept()[0].close()
+                    listener.close()
+                    select.select([], [late], [], 10)
+                    assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
+
+
+def test_a_worker_that_somebody_else_stops_closes_the_door_to_nobody(plain: Path) -> None:
+    with serving(cwd=plain, WEB_CONCURRENCY="2", **SETTINGS) as running:
+        for process in running.workers:
+            os.kill(process, signal.SIGTERM)
+        running.wait_for("another one takes its place")
+        assert httpx.get(f"{running.url}/static/digits.txt", timeout=30).text == "0123456789"
+
+
+@pytest.fixture
+def chat(tmp_path: Path, cache: Path) -> Iterator[Running]:
+    project = copied("chat", tmp_path)
+    variables = {"DJANGO_SETTINGS_MODULE": "chat.settings"}
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **variables).returncode == 0
+    with serving(cwd=project, **variables) as running:
+        yield running
+
+
+def test_web_sockets_are_told_that_the_server_goes_away(chat: Running) -> None:
+    address = re.sub("^http", "ws", chat.url) + "/ws/room/"
+    with connect(address, origin=Origin(chat.url)) as socket:
+        chat.process.send_signal(signal.SIGTERM)
+        with pytest.raises(ConnectionClosed) as closed:
+            list(iter(lambda: socket.recv(10), None))
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 1001
+    assert chat.process.wait(10) == 0
+
+
+def built_again(project: Path, cache: Path) -> str:
+    (project / "mysite/static/digits.txt").write_text("9876543210")
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    return "9876543210"
+
+
+def test_one_process_serves_the_tree_that_it_has_loaded_whatever_it_is_told(project: Path, cache: Path) -> None:
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    with serving(cwd=project, **SETTINGS) as running:
+        built_again(project, cache)
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("SIGHUP: one process cannot take its own place")
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+        assert httpx.get(f"{running.url}/static/site.css").status_code == 200
+
+
+def test_workers_are_replaced_by_workers_of_the_new_tree_when_they_are_told(project: Path, cache: Path) -> None:
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    with serving(cwd=project, WEB_CONCURRENCY="2", ACCESS_LOG="false", **SETTINGS) as running:
+        new = built_again(project, cache)
+        assert {httpx.get(f"{running.url}/static/digits.txt").text for _ in range(20)} == {"0123456789"}
+        counts, failures = [0], list[str]()
+        client = Thread(target=asked, args=(running.port, "/static/digits.txt", counts, failures))
+        client.start()
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("all workers serve", 30)
+        time.sleep(1.5)
+        assert {httpx.get(f"{running.url}/static/digits.txt").text for _ in range(20)} == {new}
+        assert '"/static/site.' in httpx.get(f"{running.url}/").text
+        assert running.stop() == 0
+        client.join(10)
+        assert failures == []
+
+
+def test_a_tree_that_cannot_be_served_replaces_no_worker(project: Path, cache: Path) -> None:
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    with serving(cwd=project, WEB_CONCURRENCY="2", **SETTINGS) as running:
+        (project / "staticfiles").unlink()
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("SIGHUP: the workers go on with")
+        assert "there is no static tree at" in running.output
+        assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
+        os.kill(running.process.pid, signal.SIGTERM)
+        assert running.process.wait(10) == 0

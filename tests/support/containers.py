@@ -1,0 +1,149 @@
+"""Real containers: images made by a real engine, and what is run from them."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import environment
+
+ROOT = Path(__file__).parents[2]
+HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--publish", "127.0.0.1::8000")
+
+
+def lacking() -> str | None:
+    """Return why no container can be run on this machine; None if they can."""
+    if not shutil.which("docker") or exit_code("docker", "version") != 0:
+        return "there is no Docker engine"
+    return None if compose_tool() else "there is neither docker-compose nor `docker compose`"
+
+
+@cache
+def compose_tool() -> tuple[str, ...]:
+    if shutil.which("docker-compose"):
+        return ("docker-compose",)
+    return ("docker", "compose") if exit_code("docker", "compose", "version") == 0 else ()
+
+
+def call(*command: str, stdin: str = "", cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
+    """Run a command that must succeed; returns its standard output."""
+    done = subprocess.run(
+        command,
+        input=stdin,
+        cwd=cwd,
+        env=_environment(variables or {}),
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def exit_code(*command: str) -> int:
+    return subprocess.run(command, env=_environment({}), capture_output=True, timeout=60, check=False).returncode
+
+
+def make_image(directory: Path, name: str) -> str:
+    """Run ``make image`` there; returns everything that it printed."""
+    return call("sh", "-c", 'exec make image IMAGE="$1" 2>&1', "sh", name, cwd=directory)
+
+
+@contextmanager
+def named() -> Iterator[str]:
+    """Give a name for an image, which is removed in the end."""
+    name = f"static-host-test-{secrets.token_hex(4)}"
+    try:
+        yield name
+    finally:
+        exit_code("docker", "image", "rm", "--force", name)
+
+
+def block(language: str) -> str:
+    """Return the README's one block in that language."""
+    readme = (ROOT / "README.md").read_text()
+    (text,) = re.findall(rf"^```{language}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
+    return str(text)
+
+
+@contextmanager
+def image_of(project: Path, base: str, settings: str = "mysite.settings") -> Iterator[str]:
+    """Make the image of a project on the image `base`, by the README's Dockerfile; give its name."""
+    dockerfile = block("dockerfile")
+    replaced = {"FROM django-static-host\n": f"FROM {base}\n", "=mysite.settings\n": f"={settings}\n"}
+    for line, own in replaced.items():
+        assert dockerfile.count(line) == 1
+        dockerfile = dockerfile.replace(line, own)
+    (project / "Dockerfile").write_text(dockerfile)
+    with named() as name:
+        call("docker", "build", "--tag", name, str(project))
+        yield name
+
+
+@contextmanager
+def next_image_of(project: Path, base: str, previous: str = "") -> Iterator[str]:
+    """Make an image by the README's Dockerfile with the lines that carry, from the image `previous`; give its name.
+
+    Without `previous` it is the first one.
+    """
+    first, *middle, last = block("dockerfile").splitlines(keepends=True)
+    assert (first, last) == ("FROM django-static-host\n", "RUN static-host build\n")
+    carrying = block("docker").replace("…\n", "".join(middle)).replace(f"\n{first}", f"\nFROM {base}\n")
+    (project / "requirements.txt").write_text("")
+    (project / "Dockerfile").write_text(carrying)
+    first_one = ["DJANGO_STATIC_PREVIOUS_PROBLEMS=warn"]
+    arguments = [f"PREVIOUS={previous}", "SOURCE_DATE_EPOCH=1780000000"] if previous else first_one
+    with named() as name:
+        call("docker", "build", "--tag", name, *(f"--build-arg={argument}" for argument in arguments), str(project))
+        yield name
+
+
+@contextmanager
+def running(image: str, *options: str) -> Iterator[str]:
+    """Start a container and give its id; it is removed in the end."""
+    container = call("docker", "run", "--detach", *options, image).strip()
+    try:
+        yield container
+    finally:
+        call("docker", "rm", "--force", "--volumes", container)
+
+
+def inspected(name: str) -> Any:
+    return json.loads(call("docker", "inspect", name))[0]
+
+
+def logs(container: str) -> str:
+    return call("sh", "-c", 'exec docker logs "$1" 2>&1', "sh", container)
+
+
+def published(container: str) -> int:
+    return int(inspected(container)["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"])
+
+
+def stopped_in(container: str) -> float:
+    """Stop the container as an orchestrator does; returns the seconds that it took."""
+    began = time.monotonic()
+    call("docker", "stop", "--time", "10", container)
+    return time.monotonic() - began
+
+
+def wait_for(true: Callable[[], bool], explanation: Callable[[], str], seconds: float = 40) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, explanation()
+        time.sleep(0.2)
+
+
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    buildkit = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "BUILDKIT_PROGRESS": "plain"}
+    return environment({**buildkit, **variables})

@@ -1,0 +1,99 @@
+"""How the time of a function grows with its input: by ratio, never by seconds."""
+
+from __future__ import annotations
+
+import ast
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[2]
+MEASURABLE = 0.001
+"""Seconds above which a single run is measured well enough."""
+LARGEST = 1 << 19
+"""Repetitions after which a function that still takes less counts as fast enough."""
+FACTOR = 4
+"""Two doublings: a linear function takes four times as long, a quadratic one sixteen times."""
+ALLOWED = 8.0
+_METHODS = {"compile", "search", "match", "fullmatch", "split", "sub", "subn", "findall", "finditer"}
+
+
+class Hostile(NamedTuple):
+    """A function, and what makes an input of any length for it."""
+
+    function: Callable[[Any], object]
+    make: Callable[[int], Any]
+
+
+def repeated(function: Callable[[Any], object], *texts: str) -> list[Hostile]:
+    """Return a row for each text: ``before{unit}after`` repeats the unit, any other text is repeated whole."""
+    return [Hostile(function, _maker(text)) for text in texts]
+
+
+def repeated_bytes(function: Callable[[Any], object], *texts: str) -> list[Hostile]:
+    """Return the same rows for a function of bytes."""
+    return repeated(lambda text: function(text.encode("latin-1")), *texts)
+
+
+def _maker(text: str) -> Callable[[int], str]:
+    before, opening, rest = text.partition("{")
+    unit, _, after = rest.partition("}")
+    return lambda count: before + unit * count + after if opening else text * count
+
+
+def growth(hostile: Hostile, least: float = MEASURABLE) -> float:
+    """Return how many times as long an input takes that is `FACTOR` times as long as one that takes `least` seconds."""
+    count = 256
+    while (took := seconds(hostile, count)) < least:
+        count *= 2
+        if count > LARGEST:
+            return 1.0
+    return seconds(hostile, count * FACTOR) / took
+
+
+def is_linear(hostile: Hostile) -> bool:
+    """Whether it is, in one of several attempts: a busy machine makes some of them look worse, and none better.
+
+    Each begins with a longer input, because at one length or another it no longer fits into a processor's cache.
+    """
+    return any(growth(hostile, MEASURABLE * 2**attempt) < ALLOWED for attempt in range(5))
+
+
+def seconds(hostile: Hostile, count: int) -> float:
+    """Return the time that this thread takes for an input of so many repetitions: the best of three runs."""
+    value = hostile.make(count)
+    best = float("inf")
+    for _ in range(3):
+        began = time.thread_time()
+        hostile.function(value)
+        best = min(best, time.thread_time() - began)
+    return best
+
+
+def expressions() -> set[str]:
+    """Return where app/ and static_build/ call the module `re`: ``module.NAME`` or ``module.function``."""
+    return {
+        f"{'.'.join(path.relative_to(ROOT / source).with_suffix('').parts)}.{name}"
+        for source in ("app", "static_build")
+        for path in (ROOT / source).rglob("*.py")
+        for name in _calls(ast.parse(path.read_text(encoding="utf-8")), ())
+    }
+
+
+def _calls(node: ast.AST, scope: tuple[str, ...]) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        own = scope
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            own = (*scope, child.name)
+        elif isinstance(node, ast.Module) and isinstance(child, ast.Assign | ast.AnnAssign):
+            own = (ast.unparse(child.targets[0] if isinstance(child, ast.Assign) else child.target),)
+        if (
+            isinstance(child, ast.Call)
+            and isinstance(child.func, ast.Attribute)
+            and isinstance(child.func.value, ast.Name)
+            and child.func.value.id == "re"
+            and child.func.attr in _METHODS
+        ):
+            yield ".".join(own)
+        yield from _calls(child, own)

@@ -1,0 +1,96 @@
+"""Files that would hold a build up, if a lexer were not linear: rows of `tests.support.hostile` for each language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from static_host_build.references import Lines, Reference, UnreadableError, find_references
+from static_host_build.references.resolve import resolve
+from static_host_build.references.templates import static_names
+from tests.support.hostile import Hostile, repeated
+
+# fmt: off
+SCRIPTS = (
+    "import ", "export ", "import{", "import{a,", "export{a,", "export{a}", "export*from", "import a,{b",
+    "import 'a';", "import('", "import(a?", "import(a/b", "import(a?b:", "import((", "import((a||", "import(/**/",
+    "import(a,", "import(a=", "new URL('a',", "new URL(new URL(", "new URL /**/ ", "new URL(a?'b':", "import.meta.",
+    "import.meta.url", "import.meta.resolve(", "URL", "URL(", "new ", "a/b", "a/**/", "/**/", "//\n", "/*", "=/[",
+    "=/a", "=/[/]", "yield/a", "await/[", "`${", "`${a}`", "`", "\\", "${", "(", "{", "[", "({[", "()", "{}", "a:{",
+    "a?b:{", "class{", "class A extends ", "class a{}", "function(", "function a(){", "function a(){}", "for(of ",
+    "for(a of ", "--", "'", '"', "'\\", "a++", "++", ".", "1.", "a.import", "aimport", "<!--", "-->", "\n-->",
+    "<!--\n", ";", ":", "?.", "?", " ", "\t", "case a:{", "//# sourceMappingURL=", "//# sourceMappingURL=a\n",
+    "/*# sourceMappingURL=", "\\u{61}", "import '\\u{61}'", "import{a as b}from'c'\n", "a,", "=", "=>{",
+    "return\n{}",
+)
+"""Texts that are repeated whole, braces and all."""
+PARTS_OF_SCRIPTS = (
+    "import(a,{import })", "import(importa {importa })", "import({a/b})", "import({a?})", "import({a/**/})",
+    "/*# sourceMappingURL={ }", "//# sourceMappingURL={a}", "import '{\\x61}'", "import {/**/}'a'",
+    "export *{ }from 'a'", "new{ }URL('a',import.meta.url)", "new URL('a'{ },import.meta.url)", "import({(}'a'{)})",
+    "`{$}`", "/{[a]}/.x", "/{\\/}/.x", "=/[{/}", "class extends a{/**/}", "import.meta{ }.resolve('a')",
+)
+"""Texts in which what stands in braces is repeated."""
+STYLESHEETS = (
+    "url(", "url('", 'url("', "url( ", "url(a ", "url(\\", "url()", "url(a)", "a(", "a()", "\\75rl(", "\\7",
+    "@import ", "@import'a", "@import'a';", "@import url(", "@import/**/", "@import u", "@", "@a{", "@a(", "@a;",
+    "@a ", "image-set(", "image-set('a'", "#a", "/*", "/**/", "/", "'", '"', "'\\", '"\n', "\\", "(", "{", "[", ")",
+    "}", "]", "({[", "a", "-", "<!--", "-->", "a{b:c}", "/*# sourceMappingURL=", "url\\", "@import\\",
+)
+PARTS_OF_STYLESHEETS = (
+    "/*{*}", "URL({a}", "url({a }b)", "url({ }'a')", "/*# sourceMappingURL={a}", "/*#{ }sourceMappingURL=",
+    "url('{\\6}')", "url({\\6 })", "image-set({'a' })", "image-set({type('a') })", "@import{ }'a'",
+    "@import{/**/}url(a)", "@{a}",
+)
+MARKUP = (
+    "<", "<a ", "<a b='", '<a b="', "<a b=c ", "<use href='a'/>", "<!--", "<!--a-->", "<!DOCTYPE ", "<!DOCTYPE a[",
+    "<![CDATA[", "<style>", "<style><![CDATA[", "<style>url(</style>", "<style>url()</style>", "<?xml-stylesheet ",
+    "<?", ">", "/>", "</", "<a style='url()'/>", "<a>", "&amp;",
+    "<style><!--", "<style>&", "<style>&amp;", "<style><!---->",
+)
+PARTS_OF_MARKUP = (
+    "<use {href='a' }/>", "<a {b }>", "<a {b='c' }>", "<style>{]]}", "<style>{<![CDATA[}</style>",
+    "<style>{<![CDATA[a]]>}</style>", "<?xml-stylesheet {href='a'}?>", "<use href='{&amp;}'/>", "<a b='{url(}'/>",
+    "<a b='{url()}'/>", "<use href{ }/>", "<use {'}", "<use {a=}", "<style {/}>", "<!DOCTYPE a[{a}",
+)
+MANIFESTS = (
+    "[", "{", '"', '"\\', "1", " ", "[]", '{"a":', '{"icons":[', "1,",
+)
+PARTS_OF_MANIFESTS = (
+    '["{a}"]', "[{1,}1]", '["{\\\\}"]', "[{[],}1]", '["icons"{,"src"}]',
+)
+TEMPLATES = (
+    "{% static 'a' %}", "{%", "{% ", "{#", "{{", "{% comment %}", "{% verbatim %}", "{% verbatim a %}", "{% static ",
+    "{% static '", "{%%}", "{", "%}", "{%#{", "{% comment %}{% endcomment %}", "{%\n", "{% static 'a'\n",
+)
+TARGETS = ("a", "a:", "+", "/", "../", "./", "?", "#", "%", "%25", " ", "\\", "a/")
+# fmt: on
+
+
+def _found_in(name: str, before: str = "", after: str = "") -> Callable[[str], None]:
+    def find(text: str) -> None:
+        with suppress(UnreadableError):
+            find_references(name, before + text + after)
+
+    return find
+
+
+def _rows(function: Callable[[str], object], whole: Iterable[str], parts: Iterable[str] = ()) -> list[Hostile]:
+    return [
+        *(Hostile(function, lambda count, text=text: text * count) for text in whole),  # type: ignore[misc]
+        *repeated(function, *parts),
+    ]
+
+
+LANGUAGES = {
+    "markup": _rows(_found_in("a.svg"), MARKUP, PARTS_OF_MARKUP),
+    "resolve": _rows(lambda text: resolve(Reference(0, 0, text), "a/b.css", "/static/"), TARGETS),
+    "script": _rows(_found_in("a.js", "import.meta.url;"), SCRIPTS, PARTS_OF_SCRIPTS),
+    "script_literals": [],  # "script" uses both
+    "script_syntax": [],
+    "stylesheet": _rows(_found_in("a.css", after="url()"), STYLESHEETS, PARTS_OF_STYLESHEETS),
+    "templates": _rows(lambda text: list(static_names(text)), TEMPLATES),
+    "reference": _rows(lambda text: Lines(text).number(1), ("\r", "\n", "\r\n", "\n\r", "a")),
+    "webmanifest": _rows(_found_in("a.webmanifest"), MANIFESTS, PARTS_OF_MANIFESTS),
+}
+"""A module of `static_host_build.references` that has regular expressions → its hostile inputs."""

@@ -1,0 +1,234 @@
+"""A rollout, as visitors see it: two releases, a load balancer that takes turns between them, and a cache before it.
+
+    .venv/bin/python -m tests.support.rollout
+
+prints how many static files were broken with each of the two settings, with both and with neither. A visitor asks for a
+page, then for every fingerprinted file that the page, its stylesheets and its modules name; what is not answered 200
+with the very bytes of a release is broken. There are only old containers at first, then both kinds, each request going
+to the other one than the request before, then only new ones, while some visitors still have old pages.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from random import Random
+from threading import Thread
+from urllib.parse import urljoin
+
+import httpx
+
+from tests.support.processes import free_port, run, serving
+from tests.support.projects import copied
+from tests.support.proxies import nginx
+from tests.support.releases import changed
+
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+PHASES = ("old", "both", "new")
+VISITS = 12
+_FINGERPRINT = re.compile(r"\.[0-9a-f]{12}\.\w+$")
+_URL = re.compile(r'"(/static/[^"]+)"|url\("?([^")]+)"?\)|(?:from|import) ?"(\./[^"]+)"')
+
+
+class Balancer(ThreadingHTTPServer):
+    """Sends each GET to the next of its `ports`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Forward)
+        self.ports: tuple[int, ...] = ()
+        self._turn = count()
+
+    def next(self) -> int:
+        return self.ports[next(self._turn) % len(self.ports)]
+
+
+class _Forward(BaseHTTPRequestHandler):
+    server: Balancer
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.next(), timeout=20)
+        upstream.request("GET", self.path, headers={**dict(self.headers.items()), "Connection": "close"})
+        answer = upstream.getresponse()
+        body = answer.read()
+        self.send_response_only(answer.status)
+        for name, value in answer.getheaders():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        upstream.close()
+
+
+@dataclass
+class Figures:
+    """Static files that were asked for in each phase, and those that were broken."""
+
+    asked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
+    broken: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
+    names: set[str] = field(default_factory=set)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{phase} {self.broken[phase]} of {self.asked[phase]}" for phase in PHASES)
+
+
+class Visitors:
+    """Ask a site for pages and for all that they name."""
+
+    def __init__(self, url: str, trees: tuple[Path, ...], figures: Figures) -> None:
+        self._url = url
+        self._trees = trees
+        self._figures = figures
+        self._client = httpx.Client()
+
+    def close(self) -> None:
+        self._client.close()
+
+    def page(self) -> str:
+        answer = self._client.get(f"{self._url}/")
+        assert answer.status_code == 200
+        return answer.text
+
+    def follow(self, page: str, phase: str, coding: str) -> None:
+        """Ask for all that the page names, directly or not."""
+        waiting = [(f"{self._url}/", page)]
+        seen: set[str] = set()
+        while waiting:
+            base, text = waiting.pop()
+            for found in _URL.findall(text):
+                url = urljoin(base, next(filter(None, found)))
+                if url not in seen and _FINGERPRINT.search(url):
+                    seen.add(url)
+                    answer = self._client.get(url, headers={"accept-encoding": coding})
+                    self._judge(url, answer, phase)
+                    if answer.status_code == 200 and url.endswith((".css", ".js")):
+                        waiting.append((url, answer.text))
+
+    def _judge(self, url: str, answer: httpx.Response, phase: str) -> None:
+        name = url.partition("/static/")[2]
+        right = {path.read_bytes() for tree in self._trees if (path := tree / name).is_file()}
+        assert len(right) == 1, name  # it is a file of a release, and of one content
+        self._figures.asked[phase] += 1
+        if answer.status_code != 200 or answer.content not in right:
+            assert answer.status_code == 404
+            assert answer.headers["cache-control"] == "private, no-store, max-age=0"
+            self._figures.broken[phase] += 1
+            self._figures.names.add(name)
+
+
+def rolled_out(old: Path, new: Path, project: Path, work: Path, **variables: str) -> Figures:
+    """Roll the tree `new` out after the tree `old`; `variables` are those of the servers."""
+    figures = Figures()
+    with ExitStack() as stack:
+        ports = [
+            stack.enter_context(serving(cwd=project, DJANGO_STATIC_ROOT=str(tree), **SETTINGS, **place)).port
+            for tree, place in ((old, _own(work, "old", variables)), (new, _own(work, "new", variables)))
+        ]
+        balancer = stack.enter_context(_balancing())
+        cdn = free_port()
+        balancer.ports = (ports[0],)
+        stack.enter_context(nginx(f"127.0.0.1:{balancer.server_port}", work / "cdn", port=cdn))
+        visitors = Visitors(f"http://127.0.0.1:{cdn}", (old, new), figures)
+        stack.callback(visitors.close)
+        kept = visitors.page()
+        for phase, serves, coding in zip(PHASES, (ports[:1], ports, ports[1:]), ("br", "br", "gzip"), strict=True):
+            balancer.ports = tuple(serves)
+            for _ in range(VISITS):
+                visitors.follow(visitors.page(), phase, coding)
+                visitors.follow(kept, phase, coding)
+    return figures
+
+
+def _own(work: Path, name: str, variables: dict[str, str]) -> dict[str, str]:
+    """Each server has a disk of its own, as two containers have."""
+    return {**variables, "DJANGO_STATIC_STORE_DIRECTORY": str(work / f"shelf-{name}")}
+
+
+@contextmanager
+def _balancing() -> Iterator[Balancer]:
+    balancer = Balancer()
+    thread = Thread(target=balancer.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield balancer
+    finally:
+        balancer.shutdown()
+        balancer.server_close()
+        thread.join(5)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Two releases of one project: the new one also built with the old one's files."""
+
+    project: Path
+    old: Path
+    new: Path
+    carrying: Path
+
+
+def built(place: Path, cache: Path) -> Trees:
+    """Build both, every file of the new release changed but one."""
+    project = copied("plain", place)
+    style = project / "mysite/static/site.css"
+    random = Random(1)
+    rules = (f".rule-{number} {{ width: {random.randint(1, 10**9)}px }}\n" for number in range(2000))
+    style.write_text(style.read_text() + "".join(rules))  # large enough for its changes to be sent alone
+    fixed = {**SETTINGS, "DJANGO_STATIC_CACHE": str(cache)}
+    trees = {}
+    for name, variables in (
+        ("old", {"DJANGO_STATIC_PREVIOUS": "nothing", "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}),
+        ("new", {}),
+        ("carrying", {"DJANGO_STATIC_PREVIOUS": str(place / "tree-old")}),
+    ):
+        changed(project, "1" if name == "old" else "2")
+        if name == "new":
+            for module in ("main.js", "part.js"):
+                path = project / "mysite/static" / module
+                path.write_text(path.read_text() + "// release 2\n")
+        (project / "staticfiles").unlink(missing_ok=True)
+        shutil.rmtree(project / ".staticfiles.releases", ignore_errors=True)
+        result = run("static-host", "build", cwd=project, **fixed, **variables)
+        assert result.returncode == 0, result.stderr
+        trees[name] = place / f"tree-{name}"
+        shutil.copytree((project / "staticfiles").resolve(), trees[name])
+    return Trees(project, trees["old"], trees["new"], trees["carrying"])
+
+
+def publish(trees: Trees, tree: Path, store: dict[str, str]) -> None:
+    """Publish a release before it is rolled out."""
+    result = run("static-host", "publish", str(tree), cwd=trees.project, **SETTINGS, **store)
+    assert result.returncode == 0, result.stderr
+
+
+def main() -> None:
+    """Print the figures of all four."""
+    with tempfile.TemporaryDirectory() as directory:
+        work = Path(directory)
+        trees = built(work, work / "cache")
+        store = {"DJANGO_STATIC_STORE": f"file://{work}/store"}
+        for tree in (trees.old, trees.new, trees.carrying):
+            publish(trees, tree, store)
+        for label, new, variables in (
+            ("neither", trees.new, {}),
+            ("DJANGO_STATIC_PREVIOUS", trees.carrying, {}),
+            ("DJANGO_STATIC_STORE", trees.new, store),
+            ("both", trees.carrying, store),
+        ):
+            figures = rolled_out(trees.old, new, trees.project, work / label, **variables)
+            print(f"{label:<24}{figures}; in all {sum(figures.broken.values())} of {sum(figures.asked.values())}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Releases of one project whose script and page change a little with each, every one with deltas to its own."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.processes import run
+from tests.support.projects import copied
+
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+
+
+def script(release: int) -> str:
+    """Return a script of 30 kB of which each release has another function; it tells the page its release."""
+    chance = random.Random(8)
+    functions = [f"function f{n}(a,b){{return a*{chance.randrange(10**6)}+b*{n}}}" for n in range(750)]
+    functions[release * 100] = f"function renamed{release}(a){{return a-{release}}}"
+    return "\n".join([*functions, f'document.documentElement.dataset.release="{release}:"+f7(1,0);\n'])
+
+
+def result(release: int) -> str:
+    """Return what the script of a release tells the page: only if all of it is what was built."""
+    factor = re.search(r"function f7\(a,b\)\{return a\*(\d+)", script(release))
+    assert factor
+    return f"{release}:{factor[1]}"
+
+
+def scripted(directory: Path) -> Path:
+    """Return a copy of "plain" whose page has a script, which is there when it is `changed`."""
+    project = copied("plain", directory)
+    page = project / "mysite/templates/page.html"
+    page.write_text(page.read_text() + "<script src=\"{% static 'app.js' %}\"></script>\n")
+    return project
+
+
+def changed(project: Path, release: int) -> None:
+    """Make of the project what it is in that release."""
+    (project / "mysite/static/app.js").write_text(script(release))
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The project, and the trees of its releases, the oldest first."""
+
+    project: Path
+    trees: tuple[Path, ...]
+    names: tuple[str, ...]
+    """The name of the script in each release."""
+
+
+def rolled_out(directory: Path, cache: Path, releases: Iterable[int] = (1, 2, 3), **variables: str) -> Rollout:
+    """Build these releases, each in a container of its own that is given the tree of the one before."""
+    project = scripted(directory)
+    trees: list[Path] = []
+    names = []
+    for release in releases:
+        changed(project, release)
+        trees.append(_built(project, directory / f"tree-{release}", trees, DJANGO_STATIC_CACHE=str(cache), **variables))
+        names.append(json.loads((trees[-1] / "staticfiles.json").read_text())["paths"]["app.js"])
+    return Rollout(project, tuple(trees), tuple(names))
+
+
+def _built(project: Path, tree: Path, before: Sequence[Path], **variables: str) -> Path:
+    """Build a release that is given the last of the trees before, and leave its own at `tree` alone."""
+    variables = {
+        "DJANGO_STATIC_PREVIOUS": str(before[-1] if before else tree / "nothing"),
+        "DJANGO_STATIC_PREVIOUS_PROBLEMS": "error" if before else "warn",
+        **variables,
+    }
+    result = run("static-host", "build", "--verify", cwd=project, **SETTINGS, **variables)
+    assert result.returncode == 0, result.stderr
+    shutil.copytree((project / "staticfiles").resolve(), tree)
+    (project / "staticfiles").unlink()
+    shutil.rmtree(project / ".staticfiles.releases")
+    return tree
+
+
+BUNDLES: tuple[dict[str, tuple[str, str]], ...] = (
+    {
+        "esbuild": ("home-JISYS5ZQ.js", "chunk-KKSK25OR.js"),
+        "renamed": ("home-CqJO47W0.js", "store-Bgi5yR97.js"),
+        "numbers": ("main.03445ba212929bc01336.js", "33.41b135171714819cc722.js"),
+        "hashes": ("03445ba212929bc01336.js", "c784de2ca2c84f6dd2d2.js"),
+    },
+    {
+        "esbuild": ("home-I4KP7NYZ.js", "chunk-7R2OQNSM.js"),
+        "renamed": ("home-DoyD7YaI.js", "data-dtKsnLQO.js"),
+        "numbers": ("main.039d4b6f06cd1d2ff2dc.js", "773.74b9365eed5264f1bd79.js"),
+        "hashes": ("039d4b6f06cd1d2ff2dc.js", "dccb5ffc70656b5a5270.js"),
+    },
+)
+"""The names that esbuild, Vite (its chunk's module was renamed), webpack (a library was patched) and webpack with
+``[contenthash].js`` gave to an entry point and to a chunk in two releases, by folder."""
+
+
+def bundled(directory: Path, cache: Path) -> Rollout:
+    """Build both releases of a project whose page has all of these bundles (`show`); `names` are not told."""
+    project = copied("plain", directory)
+    trees: list[Path] = []
+    for place, bundles in enumerate(BUNDLES):
+        shutil.rmtree(project / "mysite/static/dist", ignore_errors=True)
+        for folder, (entry, chunk) in bundles.items():
+            _bundle(project / "mysite/static/dist" / folder, entry, chunk, f"/*{folder}*/{script(place + 1)}")
+        tree = directory / f"tree-{place + 1}"
+        trees.append(_built(project, tree, trees, DJANGO_STATIC_CACHE=str(cache)))
+    return Rollout(project, tuple(trees), ())
+
+
+def show(project: Path, place: int) -> None:
+    """Give the project the page of one of the releases of `BUNDLES`."""
+    page = project / "mysite/templates/page.html"
+    others = [line for line in page.read_text().splitlines() if "dist/" not in line]
+    urls = (f"{{% static 'dist/{folder}/{entry}' %}}" for folder, (entry, _) in BUNDLES[place].items())
+    page.write_text("\n".join([*others, *(f'<script type=module src="{url}"></script>' for url in urls), ""]))
+
+
+def _bundle(folder: Path, entry: str, chunk: str, text: str) -> None:
+    folder.mkdir(parents=True)
+    padding = "\n".join(f"export const own{n} = {n};" for n in range(100))
+    (folder / entry).write_text(f'import "./{chunk}";\n{padding}\n')
+    (folder / chunk).write_text(text)
+    listed = {"src/home.js": {"file": entry, "isEntry": True}, "_chunk.js": {"file": chunk}}
+    (folder / "manifest.json").write_text(json.dumps(listed))

@@ -1,0 +1,223 @@
+"""LOG_FORMAT=json: what the program says is JSON, from its first word to its last, and what the project says is not."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.cases import DIGITS
+from tests.support.processes import Running, run, serving
+from tests.support.projects import copied
+
+VIEWS = """
+import logging, threading, time, warnings
+from django.http import HttpResponse, StreamingHttpResponse
+from django.urls import path
+
+def fails(request):
+    raise RuntimeError("in a view:\\nof two lines")
+
+def breaks(request):
+    def chunks():
+        yield b"begun"
+        raise RuntimeError("in the middle")
+    return StreamingHttpResponse(chunks())
+
+def warns(request):
+    warnings.warn("a warning of the project's")
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    return HttpResponse("warned")
+
+def says(request):
+    logging.getLogger("shop").warning("sold %s", "out")
+    return HttpResponse("said")
+
+class Leftover:
+    def __del__(self):
+        raise RuntimeError("while it was left")
+
+def leaves(request):
+    Leftover()
+    logging.error("a root without %s", "handlers")  # gives it one
+    return HttpResponse("left")
+
+views = {"fails/": fails, "breaks/": breaks, "warns/": warns, "says/": says, "leaves/": leaves}
+urlpatterns = [path(name, view) for name, view in views.items()]
+"""
+LOGGING = """LOGGING = {
+    "version": 1,
+    "formatters": {"own": {"format": "shop says: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "own"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+}"""
+VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+JSON = {**VARIABLES, "LOG_FORMAT": "json"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    project = copied("plain", tmp_path_factory.mktemp("logs"))
+    (project / "mysite/urls.py").write_text(VIEWS)
+    (project / "own.py").write_text(f"from mysite.settings import *\n{LOGGING}\n")
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
+    return project
+
+
+def records(lines: list[str]) -> list[dict[str, Any]]:
+    """Return the objects, of which each line is one; those of messages have what a program needs to sort them."""
+    found: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    for record in found:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", record["time"])
+        assert "method" in record or {"level", "logger", "message"} <= record.keys()
+    return found
+
+
+def messages(running: Running) -> list[dict[str, Any]]:
+    return [record for record in records(running.lines) if "message" in record]
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> None:
+    with serving(cwd=project, DJANGO_INTERFACE=interface, **JSON) as running:
+        assert httpx.get(running.url + DIGITS).status_code == 200
+        assert httpx.get(f"{running.url}/fails/").status_code == 500
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"{running.url}/breaks/")
+        assert httpx.get(f"{running.url}/warns/").text == "warned"
+        assert httpx.get(f"{running.url}/says/").text == "said"
+        assert httpx.get(f"{running.url}/leaves/").text == "left"
+        assert httpx.get(f"{running.url}/fails/?again").status_code == 500
+        with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
+            connection.sendall(b"no request\r\n\r\n")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("SIGHUP")
+        assert running.stop() == 0
+        running.wait_for('"stopped"')
+        said = messages(running)
+    by_message = {record["message"]: record for record in said}
+    assert said[0]["message"] == "16 static resources of staticfiles at /static/"
+    ready = by_message[f"ready on {running.url}"]
+    assert (ready["level"], ready["logger"]) == ("info", "static_host")
+    assert [record["message"] for record in said].count("Internal Server Error: /fails/") == 2
+    view = by_message["Internal Server Error: /fails/"]
+    assert (view["level"], view["logger"]) == ("error", "django.request")
+    assert view["exception"].startswith("Traceback (most recent call last):\n")
+    assert view["exception"].endswith("\nRuntimeError: in a view:\nof two lines")
+    stream = by_message["Exception in ASGI application"]
+    assert (stream["level"], stream["logger"]) == ("error", "uvicorn.error")
+    assert "RuntimeError: in the middle" in stream["exception"]
+    assert by_message["Invalid HTTP request received."]["level"] == "warning"
+    assert by_message["sold out"]["logger"] == "shop"
+    assert by_message["a root without handlers"]["logger"] == "root"
+    (leftover,) = (record for record in said if record["message"].startswith("Exception ignored in: "))
+    assert leftover["exception"].endswith("RuntimeError: while it was left")
+    (warning,) = (record for record in said if record["logger"] == "static_host.warnings")
+    assert warning["message"].endswith("UserWarning: a warning of the project's")
+    (crash,) = (record for record in said if record["level"] == "critical")
+    assert crash["exception"].endswith("ZeroDivisionError: division by zero")
+    assert "exception" not in ready
+
+
+def test_several_workers_write_objects_too(project: Path) -> None:
+    with serving(cwd=project, WEB_CONCURRENCY="2", **JSON) as running:
+        assert httpx.get(f"{running.url}/fails/").status_code == 500
+        running.wait_for("Internal Server Error: /fails/")
+        assert run("python", "-c", f"import os; os.kill({running.workers[0]}, 9)", cwd=project).returncode == 0
+        running.wait_for("another one takes its place")
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for("all workers serve", 30)
+        assert running.stop() == 0
+        running.wait_for('"stopped"')
+        said = [record["message"] for record in messages(running)]
+    assert said[-1] == "stopped"
+    assert f"ready on {running.url} with 2 workers" in said
+
+
+def test_the_project_s_own_logging_stays_its_own(project: Path) -> None:
+    with serving(cwd=project, **{**JSON, "DJANGO_SETTINGS_MODULE": "own"}) as running:
+        assert httpx.get(f"{running.url}/says/").text == "said"
+        assert httpx.get(f"{running.url}/fails/").status_code == 500
+        assert running.stop() == 0
+        running.wait_for('"stopped"')
+    assert "shop says: sold out\n" in running.lines
+    assert "shop says: Internal Server Error: /fails/\n" in running.lines
+    assert not any("Internal Server Error" in line for line in running.lines if line.startswith("{"))
+
+
+ENDINGS = {
+    "a wrong variable": (2, {"PORT": "x"}, "this variable is wrong:\n  PORT='x': "),
+    "no tree": (3, {"DJANGO_STATIC_ROOT": "elsewhere"}, "there is no static tree at "),
+    "no address": (4, {"HOST": "nowhere.invalid"}, "HOST=nowhere.invalid PORT=0: "),
+    "no module": (2, {"DJANGO_SETTINGS_MODULE": "nothing.settings"}, "DJANGO_SETTINGS_MODULE='nothing.settings': "),
+    "a broken project": (1, {"DJANGO_SETTINGS_MODULE": "broken"}, "the Django project broken raised an exception"),
+    "a silent one": (1, {"DJANGO_SETTINGS_MODULE": "silent"}, "the Django project silent raised an exception"),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_what_ends_the_program_is_one_object(project: Path, name: str) -> None:
+    code, variables, message = ENDINGS[name]
+    (project / "broken.py").write_text("raise RuntimeError('in the settings')\n")
+    (project / "silent.py").write_text(
+        "from mysite.settings import *\nROOT_URLCONF = 'broken'\nLOGGING = {'version': 1}  # turns all others off\n"
+    )
+    result = run("static-host", "serve", cwd=project, **{"PORT": "0", **JSON, **variables})
+    assert result.returncode == code
+    last = records((result.stdout + result.stderr).splitlines())[-1]
+    assert (last["level"], last["logger"]) == ("error", "static_host")
+    assert last["message"].startswith(message)
+    assert ("exception" in last) is (code == 1)
+    if code == 1:
+        assert last["exception"].endswith("RuntimeError: in the settings")
+
+
+def test_an_asgi_project_that_does_not_start_is_told_of_in_objects(project: Path) -> None:
+    (project / "mysite/asgi.py").write_text(
+        "async def application(scope, receive, send):\n    await receive()\n    raise RuntimeError('no broker')\n"
+    )
+    (project / "lifeless.py").write_text(
+        "from mysite.settings import *\nASGI_APPLICATION = 'mysite.asgi.application'\n"
+    )
+    for workers in ("1", "2"):
+        variables = {**JSON, "DJANGO_SETTINGS_MODULE": "lifeless", "WEB_CONCURRENCY": workers, "PORT": "0"}
+        result = run("static-host", "serve", cwd=project, **variables)
+        assert result.returncode == 1
+        said = records((result.stdout + result.stderr).splitlines())
+        assert any("RuntimeError: no broker" in record.get("exception", record["message"]) for record in said)
+
+
+def test_the_format_counts_wherever_it_is_set_and_whatever_else_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("LOG_FORMAT=json\nPORT=x\nWEB_CONCURRENCY=0\n")
+    result = run("static-host", "serve", cwd=tmp_path)
+    assert result.returncode == 2
+    (record,) = records(result.stderr.splitlines())
+    assert record["message"].startswith("these 2 variables are wrong:\n")
+    (tmp_path / ".env").write_bytes(b"PORT=\xff\n")
+    (record,) = records(run("static-host", "serve", cwd=tmp_path, LOG_FORMAT="json").stderr.splitlines())
+    assert record["message"].startswith("the file .env is not UTF-8")
+
+
+def test_a_format_that_is_none_is_told_of_as_text(tmp_path: Path) -> None:
+    result = run("static-host", "serve", cwd=tmp_path, LOG_FORMAT="yaml")
+    assert result.returncode == 2
+    assert "  LOG_FORMAT='yaml': Expected: text or json." in result.stderr
+    assert result.stderr.startswith("static-host: ")
+
+
+def test_text_is_as_it_was(project: Path) -> None:
+    with serving(cwd=project, **VARIABLES) as running:
+        assert httpx.get(f"{running.url}/says/").text == "said"
+        assert running.stop() == 0
+        running.wait_for("static-host: stopped\n")
+    assert "static-host: 16 static resources of staticfiles at /static/\n" in running.lines
+    assert "sold out\n" in running.lines
