@@ -10,7 +10,7 @@ SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
 
-.PHONY: run test azurite check projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
+.PHONY: run test azurite check docs projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
     bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
@@ -31,6 +31,10 @@ check: .venv/test ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/python docs/generate.py --check
+
+docs: .venv/test ## write the tables of the documentation that are made from the code
+	$(BIN)/python docs/generate.py
 
 projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/node_modules/.installed tests/real/packages/node_modules/.installed tests/real/packages/site-packages/.installed ## run real projects (Wagtail, Django's admin, Channels, django-compressor, Vite), build 46 packages' files, and run Django's own tests
 	$(PROJECTS_BIN)/pytest tests/real $(PYTEST)

@@ -516,7 +516,7 @@ def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, 
 
 def test_static_files_do_not_wait_and_what_is_too_much_is_refused(project: Path) -> None:
     head = b"Host: localhost\r\nConnection: close\r\n\r\n"
-    with serving(cwd=project, **{**VARIABLES, "DJANGO_BACKLOG": "2"}) as running:
+    with serving(cwd=project, **{**VARIABLES, "DJANGO_QUEUE": "2"}) as running:
         clients = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(5)]
         for client in clients:  # three have a thread, two wait for one
             client.sendall(b"GET /slow/?seconds=1.5 HTTP/1.1\r\n" + head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
+from itertools import groupby
 
 import click
 
@@ -58,30 +59,23 @@ def main() -> None:
     """
 
 
-def _variables() -> str:
-    from static_host.conf.settings import Settings
-
-    lines = []
-    for field in Settings.model_fields.values():
-        extra = field.json_schema_extra
-        shown = extra["shown"] if isinstance(extra, dict) else ""
-        lines.append(f"{field.validation_alias}\n    {field.description} Default: {shown or 'empty'}.")
-    return "\n\n".join(lines).replace("`", "")
-
-
-class Documented(click.Command):
-    """A command whose help ends with the table of variables, made only when it is asked for."""
+class DocumentedCommand(click.Command):
+    """A command whose help ends with all variables, group by group; they are listed only when that is asked for."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write one entry for each variable."""
+        """Write one entry for each variable, under the heading of its group."""
+        from static_host.conf.settings import list_variables
+
         super().format_epilog(ctx, formatter)
-        with formatter.section("Environment variables (also from .env and /run/secrets)"):
-            for entry in _variables().split("\n\n"):
-                name, _, meaning = entry.partition("\n    ")
-                formatter.write_dl([(name, meaning)], col_max=30)
+        formatter.write_paragraph()
+        formatter.write_text("Environment variables (also read from .env and /run/secrets):")
+        for group, variables in groupby(list_variables(), key=lambda variable: variable.group):
+            with formatter.section(group):
+                entries = [(each.name, f"{each.description} Default: {each.default or 'empty'}.") for each in variables]
+                formatter.write_dl([(name, text.replace("`", "")) for name, text in entries], col_max=30)
 
 
-@main.command(cls=Documented, short_help="Serve the static tree and the project.")
+@main.command(cls=DocumentedCommand, short_help="Serve the static tree and the project.")
 def serve() -> None:
     """Serve the built static tree and the Django project until SIGINT or SIGTERM.
 

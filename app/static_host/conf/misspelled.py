@@ -21,6 +21,8 @@ NAMESPACE = "DJANGO_STATIC_"
 _NAMES = frozenset(str(field.validation_alias) for field in Settings.model_fields.values())
 _OF_THE_BUNDLED_SITE = {"DJANGO_ALLOWED_HOSTS", "DJANGO_DEBUG", "DJANGO_SECRET_KEY", "DJANGO_SITE_DATA"}
 _OF_PROJECTS = {"STATIC_ROOT", "STATIC_URL"}
+_RENAMED = {"DJANGO_BACKLOG": "DJANGO_QUEUE"}
+"""Names of earlier versions → today's."""
 _COMMON = {"LOG_FORMAT"}
 """Names that a project is likely to have for itself after DJANGO_."""
 _SHORT = 9
@@ -57,7 +59,7 @@ def misspelt(settings: Settings) -> Iterator[Misspelt]:
     for name, where in sorted(names_set().items()):
         plain = re.sub(r"[^A-Z0-9]+", "_", name.upper())
         if name not in _NAMES and plain not in _OF_PROJECTS:
-            nearest = _meant(plain, known) or _similar(plain, known)
+            nearest = _renamed(name) or _meant(plain, known) or _similar(plain, known)
             if nearest:
                 yield Misspelt(name, where, *nearest)
 
@@ -74,6 +76,10 @@ def warn(settings: Settings) -> None:
     for each in misspelt(settings):
         if each.is_sure:
             log.warning("%s. %s", each.found, each.remedy)
+
+
+def _renamed(name: str) -> tuple[str, bool] | None:
+    return (_RENAMED[name], True) if name in _RENAMED else None
 
 
 def _meant(plain: str, known: frozenset[str]) -> tuple[str, bool] | None:

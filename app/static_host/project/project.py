@@ -266,7 +266,7 @@ def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
 
     path = settings.WSGI_APPLICATION
     application = import_string(path) if path else get_wsgi_application()
-    return Threaded(application, ours.threads, ours.backlog, multiprocess=ours.workers > 1)
+    return Threaded(application, ours.threads, ours.queue, multiprocess=ours.workers > 1)
 
 
 def _asgi(settings: Any) -> ASGIApp:

@@ -1,0 +1,61 @@
+"""Settings of the group "Operations"."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel
+
+from static_host.conf import validators
+from static_host.conf.validators import Listed
+from static_host.conf.variable import variable
+
+
+class OperationsSettings(BaseModel):
+    """Health checks, logs and metrics."""
+
+    title: ClassVar = "Operations"
+
+    health_path: Annotated[str, AfterValidator(validators.path)] = variable(
+        "DJANGO_HEALTH_PATH",
+        "/healthz",
+        "Path of the liveness check: 200 while the process accepts requests.",
+        "a path without a query, for example /healthz",
+    )
+    ready_path: Annotated[str, AfterValidator(validators.path)] = variable(
+        "DJANGO_READY_PATH",
+        "/readyz",
+        "Path of the readiness check: 200 while requests should be sent here, else 503.",
+        "a path without a query, other than that of DJANGO_HEALTH_PATH, for example /readyz",
+    )
+    ready_database: Listed = variable(
+        "DJANGO_READY_DATABASE",
+        (),
+        "Databases of the project that must answer before the process is ready, by their names in `DATABASES`, "
+        "separated by commas.",
+        "names in DATABASES, separated by commas, for example default",
+        shown="",
+    )
+    access_log: bool = variable(
+        "ACCESS_LOG",
+        True,
+        "Writes a line to standard output for each request.",
+        "true or false",
+        shown="true",
+    )
+    log_format: Literal["text", "json"] = variable(
+        "LOG_FORMAT",
+        "text",
+        "The format of `serve`'s logs: `text`, for people, or `json`, one object for each request and each message.",
+        "text or json",
+    )
+    metrics_port: int | None = variable(
+        "METRICS_PORT",
+        None,
+        "The TCP port, on `HOST`, where Prometheus finds metrics at any path (install `django-static-host[metrics]`). "
+        "Do not publish it.",
+        "a whole number from 1 to 65535, other than PORT",
+        shown="",
+        ge=1,
+        le=65535,
+    )

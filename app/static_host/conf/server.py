@@ -1,0 +1,93 @@
+"""Settings of the group "Server"."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, SecretStr
+
+from static_host.conf import validators
+from static_host.conf.validators import Listed
+from static_host.conf.variable import variable
+
+
+class ServerSettings(BaseModel):
+    """The server's address, processes and connections."""
+
+    title: ClassVar = "Server"
+
+    host: Annotated[str, AfterValidator(validators.host)] = variable(
+        "HOST",
+        "127.0.0.1",
+        "The address to listen on. `::` is every address of IPv6 and IPv4.",
+        "an IP address or a host name of this machine, for example 0.0.0.0, ::1 or [::1]",
+        pattern=r"^[^\s/]+$",
+    )
+    port: int = variable(
+        "PORT",
+        8000,
+        "The TCP port to listen on. 0: a free one.",
+        "a whole number from 0 to 65535",
+        ge=0,
+        le=65535,
+    )
+    workers: int = variable(
+        "WEB_CONCURRENCY",
+        1,
+        "Worker processes.",
+        "a whole number from 1 to 512",
+        ge=1,
+        le=512,
+    )
+    keep_alive: int = variable(
+        "DJANGO_KEEP_ALIVE_SECONDS",
+        75,
+        "Seconds for which an idle connection is kept. Choose more than the CDN or load balancer does, or it may send "
+        "a request on a connection that is just being closed.",
+        "a whole number from 1 to 3600",
+        ge=1,
+        le=3600,
+    )
+    drain: float = variable(
+        "DJANGO_DRAIN_SECONDS",
+        0.0,
+        "Seconds after SIGTERM for which requests are still accepted while `DJANGO_READY_PATH` answers 503: as long as "
+        "a load balancer needs to notice.",
+        "a number of seconds from 0 to 3600",
+        shown="0",
+        ge=0,
+        le=3600,
+    )
+    grace: float = variable(
+        "DJANGO_GRACE_SECONDS",
+        6.0,
+        "Seconds after that for requests in flight to end. The sum should be less than the platform waits before "
+        "SIGKILL (Docker 10, Kubernetes and ECS 30).",
+        "a number of seconds from 0 to 3600",
+        shown="6",
+        ge=0,
+        le=3600,
+    )
+    forwarded_allow_ips: Annotated[Listed, AfterValidator(validators.networks)] = variable(
+        "FORWARDED_ALLOW_IPS",
+        ("127.0.0.1", "::1"),
+        "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, separated "
+        "by commas. `*`: every address.",
+        "IP addresses or networks, separated by commas, or *",
+        shown="127.0.0.1,::1",
+    )
+    origin_secret: Annotated[SecretStr | None, AfterValidator(validators.secrets)] = variable(
+        "DJANGO_ORIGIN_SECRET",
+        None,
+        "A secret that the CDN sends with every request. Requests without it get 403, except health checks. Two "
+        "secrets, separated by a comma, are both accepted while one replaces the other.",
+        "one or two texts of 16 or more letters, digits and the like, separated by a comma",
+        shown="",
+    )
+    origin_secret_header: Annotated[str, AfterValidator(validators.field_of_its_own)] = variable(
+        "DJANGO_ORIGIN_SECRET_HEADER",
+        "X-Origin-Secret",
+        "The header field in which the CDN sends the secret.",
+        "the name of a header field, without an underscore, for example X-Origin-Secret",
+        pattern=r"^[A-Za-z0-9-]+$",
+    )

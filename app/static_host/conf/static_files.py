@@ -1,0 +1,82 @@
+"""Settings of the group "Static files"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, ByteSize
+
+from static_host.conf import validators
+from static_host.conf.validators import Listed
+from static_host.conf.variable import variable
+
+
+class StaticFileSettings(BaseModel):
+    """Where static files are served, and how."""
+
+    title: ClassVar = "Static files"
+
+    static_host: Annotated[str, AfterValidator(validators.host_of_files)] = variable(
+        "DJANGO_STATIC_HOST",
+        "",
+        "The host from which browsers fetch static files: the CDN's address, with a path if it has one. Empty or `//`: "
+        "the page's own host.",
+        "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
+        shown="",
+    )
+    static_prefix: Annotated[str | None, AfterValidator(validators.url_prefix)] = variable(
+        "DJANGO_STATIC_PREFIX",
+        None,
+        "The URL path below which static files are served.",
+        "a path that begins and ends with a slash, for example /static/",
+        shown="the path of the project's `STATIC_URL`, else `/static/`",
+    )
+    static_root: Path | None = variable(
+        "DJANGO_STATIC_ROOT",
+        None,
+        "The directory of the static tree: the build writes it, the server reads it.",
+        "a directory",
+        shown="the project's `STATIC_ROOT`, else `staticfiles`",
+    )
+    static_root_files: Annotated[Listed, AfterValidator(validators.relative)] = variable(
+        "DJANGO_STATIC_ROOT_FILES",
+        ("favicon.ico", "robots.txt"),
+        "Files of the tree that are also served at `/`, separated by commas. A name that ends with a slash stands for "
+        "everything below it. `,`: none.",
+        "names below the static root, separated by commas, for example favicon.ico,robots.txt",
+        shown="favicon.ico,robots.txt",
+    )
+    static_max_age: int = variable(
+        "DJANGO_STATIC_MAX_AGE",
+        60,
+        "Seconds for which caches may reuse a file without a fingerprint before they revalidate it.",
+        "a number of seconds from 0 to 31536000",
+        ge=0,
+        le=31536000,
+    )
+    static_immutable_pattern: Annotated[str, AfterValidator(validators.pattern)] = variable(
+        "DJANGO_STATIC_IMMUTABLE_PATTERN",
+        "",
+        "A regular expression. The build records files whose name below the prefix matches it as immutable, in "
+        "addition to those that Django's manifest fingerprints.",
+        "a regular expression, for example ^vite/assets/",
+        shown="",
+    )
+    static_memory: ByteSize = variable(
+        "DJANGO_STATIC_MEMORY",
+        ByteSize(64_000_000),
+        "Memory for requested static files, in bytes, shared by all worker processes. Other files, and every file "
+        "above 1 MiB, are sent from the disk.",
+        "a number of bytes, with a unit if you like, for example 64MB or 256MiB",
+        shown="64MB",
+        ge=0,
+    )
+    static_show_index: bool = variable(
+        "DJANGO_STATIC_SHOW_INDEX",
+        False,
+        "Serves the tree's index as `static-host.index` below the prefix, so that the next build can carry files from "
+        "this deployment. The index names every file that is served.",
+        "true or false",
+        shown="false",
+    )
