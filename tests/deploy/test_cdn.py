@@ -91,7 +91,7 @@ def test_what_django_says_and_how_it_is_are_not_kept(laptop: Laptop, path: str) 
 def test_verify_finds_it_in_order(laptop: Laptop, tmp_path: Path) -> None:
     result = run("static-host", "verify", "--json", f"http://127.0.0.1:{laptop.cdn_port}/", cwd=tmp_path)
     printed = json.loads(result.stdout)
-    assert (result.returncode, printed["below"]) == (0, [f"{laptop.url}/static/"])
+    assert (result.returncode, printed["static_prefixes"]) == (0, [f"{laptop.url}/static/"])
     assert [finding for finding in printed["findings"] if finding["level"] in ("error", "warning")] == []
     assert {file["cdn"] for file in printed["files"]} == {"nginx"}
     assert {file["asked"]["browser"]["again"]["cache"] for file in printed["files"]} == {"hit"}

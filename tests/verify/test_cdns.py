@@ -262,10 +262,10 @@ def test_the_prefixes_and_the_number_can_be_said(tmp_path: Path) -> None:
     page = PAGE + '<img src="/media/a.png"><img src="/media/b.png"><img src="/media/c.png">'
     deployment = Deployment(page, {f"/media/{name}.png": b"png" for name in "abc"})
     with deployed(deployment):
-        options = ("--json", "--below", f"{deployment.url}/media", "--most", "2")
+        options = ("--json", "--static-prefix", f"{deployment.url}/media", "--max-files", "2")
         printed = json.loads(run("static-host", "verify", *options, deployment.url, cwd=tmp_path).stdout)
     assert [file["url"][-6:] for file in printed["files"]] == ["/a.png", "/b.png"]
-    remedy = "--most N examines more; --below URL names the prefixes of your static files."
+    remedy = "--max-files N examines more; --static-prefix URL names the prefixes of your static files."
     assert ("info left-out", "1 file more not examined", remedy) in told(printed, "info")
 
 
@@ -442,7 +442,7 @@ def test_where_nobody_answers_that_is_the_finding(tmp_path: Path) -> None:
     "url", ["example.com", "ftp://example.com/", "https://", "http://[::1", "https://x:99999/", "http://a b/"]
 )
 def test_what_is_no_url_of_a_page_is_refused(url: str, tmp_path: Path) -> None:
-    for arguments in ([url], ["http://localhost/", "--below", url]):
+    for arguments in ([url], ["http://localhost/", "--static-prefix", url]):
         result = run("static-host", "verify", *arguments, cwd=tmp_path)
         assert (result.returncode, result.stdout) == (2, "")
         assert f"{url!r} is not the URL of a page: give one that begins with https://" in result.stderr

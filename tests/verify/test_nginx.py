@@ -126,7 +126,7 @@ def test_the_laptops_cdn_is_in_order(site: Site, tmp_path: Path) -> None:
     assert told(printed, "info")[0] == f"info cdn: http://localhost:{site.cdn_port}: nginx; HTTP/1.1"
     assert "ok cache: 8 files from the cache when asked for again" in told(printed, "ok")
     assert "ok cors: 7 files open to the page from another host" in told(printed, "ok")  # all but the favicon
-    assert printed["below"] == [f"http://localhost:{site.cdn_port}/static/"]
+    assert printed["static_prefixes"] == [f"http://localhost:{site.cdn_port}/static/"]
     (css,) = (each for each in printed["files"] if each["url"].endswith(".css"))
     assert (css["kind"], css["cors_mode"], css["cdn"]) == ("style", True, "nginx")
     assert {

@@ -153,16 +153,29 @@ def check(as_json: bool) -> None:
 
 @main.command(short_help="Examine a live deployment through its CDN.")
 @click.argument("url")
-@click.option("--most", default=50, type=click.IntRange(min=1), show_default=True, help="Examine at most N files.")
-@click.option("--below", multiple=True, metavar="URL", help="Static files lie below URL. May be repeated.")
+@click.option(
+    "--max-files",
+    "max_files",
+    default=50,
+    type=click.IntRange(min=1),
+    show_default=True,
+    help="Examine at most N files.",
+)
+@click.option(
+    "--static-prefix",
+    "static_prefixes",
+    multiple=True,
+    metavar="URL",
+    help="Static files lie below URL. May be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the tables.")
-def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
+def verify(url: str, max_files: int, static_prefixes: tuple[str, ...], as_json: bool) -> None:
     """Ask a page at URL for its static files, through whatever CDN there is, and examine the answers.
 
-    The files are those that the page and its stylesheets name below the prefixes in which a name has a fingerprint;
-    --below names them in place of that. Each is asked for as browsers do, and in each coding alone, and all of it a
-    second time; then in part, and with the entity tag that a browser has. A name that does not exist is asked for too.
-    What scripts load is not followed. No more than 4 requests are under way at a time.
+    Examines the files that the page and its stylesheets name below the static prefixes: those below which a name has a
+    fingerprint, or those of --static-prefix. Requests each as browsers do, in each coding alone, and all of it a second
+    time; then a part of it, and a revalidation. Requests a name that does not exist, too. Files that scripts load are
+    not examined. At most 4 requests run at a time.
 
     Prints a table of the files, then a table of findings, each with its remedy for the CDN that was recognised
     (CloudFront, Cloudflare, Fastly, Varnish, nginx). Exits with 1 if there is an error. It needs an extra:
@@ -186,7 +199,7 @@ def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
     --json prints an object, and nothing else:
         ok             whether there is no error
         page           url, status
-        below          the prefixes below which static files lie
+        static_prefixes  the prefixes below which static files lie
         hosts          for each host cdn, http and alt_svc
         files          for each file what was asked, and what came
         not_found      the answers for names that do not exist
@@ -199,7 +212,7 @@ def verify(url: str, most: int, below: tuple[str, ...], as_json: bool) -> None:
         needed()
         from static_host.verify.run import verify as run
 
-        raise SystemExit(run(url, most, below, as_json))
+        raise SystemExit(run(url, max_files, static_prefixes, as_json))
 
 
 def run() -> None:

@@ -150,11 +150,11 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
     "https": {"": "Verify the address that visitors use, with https://."},
     "unreachable": {"": "Give the address at which visitors reach the site, from here."},
     "page-status": {"": "Name a page that anybody can have, without logging in."},
-    "references": {"": "Name a page that uses static files, or the prefix below which they lie: --below URL."},
+    "references": {"": "Name a page that uses static files, or the prefix below which they lie: --static-prefix URL."},
     "dictionary": {
         "": "Let the cache obey Vary: Available-Dictionary, or take `dcz` and `dcb` out of Accept-Encoding before it."
     },
-    "left-out": {"": "--most N examines more; --below URL names the prefixes of your static files."},
+    "left-out": {"": "--max-files N examines more; --static-prefix URL names the prefixes of your static files."},
 }
 
 

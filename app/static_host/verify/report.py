@@ -40,7 +40,7 @@ def data(seen: Verified, findings: list[Finding]) -> dict[str, Any]:
     return {
         "ok": told["ok"],
         "page": {"url": seen.page.url, "status": seen.page.first.status},
-        "below": list(seen.scope.prefixes),
+        "static_prefixes": list(seen.scope.prefixes),
         "hosts": {origin: _host(answer) for origin, answer in seen.hosts.items()},
         "files": [_facts(each) for each in seen.files],
         "not_found": [{"url": each.url, "answers": list(map(_fact, each.answers))} for each in seen.absences],
@@ -52,7 +52,7 @@ def data(seen: Verified, findings: list[Finding]) -> dict[str, Any]:
 def unanswered(url: str, findings: list[Finding]) -> dict[str, Any]:
     """Return what ``verify --json`` prints where not even the page was answered."""
     told = document(findings)
-    nothing: dict[str, Any] = {"below": [], "hosts": {}, "files": [], "not_found": [], "not_examined": []}
+    nothing: dict[str, Any] = {"static_prefixes": [], "hosts": {}, "files": [], "not_found": [], "not_examined": []}
     return {"ok": told["ok"], "page": {"url": url, "status": None}, **nothing, "findings": told["findings"]}
 
 

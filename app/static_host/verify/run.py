@@ -30,14 +30,14 @@ class UrlWrong(Stop):
     exit_code = 2
 
 
-def verify(url: str, most: int, below: Sequence[str] = (), as_json: bool = False) -> int:
-    """Examine the page at this URL and at most `most` of its static files; print it, and return the exit code.
+def verify(url: str, max_files: int, static_prefixes: Sequence[str] = (), as_json: bool = False) -> int:
+    """Examine the page at this URL and at most `max_files` of its static files; print it, and return the exit code.
 
-    `below` are URLs below which static files lie, where that is not to be found out. Raises UrlWrong.
+    `static_prefixes` are URLs below which static files lie, where that is not to be found out. Raises UrlWrong.
     """
-    page, prefixes = address(url), [_prefix(each) for each in below]
+    page, prefixes = address(url), [_prefix(each) for each in static_prefixes]
     try:
-        seen = _seen(page, most, prefixes)
+        seen = _seen(page, max_files, prefixes)
     except Unreachable as error:
         told = [Finding("error", "page", f"{page} is not answered: {error}", remedy("unreachable", ""))]
         click.echo(json.dumps(report.unanswered(page, told), indent=2) if as_json else table(told, _width()))

@@ -97,7 +97,7 @@ def _of_page(seen: Verified) -> Iterator[Finding]:
         yield Finding("warning", "https", found, remedy("https", ""))
     if seen.scope.is_guessed and seen.files:
         found = "no name on the page has a fingerprint, so that all files of its host are taken for static files"
-        yield Finding("warning", "fingerprint", found, "Name the prefixes of your static files: --below URL.")
+        yield Finding("warning", "fingerprint", found, "Name the prefixes of your static files: --static-prefix URL.")
 
 
 def _of_hosts(seen: Verified) -> Iterator[Finding]:
