@@ -31,6 +31,7 @@ from static_host.verify import browser_access, cdn, client, crawler, html, page_
 from static_host.verify.response import Answer
 from static_host_build import bundler_manifests
 from static_host_build.collect import static_root
+from static_host_build.compressor import no_request
 from static_host_build.dictionary import patterns
 from static_host_build.encode import encoder
 from tests.support.hostile import Hostile, expressions, is_linear, repeated, repeated_bytes, seconds
@@ -161,6 +162,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.verify.page_references._FONT": repeated(page_references._kind_in_css, ".woff", ".", "a.ttf.", "."),
     "static_host.verify.page_references._kind_in_css": repeated(page_references._kind_in_css, "?", "#", "a?"),
     "static_host.verify.scope._FINGERPRINT": repeated(scope.is_fingerprinted, "http://a/{.}", "http://a/{.0123456789ab}x"),
+    "static_host_build.compressor.no_request._NAME": repeated(no_request._NAME.match, "a", "a'", "é/", '"'),
     "static_host_build.bundler_manifests.HASH": repeated(
         lambda text: bundler_manifests._is_hashed("a", f"{text}.js"), "-", "a", "-a", "-abcdefg", "A"
     ),

@@ -1,4 +1,4 @@
-"""django-compressor in online mode, its default: the build makes the files, pages name them."""
+"""django-compressor in online mode, its default, and what is the same in both modes: `either` is a project in each."""
 
 from __future__ import annotations
 
@@ -32,6 +32,13 @@ def shop(tmp_path: Path) -> Path:
     path.write_text(text)
     assert "COMPRESS_" not in text
     return project
+
+
+@pytest.fixture(params=["online", "offline"])
+def either(shop: Path, request: pytest.FixtureRequest) -> Path:
+    """The same in each of the two modes."""
+    configure(shop, f"COMPRESS_OFFLINE = {request.param == 'offline'}", "COMPRESS_ENABLED = True")
+    return shop
 
 
 def configure(project: Path, *lines: str) -> None:
@@ -111,9 +118,9 @@ PER_REQUEST = {
 
 
 @pytest.mark.parametrize("content", PER_REQUEST)
-def test_a_block_that_needs_a_request_is_an_error_with_file_and_line(shop: Path, cache: Path, content: str) -> None:
+def test_a_block_that_needs_a_request_is_an_error_with_file_and_line(either: Path, cache: Path, content: str) -> None:
     configure(
-        shop,
+        either,
         "TEMPLATES[0]['OPTIONS'] = {'context_processors': [",
         "    'django.template.context_processors.request',",
         "    'django.template.context_processors.csrf',",
@@ -122,7 +129,7 @@ def test_a_block_that_needs_a_request_is_an_error_with_file_and_line(shop: Path,
         "INSTALLED_APPS += ['shop', 'django.contrib.auth', 'django.contrib.contenttypes', 'django.contrib.sessions']",
         "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR / 'db.sqlite3'}}",
     )
-    tags = shop / "shop/templatetags/shop.py"
+    tags = either / "shop/templatetags/shop.py"
     tags.parent.mkdir()
     tags.write_text(
         "from django import template\n"
@@ -133,22 +140,22 @@ def test_a_block_that_needs_a_request_is_an_error_with_file_and_line(shop: Path,
         "    return Session.objects.count()\n"
     )
     template(
-        shop, "\n\n{% compress css %}" + content + "{% endcompress %}\n{% compress css %}{{ other }}{% endcompress %}"
+        either, "\n\n{% compress css %}" + content + "{% endcompress %}\n{% compress css %}{{ other }}{% endcompress %}"
     )
-    result = built(shop, cache)
+    result = built(either, cache)
     assert result.returncode == 5
     *_, first, one, two, remedy = result.stderr.splitlines()
     assert first == "static-host: django-compressor cannot compress these blocks at a build:"
     assert one.startswith(f"  shop/templates/shop.html, line 3: {PER_REQUEST[content]}")
     assert two == "  shop/templates/shop.html, line 4: it asks for other"
     assert "COMPRESS_OFFLINE_CONTEXT" in remedy
-    assert not (shop / "static").exists()
-    assert not (shop / "db.sqlite3").exists()
+    assert not (either / "static").exists()
+    assert not (either / "db.sqlite3").exists()
 
 
-def test_an_exception_of_the_project_s_own_is_told_with_its_traceback(shop: Path, cache: Path) -> None:
-    configure(shop, "INSTALLED_APPS += ['shop']")
-    tags = shop / "shop/templatetags/shop.py"
+def test_an_exception_of_the_project_s_own_is_told_with_its_traceback(either: Path, cache: Path) -> None:
+    configure(either, "INSTALLED_APPS += ['shop']")
+    tags = either / "shop/templatetags/shop.py"
     tags.parent.mkdir()
     tags.write_text(
         "from django import template\n"
@@ -157,28 +164,29 @@ def test_an_exception_of_the_project_s_own_is_told_with_its_traceback(shop: Path
         "def sheet():\n"
         "    raise RuntimeError('no sheet today')\n"
     )
-    template(shop, "{% load shop %}{% compress css %}{% sheet %}{% endcompress %}")
-    result = built(shop, cache)
+    template(either, "{% load shop %}{% compress css %}{% sheet %}{% endcompress %}")
+    result = built(either, cache)
     assert result.returncode == 5
     assert "  shop/templates/shop.html, line 1: RuntimeError: no sheet today\n" in result.stderr
     assert "    raise RuntimeError('no sheet today')\n" in result.stderr
 
 
-def test_what_a_request_would_give_can_be_given_to_the_build(shop: Path, cache: Path) -> None:
-    configure(shop, "COMPRESS_OFFLINE_CONTEXT = [{'dark': False}, {'dark': True}]")
+def test_what_a_request_would_give_can_be_given_to_the_build(either: Path, cache: Path) -> None:
+    configure(either, "COMPRESS_OFFLINE_CONTEXT = [{'dark': False}, {'dark': True}]")
     template(
-        shop, "{% compress css %}" + LINK + "{% if dark %}<style>p { color: #eee }</style>{% endif %}{% endcompress %}"
+        either,
+        "{% compress css %}" + LINK + "{% if dark %}<style>p { color: #eee }</style>{% endif %}{% endcompress %}",
     )
-    (shop / "shop/urls.py").write_text(
+    (either / "shop/urls.py").write_text(
         "from django.shortcuts import render\n"
         "from django.urls import path\n"
         "def page(request):\n"
         "    return render(request, 'shop.html', {'dark': 'dark' in request.GET})\n"
         "urlpatterns = [path('', page)]\n"
     )
-    assert built(shop, cache).returncode == 0
+    assert built(either, cache).returncode == 0
     for query, is_dark in (("/", False), ("/?dark", True)):
-        with opened(shop, query) as (running, page):
+        with opened(either, query) as (running, page):
             assert ("#eee" in found(running, CSS, page).text) == is_dark
 
 
@@ -212,16 +220,16 @@ NO_REQUEST = {
 
 
 @pytest.mark.parametrize("case", NO_REQUEST)
-def test_what_needs_no_request_is_rendered(shop: Path, cache: Path, case: str) -> None:
+def test_what_needs_no_request_is_rendered(either: Path, cache: Path, case: str) -> None:
     configure(
-        shop,
+        either,
         "TEMPLATES[0]['OPTIONS'] = {'context_processors': [",
         "    'django.template.context_processors.static', 'django.template.context_processors.debug',",
         "    'shop.more.colours', 'shop.more.never',",
         "]}",
         "INSTALLED_APPS += ['shop']",
     )
-    tags = shop / "shop/templatetags/shop.py"
+    tags = either / "shop/templatetags/shop.py"
     tags.parent.mkdir()
     tags.write_text(
         "from django import template\n"
@@ -230,64 +238,64 @@ def test_what_needs_no_request_is_rendered(shop: Path, cache: Path, case: str) -
         "def sheet_in(colour):\n"
         "    return {'tagged': colour}\n"
     )
-    (shop / "shop/more.py").write_text(
+    (either / "shop/more.py").write_text(
         "def colours(request):\n    return {'colour': '#0f0', 'pairs': [('a', '#0f0')]}\n"
         "def never(request):\n    return {'path': request.path}\n"
     )
     template(
-        shop,
+        either,
         "{% compress css %}{% block sheet %}<style>p { color: #f00 }</style>{% endblock %}{% endcompress %}",
         "base.html",
     )
-    template(shop, "{% compress css %}<style>p { color: {{ colour }} }</style>{% endcompress %}", "head.html")
+    template(either, "{% compress css %}<style>p { color: {{ colour }} }</style>{% endcompress %}", "head.html")
     if "sheet_in" in NO_REQUEST[case]:
-        template(shop, "{% compress css %}<style>p { color: {{ tagged }} }</style>{% endcompress %}", "tag.html")
-    template(shop, NO_REQUEST[case])
-    result = built(shop, cache)
+        template(either, "{% compress css %}<style>p { color: {{ tagged }} }</style>{% endcompress %}", "tag.html")
+    template(either, NO_REQUEST[case])
+    result = built(either, cache)
     assert (result.returncode, result.stderr) == (0, "")
-    with opened(shop) as (running, page):
+    with opened(either) as (running, page):
         assert "#0f0" in found(running, CSS.replace("output", "[a-z]+"), page).text
         assert "no such block" not in running.output
 
 
-def test_a_loop_s_blocks_are_all_rendered_and_an_unknown_one_s_is_an_error(shop: Path, cache: Path) -> None:
+def test_a_loop_s_blocks_are_all_rendered_and_an_unknown_one_s_is_an_error(either: Path, cache: Path) -> None:
     sheet = "{% compress css %}<style>p { order: {{ order }} }</style>{% endcompress %}"
     block = "{% for order in ORDERS %}" + sheet + "{% endfor %}"
-    template(shop, block.replace("ORDERS", "'12'"))
-    assert built(shop, cache).returncode == 0
-    with opened(shop) as (running, page):
+    template(either, block.replace("ORDERS", "'12'"))
+    assert built(either, cache).returncode == 0
+    with opened(either) as (running, page):
         orders = [httpx.get(running.url + path).text.strip() for path in re.findall(CSS, page)]
     assert orders == ["p{order:1}", "p{order:2}"]
-    template(shop, block.replace("ORDERS", "user.orders"))
-    result = built(shop, cache)
+    template(either, block.replace("ORDERS", "user.orders"))
+    result = built(either, cache)
     assert result.returncode == 5
     assert "  shop/templates/shop.html, line 1: it asks for order\n" in result.stderr
 
 
-def test_a_block_that_no_request_would_mend_has_another_remedy(shop: Path, cache: Path) -> None:
-    template(shop, """{% compress css %}<link rel="stylesheet" href="https://example.com/x.css">{% endcompress %}""")
-    result = built(shop, cache)
+def test_a_block_that_no_request_would_mend_has_another_remedy(either: Path, cache: Path) -> None:
+    template(either, """{% compress css %}<link rel="stylesheet" href="https://example.com/x.css">{% endcompress %}""")
+    result = built(either, cache)
     assert result.returncode == 5
     assert result.stderr.endswith(
         "\nCorrect what the block names, or take it out of the block; or set COMPRESS_ENABLED = False.\n"
     )
 
 
-def test_a_template_s_own_block_may_need_what_those_that_include_it_give(shop: Path, cache: Path) -> None:
-    template(shop, "{% compress css %}<style>p { color: {{ tint }} }</style>{% endcompress %}", "head.html")
-    template(shop, "{% include 'head.html' with tint='#0f0' %}")
-    assert built(shop, cache).returncode == 0
-    template(shop, "{% include 'head.html' %}", "other.html")
-    result = built(shop, cache)
+def test_a_template_s_own_block_may_need_what_those_that_include_it_give(either: Path, cache: Path) -> None:
+    template(either, "{% compress css %}<style>p { color: {{ tint }} }</style>{% endcompress %}", "head.html")
+    template(either, "{% include 'head.html' with tint='#0f0' %}")
+    assert built(either, cache).returncode == 0
+    template(either, "{% include 'head.html' %}", "other.html")
+    result = built(either, cache)
     assert result.returncode == 5
     assert "  shop/templates/head.html, line 1 (in shop/templates/other.html): it asks for tint\n" in result.stderr
 
 
-def test_inline_blocks_and_preloads_are_rendered_too(shop: Path, cache: Path) -> None:
+def test_inline_blocks_and_preloads_are_rendered_too(either: Path, cache: Path) -> None:
     block = "{% compress css MODE %}" + LINK + "{% endcompress %}"
-    template(shop, "".join(block.replace("MODE", mode) for mode in ("inline", "preload", "file")))
-    assert built(shop, cache).returncode == 0
-    with opened(shop) as (_, page):
+    template(either, "".join(block.replace("MODE", mode) for mode in ("inline", "preload", "file")))
+    assert built(either, cache).returncode == 0
+    with opened(either) as (_, page):
         assert re.search(r"<style[^>]*>\.basket\{", page)
         assert re.search(rf'<link rel="preload" href="{CSS}" as="style"', page)
         assert re.search(rf'<link rel="stylesheet" href="{CSS}"', page)
@@ -367,16 +375,16 @@ def test_what_a_precompiler_makes_is_in_the_tree(shop: Path, cache: Path, enable
         assert "#123456" in found(running, CSS.replace("output", rf"{name}(?:\.[0-9a-f]{{12}})?"), page).text
 
 
-def test_jinja_s_blocks_are_rendered(shop: Path, cache: Path) -> None:
+def test_jinja_s_blocks_are_rendered(either: Path, cache: Path) -> None:
     configure(
-        shop,
+        either,
         "TEMPLATES.insert(0, {",
         "    'BACKEND': 'django.template.backends.jinja2.Jinja2',",
         "    'DIRS': [BASE_DIR / 'shop/jinja2'],",
         "    'OPTIONS': {'environment': 'shop.more.environment'},",
         "})",
     )
-    (shop / "shop/more.py").write_text(
+    (either / "shop/more.py").write_text(
         "from django.templatetags.static import static\n"
         "from jinja2 import Environment\n"
         "def environment(**options):\n"
@@ -384,30 +392,31 @@ def test_jinja_s_blocks_are_rendered(shop: Path, cache: Path) -> None:
         "    environment.globals['static'] = static\n"
         "    return environment\n"
     )
-    path = shop / "shop/jinja2/shop.html"
+    path = either / "shop/jinja2/shop.html"
     path.parent.mkdir()
     text = (
         "{% set sheet = static('css/shop.css') %}{% block all %}\n"
         "{% compress css %}<link rel='stylesheet' href='{{ sheet }}'>{% endcompress %}{% endblock %}"
     )
     path.write_text(text)
-    result = built(shop, cache)
+    result = built(either, cache)
     assert (result.returncode, result.stderr) == (0, "")
-    with opened(shop) as (running, page):
+    with opened(either) as (running, page):
         assert ".basket" in found(running, CSS, page).text
     path.write_text(text.replace("{{ sheet }}", "{{ theme }}"))
-    result = built(shop, cache)
+    result = built(either, cache)
     assert result.returncode == 5
     assert "  shop/jinja2/shop.html, line 2: it asks for theme\n" in result.stderr
-    (shop / "shop/templates/shop.html").rename(shop / "shop/templates/other.html")
-    configure(shop, "COMPRESS_OFFLINE = True", "COMPRESS_OFFLINE_CONTEXT = {'theme': '/static/css/shop.css'}")
-    assert built(shop, cache).returncode == 0
-    assert len(json.loads((shop / "static/CACHE/manifest.json").read_text())) == 3
+    (either / "shop/templates/shop.html").rename(either / "shop/templates/other.html")
+    configure(either, "COMPRESS_OFFLINE_CONTEXT = {'theme': '/static/css/shop.css'}")
+    assert built(either, cache).returncode == 0
+    rendered = json.loads((either / "static/CACHE/manifest.json").read_text())
+    assert len(set(rendered.values())) == 3
 
 
-def test_a_block_that_the_build_did_not_render_is_sent_as_it_is_written(shop: Path, cache: Path) -> None:
-    (shop / "page.txt").write_text("{% load static compress %}{% compress css %}" + LINK + "{% endcompress %}")
-    (shop / "shop/urls.py").write_text(
+def test_a_block_that_the_build_did_not_render_is_sent_as_it_is_written(either: Path, cache: Path) -> None:
+    (either / "page.txt").write_text("{% load static compress %}{% compress css %}" + LINK + "{% endcompress %}")
+    (either / "shop/urls.py").write_text(
         "from pathlib import Path\n"
         "from django.http import HttpResponse\n"
         "from django.template import engines\n"
@@ -417,23 +426,23 @@ def test_a_block_that_the_build_did_not_render_is_sent_as_it_is_written(shop: Pa
         "    return HttpResponse(template.render({}, request))\n"
         "urlpatterns = [path('', page)]\n"
     )
-    assert built(shop, cache).returncode == 0
-    with opened(shop) as (running, page):
+    assert built(either, cache).returncode == 0
+    with opened(either) as (running, page):
         assert ".basket" in found(running, r"/static/css/shop\.[0-9a-f]{12}\.css", page).text
         assert httpx.get(running.url).text == page
         assert running.output.count("the build has no such block, it is sent as it is written: <link") == 1
 
 
-def test_every_language_of_the_project_has_its_own(shop: Path, cache: Path) -> None:
+def test_every_language_of_the_project_has_its_own(either: Path, cache: Path) -> None:
     configure(
-        shop,
+        either,
         "USE_I18N = True",
         "LANGUAGES = [('en', 'English'), ('de', 'German')]",
         "MIDDLEWARE = ['django.middleware.locale.LocaleMiddleware']",
     )
-    template(shop, "{% load i18n %}{% compress js %}<script>say('{% trans 'Yes' %}')</script>{% endcompress %}")
-    assert built(shop, cache).returncode == 0
-    with opened(shop) as (running, page):
+    template(either, "{% load i18n %}{% compress js %}<script>say('{% trans 'Yes' %}')</script>{% endcompress %}")
+    assert built(either, cache).returncode == 0
+    with opened(either) as (running, page):
         german = httpx.get(running.url, headers={"accept-language": "de"}).text
         assert "say('Yes')" in found(running, SCRIPT, page).text
         assert "say('Ja')" in found(running, SCRIPT, german).text
@@ -485,3 +494,122 @@ def test_a_filter_that_misses_a_file_says_so_without_a_traceback(shop: Path, cac
     assert result.returncode == 5
     assert "  shop/templates/shop.html, line 3: FileNotFoundError: " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_tree_serves_the_other_mode_and_a_project_that_renders_by_itself(
+    shop: Path, cache: Path, mode: bool, interface: str
+) -> None:
+    configure(
+        shop,
+        "import os",
+        "COMPRESS_OFFLINE = os.environ['OFFLINE'] == 'True'",
+        "COMPRESS_OFFLINE_MANIFEST = 'blocks.json'",
+    )
+    template(
+        shop,
+        "{% static 'css/shop.css' as sheet %}{% for n in 'ab' %}{% compress css %}"
+        "<link rel='stylesheet' href='{{ sheet }}'><style>.{{ n }}{color:red}</style>{% endcompress %}{% endfor %}",
+    )
+    result = built(shop, cache, OFFLINE=str(mode))
+    assert (result.returncode, result.stderr) == (0, "")
+    pages = []
+    for offline in (mode, not mode):
+        with opened(shop, OFFLINE=str(offline), DJANGO_INTERFACE=interface) as (running, page):
+            assert [httpx.get(running.url + path).status_code for path in re.findall(CSS, page)] == [200, 200]
+            assert "no such block" not in running.output
+            pages.append(page)
+        assert "compressor" not in run("static-host", "check", cwd=shop, OFFLINE=str(offline), **VARIABLES).stdout
+    assert pages[0] == pages[1]
+    code = (
+        "import django; django.setup(); from django.template.loader import render_to_string as r; print(r('shop.html'))"
+    )
+    alone = run("python", "-c", code, cwd=shop, OFFLINE="True", **VARIABLES)
+    assert (alone.returncode, alone.stdout.strip()) == (0, pages[0].strip()), alone.stderr
+
+
+def test_a_package_s_block_that_cannot_be_rendered_is_a_warning(either: Path, cache: Path) -> None:
+    configure(either, "import sys", "sys.path.append(str(BASE_DIR / 'site-packages'))", "INSTALLED_APPS += ['pack']")
+    package = either / "site-packages/pack"
+    (package / "templates").mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "templates/syntax.html").write_text("{% load absent %}{% compress css %}")
+    (package / "templates/pack.html").write_text(
+        "{% load compress %}{% compress css %}<style>{{ request.path }}</style>{% endcompress %}"
+    )
+    result = built(either, cache)
+    assert result.returncode == 0
+    assert result.stderr == (
+        "static-host: django-compressor: site-packages/pack/templates/pack.html, line 1: it asks for request. "
+        "This block is sent as it is written\n"
+    )
+
+
+GIVEN = {
+    "'shop.more.contexts'": None,
+    "[{'order': 1}, {'order': 2}]": None,
+    "'shop.more.absent'": "'shop.more.absent': shop.more has no function absent. ",
+    "'shop.absent.contexts'": "'shop.absent.contexts': No module named 'shop.absent'. ",
+    "[1]": "[1] gives no dicts: ",
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_contexts_may_come_from_a_function_that_asks_a_database(either: Path, cache: Path, given: str) -> None:
+    configure(
+        either,
+        f"COMPRESS_OFFLINE_CONTEXT = {given}",
+        "DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': ':memory:'}}",
+    )
+    (either / "shop/more.py").write_text(
+        "from django.db import connection\n"
+        "def contexts():\n"
+        "    with connection.cursor() as cursor:\n"
+        "        yield {'order': cursor.execute('SELECT 1').fetchone()[0]}\n"
+        "    yield {'order': 2}\n"
+    )
+    template(either, "{% compress css %}<style>p { order: {{ order }} }</style>{% endcompress %}")
+    result = built(either, cache)
+    if problem := GIVEN[given]:
+        assert result.returncode == 5
+        assert result.stderr.startswith(f"static-host: COMPRESS_OFFLINE_CONTEXT = {problem}")
+        assert "dotted path of a function" in result.stderr
+        assert "Traceback" not in result.stderr
+    else:
+        assert (result.returncode, result.stderr) == (0, "")
+        texts = {path.read_text().strip() for path in (either / "static/CACHE/css").glob("*.css")}
+        assert texts == {"p{order:1}", "p{order:2}"}
+
+
+ORDER = "{% compress css %}<style>p{order:{{ n }}}</style>{% endcompress %}"
+JINJA = {
+    "{% for k in [1, 2] %}{% set n = k * 2 %}" + ORDER + "{% endfor %}": 2,
+    "{% with n=1 %}{% if x %}" + ORDER + "{% endif %}{% endwith %}": 1,
+    "{% set t = user.name %}" + ORDER.replace("{{ n }}", "1"): 1,
+    "{% for n in user.all %}" + ORDER + "{% endfor %}": "n",
+    "{% set n = user.name %}" + ORDER: "user",
+}
+
+
+@pytest.mark.parametrize("text", JINJA)
+def test_jinja_s_blocks_have_what_is_set_around_them(either: Path, cache: Path, text: str) -> None:
+    configure(
+        either,
+        "from importlib import import_module",
+        "COMPRESS_JINJA2_GET_ENVIRONMENT = lambda: import_module('shop.more').environment",
+    )
+    (either / "shop/more.py").write_text(
+        "from jinja2 import DictLoader, Environment\n"
+        "extensions = ['compressor.contrib.jinja2ext.CompressorExtension']\n"
+        f"environment = Environment(loader=DictLoader({{'page.html': {text!r}}}), extensions=extensions)\n"
+    )
+    template(either, "")
+    result = built(either, cache)
+    expected = JINJA[text]
+    if isinstance(expected, int):
+        assert (result.returncode, result.stderr) == (0, "")
+        assert len(list((either / "static/CACHE/css").glob("*.css"))) == expected
+    else:
+        assert result.returncode == 5
+        assert f"  page.html, line 1: it asks for {expected}\n" in result.stderr

@@ -1,9 +1,10 @@
 """django-compressor in a running project: its blocks as the build rendered them.
 
 Rule: what it makes lies in the tree, below COMPRESS_URL, so COMPRESS_ROOT is the tree. In online mode it would make a
-file when a page first needs it, beside the tree's index, where nobody finds it; so the build renders every block, and a
-page gets what the build has for the content of its block. A block that the build does not have is sent as it is
-written: its files are in the tree, too.
+file when a page first needs it, beside the tree's index, where nobody finds it; in offline mode it would fail for a
+block that the build does not have. So in both modes the build renders every block, and a page gets what the build has
+for the content of its block. A block that the build does not have is sent as it is written: its files are in the tree,
+too. The manifest has django-compressor's own keys as well, for a `manage.py` that knows nothing of this program.
 """
 
 from __future__ import annotations
@@ -57,15 +58,16 @@ def path_below_static(settings: Any) -> str | None:
 
 
 def is_offline(settings: Any) -> bool:
-    """Whether pages get what `manage.py compress` has made, and fail without it."""
+    """Whether it is in offline mode: by itself it would look blocks up in its own manifest, and fail without it."""
     return bool(NAME in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
 
 
-def is_online(settings: Any) -> bool:
-    """Whether blocks would be compressed for a request; with precompilers some are when it is not enabled, too."""
-    if NAME not in settings.INSTALLED_APPS or path_below_static(settings) is None:
+def is_active(settings: Any) -> bool:
+    """Whether blocks are compressed, in either mode; with precompilers some are when it is not enabled, too."""
+    if NAME not in settings.INSTALLED_APPS:
         return False
-    return bool(not settings.COMPRESS_OFFLINE if settings.COMPRESS_ENABLED else settings.COMPRESS_PRECOMPILERS)
+    is_below = path_below_static(settings) is not None
+    return is_offline(settings) or (is_below and bool(settings.COMPRESS_ENABLED or settings.COMPRESS_PRECOMPILERS))
 
 
 def manifest_name(settings: Any) -> str:
@@ -82,13 +84,14 @@ def make_key(settings: Any, block: Any, kind: str, mode: str, name: str | None, 
 
 
 def use_built_blocks(settings: Any, root: Path) -> None:
-    """Have the blocks of pages rendered as they are in the manifest of the tree at `root`, in online mode."""
-    if not is_online(settings):
+    """Have the blocks of pages rendered as they are in the manifest of the tree at `root`, in either mode."""
+    if not is_active(settings):
         return
+    from compressor.cache import get_offline_hexdigest
     from compressor.templatetags.compress import CompressorMixin
 
     try:
-        built = json.loads((root / manifest_name(settings)).read_bytes())
+        built = _read_manifest(settings, root)
     except FileNotFoundError:
         log.warning("%s. Build it again", NONE)
         built = {}
@@ -102,6 +105,8 @@ def use_built_blocks(settings: Any, root: Path) -> None:
             return compress(self, context, kind, mode, name, forced, **options)
         content = self.get_original_content(context)
         key = make_key(settings, self, kind, mode, name, content)
+        if key not in built and is_offline(settings):  # one that `manage.py compress` has made
+            key = get_offline_hexdigest(content)
         if key in built:
             return built[key].replace(settings.COMPRESS_URL_PLACEHOLDER, str(settings.COMPRESS_URL))
         if built and key not in told and len(told) < _MOST_TOLD:
@@ -110,6 +115,15 @@ def use_built_blocks(settings: Any, root: Path) -> None:
         return content
 
     CompressorMixin.render_compressed = render_compressed
+
+
+def _read_manifest(settings: Any, root: Path) -> dict[str, str]:
+    """Read what the build made: in the tree, or where the project has the files of a COMPRESS_URL elsewhere."""
+    from compressor.cache import get_offline_manifest
+
+    if path_below_static(settings) is None:
+        return dict(get_offline_manifest())
+    return dict(json.loads((root / manifest_name(settings)).read_bytes()))
 
 
 def _place(block: Any) -> str:

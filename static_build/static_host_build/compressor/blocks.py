@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compressor.cache import get_offline_hexdigest
 from compressor.offline.django import DjangoParser
 from compressor.templatetags.compress import CompressorMixin, CompressorNode
 from django.conf import settings
@@ -26,13 +27,20 @@ from django.utils import translation
 
 from static_host.findings import named
 from static_host.project.compressor import make_key
-from static_host_build.compressor.jinja_blocks import jinja_blocks
-from static_host_build.compressor.no_request import NotAtABuild, languages, no_database, template_names, values_of
+from static_host_build.compressor.jinja_blocks import jinja_blocks, jinja_environments
+from static_host_build.compressor.no_request import (
+    NotAtABuild,
+    languages,
+    no_database,
+    template_names,
+    values_of,
+    with_plain_names,
+)
 
 _INSTALLED = {"site-packages", "dist-packages"}
 _THEIRS = ("compressor.", "django.template", "jinja2.")
 """Modules whose exceptions say what is wrong with a template; all others are told with their traceback."""
-_VARIABLES = ("asvar", "target_var", "varname", "var_name", "variable")
+_VARIABLES = ("asvar", "target_var", "varname", "var_name", "variable_name", "variable")
 """Where nodes of Django's own tags, and of `simple_tag`, keep the name that they set."""
 
 
@@ -73,10 +81,14 @@ class _Names(Context):
 
 
 class Blocks:
-    """What becomes of all blocks: `manifest` has how each is rendered, by its content."""
+    """What becomes of all blocks: `manifest` has how each is rendered, by its content.
 
-    def __init__(self) -> None:
+    It has our key for the running project, and those that django-compressor's offline mode looks for by itself.
+    """
+
+    def __init__(self, contexts: list[dict[str, Any]]) -> None:
         self.manifest: dict[str, str] = {}
+        self._contexts = contexts
         self.exceptions: list[Exception] = []
         self._problems: set[Problem] = set()
         self._rendered: set[tuple[str, int]] = set()
@@ -93,11 +105,11 @@ class Blocks:
             for engine in engines.all():
                 if isinstance(engine, DjangoTemplates):
                     self._render_django(engine)
-                elif hasattr(engine, "env"):
-                    self._render_jinja(engine)
+            for environment, processors in jinja_environments():
+                self._render_jinja(environment, processors)
 
     def _render_django(self, engine: Any) -> None:
-        values = values_of(engine.engine.template_context_processors)
+        values = values_of(engine.engine.template_context_processors, self._contexts)
         for name in template_names(engine.engine):
             for loader in engine.engine.template_loaders:
                 loader.reset()  # compressor changes what it has walked
@@ -114,8 +126,8 @@ class Blocks:
                     context = _Names(given)
                     context.template = template
                     is_without = True
-                    for node in _nodes(template, template, context, ()):
-                        self._render_node(node, template, context)
+                    for node, scope in _nodes(template, template, context, ()):
+                        self._render_node(node, template, scope)
                         is_without = False
                     if is_without:
                         return
@@ -128,9 +140,9 @@ class Blocks:
             finally:
                 _refuse(context.missing)  # whatever came of it
 
-    def _render_jinja(self, engine: Any) -> None:
-        values = values_of(getattr(engine, "template_context_processors", ()))
-        for file, line, render in jinja_blocks(engine.env):
+    def _render_jinja(self, environment: Any, processors: tuple[Any, ...]) -> None:
+        values = values_of(processors, self._contexts)
+        for file, line, render in jinja_blocks(environment):
             for language in languages():
                 with translation.override(language):
                     for given in values():
@@ -159,12 +171,15 @@ class Blocks:
         def render_compressed(
             block: Any, context: Any, kind: str, mode: str, name: str | None = None, *_: Any, **__: Any
         ) -> str:
-            key = make_key(settings, block, kind, mode, name, block.get_original_content(context))
+            content = block.get_original_content(context)
+            key = make_key(settings, block, kind, mode, name, content)
             missing = getattr(context, "missing", None)
             if key not in self.manifest and not missing:
                 made = compress(block, context, kind, mode, name, forced=bool(settings.COMPRESS_ENABLED))
-                self.manifest[key] = made.replace(settings.COMPRESS_URL, settings.COMPRESS_URL_PLACEHOLDER)
-            if isinstance(block, CompressorNode) and not missing:
+                self.manifest[key] = made.replace(str(settings.COMPRESS_URL), settings.COMPRESS_URL_PLACEHOLDER)
+                for own in map(get_offline_hexdigest, (content, with_plain_names(content))):
+                    self.manifest.setdefault(own, self.manifest[key])
+            if getattr(block, "token", None) and not missing:
                 self._rendered.add(_place(block))
             return self.manifest.get(key, "")
 
@@ -180,21 +195,22 @@ def _refuse(missing: set[str]) -> None:
         raise NotAtABuild(f"it asks for {', '.join(sorted(missing))}")
 
 
-def _nodes(node: Any, template: Template, context: _Names, including: tuple[str, ...]) -> Iterator[Any]:
-    """Yield the blocks below a node, each while `context` has what the tags around it set."""
+def _nodes(node: Any, template: Template, context: _Names, including: tuple[str, ...]) -> Iterator[tuple[Any, _Names]]:
+    """Yield the blocks below a node, each with its context, while that has what the tags around the block set."""
     for child in _children(node, template, context):
         if isinstance(child, CompressorNode):
-            yield child
+            yield child, context
             continue
         _set(child, context)
         included = _included(child, context)
         for bound in _iterations(child, context):
-            with context.push(**bound):
+            scope: Any = context.new() if getattr(child, "isolated_context", False) else context
+            with scope.push(**bound):
                 if included is None:
-                    yield from _nodes(child, template, context, including)
+                    yield from _nodes(child, template, scope, including)
                 elif included.origin.name not in including:
-                    with context.render_context.push_state(included):
-                        yield from _nodes(included, template, context, (*including, included.origin.name))
+                    with scope.render_context.push_state(included):
+                        yield from _nodes(included, template, scope, (*including, included.origin.name))
 
 
 def _children(node: Any, template: Template, context: _Names) -> list[Any]:
@@ -267,5 +283,5 @@ def _place(node: Any) -> tuple[str, int]:
 
 
 def _shown(file: str) -> str:
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+    path = Path(file + "")  # a name in an `include` is a SafeString, which no path can be made of
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

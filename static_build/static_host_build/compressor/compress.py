@@ -1,8 +1,8 @@
-"""django-compressor's step, where the project uses it: in offline mode its own command, in online mode ours.
+"""django-compressor's step, where the project uses it: the build renders the blocks, in offline mode as in online mode.
 
 Rule: it runs after the collection, in the collected directory, with the static host in its URLs; what it writes is
 named by its content, and its manifest is in order. Without this step the first page with a ``{% compress %}`` block
-would raise OfflineGenerationError, or name a file that is not in the tree.
+would raise OfflineGenerationError, or name a file that is not in the tree. The mode changes nothing in the tree.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import logging
 import posixpath
 import re
-import sys
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,12 +21,11 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 from django.core.cache import caches
 from django.core.files.storage import storages
-from django.core.management import CommandError
 
 from static_host.conf.settings import Settings
-from static_host.findings import named
 from static_host.project import compressor
 from static_host.project.overrides import overriding
+from static_host_build.compressor.no_request import offline_contexts
 from static_host_build.errors import BuildFailed
 from static_host_build.files import Files
 from static_host_build.references import Lines, find_references
@@ -37,17 +35,12 @@ log = logging.getLogger("static_host.build")
 
 NOTHING = r"(?!)"
 """A regular expression that finds nothing."""
-_EXTENSIONS = {".html", ".htm", ".djhtml", ".txt", ".xml", ".jinja", ".jinja2", ".j2"}
 _CACHE = "static-host"
 _REMEDY = (
     "The build renders each block once, without a request. Take what differs out of the block, or give it each of its "
     "values in COMPRESS_OFFLINE_CONTEXT; or set COMPRESS_ENABLED = False."
 )
 _REMEDY_FOR_CONTENT = "Correct what the block names, or take it out of the block; or set COMPRESS_ENABLED = False."
-_REMEDY_OFFLINE = (
-    "It renders templates without a request and without context processors: the names that a block needs can be given "
-    "in COMPRESS_OFFLINE_CONTEXT."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +57,7 @@ class Compressed:
 
 def is_run() -> bool:
     """Whether the project has the step at all."""
-    return compressor.is_offline(settings) or compressor.is_online(settings)
+    return compressor.is_active(settings)
 
 
 def compress(static_url: str, directory: Path, files: Files) -> Compressed:
@@ -79,7 +72,7 @@ def compress(static_url: str, directory: Path, files: Files) -> Compressed:
         return output()
     _point_at(static_url)
     with _settings_of_a_build(), _made() as urls:
-        manifest = _offline() if compressor.is_offline(settings) else _online()
+        manifest = _rendered()
     names = sorted({name for url in urls if (name := _name_of(url, ""))})
     _take(names, directory, files)
     made = output()
@@ -106,10 +99,10 @@ def report_dangling(made: Compressed, found: Collection[MissingReference], ours:
     report(dangling, names, is_fatal=ours.static_missing_references == "error")
 
 
-def _online() -> dict[str, str]:
+def _rendered() -> dict[str, str]:
     from static_host_build.compressor.blocks import Blocks
 
-    blocks = Blocks()
+    blocks = Blocks(offline_contexts())
     blocks.render()
     errors = [str(problem) for problem in blocks.problems if not problem.is_installed]
     for problem in blocks.problems:
@@ -117,53 +110,12 @@ def _online() -> dict[str, str]:
             log.warning("django-compressor: %s. This block is sent as it is written", problem)
     if errors:
         lines = "\n  ".join(["django-compressor cannot compress these blocks at a build:", *errors])
-        is_unknown = any(problem.is_unknown for problem in blocks.problems)
+        is_unknown = blocks.exceptions or any(problem.is_unknown for problem in blocks.problems)
         remedy = _REMEDY if is_unknown else _REMEDY_FOR_CONTENT
         raise BuildFailed(f"{lines}\n{remedy}") from next(iter(blocks.exceptions), None)
-    return blocks.manifest
-
-
-def _offline() -> dict[str, str]:
-    """Do what ``manage.py compress`` does, for Django's templates and for Jinja's."""
-    from compressor.exceptions import CompressorError, OfflineGenerationError
-    from compressor.management.commands.compress import Command
-
-    failed: list[str] = []
-
-    class Compress(Command):  # type: ignore[misc]
-        """Tells which templates raise an exception; the command itself says nothing of them."""
-
-        @staticmethod
-        def _compress_template(*arguments: Any) -> None:
-            try:
-                Command._compress_template(*arguments)
-            except Exception as error:
-                failed.append(f"{arguments[3].template_name}: {named(error)}")
-
-    manifest: dict[str, str] = {}
-    for engine in ("django", *(["jinja2"] if _has_jinja() else [])):
-        try:
-            manifest |= Compress().compress(engine, _EXTENSIONS, 0, False, sys.stdout)[0]
-        except (CommandError, CompressorError, OfflineGenerationError) as error:
-            if "No 'compress' template tags found" not in str(error) and "No templates found" not in str(error):
-                raise BuildFailed(f"django-compressor: {str(error).rstrip('.')}. {_REMEDY_OFFLINE}") from None
-    for each in sorted(failed):
-        log.warning("django-compressor: %s. A page with this template's blocks fails. %s", each, _REMEDY_OFFLINE)
-    if not manifest and not failed:
+    if compressor.is_offline(settings) and not (blocks.manifest or blocks.problems):
         log.warning("django-compressor is in offline mode, but no template has a {% compress %} block")
-    return manifest
-
-
-def _has_jinja() -> bool:
-    """Whether there is the environment that django-compressor would take."""
-    from django.template.utils import InvalidTemplateEngineError
-
-    from static_host_build.compressor.jinja_blocks import EXTENSION
-
-    try:
-        return EXTENSION in settings.COMPRESS_JINJA2_GET_ENVIRONMENT().extensions
-    except (InvalidTemplateEngineError, ImportError, AttributeError):
-        return False
+    return blocks.manifest
 
 
 @contextmanager

@@ -1,16 +1,34 @@
 """The ``{% compress %}`` blocks of Jinja's templates, where an environment has django-compressor's extension.
 
-Rule: a block is rendered by itself, with what its template sets, imports or defines at its top.
+Rule: a block is rendered with what its template sets, imports or defines at its top, and what is set around the block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
+
+from django.conf import settings
+from django.template import engines
+from django.template.utils import InvalidTemplateEngineError
 
 EXTENSION = "compressor.contrib.jinja2ext.CompressorExtension"
 Render = Callable[[dict[str, Any]], set[str]]
 """Renders a block with the names that are given, and returns those that it asked for in vain."""
+
+
+def jinja_environments() -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield those of the engines, each with its context processors, and COMPRESS_JINJA2_GET_ENVIRONMENT's."""
+    environments = {
+        id(engine.env): (engine.env, tuple(getattr(engine, "template_context_processors", ())))
+        for engine in engines.all()
+        if hasattr(engine, "env")
+    }
+    with suppress(InvalidTemplateEngineError, ImportError, AttributeError):
+        named_one = settings.COMPRESS_JINJA2_GET_ENVIRONMENT()
+        environments.setdefault(id(named_one), (named_one, ()))
+    yield from environments.values()
 
 
 def jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
@@ -25,37 +43,124 @@ def jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
             tree = environment.parse(source, name, file) if "compress" in source else nodes.Template([])
         except (TemplateError, UnicodeDecodeError):  # no template, or one that fails at a request, too
             continue
-        kinds = (nodes.Assign, nodes.Import, nodes.FromImport, nodes.Macro)
-        top = [node for node in tree.body if isinstance(node, kinds)]
+        found = [node for node in tree.body if isinstance(node, _definitions())]
+        top = [node for node in tree.body if isinstance(node, _definitions() + _assignments())]
         for block in tree.find_all(nodes.CallBlock):
             callee = getattr(block.call, "node", None)
             if isinstance(callee, nodes.ExtensionAttribute) and callee.identifier == EXTENSION:
-                yield file or name, block.lineno, _renderer(environment, nodes.Template([*top, block]), name)
+                bodies = [[*found, *_around(tree.body, block)], [*top, block], [block]]
+                trees = [nodes.Template(body) for body in bodies]
+                yield file or name, block.lineno, _renderer(environment, trees, name)
 
 
-def _renderer(environment: Any, tree: Any, name: str) -> Render:
-    from jinja2 import Template, Undefined
-    from jinja2.utils import missing as absent
+def _definitions() -> tuple[type, ...]:
+    from jinja2 import nodes
 
-    missing: set[str] = set()
+    return nodes.Import, nodes.FromImport, nodes.Macro
 
-    class Noting(Undefined):
-        """Notes a name that nobody has given."""
 
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            if self._undefined_obj is absent:
-                missing.add(str(self._undefined_name))
+def _assignments() -> tuple[type, ...]:
+    from jinja2 import nodes
 
-    noting = environment.overlay(undefined=Noting)
+    return nodes.Assign, nodes.AssignBlock
+
+
+def _around(body: list[Any], block: Any) -> list[Any]:
+    """Return the block within the loops and ``with`` around it, each after what is set before it."""
+    from jinja2 import nodes
+
+    for number, node in enumerate(body):
+        if node is block:
+            inner = [block]
+        elif any(each is block for each in node.find_all(nodes.CallBlock)):
+            lists = [part for _, part in node.iter_fields() if isinstance(part, list)]
+            inner = next(found for part in lists if (found := _around(part, block)))
+            if isinstance(node, nodes.For) and not _around(node.else_, block):
+                inner = [nodes.For(node.target, node.iter, inner, [], node.test, node.recursive, lineno=node.lineno)]
+            elif isinstance(node, nodes.With):
+                inner = [nodes.With(node.targets, node.values, inner, lineno=node.lineno)]
+        else:
+            continue
+        return [*(each for each in body[:number] if isinstance(each, _assignments())), *inner]
+    return []
+
+
+class _Block(dict[str, Any]):
+    """The context of a block while it is rendered: what it asks for in vain, and whether it came to be rendered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missing: set[str] = set()
+        self.is_inside = self.is_rendered = False
+
+    def render(self, caller: Callable[[], str]) -> None:
+        """Render what is in the block, where the extension takes it from."""
+        self.is_inside = self.is_rendered = True
+        try:
+            self["original_content"] = caller()
+        finally:
+            self.is_inside = False
+
+
+def _renderer(environment: Any, trees: list[Any], name: str) -> Render:
+    """Return what renders the first of the trees that gives the block all that it asks for."""
+    from jinja2 import Template
+
+    block = _Block()
+    noting = environment.overlay(undefined=_noting(block))
+    tag = noting.extensions[EXTENSION]  # the overlay's own
+
+    def compress(kind: str, mode: str, basename: str | None, caller: Any, forced: bool) -> Any:
+        block.render(caller)
+        return tag.render_compressed(block, kind, mode or "file", basename, forced=forced)
+
+    tag._compress = compress
 
     def render(given: dict[str, Any]) -> set[str]:
-        missing.clear()
-        try:
-            Template.from_code(noting, noting.compile(tree, name), {**environment.globals}).render(given)
-        except Exception:
-            if not missing:
-                raise
+        missing: set[str] = set()
+        errors: list[Exception] = []
+        for tree in trees:
+            block.missing.clear()
+            block.is_rendered = False
+            try:
+                Template.from_code(noting, noting.compile(tree, name), {**environment.globals}).render(given)
+            except Exception as error:
+                errors += [] if block.missing else [error]
+            else:
+                if block.is_rendered and not block.missing:
+                    return set()
+            missing = missing or set(block.missing)
+        if errors and not missing:
+            raise errors[0]
         return missing
 
     return render
+
+
+def _noting(block: _Block) -> type:
+    """Return Jinja's type of a name that nobody has given; it tells of its use in the block."""
+    from jinja2 import ChainableUndefined
+    from jinja2.utils import missing as absent
+
+    class Noting(ChainableUndefined):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._note()
+
+        def _note(self) -> None:
+            if block.is_inside and self._undefined_obj is absent:
+                block.missing.add(str(self._undefined_name))
+
+        def __str__(self) -> str:
+            self._note()
+            return super().__str__()
+
+        def __iter__(self) -> Iterator[Any]:
+            self._note()
+            return super().__iter__()
+
+        def __bool__(self) -> bool:
+            self._note()
+            return super().__bool__()
+
+    return Noting

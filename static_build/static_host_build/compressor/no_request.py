@@ -6,19 +6,27 @@ Rule: a build has no request and no database. What would ask for either raises `
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from django.conf import settings
+from django.core.files.storage import storages
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.template.context import BaseContext
 from django.utils import translation
 
+from static_host_build.errors import BuildFailed
+
+_NAME = re.compile(r"[^\s\"'<>()?#]+")
 _LARGEST = 1 << 20  # bytes; what is larger was not written as a template
 _WORDS = ("compress", "extends", "include")
+_REMEDY = "Set it to a dict, to a list of dicts, or to the dotted path of a function that returns them."
 
 
 class NotAtABuild(Exception):
@@ -35,7 +43,7 @@ class _NoRequest:
         raise NotAtABuild("it asks for the request")
 
 
-def values_of(processors: tuple[Any, ...]) -> Callable[[], list[dict[str, Any]]]:
+def values_of(processors: tuple[Any, ...], contexts: list[dict[str, Any]]) -> Callable[[], list[dict[str, Any]]]:
     """Return what gives the names that every template has, in the language of the moment: one dict for each context."""
 
     @cache
@@ -44,18 +52,40 @@ def values_of(processors: tuple[Any, ...]) -> Callable[[], list[dict[str, Any]]]
         for processor in processors:
             with suppress(Exception):  # it needs a request, or the database
                 common.update(processor(_NoRequest()))
-        return [{**common, **given} for given in _contexts()]
+        return [{**common, **given} for given in contexts]
 
     return lambda: values(translation.get_language())
 
 
-def _contexts() -> list[dict[str, Any]]:
-    """Return the contexts of COMPRESS_OFFLINE_CONTEXT: one, several, or the name of a function that returns them."""
+def offline_contexts() -> list[dict[str, Any]]:
+    """Return the contexts of COMPRESS_OFFLINE_CONTEXT: one, several, or those of a function. Raises BuildFailed.
+
+    A function of the project may ask the database.
+    """
     given: Any = settings.COMPRESS_OFFLINE_CONTEXT
     if isinstance(given, str):
-        module, _, function = given.rpartition(".")
-        given = getattr(import_module(module), function)()
-    return [dict(given)] if isinstance(given, Mapping) else list(given)
+        given = _function(given)()
+    several: Iterable[Any] = [given] if isinstance(given, Mapping | BaseContext) else given
+    try:
+        return [dict(one.flatten() if isinstance(one, BaseContext) else one) for one in several] or [{}]
+    except (TypeError, ValueError) as error:
+        message = f"COMPRESS_OFFLINE_CONTEXT = {settings.COMPRESS_OFFLINE_CONTEXT!r} gives no dicts: {error}. {_REMEDY}"
+        raise BuildFailed(message) from None
+
+
+def _function(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    reason = "it is no dotted path"
+    try:
+        function = getattr(import_module(module), name, None) if module else None
+        reason = f"{module} has no function {name}" if module else reason
+    except ModuleNotFoundError as error:
+        if not f"{module}.".startswith(f"{error.name}."):
+            raise
+        function, reason = None, str(error)
+    if not callable(function):
+        raise BuildFailed(f"COMPRESS_OFFLINE_CONTEXT = {path!r}: {reason}. {_REMEDY}")
+    return function
 
 
 def languages() -> list[str | None]:
@@ -71,7 +101,7 @@ def template_names(engine: Any) -> list[str]:
     for loader in _loaders(engine.template_loaders):
         for name, text in getattr(loader, "templates_dict", {}).items():
             texts.setdefault(name, text)
-        for folder in map(Path, loader.get_dirs() if hasattr(loader, "get_dirs") else ()):
+        for folder in map(Path, filter(None, _folders(loader))):
             for name in _files(folder):
                 texts.setdefault(name, _text(folder / name))
     if not any("compress" in text for text in texts.values()):
@@ -82,6 +112,15 @@ def template_names(engine: Any) -> list[str]:
 def _loaders(loaders: Any) -> Iterator[Any]:
     for loader in loaders:
         yield from _loaders(loader.loaders) if hasattr(loader, "loaders") else (loader,)
+
+
+def _folders(loader: Any) -> Iterator[str]:
+    """Yield where a loader has its templates: its sources for no name, where it has no list of directories."""
+    if hasattr(loader, "get_dirs"):
+        yield from map(str, loader.get_dirs())
+        return
+    with suppress(Exception):
+        yield from (str(origin.name) for origin in loader.get_template_sources(""))
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -97,6 +136,17 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def with_plain_names(content: str) -> str:
+    """Return a block with static files' names as they are written: as the project's own storage may give them."""
+    names = {hashed: name for name, hashed in getattr(storages["staticfiles"], "hashed_files", {}).items()}
+    first, *parts = content.split(str(settings.STATIC_URL))
+    for number, part in enumerate(parts):
+        found = _NAME.match(part)
+        if found and (name := names.get(unquote(found[0]))):
+            parts[number] = quote(name) + part[found.end() :]
+    return str(settings.STATIC_URL).join([first, *parts])
 
 
 @contextmanager
