@@ -142,6 +142,32 @@ def test_without_a_contradiction_an_exception_is_what_it_was(project: Path, site
     assert result.stderr.startswith("Traceback (most recent call last):")
 
 
+@pytest.mark.parametrize(
+    ("name", "code", "raised"),
+    [
+        ("websockets", "", "cannot import name '__version__' from 'websockets'"),
+        ("uvicorn", "1 / 0\n", "ZeroDivisionError: division by zero"),
+        ("uvicorn", "import a b\n", "invalid syntax"),
+        ("uvicorn", "__version__ = '0.54.0'\n", "uvicorn"),
+        ("starlette", "raise ImportError('libz.so.9: cannot open shared object file')\n", "libz.so.9: cannot open"),
+    ],
+)
+def test_check_names_a_package_that_fits_and_cannot_be_imported(
+    project: Path, site: Path, name: str, code: str, raised: str
+) -> None:
+    version = {"websockets": "17.0", "uvicorn": "0.54.9", "starlette": "1.99"}[name]
+    install(site, name, version, module=name)
+    (site / name / "__init__.py").write_text(code)
+    result = run("static-host", "check", "--json", cwd=project, PYTHONPATH=str(site), **SETTINGS)
+    (finding,) = json.loads(result.stdout)["findings"]
+    assert (result.returncode, finding["level"], finding["check"]) == (1, "error", "packages")
+    assert finding["found"].startswith(f"{name} {version} is installed, but cannot be imported (")
+    assert raised in finding["found"]
+    assert finding["remedy"] == f"Install it anew: pip install --force-reinstall '{name}=={version}'."
+    assert result.stderr.startswith(f"static-host: {finding['found']}")
+    assert "Traceback (most recent call last):" in result.stderr
+
+
 def test_a_project_s_exception_is_not_laid_to_a_package(project: Path, site: Path) -> None:
     install(site, "whitenoise", "6.9.0")
     (project / "mysite/urls.py").write_text("import not_installed\n")

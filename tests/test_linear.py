@@ -20,7 +20,7 @@ from static_host.http import fast_path, limits
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.object_store import candidate_names, disk_cache
-from static_host.origin import conditional, index_validation, negotiation, request_head
+from static_host.origin import conditional, escapes, index_validation, negotiation, request_head
 from static_host.origin.index import Representation, Resource, dumps, loads
 from static_host.origin.response_cache import Memo
 from static_host.project.storage import candidates
@@ -88,6 +88,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.conditional._RANGE": repeated_bytes(
         validators("range"), "bytes={0}", "bytes={0-}", "bytes={0-0,}", "bytes={,}", "bytes={-1,}", "bytes=0-{9}x"
     ),
+    "static_host.origin.escapes._ESCAPE": repeated_bytes(escapes.unescaped, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
     "static_host.origin.request_head.fields": repeated_bytes(request_head.fields, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
     "static_host.origin.request_head._LINE": repeated_bytes(request_head._LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
     "static_host.origin.request_head._HOST": repeated_bytes(request_head._HOST.fullmatch, "a", "a:{1}x", "{ }a", "a{ }x", "[{:}", "[{:}]x"),

@@ -7,8 +7,8 @@ inside the Django project is its whole traceback, cause last. Each kind of endin
 code  meaning
 ====  ==============================================================================================================
 0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
-1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error, or
-      standard output could not be written (a reader that has gone is no error)
+1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error,
+      standard output could not be written (a reader that has gone is no error), or Ctrl-C ended the command
 2     a setting, an option or a command is wrong (or a package that is installed does not fit)
 3     the static tree is missing, damaged or unreadable
 4     the address cannot be listened on
@@ -20,10 +20,7 @@ code  meaning
 
 from __future__ import annotations
 
-import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 
 
 class Stop(Exception):
@@ -41,35 +38,6 @@ class AddressTaken(Stop):
     """The address cannot be listened on."""
 
     exit_code = 4
-
-
-def show(stop: Stop) -> None:
-    """Print what the operator should read, on standard error."""
-    print(explained(stop), file=sys.stderr, flush=True)
-
-
-@contextmanager
-def reported(tell: Callable[[Stop], None] = show) -> Iterator[None]:
-    """Turn a `Stop` into its message, by default on standard error, and its exit code (raises SystemExit).
-
-    An exception of this program becomes one, too, where the packages that are installed are to blame.
-    """
-    try:
-        yield
-    except Exception as error:
-        stop = error if isinstance(error, Stop) else _blamed(error)
-        if stop is None:
-            raise
-        tell(stop)
-        raise SystemExit(stop.exit_code) from None
-
-
-def _blamed(error: Exception) -> Stop | None:
-    with suppress(ImportError):  # it takes a package, too
-        from static_host.installed_packages import blamed
-
-        return blamed(error)
-    return None
 
 
 def message_of(stop: Stop) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
-from traceback import format_exception_only
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from pathlib import Path
+from traceback import format_exception_only, walk_tb
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
@@ -19,6 +20,7 @@ from packaging.version import InvalidVersion, Version
 from static_host.errors import Stop
 
 NAME = "django-static-host"
+_OURS = ("app", "static_build")
 _OF_VERSIONS = (ImportError, AttributeError, TypeError)
 """What a package of another version raises: the traceback would tell no more."""
 
@@ -54,6 +56,34 @@ def blamed(error: Exception) -> PackagesWrong | None:
     wrong.remedy = remedy(found)
     wrong.__cause__ = None if isinstance(error, _OF_VERSIONS) else error
     return wrong
+
+
+def broken(error: Exception) -> PackagesWrong | None:
+    """Return what to say of an exception while packages were imported, if one of those is to blame for it."""
+    owners = packages_distributions()
+    for module in _modules(error):
+        top = module.partition(".")[0]
+        if top in _OURS:
+            return None
+        if top in owners:
+            name = owners[top][0]
+            what = format_exception_only(error)[-1].strip()
+            wrong = PackagesWrong(f"{name} {_version(name)} is installed, but cannot be imported ({what}).")
+            wrong.remedy = f"Install it anew: pip install --force-reinstall '{name}=={_version(name)}'."
+            wrong.__cause__ = error
+            return wrong
+    return None
+
+
+def _modules(error: Exception) -> Iterator[str]:
+    """Give the names of the modules that an exception is about, the likeliest first: what it names, then its frames."""
+    told = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", None)
+    if told:
+        yield told
+    if isinstance(error, SyntaxError):
+        yield from reversed(Path(error.filename or "").with_suffix("").parts)
+    for frame, _ in reversed(list(walk_tb(error.__traceback__))):
+        yield frame.f_globals.get("__name__", "")
 
 
 def remedy(found: Iterable[Contradiction]) -> str:

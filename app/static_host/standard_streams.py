@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from static_host.errors import Stop, reported
+from static_host.errors import Stop
+from static_host.telemetry import log_configuration
+from static_host.telemetry.log_configuration import reported
 
 
 class OutputUnwritten(Stop):
@@ -61,6 +63,7 @@ def prepared() -> Iterator[None]:
     output = _Output(1, "w", closefd=False)
     sys.stdout = _stream(output, sys.stdout)
     sys.stderr = _stream(_Output(2, "w", closefd=False), sys.stderr)
+    log_configuration.use(log_configuration.log_format())
     with reported():
         _refuse_to_work_nowhere()
     try:

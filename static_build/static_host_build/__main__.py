@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from static_host.standard_streams import prepared
-from static_host_build.cli import build
+import sys
+
+from static_host.cli.main import run
 
 if __name__ == "__main__":
-    with prepared():
-        build(prog_name="static-host build")
+    sys.argv.insert(1, "build")
+    run()

@@ -31,7 +31,7 @@ from static_host_build.dictionary import deltas, patterns
 from static_host_build.encode import resources
 from static_host_build.encode.encoder import decoded
 from static_host_build.encode.resources import Content, Facts, Made
-from static_host_build.encode.svgz import NO_GZIP, is_svgz, unfold_beside
+from static_host_build.encode.svgz import is_svgz, unfold_beside, why_not
 from static_host_build.errors import BuildFailed
 
 MANIFEST = "staticfiles.json"
@@ -74,7 +74,7 @@ def _adopted(root: Path, settings: Settings) -> Made:
     aside |= {name + UNFOLDED for name, has in unfolded.items() if has}
     names = [name for name in found if name not in aside]
     contents, strange = _contents(root, names)
-    warnings = [*strange, *(NO_GZIP % name for name, has in unfolded.items() if not has)]
+    warnings = [*strange, *(why_not(name, (root / name).read_bytes()) for name, has in unfolded.items() if not has)]
     made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
     for name, has in unfolded.items():
         made.resources[name] = replace(
@@ -116,7 +116,7 @@ def _examined(root: Path, name: str, identity: str) -> tuple[Facts, list[str]]:
         if coding == "identity" or not sibling.is_file():
             continue
         body = sibling.read_bytes()
-        data = decoded(coding, body)
+        data = decoded(coding, body, path.stat().st_size)
         if data is None or digest(data) != identity:
             strangers.append(name + suffix)
         elif len(body) < len(data):

@@ -16,9 +16,8 @@ import click
 from static_host.conf.misspelled import read_settings
 from static_host.conf.settings import Settings, SettingsWrong
 from static_host.conf.validators import shown, sources
-from static_host.errors import reported
 from static_host.standard_streams import nothing_printed
-from static_host.telemetry import log_configuration
+from static_host.telemetry.log_configuration import reported
 
 if TYPE_CHECKING:
     from static_host_build.build_result import Built
@@ -102,7 +101,6 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
                            carried deltas whose dictionary is in the tree no
                            longer), bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
-    log_configuration.use("text")
     with reported():
         from static_host_build.pipeline import build as run
         from static_host_build.report import build_report, progress
@@ -210,7 +208,6 @@ def index_command(directory: Path) -> None:
     decoded form is written (.svgz.identity), for clients that do not accept gzip. Files that change later need a new
     index.
     """  # noqa: D301 - click asks for the backspace itself
-    log_configuration.use("text")
     with reported():
         from static_host_build.adopt import adopt
 

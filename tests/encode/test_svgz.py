@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import sys
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +14,15 @@ import brotli
 import httpx
 import pytest
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 from static_host.origin.index import loads
+from static_host_build.encode.encoder import decoded
 from tests.support.builds import Build
-from tests.support.processes import Running, run, serving
+from tests.support.processes import SCRIPTS, Running, run, serving
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><title>logo</title>' + b'<path d="M0 0h9v9H0z"/>' * 40 + b"</svg>"
 SVGZ = gzip.compress(SVG, 9, mtime=1_000_000_000)
@@ -92,6 +101,49 @@ def test_what_is_no_gzip_is_left_as_it_is_with_a_warning(build: Build, project: 
     assert (project / "staticfiles/img/Logo.SVGZ").read_bytes() == broken
     index = loads((project / "staticfiles/static-host.index").read_bytes())
     assert index["img/Logo.SVGZ"].media_type == "image/svg+xml"
+
+
+@pytest.fixture(scope="module")
+def bomb() -> bytes:
+    """1 GB of zeros in 1 MB of gzip."""
+    compressor = zlib.compressobj(9, wbits=31)
+    zeros = bytes(1 << 20)
+    return b"".join([*(compressor.compress(zeros) for _ in range(1024)), compressor.flush()])
+
+
+MEASURED = (
+    "import resource, subprocess, sys; code = subprocess.run(sys.argv[1:]).returncode; "
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, code)"
+)
+"""Runs a command, and prints how many KiB of memory it took, and its exit code."""
+
+
+@pytest.mark.parametrize("command", ["build", "index dist"])
+def test_a_bomb_takes_no_memory_and_is_named_with_its_remedy(project: Path, bomb: bytes, command: str) -> None:
+    (project / "mysite/static/bomb.svgz").write_bytes(bomb)
+    (project / "dist").mkdir()
+    (project / "dist/bomb.svgz").write_bytes(bomb)
+    arguments = (str(SCRIPTS / "static-host"), *command.split())
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CODINGS": "gzip"}
+    result = run("python", "-c", MEASURED, *arguments, cwd=project, **variables)
+    memory, code = map(int, result.stdout.splitlines()[-1].split())
+    assert code == 0, result.stderr
+    assert memory < 512 << 10
+    assert (
+        f"bomb.svgz ({len(bomb):,} bytes) decodes to more than 64 MiB, which no browser draws; it is served as it is. "
+        "Simplify the drawing or remove the file\n"
+    ) in result.stderr
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_nothing_is_decoded_beyond_what_is_asked_for(coding: str) -> None:
+    encode: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}
+    body = encode[coding](b"a" * 100_000)
+    assert decoded(coding, body, 100_000) == b"a" * 100_000
+    assert decoded(coding, body, 99_999) is None
+    assert decoded(coding, body[:-1], 100_000) is None
+    assert decoded(coding, body + b"more", 100_000) is None
+    assert decoded(coding, encode[coding](b""), 0) == b""
 
 
 def test_two_builds_of_one_file_are_the_same(build: Build, svgz: Path, tmp_path: Path) -> None:

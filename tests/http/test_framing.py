@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ def echo(request, rest=""):
         "method": request.method, "body": request.body.decode(), "path": request.path, "cookies": request.COOKIES,
         "host": request.get_host(), "secure": request.is_secure(),
         "x": {name: value for name, value in request.headers.items() if name.startswith("X-A")},
+        "query": request.META["QUERY_STRING"],
     })
 
 def stream(request, code):
@@ -152,6 +154,22 @@ def test_white_space_behind_a_value_is_none_of_it(server: Running) -> None:
     answer = answers(server, b"GET /echo/ HTTP/1.1\r\nHost: localhost \t\r\nX-A:  a b \t \r\n\r\n" + NEXT)
     assert b'"host": "localhost"' in answer
     assert b'"x": {"X-A": "a b"}' in answer
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("a%20b%2525%3f%23", "a b%25?#"),
+        ("caf%C3%A9/%e6%97%a5", "caf\u00e9/\u65e5"),
+        ("%zz%4", "%zz%4"),
+        ("%" * 60_000,) * 2,
+    ],
+    ids=["escapes", "Unicode", "no escapes", "60,000 signs"],
+)
+def test_a_path_is_unescaped_once_and_its_query_never(server: Running, raw: str, path: str) -> None:
+    request = f"GET /echo/{raw}?a=%41&%% HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    told = json.loads(answers(server, request.encode()).partition(b"\r\n\r\n")[2])
+    assert (told["path"], told["query"]) == (f"/echo/{path}", "a=%41&%%")
 
 
 def test_several_cookie_lines_and_a_path_in_latin_1_are_the_same_through_both_interfaces(server: Running) -> None:

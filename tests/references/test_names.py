@@ -109,6 +109,51 @@ def test_a_query_and_a_fragment_behind_a_name_stay_behind_it(build: Build, proje
         assert "is not in the manifest" not in running.output
 
 
+ENDS = {
+    "a#b.txt?v=1": ("a#b.txt", "?v=1"),
+    "a#b.txt#x": ("a#b.txt", "#x"),
+    "a#b.txt": ("a#b.txt", ""),
+    "q?v=1#x.txt?w#y": ("q?v=1#x.txt", "?w#y"),
+    "a.eot?#iefix": ("a.eot", "?#iefix"),
+    "b.eot?#iefix": ("b.eot?", "#iefix"),
+    "a%20b.txt?v=1": ("a b.txt", "?v=1"),
+    "a%23b%20c.txt?v": ("a#b c.txt", "?v"),
+    "100%.txt?v#%": ("100%.txt", "?v#%"),
+}
+"""What a tag names → the file, and what follows it."""
+
+
+@pytest.fixture
+def ends(project: Path) -> Path:
+    """The project "plain" with files that hold their own names, and a page with a line for each of `ENDS`."""
+    for name in {name for name, _ in ENDS.values()}:
+        (project / "mysite/static" / name).write_text(name)
+    tags = "\n".join("{% static '" + name + "' %}" for name in ENDS)
+    (project / "mysite/templates/page.html").write_text("{% load static %}" + tags)
+    return project
+
+
+def test_a_name_ends_as_late_as_there_is_such_a_file(build: Build, ends: Path) -> None:
+    result = build()
+    assert (result.returncode, result.stderr) == (0, "")
+    with serving(cwd=ends, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        urls = httpx.get(running.url).text.splitlines()
+        for url, (name, rest) in zip(urls, ENDS.values(), strict=True):
+            assert url.endswith(rest)
+            answer = httpx.get(urljoin(running.url, url))
+            assert (answer.text, "immutable" in answer.headers["cache-control"]) == (name, True)
+        assert "is not in the manifest" not in running.output
+
+
+def test_while_developing_it_ends_there_too(ends: Path) -> None:
+    ready = r"ready on (http://[^\s,]+), development: "
+    with serving("static-host", "dev", cwd=ends, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+        urls = httpx.get(running.url).text.splitlines()
+        assert [httpx.get(urljoin(running.url, url)).text for url in urls] == [name for name, _ in ENDS.values()]
+        assert httpx.get(f"{running.url}/static/gone.css%3Fv=1").status_code == 404
+        assert httpx.get(f"{running.url}/static/%252e%252e/settings.py").status_code == 404
+
+
 def test_the_manifest_has_the_names_as_they_are(build: Build, strange: Path) -> None:
     assert build().returncode == 0
     document = json.loads((strange / "staticfiles/staticfiles.json").read_text())

@@ -460,6 +460,7 @@ PATHS = [
     _missing("/static/%zz"),
     _missing("/static/" + "a" * 20_000),
     _missing("/static/" + "%41" * 5_000),
+    _missing("/static/" + "%" * 20_000),
     _missing("/static/" + "../" * 3_000),
     _missing("/static/site.css.br"),
     _missing("/static/site.css.gz"),

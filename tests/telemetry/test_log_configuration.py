@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -47,6 +48,7 @@ class Leftover:
 
 def leaves(request):
     Leftover()
+    logging.getLogger("shop").warning("%d of them", "many")
     logging.error("a root without %s", "handlers")  # gives it one
     return HttpResponse("left")
 
@@ -121,6 +123,8 @@ def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> 
     assert by_message["a root without handlers"]["logger"] == "root"
     (leftover,) = (record for record in said if record["message"].startswith("Exception ignored in: "))
     assert leftover["exception"].endswith("RuntimeError: while it was left")
+    (unwritten,) = (record for record in said if record["message"].startswith("a record of shop cannot be written: "))
+    assert "TypeError: " in unwritten["exception"]
     (warning,) = (record for record in said if record["logger"] == "static_host.warnings")
     assert warning["message"].endswith("UserWarning: a warning of the project's")
     (crash,) = (record for record in said if record["level"] == "critical")
@@ -196,6 +200,96 @@ def test_an_asgi_project_that_does_not_start_is_told_of_in_objects(project: Path
         assert any("RuntimeError: no broker" in record.get("exception", record["message"]) for record in said)
 
 
+WRONG = {
+    "": "Usage: ",
+    "nope": "No such command 'nope'.\nUsage: static-host [OPTIONS]",
+    "--nope": "No such option '--nope'.",
+    "serve --nope": "No such option '--nope'.\nUsage: static-host serve [OPTIONS]",
+    "serve more": "Got unexpected extra argument (more)\n",
+    "verify": "Missing argument 'URL'.\nUsage: static-host verify [OPTIONS] URL",
+    "verify https://example.com --most few": "Invalid value for '--most': 'few' is not ",
+    "publish --renew -1": "Invalid value for '--renew': -1 is not ",
+    "index nowhere": "Invalid value for 'DIR': Directory 'nowhere' does not exist.",
+    "build --report": "Option '--report' requires an argument.",
+    "build --previous s3://a:b@c": "--previous s3://",
+    "dev --nope": "No such option '--nope'.",
+    "releases": "there is no static tree at ",
+}
+"""What a user may get wrong → how the message begins."""
+
+
+@pytest.mark.parametrize("arguments", WRONG)
+def test_a_command_that_is_wrong_is_one_object(tmp_path: Path, arguments: str) -> None:
+    for beginning in (["static-host"], ["python", "-m", "app"]):
+        result = run(*beginning, *arguments.split(), cwd=tmp_path, LOG_FORMAT="JSON")
+        assert (result.returncode, result.stdout) == (3 if arguments == "releases" else 2, "")
+        (record,) = records(result.stderr.splitlines())
+        assert (record["level"], record["logger"]) == ("error", "static_host")
+        assert record["message"].startswith(WRONG[arguments])
+
+
+def test_the_build_s_own_module_tells_of_a_wrong_option_in_an_object_too(tmp_path: Path) -> None:
+    result = run("python", "-m", "static_build", "--nope", cwd=tmp_path, LOG_FORMAT="json")
+    (record,) = records(result.stderr.splitlines())
+    assert record["message"].startswith("No such option '--nope'.\nUsage: static-host build [OPTIONS]")
+    text = run("python", "-m", "static_build", "--nope", cwd=tmp_path)
+    assert text.stderr.startswith("Usage: static-host build [OPTIONS]\nTry ")
+
+
+def test_a_build_logs_objects_and_prints_its_result(project: Path, tmp_path: Path, cache: Path) -> None:
+    shutil.copytree(project / "mysite", tmp_path / "mysite")
+    (tmp_path / "mysite/static/more.css").write_text("a { b: url(gone.png) }")
+    variables = {**JSON, "DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_MISSING_REFERENCES": "warn"}
+    result = run("static-host", "build", cwd=tmp_path, **variables)
+    assert result.returncode == 0
+    (record,) = records(result.stderr.splitlines())
+    assert (record["level"], record["logger"]) == ("warning", "static_host.build")
+    assert "gone.png" in record["message"]
+    assert result.stdout.startswith("static-host: 18 static resources in ")
+
+
+def test_ctrl_c_is_one_object(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    variables = {"DJANGO_SETTINGS_MODULE": "slow", "LOG_FORMAT": "json"}
+    with serving("static-host", "build", cwd=tmp_path, ready="loading", **variables) as running:
+        assert running.stop(signal.SIGINT) == 1
+        running.wait_for("interrupted")
+        assert running.lines.pop(0) == "loading\n"
+        (record,) = records(running.lines)
+    assert record["message"] == "interrupted: the command did not end its work."
+
+
+def test_what_check_writes_beside_its_table_is_objects(project: Path) -> None:
+    (project / "checked.py").write_text(
+        "from mysite.settings import *\nfrom django.core.checks import register\n"
+        "@register\ndef broken(**_):\n    raise RuntimeError('in a check')\n"
+    )
+    result = run("static-host", "check", cwd=project, **{**JSON, "DJANGO_SETTINGS_MODULE": "checked"})
+    assert result.returncode == 1
+    (record,) = records(result.stderr.splitlines())
+    assert record["message"].startswith("the check checked.broken raised an exception:")
+    assert record["exception"].endswith("RuntimeError: in a check")
+
+
+def test_while_developing_every_line_is_one_object(project: Path) -> None:
+    (project / "warned.py").write_text(
+        "from mysite.settings import *\nfrom django.core.checks import Warning, register\n"
+        "register(lambda **_: [Warning('an own check', id='own.W001')])\n"
+    )
+    variables = {**JSON, "DJANGO_SETTINGS_MODULE": "warned"}
+    with serving("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+)", **variables) as running:
+        assert httpx.get(f"{running.url}/fails/").status_code == 500
+        running.wait_for("GET /fails/")
+        (project / "warned.py").write_text("raise RuntimeError('in the settings')\n")
+        running.wait_for("loading the project again")
+        running.wait_for("in the settings")
+        assert running.stop(signal.SIGINT) == 0
+        running.wait_for('"stopped"')
+        said = records(running.lines)
+    assert any("own.W001" in record["message"] for record in said)
+    assert any(record.get("exception", "").endswith("RuntimeError: in the settings") for record in said)
+
+
 def test_the_format_counts_wherever_it_is_set_and_whatever_else_is_wrong(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("LOG_FORMAT=json\nPORT=x\nWEB_CONCURRENCY=0\n")
     result = run("static-host", "serve", cwd=tmp_path)
@@ -212,6 +306,9 @@ def test_a_format_that_is_none_is_told_of_as_text(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert "  LOG_FORMAT='yaml': Expected: text or json." in result.stderr
     assert result.stderr.startswith("static-host: ")
+    for value in ("jsonl", "JSON lines"):
+        (record,) = records(run("static-host", "serve", cwd=tmp_path, LOG_FORMAT=value).stderr.splitlines())
+        assert record["message"].endswith(f"  LOG_FORMAT={value!r}: Expected: text or json.")
 
 
 def test_text_is_as_it_was(project: Path) -> None:

@@ -6,9 +6,7 @@ none is waited for longer than `SECONDS`: one that does not answer is no error.
 
 from __future__ import annotations
 
-import sys
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +14,8 @@ from threading import Thread
 from typing import Any
 
 from static_host.findings import Finding, listed, named
-from static_host.project.project import Project
+from static_host.project.project import Project, ProjectBroken
+from static_host.telemetry.log_configuration import tell
 
 SECONDS = 3.0
 _DEFAULT = "default"
@@ -32,7 +31,9 @@ def migrations(project: Project) -> Iterator[Finding]:
         if not MigrationLoader(None).disk_migrations:
             return
     except (Exception, SystemExit) as error:
-        print(f"static-host: the migrations cannot be loaded:\n\n{traceback.format_exc()}", file=sys.stderr)
+        stop = ProjectBroken("the migrations cannot be loaded:")
+        stop.__cause__ = error
+        tell(stop)
         found = f"the project's migrations cannot be loaded: {named(error)}"
         yield Finding("warning", "migrations", found, "Correct them: standard error has the whole traceback.")
         return

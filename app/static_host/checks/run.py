@@ -6,7 +6,6 @@ Rule: whatever goes wrong is a finding, even that the program itself cannot be l
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import sys
 from contextlib import nullcontext
@@ -15,13 +14,14 @@ import click
 
 from static_host.errors import Stop
 from static_host.findings import Finding, document, is_ok, table
-from static_host.installed_packages import blamed
+from static_host.installed_packages import blamed, broken
 from static_host.standard_streams import nothing_printed
+from static_host.telemetry import log_configuration
 
 
 def check(as_json: bool = False) -> int:
     """Print what was found, and return the exit code. A traceback goes to standard error."""
-    logging.getLogger("static_host").addHandler(logging.NullHandler())  # what it would say is among the findings
+    log_configuration.mute()  # what it would say is among the findings
     with nothing_printed() if as_json else nullcontext():
         findings, code = examined()
     if as_json:
@@ -38,9 +38,13 @@ def examined() -> tuple[list[Finding], int]:
         from static_host.server import serve  # noqa: F401 - what `serve` imports
     except Exception as error:
         wrong = blamed(error)
+        if wrong is not None:
+            return [Finding("error", "packages", str(wrong), wrong.remedy)], wrong.exit_code
+        wrong = broken(error)
         if wrong is None:
             raise
-        return [Finding("error", "packages", str(wrong), wrong.remedy)], wrong.exit_code
+        log_configuration.tell(wrong)
+        return [Finding("error", "packages", str(wrong), wrong.remedy)], 1  # as `serve` would exit
     findings: list[Finding] = []
     try:
         for finding in examination():

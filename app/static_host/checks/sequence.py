@@ -9,7 +9,6 @@ only serves can do without.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import entry_points
@@ -22,13 +21,14 @@ from static_host.checks.migrations import migrations
 from static_host.conf.misspelled import misspelt
 from static_host.conf.settings import Settings, SettingsWrong
 from static_host.conf.validators import STORE_SCHEMES
-from static_host.errors import Stop, explained
+from static_host.errors import Stop
 from static_host.findings import Finding, is_ok, named
 from static_host.installed_packages import contradictions, remedy
 from static_host.origin.index import Index
 from static_host.origin.tree import TreeDamaged, TreeUnusable, load
 from static_host.project.project import DJANGO_STORAGE, FORGOTTEN, Project, configured
 from static_host.project.project import explained as explaining
+from static_host.telemetry.log_configuration import tell
 
 ELSEWHERE = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own."
 
@@ -181,7 +181,7 @@ def _of_files(root: Path) -> Iterator[Finding]:
 def stopped(stop: Stop) -> Finding:
     """Return what ended the examination as a finding: nothing of the message is left out."""
     if stop.__cause__:
-        print(explained(stop), file=sys.stderr, flush=True)
+        tell(stop)
         found = f"{stop} {named(stop.__cause__)}"
         remedy = stop.remedy.rstrip(".") or "Correct the project"
         return Finding("error", "project", found, f"{remedy}: standard error has the whole traceback.")

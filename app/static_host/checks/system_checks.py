@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import logging
 import sys
-import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import StringIO
 from typing import Any
 
 from static_host.errors import Stop
 from static_host.findings import Finding, Level, named
 from static_host.project.overrides import overrides
+from static_host.telemetry import log_configuration
 
 log = logging.getLogger("static_host")
 
@@ -35,7 +37,8 @@ def refuse_errors(name: str) -> None:
     silenced = settings.SILENCED_SYSTEM_CHECKS
     settings.SILENCED_SYSTEM_CHECKS = [*silenced, "staticfiles.E002"]  # nothing lies in the static root here
     try:
-        BaseCommand().check()
+        with _printed() as output:
+            BaseCommand(stderr=output).check()
     except SystemCheckError as errors:
         raise ChecksFailed(f"Django's system checks find errors in {name}:\n{errors}") from None
     except (Exception, SystemExit):
@@ -51,11 +54,24 @@ def tell_of_migrations() -> None:
     from django.db import connections
 
     try:
-        BaseCommand(stdout=sys.stderr).check_migrations()
+        with _printed() as output:
+            BaseCommand(stdout=output).check_migrations()
     except (Exception, SystemExit) as error:
         log.warning("whether all migrations are applied could not be found out: %s", named(error))
     finally:
         connections.close_all()
+
+
+@contextmanager
+def _printed() -> Iterator[Any]:
+    """Give the stream on which Django prints what it finds: standard error, or a record where they are JSON."""
+    if not log_configuration.is_json():
+        yield sys.stderr
+        return
+    output = StringIO()
+    yield output
+    if output.getvalue().strip():
+        log.warning("%s", output.getvalue())
 
 
 def findings() -> Iterator[Finding]:
@@ -80,8 +96,9 @@ def _of_check(check: Callable[..., Any]) -> list[Finding]:
         remedy = "Register it with Tags.database, and it is left out here."
         return [Finding("warning", "django", f"the check {name} asks a database: {named(error)}", remedy)]
     except (Exception, SystemExit) as error:
-        lines = (f"static-host: the check {name} raised an exception:", *overrides(), "", traceback.format_exc())
-        print("\n".join(lines), file=sys.stderr)
+        stop = ChecksFailed(f"the check {name} raised an exception:")
+        stop.notes, stop.__cause__ = tuple(overrides()), error
+        log_configuration.tell(stop)
         remedy = "Correct it: standard error has the whole traceback."
         return [Finding("error", "django", f"the check {name} raised {named(error)}", remedy)]
 

@@ -6,15 +6,42 @@ import signal
 from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
+from typing import Any
 
 import click
 
-from static_host.errors import reported
+from static_host.errors import Stop
 from static_host.standard_streams import prepared
+from static_host.telemetry import log_configuration
+from static_host.telemetry.log_configuration import reported
+
+
+class CommandLineWrong(Stop):
+    """There is no such command or option, or one is missing, or has a value that it cannot have."""
+
+    exit_code = 2
+
+    def __init__(self, error: click.ClickException) -> None:
+        super().__init__(error.format_message())
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        self.notes = (context.get_usage(), f"`{context.command_path} --help` tells more.") if context else ()
+
+
+class Interrupted(Stop):
+    """Ctrl-C has ended a command that has an end of its own."""
+
+    exit_code = 1
 
 
 class Commands(click.Group):
     """The commands here and those that other packages bring by entry point, imported only when they are called."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command. Raises Interrupted after Ctrl-C, for which click would print lines of its own."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted: the command did not end its work.") from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all names, in the order in which one uses them."""
@@ -46,8 +73,8 @@ def main() -> None:
     \b
     Exit codes:
         0  done; for serve and dev: stopped by SIGINT or SIGTERM
-        1  the Django project raised an exception, check or verify found an error, or
-           standard output could not be written
+        1  the Django project raised an exception, check or verify found an error,
+           standard output could not be written, or Ctrl-C ended the command
         2  a setting, an option or a command is wrong
            (or a package that is installed does not fit)
         3  the static tree is missing, damaged or unreadable
@@ -84,11 +111,8 @@ def serve() -> None:
     """
     # Process 1 of a container ignores a signal that it has no handler for, and loading a project takes its time.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from static_host.conf.settings import Settings, log_format
-    from static_host.telemetry import log_configuration
-
-    log_configuration.use(log_format())
-    with reported(log_configuration.tell), suppress(KeyboardInterrupt):
+    with reported(), suppress(KeyboardInterrupt):
+        from static_host.conf.settings import Settings
         from static_host.server.serve import serve as run
 
         run(Settings.read())
@@ -106,7 +130,7 @@ def dev() -> None:
     errors, is told of, and tried again at the next change. Debug pages are shown if the project's DEBUG is True.
 
     `static-host serve --help` lists all variables; WEB_CONCURRENCY and those of the build and of operation have no
-    effect here.
+    effect here, but for LOG_FORMAT.
     """
     with reported(), suppress(KeyboardInterrupt):
         from static_host.conf.settings import Settings
@@ -216,6 +240,13 @@ def verify(url: str, max_files: int, static_prefixes: tuple[str, ...], as_json: 
 
 
 def run() -> None:
-    """Run the command line: the console script ``static-host``."""
+    """Run the command line to its end: the console script ``static-host``. Raises SystemExit."""
     with prepared(), reported():
-        main(prog_name="static-host")
+        try:
+            code = main(prog_name="static-host", standalone_mode=False)
+        except click.ClickException as error:
+            if log_configuration.is_json():
+                raise CommandLineWrong(error) from None
+            error.show()
+            raise SystemExit(error.exit_code) from None
+    raise SystemExit(code or 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from static_host.conf import validators
 from static_host.conf.validators import Listed
@@ -43,10 +43,10 @@ class OperationsSettings(BaseModel):
         "true or false",
         shown="true",
     )
-    log_format: Literal["text", "json"] = variable(
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(validators.log_format)] = variable(
         "LOG_FORMAT",
         "text",
-        "The format of `serve`'s logs: `text`, for people, or `json`, one object for each request and each message.",
+        "The format of requests, messages and errors: `text`, for people, or `json`, one object for each.",
         "text or json",
     )
     metrics_port: int | None = variable(

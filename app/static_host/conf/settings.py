@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -136,17 +136,12 @@ def names_set() -> dict[str, str]:
 class _LogFormat(BaseSettings):
     model_config = Settings.model_config
 
-    log_format: Literal["text", "json"] = Field("text", validation_alias="LOG_FORMAT")
+    log_format: str = Field("", validation_alias="LOG_FORMAT")
 
 
-def log_format() -> Literal["text", "json"]:
-    """Return LOG_FORMAT, whatever is wrong with the other variables: they are to be reported in that format."""
-    if os.environ.get("LOG_FORMAT", "").strip() == "json":
-        return "json"
-    try:
-        return _LogFormat(_secrets_dir=SECRETS if SECRETS.is_dir() else None).log_format  # type: ignore[call-arg]
-    except (ValidationError, SettingsError, OSError, UnicodeDecodeError):
-        return "text"
+def log_format_elsewhere() -> str:
+    """Return LOG_FORMAT as it is in .env or among the secrets. Raises an exception where they cannot be read."""
+    return _LogFormat(_secrets_dir=SECRETS if SECRETS.is_dir() else None).log_format  # type: ignore[call-arg]
 
 
 def _complaints(error: ValidationError) -> str:

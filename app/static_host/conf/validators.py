@@ -173,6 +173,12 @@ def store(value: str) -> str:
     return "".join(sources((value,))).rstrip("/")
 
 
+def log_format(value: object) -> object:
+    """Return text or json, however it is spelled; anything else as it is."""
+    plain = value.strip().lower() if isinstance(value, str) else value
+    return plain if plain in ("text", "json") else value
+
+
 def shown(value: str) -> str:
     """Return what an error tells of a value: without the credentials of a URL."""
     return re.sub(r"//[^/\s,]*@", "//…@", value)

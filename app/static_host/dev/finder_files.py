@@ -12,7 +12,6 @@ import os
 import posixpath
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from stat import S_ISREG
 
 import anyio
@@ -25,8 +24,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from static_host.origin.conditional import ranges
 from static_host.origin.headers import OPEN_TO_ALL, PREFLIGHT, UNCACHEABLE
 from static_host.origin.negotiation import CODINGS, weights
+from static_host.project.storage import candidates
 
 DJANGO_APP = "django.contrib.staticfiles"
+_MAX_SVG_BYTES = 64 << 20
+"""As in a build."""
 
 
 class Found(StaticFiles):
@@ -37,13 +39,18 @@ class Found(StaticFiles):
         self._media_type = media_type
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Return the absolute path of a static file, and what is known of it; or "" and None."""
+        """Return the absolute path of a static file, and what is known of it; or "" and None.
+
+        Django's plain storage, which `dev` uses, takes what follows a name in ``{% static %}`` for a part of it.
+        """
         from django.apps import apps
         from django.contrib.staticfiles import finders
         from django.core.exceptions import SuspiciousFileOperation
 
+        names = dict.fromkeys([path, *(name for name, _ in candidates(path) if _is_collected(name))])
         try:
-            found = finders.find(path) if path and apps.is_installed(DJANGO_APP) else None
+            is_there = bool(path) and apps.is_installed(DJANGO_APP)
+            found = next(filter(None, map(finders.find, filter(None, names))), None) if is_there else None
             return (str(found), os.stat(found)) if found else ("", None)  # noqa: PTH116 - Starlette's own kind of path
         except (FileNotFoundError, NotADirectoryError, SuspiciousFileOperation):
             return "", None
@@ -133,7 +140,9 @@ def _unfolded(path: str) -> bytes | None:
     if not path.lower().endswith(".svgz"):
         return None
     try:
-        return gzip.decompress(Path(path).read_bytes()) or None
+        with gzip.open(path) as file:
+            data = file.read(_MAX_SVG_BYTES + 1)
+        return data if 0 < len(data) <= _MAX_SVG_BYTES else None
     except (OSError, EOFError, zlib.error):
         return None
 

@@ -26,7 +26,6 @@ from static_host.dev.reload_reporter import Report
 from static_host.dev.worker import WRONG, Start, serve
 from static_host.errors import Stop
 from static_host.server.listener import listening
-from static_host.telemetry import log_configuration
 
 log = logging.getLogger("static_host")
 
@@ -47,7 +46,6 @@ class DirectoryGone(Stop):
 
 def dev(settings: Settings) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP. Raises Stop; SystemExit when the settings module cannot be found."""
-    log_configuration.use("text")
     misspelled.warn(settings)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup

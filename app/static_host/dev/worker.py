@@ -34,7 +34,7 @@ from static_host.checks import system_checks
 from static_host.conf.settings import Settings
 from static_host.dev.finder_files import DJANGO_APP, Unbuilt
 from static_host.dev.reload_reporter import Watched
-from static_host.errors import Stop, explained
+from static_host.errors import Stop
 from static_host.http.websocket import WebSocket
 from static_host.middleware.forwarded import Forwarded, TrustedProxies
 from static_host.origin.headers import UNCACHEABLE
@@ -71,21 +71,22 @@ class Start:
 def serve(start: Start, pipe: Connection) -> None:
     """Serve until SIGTERM, in a process of its own. `pipe` leads to the one that looks for changes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    log_configuration.use("text")
+    log_configuration.use(log_configuration.log_format())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     with suppress(OSError):
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing took it away; breakpoint() reads it
-    app = _WAITING if start.stands_in else _loaded(start, Watched(pipe))
-    config = uvicorn.Config(
-        app,
-        http="httptools",
-        ws=WebSocket,
-        log_config=log_configuration.configuration_with_access_log(),
-        server_header=False,
-        proxy_headers=False,  # they are ours
-        lifespan="on",
-    )
-    _Server(config).run(sockets=[start.listener])
+    with log_configuration.telling_of_crashes():
+        app = _WAITING if start.stands_in else _loaded(start, Watched(pipe))
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws=WebSocket,
+            log_config=log_configuration.configuration_with_access_log(),
+            server_header=False,
+            proxy_headers=False,  # they are ours
+            lifespan="on",
+        )
+        _Server(config).run(sockets=[start.listener])
 
 
 class _Server(uvicorn.Server):
@@ -114,7 +115,7 @@ def _loaded(start: Start, watched: Watched) -> ASGIApp:
             log.warning("HOST and PORT have changed; they count when `static-host dev` is started again")
         app = create_app(settings, start)
     except Stop as stop:
-        print(explained(stop), file=sys.stderr, flush=True)
+        log_configuration.tell(stop)
         if start.is_first and stop.exit_code == WRONG:
             raise SystemExit(WRONG) from None
         log.info(AGAIN)
@@ -156,7 +157,7 @@ class _Django:
         except StartFailed as failed:
             stop = ProjectBroken(f"the ASGI application of {self.project.name} could not start: {failed}".rstrip(": "))
             stop.__cause__ = failed.__cause__
-            print(explained(stop), file=sys.stderr, flush=True)
+            log_configuration.tell(stop)
             log.info(AGAIN)
             self._application = _answer_503
             return None

@@ -16,6 +16,8 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from static_host.origin.escapes import unescaped
+
 log = logging.getLogger("static_host.framing")
 
 _FRAMING = (b"content-length", b"transfer-encoding")
@@ -85,7 +87,21 @@ class Framed(HttpToolsProtocol):
         """Have the request answered."""
         if self._is_in_head:
             self._is_in_head = False
-            super().on_headers_complete()
+            if b"%" in self.url:
+                self._read_escapes()
+            else:
+                super().on_headers_complete()
+
+    def _read_escapes(self) -> None:
+        """Have the request answered, whose target has escapes: uvicorn would take 30 ms to read 64 kB of them."""
+        url, parsed = self.url, httptools.parse_url(self.url)
+        self.url = url.replace(b"%", b"-")
+        super().on_headers_complete()
+        self.url = url
+        if "path" in self.scope:  # it is no handshake; the application has not begun yet
+            self.scope["raw_path"] = self.root_path.encode("ascii") + parsed.path
+            self.scope["path"] = self.root_path + unescaped(parsed.path).decode("utf-8", "replace")
+            self.scope["query_string"] = parsed.query or b""
 
     def on_message_complete(self) -> None:
         """Note that the body is whole; a parser that meets an Upgrade says so of one that it has not read."""

@@ -11,10 +11,10 @@ import io
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional import Span, evaluate
+from static_host.origin.escapes import unescaped
 from static_host.origin.headers import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure, vary
 from static_host.origin.index import NAME, Index, Resource
 from static_host.origin.negotiation import Weights, held, preferred, weights
@@ -37,6 +37,8 @@ _RELEVANT = frozenset(
 )
 LONGEST = 16 << 10
 """Bytes of one field's value, its lines joined; a request with a longer one is refused (RFC 6585 §5)."""
+MAX_PATH_BYTES = 3 * 4096
+"""Bytes of a raw path with escapes that are looked at: no system has files with names as long as the rest would be."""
 _CHOICES = 64
 
 
@@ -170,7 +172,7 @@ class Responder:
     def name_of(self, path: bytes) -> str | None:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
-            path = unquote_to_bytes(path)
+            path = unescaped(path[:MAX_PATH_BYTES])
         if path.startswith(self._prefixes):
             prefix = next(filter(path.startswith, self._prefixes))
             name = path[len(prefix) :].decode("utf-8", "surrogateescape")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, unquote, urljoin
 
@@ -19,6 +20,8 @@ log = logging.getLogger("static_host.storage")
 
 _REST = re.compile(r"[?#]")
 _KEPT = "/~!*()'"
+_MOST_ENDS = 16
+"""Places at which a name may end and a query or a fragment begin: a name may be a visitor's."""
 _MOST_MISSED = 1000
 """Names that are logged as missing, each once: a name may be a visitor's."""
 
@@ -26,15 +29,15 @@ _MOST_MISSED = 1000
 def candidates(name: str) -> Iterator[tuple[str, str]]:
     """Yield the files that ``{% static name %}`` may mean, the likeliest first, each with what follows it in the URL.
 
-    A name is that of a file, whatever characters it has; else it ends before a query or a fragment; else it is
-    percent-encoded, as Django's own storage takes it; else its backslashes are slashes.
+    A name is that of a file, whatever characters it has; else it ends before a query or a fragment, as late as there is
+    such a file; else it is percent-encoded, as Django's own storage takes it; else its backslashes are slashes.
     """
     yield name, ""
-    match = _REST.search(name)
-    path, rest = (name[: match.start()], name[match.start() :]) if match else (name, "")
-    yield path, rest
-    yield unquote(path).strip(), rest
-    yield path.replace("\\", "/"), rest
+    ends = [match.start() for match in islice(_REST.finditer(name), _MOST_ENDS)] or [len(name)]
+    parts = [(name[:end], name[end:]) for end in reversed(ends)]
+    yield from parts
+    yield from ((unquote(path).strip(), rest) for path, rest in parts)
+    yield from ((path.replace("\\", "/"), rest) for path, rest in parts)
 
 
 def find_stored(name: str, hashed_files: Mapping[str, str]) -> tuple[str, str] | None:

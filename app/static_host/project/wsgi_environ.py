@@ -10,9 +10,10 @@ from __future__ import annotations
 import sys
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope
+
+from static_host.origin.escapes import unescaped
 
 Environ = dict[str, Any]
 
@@ -58,7 +59,7 @@ def _fields(scope: Scope) -> Environ:
 
 def _path(scope: Scope) -> str:
     raw: bytes | None = scope.get("raw_path")
-    path = unquote_to_bytes(raw) if raw else scope["path"].encode("utf-8", "surrogateescape")
+    path = unescaped(raw) if raw else scope["path"].encode("utf-8", "surrogateescape")
     return str(path, "latin-1")
 
 

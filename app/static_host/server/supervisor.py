@@ -29,7 +29,7 @@ from static_host.origin.tree import TreeUnusable, load
 from static_host.server.listener import let_in
 from static_host.server.process import Server
 from static_host.server.shared_cache import Pool
-from static_host.telemetry import prometheus
+from static_host.telemetry import log_configuration, prometheus
 from static_host.telemetry.counters import Counts, Report, summed
 
 log = logging.getLogger("static_host")
@@ -65,7 +65,8 @@ class Worker(Process):
         self._talking = threading.Lock()
         self.server.last_words = self._tell
         self.server.slabs = self.slabs
-        super().target(sockets)
+        with log_configuration.telling_of_crashes():
+            super().target(sockets)
 
     def pong(self) -> None:
         """Answer, in the worker, whether it takes requests, and what there is to tell."""

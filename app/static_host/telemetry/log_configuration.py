@@ -3,7 +3,8 @@
 Rule: what is to be told is told, whatever the project does: its LOGGING may set the root logger's level and handlers,
 and turns every logger off that was there before; `logging.disable` holds for all. What the project itself logs or
 prints is shown as its own. As JSON, every record of ours is one object on one line, its traceback included; so is what
-Python itself prints: warnings, exceptions that nobody caught, and records for which there is no handler.
+Python itself prints: warnings, exceptions that nobody caught, records that cannot be written, and those for which there
+is no handler. What a command prints on standard output is its result, and no record.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import os
 import sys
 import threading
 import time
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
-from static_host.errors import Stop, message_of, show
-from static_host.telemetry.access_log import Format
+from static_host.errors import Stop, explained, message_of
 from static_host.telemetry.request_record import target
+
+if TYPE_CHECKING:
+    from static_host.telemetry.access_log import Format
 
 _OURS = ("static_host", "uvicorn")
 _MANAGER = logging.Manager(logging.root)
@@ -30,6 +36,8 @@ _log = logging.getLogger("static_host")
 _warnings = logging.getLogger("static_host.warnings")
 _handlers: list[logging.Handler] = []
 """The handler of our own, as soon as there is one."""
+_form: list[Format] = ["text"]
+"""How records are written in this process."""
 
 
 class JSONFormatter(logging.Formatter):
@@ -83,11 +91,11 @@ def configuration(form: Format = "text") -> dict[str, Any]:
 
 
 def configuration_with_access_log() -> dict[str, Any]:
-    """Return the same with uvicorn's access log, as text."""
+    """Return the same, in the form that is in use, with uvicorn's access log."""
     access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
     stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
-    made = configuration()
-    made["formatters"]["access"] = access
+    made = configuration(_form[0])
+    made["formatters"]["access"] = made["formatters"]["own"] if is_json() else access
     made["filters"] = {"masked": {"()": "static_host.telemetry.log_configuration.MaskedTarget"}}
     made["handlers"]["access"] = {**stdout, "formatter": "access", "filters": ["masked"]}
     made["loggers"]["uvicorn.access"] = {"handlers": ["access"], "level": "INFO", "propagate": False}
@@ -100,33 +108,92 @@ def use(form: Format) -> None:
     turn_on()
 
 
+def log_format() -> Format:
+    """Return LOG_FORMAT, whatever is wrong with the other variables, or with the packages that read them."""
+    value = os.environ.get("LOG_FORMAT", "")
+    if not value.strip():
+        with suppress(Exception):
+            from static_host.conf.settings import log_format_elsewhere
+
+            value = log_format_elsewhere()
+    return "json" if value.strip().lower().startswith("json") else "text"  # a value that is none is told in either
+
+
+def mute() -> None:
+    """Write no records but what ends the program."""
+    _handlers.clear()
+    _log.handlers[:] = [logging.NullHandler()]
+
+
+def draws() -> bool:
+    """Whether somebody looks at a bar on standard error."""
+    return sys.stderr.isatty() and not is_json()
+
+
+def is_json() -> bool:
+    """Whether records are written as JSON."""
+    return _form[0] == "json"
+
+
 def text_handler() -> logging.Handler:
     """Return what writes our records."""
-    _handlers[:] = [logging.StreamHandler(sys.stderr)]
-    return _handlers[0]
+    _form[0] = "text"
+    return _handler()
 
 
 def json_handler() -> logging.Handler:
     """Return what writes our records, and have what Python itself prints written in the same form."""
+    _form[0] = "json"
     sys.excepthook = lambda kind, error, where: _crash(kind, error, where)
     threading.excepthook = lambda crash: _crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
-    sys.unraisablehook = lambda fault: _log.error(
-        "%s: %r", fault.err_msg or "Exception ignored in", fault.object, exc_info=_raised(fault)
+    sys.unraisablehook = lambda fault: _write(
+        logging.ERROR, f"{fault.err_msg or 'Exception ignored in'}: {fault.object!r}", _raised(fault)
     )
     warnings.showwarning = _warn
     if logging.lastResort:
         logging.lastResort.setFormatter(JSONFormatter())
     logging.basicConfig = _configure
-    return text_handler()
+    logging.Handler.handleError = _unwritten  # type: ignore[assignment, method-assign]  # there is no hook for it
+    return _handler()
+
+
+def _handler() -> logging.Handler:
+    _handlers[:] = [logging.StreamHandler(sys.stderr)]
+    return _handlers[0]
 
 
 def tell(stop: Stop) -> None:
-    """Write, on standard error, what ends the program or its start."""
-    turn_on()
-    if _is_json():
-        _log.error("%s", message_of(stop), exc_info=stop.__cause__)
+    """Write, on standard error, what ends the program or its start, whatever is done with other records."""
+    if is_json():
+        _write(logging.ERROR, message_of(stop), stop.__cause__)
     else:
-        show(stop)
+        print(explained(stop), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn a `Stop` into its message on standard error, in the form of LOG_FORMAT, and its exit code (SystemExit).
+
+    An exception of this program becomes one, too, where the packages that are installed are to blame.
+    """
+    try:
+        yield
+    except Exception as error:
+        stop = error if isinstance(error, Stop) else _blamed(error)
+        if stop is None:
+            raise
+        tell(stop)
+        raise SystemExit(stop.exit_code) from None
+
+
+@contextmanager
+def telling_of_crashes() -> Iterator[None]:
+    """Tell of an exception that ends a process of multiprocessing's, which would print it in a form of its own."""
+    try:
+        yield
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        raise SystemExit(1) from None
 
 
 def turn_on() -> None:
@@ -160,7 +227,7 @@ def show_exceptions(settings: Any) -> None:
         handler = logging.StreamHandler()
         handler.setLevel(logging.ERROR)
         handler.addFilter(is_fault)
-        if _is_json():
+        if is_json():
             handler.setFormatter(JSONFormatter())
         logging.getLogger("django.request").addHandler(handler)
 
@@ -176,13 +243,31 @@ def _configure(**options: Any) -> None:
     _basic_config(**options or {"handlers": [handler]})
 
 
-def _is_json() -> bool:
-    return any(isinstance(handler.formatter, JSONFormatter) for handler in _log.handlers)
+def _blamed(error: Exception) -> Stop | None:
+    with suppress(ImportError):  # it takes a package, too
+        from static_host.installed_packages import blamed
+
+        return blamed(error)
+    return None
+
+
+def _write(level: int, message: str, error: Any) -> None:
+    """Write a record by itself: what is told in the last moment needs no logger that somebody may have changed."""
+    fault = (type(error), error, error.__traceback__) if isinstance(error, BaseException) else error
+    record = _log.makeRecord(_log.name, level, "", 0, "%s", (message,), fault)
+    sys.stderr.write(f"{JSONFormatter().format(record)}\n")  # at once: other processes write here, too
+    sys.stderr.flush()
+
+
+def _unwritten(_: logging.Handler, record: logging.LogRecord) -> None:
+    """Tell of a record that cannot be written: most often its arguments are not those of its message."""
+    if logging.raiseExceptions:
+        _write(logging.ERROR, f"a record of {record.name} cannot be written: {record.msg!r}", sys.exc_info())
 
 
 def _crash(kind: type[BaseException], error: BaseException | None, where: Any) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
-        _log.critical("an exception that nobody caught", exc_info=(kind, error or kind(), where))
+        _write(logging.CRITICAL, "an exception that nobody caught", (kind, error or kind(), where))
 
 
 def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:

@@ -16,6 +16,7 @@ import click
 
 from static_host.errors import Stop
 from static_host.findings import Finding, is_ok, table
+from static_host.telemetry import log_configuration
 from static_host.verify import report
 from static_host.verify.client import Client, Unreachable
 from static_host.verify.crawler import absences, examined, page_at
@@ -69,7 +70,7 @@ def _seen(url: str, most: int, below: Sequence[str]) -> Verified:
         page = page_at(client, url)
         scope = Scope.of(page.references, page.url, below)
         number = min(most, sum(scope.covers(each.url) for each in page.references))
-        with click.progressbar(length=number, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
+        with click.progressbar(length=number, file=sys.stderr, hidden=not log_configuration.draws()) as bar:
             files, beside = examined(client, page, scope, most, lambda: bar.update(1))
         return Verified(page, scope, files, absences(client, scope) if files else [], beside)
 

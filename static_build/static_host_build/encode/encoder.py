@@ -172,14 +172,19 @@ def _window(length: int) -> int:
     return next((bits for bits in _WINDOWS if length <= (1 << bits) - 16), _WINDOWS[-1])
 
 
-def decoded(coding: str, body: bytes) -> bytes | None:
-    """Return what a browser would decode, or None where it could not."""
+def decoded(coding: str, body: bytes, most: int) -> bytes | None:
+    """Return what a browser would decode, or None where it could not, or where that is more than `most` bytes."""
     try:
-        if coding == "zstd":
-            return zstd.decompress(body, options=_DECODABLE)
-        return gzip.decompress(body) if coding == "gzip" else bytes(brotli.decompress(body))
+        if coding == "br":
+            decoder = brotli.Decompressor()
+            data = bytes(decoder.process(body, output_buffer_limit=most + 1))
+            return data if decoder.is_finished() and len(data) <= most else None
+        file = io.BytesIO(body)
+        reader = zstd.ZstdFile(file, options=_DECODABLE) if coding == "zstd" else gzip.GzipFile(fileobj=file)
+        data = reader.read(most + 1)  # to the end, which is verified, or a byte beyond
     except (brotli.error, zstd.ZstdError, OSError, EOFError, zlib.error):
         return None
+    return data if len(data) <= most else None
 
 
 def _zstd(data: bytes, levels: Levels) -> bytes:

@@ -224,7 +224,7 @@ class _Making:
             body = without_time(sibling.read_bytes())
             sibling.unlink()
             now = best.get(coding) or made.get(coding)
-            if decoded(coding, body) != data:
+            if decoded(coding, body, len(data)) != data:
                 self.warnings.append(f"{name}{SUFFIXES[coding]} does not decode to {name}; it is replaced")
             elif len(body) < len(now) if now else self.encoder.pays(coding, data, body):
                 best[coding] = body

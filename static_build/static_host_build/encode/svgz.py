@@ -3,20 +3,32 @@
 Rule: the name is that of an image, ``image/svg+xml``; gzip is a content coding of it (RFC 9110 §8.4), which a client
 may not accept. In a tree of the build's, the file of that name therefore is the SVG itself, and what came lies beside
 it as its gzip sibling. In a tree that other tools made the file stays what it is, and the SVG is written beside it, as
-``x.svgz.identity``. A file that is no gzip is left as it is.
+``x.svgz.identity``. A file that is no gzip, or decodes to more than `MAX_SVG_BYTES`, is left as it is.
+
+The bound is one of size, not of a ratio: drawings of repeated paths shrink to a hundredth, as zeros do to a thousandth,
+and what takes the memory is the size. No browser draws an SVG of this length in a time that anyone waits.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Collection, Iterator
+from contextlib import suppress
+from gzip import GzipFile
+from io import BytesIO
 from pathlib import Path
 
 from static_host.origin.index import SUFFIXES, UNFOLDED, Representation, digest
 from static_host_build.encode.encoder import decoded
 from static_host_build.files import Files
 
+MAX_SVG_BYTES = 64 << 20
 NO_GZIP = "%s is not gzip, which an .svgz file should be; it is served as it is"
+TOO_LONG = (
+    "%s (%s bytes) decodes to more than %d MiB, which no browser draws; it is served as it is. Simplify the drawing "
+    "or remove the file"
+)
 
 
 def is_svgz(name: str) -> bool:
@@ -36,7 +48,7 @@ def unfold(root: Path, files: Files, fingerprinted: Collection[str]) -> Iterator
             files.write(name, data)
             files.write(name + SUFFIXES["gzip"], body)
         elif name not in fingerprinted:
-            yield NO_GZIP % name
+            yield why_not(name, body)
 
 
 def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...]:
@@ -61,7 +73,15 @@ def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...
 
 def unfolded(body: bytes) -> bytes | None:
     """Return the SVG in the content of such a file; None where it is no gzip."""
-    return decoded("gzip", body) if body else None  # for Python, nothing at all is gzip, too
+    return decoded("gzip", body, MAX_SVG_BYTES) if body else None  # for Python, nothing at all is gzip, too
+
+
+def why_not(name: str, body: bytes) -> str:
+    """Return the warning for a file that is left as it is."""
+    with suppress(OSError, EOFError, zlib.error), GzipFile(fileobj=BytesIO(body)) as file:
+        if len(file.read(MAX_SVG_BYTES + 1)) > MAX_SVG_BYTES:
+            return TOO_LONG % (name, f"{len(body):,}", MAX_SVG_BYTES >> 20)
+    return NO_GZIP % name
 
 
 def _names(root: Path) -> Iterator[str]:

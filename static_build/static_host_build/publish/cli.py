@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
-from static_host.errors import reported
 from static_host.telemetry import log_configuration
+from static_host.telemetry.log_configuration import reported
 
 
 @click.command(
@@ -63,7 +63,6 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
         seconds            of the whole
         warnings           a list of texts
     """  # noqa: D301 - click asks for the backspace itself
-    log_configuration.use("text")
     with reported():
         from static_host.conf.misspelled import read_settings
         from static_host.project.project import configured
@@ -90,7 +89,7 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
 
 def _bar(lengths: Iterable[int], total: int) -> Iterator[int]:
     """Give the lengths on, and draw how many of the bytes they were, where a person looks at a terminal."""
-    if not sys.stderr.isatty():
+    if not log_configuration.draws():
         yield from lengths
         return
     with click.progressbar(length=total, label="static-host: sending", file=sys.stderr, width=0) as progress:

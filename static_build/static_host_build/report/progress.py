@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 
 import click
 
+from static_host.telemetry import log_configuration
 from static_host_build.encode.resources import Content
 from static_host_build.report.build_report import size
 
 
 def bar(contents: Iterable[Content], total: int) -> Iterator[Content]:
     """Give the contents on, and draw how many of the `total` bytes to encode they were."""
-    if not sys.stderr.isatty():
+    if not log_configuration.draws():
         yield from contents
         return
     done = 0
