@@ -61,7 +61,7 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
 
     Encoded files are kept between builds in DJANGO_STATIC_CACHE, so that only what changed is encoded again. What the
     tree at the static root or a SOURCE has encoded in the same way is used again, too, after it was decoded and
-    compared with the source. DJANGO_STATIC_EFFORT=fast is for CI and previews: encoding takes about a fifth of the
+    compared with the source. DJANGO_STATIC_EFFORT=fast is for CI and previews: the build takes about a fifth of the
     CPU time, and makes about 6 % more bytes. `static-host serve --help` lists all variables.
 
     --verify reads the new tree again before it takes the old one's place: every file must have the length and the

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from static_host.origin.index import loads
+from static_host_build.encode.encoder import Encoder
 from static_host_build.report.build_report import advice
 from tests.support.builds import DECODERS, Build, as_browser, files
 from tests.support.releases import index_of
@@ -49,6 +50,17 @@ def test_fast_makes_deltas_that_browsers_decode(build: Build, project: Path, tmp
         assert as_browser(delta.read_bytes(), LONG) == script.read_bytes()
     recipes = [index_of(tree).recipes.by_coding["delta"] for tree in trees[2:]]
     assert [recipe.split("-")[2] for recipe in recipes] == ["best", "fast"]
+
+
+@pytest.mark.parametrize("length", [1_000, 20_000, 150_000, 400_000])
+def test_fast_encodes_what_copies_with_another_source_map_share_once(length: int) -> None:
+    encoder = Encoder(("br", "zstd"), "fast")
+    bodies = [LONG[:length] + b"\n//# sourceMappingURL=long.js%s.map" % mark for mark in (b"", b".0123456789ab")]
+    plain, copy = (encoder.encoded(body) for body in bodies)
+    for body, encoded in zip(bodies, (plain, copy), strict=True):
+        assert {coding: DECODERS[coding](encoded[coding]) for coding in encoded} == {"br": body, "zstd": body}
+    for coding in plain:
+        assert copy[coding].startswith(plain[coding][:-8])  # the end, from the name's on, is as it is
 
 
 def test_an_unchanged_project_with_another_effort_is_built(build: Build, project: Path) -> None:

@@ -28,8 +28,8 @@ class BuildSettings(BaseModel):
     static_effort: Literal["best", "fast"] = variable(
         "DJANGO_STATIC_EFFORT",
         "best",
-        "`best` makes the smallest files. `fast`, for CI and previews, takes about a fifth of the CPU time of encoding "
-        "and makes about 6 % more bytes, 13 % for clients without zstd. Each has its own files in the cache.",
+        "`best` makes the smallest files. `fast`, for CI and previews, takes about a fifth of the CPU time and makes "
+        "about 6 % more bytes, 12 % for clients without zstd. Each has its own files in the cache.",
         "best or fast",
     )
     static_missing_references: Literal["error", "warn"] = variable(

@@ -59,7 +59,8 @@ _SOURCE_MAP = re.compile(r"/[/*][#@]\s*sourceMappingURL=\s*(?P<url>[^\s*]++)\s*+
 
 def find_references(text: str) -> list[Reference]:
     """Return the references in a script or module, in order. Raises UnreadableError."""
-    if "import" not in text and "sourceMappingURL" not in text and not ("export" in text and "from" in text):
+    words = "import|export" if "from" in text else "import"  # whole ones: not those in "important" and "exports"
+    if "sourceMappingURL" not in text and not re.search(rf"(?:{words})(?![\w$])", text):
         return []
     try:
         lexer = _scanned(text, is_module=False)
@@ -198,8 +199,7 @@ class _Lexer(Syntax):
         gap = self.gap(at)
         if not self.begins_regex(gap):
             return self.keep(at, at + 1)
-        match = _REGEX.match(self.text, at)
-        if match:
+        if match := _REGEX.match(self.text, at):
             return self.mark(match.end(), '"')
         raise UnreadableError("a regular expression is not closed", self.text, at)
 

@@ -28,6 +28,9 @@ _BAD_URL = re.compile(r"(?:[^)\\]++|\\[\s\S]?)*+\)?")
 _SOURCE_MAP = re.compile(r"/\*[#@]\s*+sourceMappingURL=\s*+(?P<url>[^\s*]++)\s*+\*/")
 _UNESCAPED = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n\r\f])|([\s\S]))")
 _SPECIAL = re.compile(r"[\s\"'()\\]")
+_WORDS = ("url", "image-set", "@import")
+_ESCAPED_LETTER = re.compile(r"\\[0-9a-z-]")
+"""An escape that may stand for a character of one of the words."""
 
 _IMAGE_SETS = frozenset(("image-set", "-webkit-image-set"))
 _CLOSES = {")": "(", "]": "[", "}": "{"}
@@ -35,7 +38,8 @@ _CLOSES = {")": "(", "]": "[", "}": "{"}
 
 def find_references(text: str) -> list[Reference]:
     """Return the references in a stylesheet, in order. Every text is a stylesheet: CSS recovers from all errors."""
-    if not re.search(r"url|image-set|@|\\", text, re.IGNORECASE):
+    lower = text.lower()
+    if not any(word in lower for word in _WORDS) and not _ESCAPED_LETTER.search(lower):
         return []
     return _Lexer(text).scan()
 
