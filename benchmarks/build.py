@@ -16,7 +16,18 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.measure import HERE, PROJECT, Run, facts, megabytes, middle, progress, run, table, told
+from benchmarks.measure import (
+    HERE,
+    PROJECT,
+    Run,
+    collect_facts,
+    find_median_run,
+    format_facts,
+    megabytes,
+    progress,
+    run,
+    table,
+)
 
 SUFFIXES = {"br": ".br", "gzip": ".gz"}
 
@@ -177,11 +188,11 @@ def main() -> None:
             bench.round(number)
         if chosen.zopfli:
             bench.zopfli()
-    results = {row: middle(bench.runs[row]) for row in ROWS if row in bench.runs}
-    known = facts()
+    results = {row: find_median_run(bench.runs[row]) for row in ROWS if row in bench.runs}
+    known = collect_facts()
     found = bench.sums
     assert found is not None
-    print(f"{found.sources:,} sources, {megabytes(found.size)}; median of {chosen.rounds}; {told(known)}\n")
+    print(f"{found.sources:,} sources, {megabytes(found.size)}; median of {chosen.rounds}; {format_facts(known)}\n")
     print(f"{times(results)}\n\n{found.names:,} names that both trees have:\n\n{sizes(found)}")
     if chosen.json:
         figures = {row: asdict(took) for row, took in results.items()}

@@ -15,17 +15,17 @@ from dataclasses import asdict, replace
 from math import isinf
 from pathlib import Path
 
-from benchmarks.goals import Goal, Result, milliseconds, ratio
-from benchmarks.load import Load, Request, Running, cores, middle, running, start_wrk
+from benchmarks.goals import Goal, Result, make_ratio_goal, milliseconds
+from benchmarks.load import Load, Request, Running, find_median, run_server, select_cores, start_wrk
 from benchmarks.measure import progress, table
-from benchmarks.servers import CLOUDFRONT, ROWS, THREADS, Place, installed
+from benchmarks.servers import CLOUDFRONT, ROWS, THREADS, Place, select_installed
 from benchmarks.trees import SMALL, Tree
 
-ASKING = 8
+STATIC_CLIENTS = 8
 """Clients of the stylesheet."""
 SLOW, BUSY = 64, 4
-SECONDS = 4
-LIMIT = 3.0
+LOAD_SECONDS = 4
+MAX_P99_RATIO = 3.0
 SETTINGS = (
     *(("ours", THREADS), ("ours", SLOW + BUSY)),
     *(("gunicorn", THREADS), ("gunicorn", SLOW + BUSY)),
@@ -36,41 +36,41 @@ SETTINGS = (
 Loads = dict[tuple[str, int], list[tuple[Load, Load]]]
 
 
-def measured(tree: Tree, work: Path, rounds: int) -> Result:
+def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
     """Run the rounds."""
     loads: Loads = defaultdict(list)
-    names = installed(dict.fromkeys(name for name, _ in SETTINGS))
+    names = select_installed(dict.fromkeys(name for name, _ in SETTINGS))
     settings = [(name, threads) for name, threads in SETTINGS if name in names]
     for number in range(rounds):
         for name, threads in settings if number % 2 == 0 else settings[::-1]:
-            rest, busy = _pair(name, Place(tree, work, threads=threads))
+            rest, busy = _measure_pair(name, Place(tree, work, threads=threads))
             loads[name, threads].append((rest, busy))
             progress(f"{name:8} {threads:3} threads: p99 {rest.p99 * 1e3:8.2f} ms, then {busy.p99 * 1e3:10.2f} ms")
     figures = {
         f"{name} {threads}": [[asdict(load) for load in pair] for pair in pairs]
         for (name, threads), pairs in loads.items()
     }
-    heading = f"Static files while Django is busy, {ASKING} connections"
+    heading = f"Static files while Django is busy, {STATIC_CLIENTS} connections"
     return Result(heading, _latencies(loads, Place(tree, work)), _goals(loads), figures)
 
 
-def _pair(name: str, place: Place) -> tuple[Load, Load]:
+def _measure_pair(name: str, place: Place) -> tuple[Load, Load]:
     """Return the load of a server at rest, and of the same one while its views are asked for."""
-    core, core_of_wrk = cores()
+    core, core_of_wrk = select_cores()
     request = Request(place.tree.path(SMALL), CLOUDFRONT)
-    with running(ROWS[name](place), place.work, {core}) as server:
-        server.load(request, 1, ASKING, core_of_wrk)
-        rest = server.load(request, SECONDS, ASKING, core_of_wrk)
-        with _views(server):
-            return rest, server.load(request, SECONDS, ASKING, core_of_wrk)
+    with run_server(ROWS[name](place), place.work, {core}) as server:
+        server.load(request, 1, STATIC_CLIENTS, core_of_wrk)
+        rest = server.load(request, LOAD_SECONDS, STATIC_CLIENTS, core_of_wrk)
+        with _load_views(server):
+            return rest, server.load(request, LOAD_SECONDS, STATIC_CLIENTS, core_of_wrk)
 
 
 @contextmanager
-def _views(server: Running) -> Iterator[None]:
+def _load_views(server: Running) -> Iterator[None]:
     """Have the views asked for, from a second before to the end."""
     url = f"http://127.0.0.1:{server.port}"
     clients = [
-        start_wrk(f"{url}{path}", Request(path), SECONDS + 30, count, cores()[1])
+        start_wrk(f"{url}{path}", Request(path), LOAD_SECONDS + 30, count, select_cores()[1])
         for path, count in (("/slow", SLOW), ("/busy", BUSY))
     ]
     try:
@@ -94,20 +94,22 @@ def _latencies(loads: Loads, place: Place) -> str:
 
 
 def _figures(loads: Sequence[Load]) -> tuple[str, ...]:
-    latencies = (middle(loads, figure) for figure in ("p50", "p99"))
+    latencies = (find_median(loads, figure) for figure in ("p50", "p99"))
     shown = ("no answer" if isinf(latency) else milliseconds(latency)[1] for latency in latencies)
-    return (f"{middle(loads, 'rate'):,.0f}", *shown)
+    return (f"{find_median(loads, 'rate'):,.0f}", *shown)
 
 
 def _ratio(pairs: Sequence[tuple[Load, Load]]) -> float:
-    return middle([busy for _, busy in pairs], "p99") / middle([rest for rest, _ in pairs], "p99")
+    return find_median([busy for _, busy in pairs], "p99") / find_median([rest for rest, _ in pairs], "p99")
 
 
 def _goals(loads: Loads) -> list[Goal]:
     found = []
     for (name, threads), pairs in loads.items():
         if name == "ours":
-            rest, busy = (middle([pair[place] for pair in pairs], "p99") for place in (0, 1))
+            rest, busy = (find_median([pair[place] for pair in pairs], "p99") for place in (0, 1))
             title = f"static p99 while Django is busy, {threads} threads"
-            found.append(ratio(title, milliseconds(busy), (rest, f"at rest {milliseconds(rest)[1]}"), LIMIT))
+            found.append(
+                make_ratio_goal(title, milliseconds(busy), (rest, f"at rest {milliseconds(rest)[1]}"), MAX_P99_RATIO)
+            )
     return found

@@ -18,9 +18,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import HERE, PROJECT, environment, facts, progress, table, told
+from benchmarks.measure import HERE, PROJECT, collect_facts, environment, format_facts, progress, table
 
-GOAL = 10
+MAX_DELTA_PERCENT = 10
 """Percent of br that deltas against the version before may have, at most."""
 VERSIONS = HERE / "versions"
 FILES = {
@@ -60,15 +60,15 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
-        steps, seconds = measured(Path(work))
-    known = facts()
-    print(report(steps, seconds, told(known)))
+        steps, seconds = measure_deltas(Path(work))
+    known = collect_facts()
+    print(report(steps, seconds, format_facts(known)))
     if options.json:
-        document = {"facts": known, "seconds": seconds, "steps": [asdict(step) for step in steps]}
+        document = {"facts": known, "seconds": seconds, "steps": [asdict(read_step) for read_step in steps]}
         options.json.write_text(json.dumps(document, indent=2))
 
 
-def measured(work: Path) -> tuple[list[Step], list[float]]:
+def measure_deltas(work: Path) -> tuple[list[Step], list[float]]:
     """Return every step, and the seconds that each build took for its deltas."""
     steps: list[Step] = []
     seconds = []
@@ -78,7 +78,7 @@ def measured(work: Path) -> tuple[list[Step], list[float]]:
         document = build(work, release)
         seconds.append(float(document["deltas"]["seconds"]))
         shutil.copytree((work / "tree").resolve(), work / f"tree-{release}")
-        steps += stepped(work, release)
+        steps += list_steps(work, release)
     return steps, seconds
 
 
@@ -113,7 +113,7 @@ def build(work: Path, release: int) -> dict[str, Any]:
     return document
 
 
-def stepped(work: Path, release: int) -> list[Step]:
+def list_steps(work: Path, release: int) -> list[Step]:
     """Return the steps to this release, from the one before and from the ones before that."""
     found = []
     for package, names in FILES.items():
@@ -122,11 +122,11 @@ def stepped(work: Path, release: int) -> list[Step]:
                 old = (VERSIONS / "node_modules" / f"{package}-{before}" / name).read_bytes()
                 new = (VERSIONS / "node_modules" / f"{package}-{release}" / name).read_bytes()
                 if old != new:
-                    found.append(step(work, package, Path(name).name, before, release, old, new))
+                    found.append(read_step(work, package, Path(name).name, before, release, old, new))
     return found
 
 
-def step(work: Path, package: str, name: str, before: int, release: int, old: bytes, new: bytes) -> Step:
+def read_step(work: Path, package: str, name: str, before: int, release: int, old: bytes, new: bytes) -> Step:
     """Return one step, its lengths read in the tree."""
     tree = work / f"tree-{release}"
     hashed = json.loads((tree / "staticfiles.json").read_text())["paths"][f"{package}/{name}"]
@@ -160,7 +160,7 @@ def report(steps: list[Step], seconds: list[float], known: str) -> str:
             for each in chosen
         ]
         sums = [sum(getattr(each, part) for each in chosen) for part in ("identity", "br", "zstd", "sent")]
-        head = (heading, "bytes", "br", "zstd", "dcz", "of br", f"≤ {GOAL} %")
+        head = (heading, "bytes", "br", "zstd", "dcz", "of br", f"≤ {MAX_DELTA_PERCENT} %")
         parts.append(table(head, [*rows, row("**all**", *sums)]))
     return "\n\n".join(parts)
 
@@ -169,7 +169,7 @@ def row(what: str, identity: int, br: int, zstd: int, dcz: int) -> tuple[str, ..
     """Return a row of the table."""
     share = 100 * dcz / br
     lengths = (f"{each:,}" for each in (identity, br, zstd, dcz))
-    return (what, *lengths, f"{share:.1f} %", "yes" if share <= GOAL else "**no**")
+    return (what, *lengths, f"{share:.1f} %", "yes" if share <= MAX_DELTA_PERCENT else "**no**")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Rule: the figure is CPU time per request, user and system, of the server's whole process tree: on a machine that does
 other things it is disturbed less than requests per second. The servers take turns, every round starts each of them
-anew, and a round's order is the reverse of the one before. The server has one core, `wrk` the other one; nothing
+anew, and a round's order is the reverse of the one before. The server has one core, `run_wrk` the other one; nothing
 writes an access log.
 """
 
@@ -19,8 +19,17 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.load import Load, Request, Server, cores, middle, missing, running, verdict
-from benchmarks.measure import HERE, facts, progress, run, table, told
+from benchmarks.load import (
+    Load,
+    Request,
+    Server,
+    compare_with_target,
+    find_median,
+    find_missing_tool,
+    run_server,
+    select_cores,
+)
+from benchmarks.measure import HERE, collect_facts, format_facts, progress, run, table
 
 PACKAGE = "benchmarks.project_django"
 VIEWS = ("hello", "rows")
@@ -103,11 +112,11 @@ class Bench:
 
     def round(self, names: Sequence[str]) -> None:
         """Start each server anew, and load both of its views."""
-        core, core_of_wrk = cores()
+        core, core_of_wrk = select_cores()
         for name in names:
             age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation has it for ASGI
             row = replace(SERVERS[name], variables=self._variables | age)
-            with running(row, self._work, {core}) as server:
+            with run_server(row, self._work, {core}) as server:
                 for view in VIEWS:
                     request = Request(f"/{view}")
                     server.load(request, _WARM_UP, self._connections, core_of_wrk)
@@ -132,13 +141,13 @@ def costs(view: str, names: Sequence[str], loads: Mapping[tuple[str, str], Seque
 
 def _line(view: str, name: str, loads: Mapping[tuple[str, str], Sequence[Load]]) -> tuple[str, ...]:
     its, ours = loads[view, name], loads.get((view, "ours"))
-    cost, p99 = middle(its, "cost"), middle(its, "p99")
-    figures = (f"{cost * 1e6:,.0f} µs", f"{middle(its, 'rate'):,.0f}")
-    latencies = (f"{middle(its, 'p50') * 1e3:.2f} ms", f"{p99 * 1e3:.2f} ms")
+    cost, p99 = find_median(its, "cost"), find_median(its, "p99")
+    figures = (f"{cost * 1e6:,.0f} µs", f"{find_median(its, 'rate'):,.0f}")
+    latencies = (f"{find_median(its, 'p50') * 1e3:.2f} ms", f"{p99 * 1e3:.2f} ms")
     if name == "ours" or not ours:
         return (SERVERS[name].title, *figures, *latencies, *[""] * 6)
-    of_cost = verdict(middle(ours, "cost") / cost, TARGETS.get((view, name)))
-    of_p99 = verdict(middle(ours, "p99") / p99, TARGETS_OF_P99.get(name))
+    of_cost = compare_with_target(find_median(ours, "cost") / cost, TARGETS.get((view, name)))
+    of_p99 = compare_with_target(find_median(ours, "p99") / p99, TARGETS_OF_P99.get(name))
     return (SERVERS[name].title, *figures, *latencies, *of_cost, *of_p99)
 
 
@@ -151,15 +160,15 @@ def main() -> None:
     options.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS), metavar="SERVER")
     options.add_argument("--json", type=Path, metavar="FILE")
     chosen = options.parse_args()
-    if reason := missing():
+    if reason := find_missing_tool():
         print(f"skipped: {reason}")
         return
     with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
         bench = Bench(Path(work), chosen.seconds, chosen.connections)
         for number in range(chosen.rounds):
             bench.round(chosen.servers if number % 2 == 0 else chosen.servers[::-1])
-    known = facts(*PACKAGES)
-    print(f"Median of {chosen.rounds}, {chosen.connections} connections, {chosen.seconds} s; {told(known)}")
+    known = collect_facts(*PACKAGES)
+    print(f"Median of {chosen.rounds}, {chosen.connections} connections, {chosen.seconds} s; {format_facts(known)}")
     for view in VIEWS:
         print(f"\n`{view}`:\n\n{costs(view, chosen.servers, bench.loads)}")
     if chosen.json:

@@ -36,14 +36,16 @@ class Result:
     chart: str = ""
 
 
-def ratio(work: str, ours: tuple[float, str], other: tuple[float, str], limit: float, *, least: bool = False) -> Goal:
+def make_ratio_goal(
+    work: str, ours: tuple[float, str], other: tuple[float, str], limit: float, *, least: bool = False
+) -> Goal:
     """Return a goal of our figure divided by another one; both come with their text. `least` for a lower limit."""
     measured = ours[0] / other[0]
     reached = measured >= limit if least else measured <= limit
     return Goal(work, ours[1], other[1], f"{measured:.2f} of it", f"{'≥' if least else '≤'} {limit:g}", reached)
 
 
-def less(work: str, ours: tuple[float, str], other: tuple[float, str], limit: float) -> Goal:
+def make_factor_goal(work: str, ours: tuple[float, str], other: tuple[float, str], limit: float) -> Goal:
     """Return a goal of being so many times less than another."""
     measured = other[0] / ours[0]
     return Goal(work, ours[1], other[1], f"{measured:.1f} times less", f"≥ {limit:g} times less", measured >= limit)

@@ -17,16 +17,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.goals import Goal, Result, ratio
-from benchmarks.load import Load, Request, Running, cores, cpu_of_tree, middle, running
+from benchmarks.goals import Goal, Result, make_ratio_goal
+from benchmarks.load import Load, Request, Running, cpu_of_tree, find_median, run_server, select_cores
 from benchmarks.measure import HERE, environment, megabytes, progress, table
-from benchmarks.pss import watched
-from benchmarks.servers import ROWS, Place, installed
+from benchmarks.pss import watch_memory
+from benchmarks.servers import ROWS, Place, select_installed
 from benchmarks.trees import FILM, Tree
 
 NAMES = ("nginx", "ours", "gunicorn", "waitress", "starlette")
-CLOSELY = ("nginx", "ours")
-GROWTH = 32e6
+CLOSELY_COMPARED = ("nginx", "ours")
+MAX_GROWTH_BYTES = 32e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +57,23 @@ class Bench:
 
     def round(self, number: int) -> None:
         """Start all servers; the two that are compared closely have two turns of each work, the others one."""
-        core, _ = cores()
-        closely = [name for name in CLOSELY if name in self._names]
+        core, _ = select_cores()
+        closely = [name for name in CLOSELY_COMPARED if name in self._names]
         order = closely if number % 2 == 0 else closely[::-1]
         with ExitStack() as stack:
             servers = {
-                name: stack.enter_context(running(ROWS[name](self.place), self.place.work, {core}))
+                name: stack.enter_context(run_server(ROWS[name](self.place), self.place.work, {core}))
                 for name in self._names
             }
             for server in servers.values():
                 server.ask(self._request)
             for work in WORKS:
-                for name in (*order, *order[::-1], *(name for name in self._names if name not in CLOSELY)):
+                for name in (*order, *order[::-1], *(name for name in self._names if name not in CLOSELY_COMPARED)):
                     self._measure(work, name, servers[name])
 
     def _measure(self, work: str, name: str, server: Running) -> None:
         before = cpu_of_tree(server.pid)
-        with watched(server.pid) as growth:
+        with watch_memory(server.pid) as growth:
             taken = self._taken(WORKS[work], server)
         took = replace(taken, cpu=cpu_of_tree(server.pid) - before)
         self.loads[work, name].append(took)
@@ -89,14 +89,14 @@ class Bench:
             env=environment(),
             stdout=subprocess.PIPE,
             check=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {cores()[1]}),
+            preexec_fn=lambda: os.sched_setaffinity(0, {select_cores()[1]}),
         ).stdout
         return Load(**json.loads(output))
 
 
-def measured(tree: Tree, work: Path, rounds: int) -> Result:
+def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
     """Run the rounds."""
-    bench = Bench(tree, work, installed(NAMES))
+    bench = Bench(tree, work, select_installed(NAMES))
     for number in range(rounds):
         bench.round(number)
     text = "\n\n".join(f"{work.title}:\n\n{_costs(key, bench)}" for key, work in WORKS.items())
@@ -115,8 +115,8 @@ def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
     costs = sorted(load.cost_of_a_gigabyte * 1e3 for load in loads)
     return (
         ROWS[name](bench.place).title,
-        f"{megabytes(middle(loads, 'throughput'))}/s",
-        f"{middle(loads, 'cost_of_a_gigabyte') * 1e3:,.0f} ms",
+        f"{megabytes(find_median(loads, 'throughput'))}/s",
+        f"{find_median(loads, 'cost_of_a_gigabyte') * 1e3:,.0f} ms",
         f"{costs[0]:,.0f} to {costs[-1]:,.0f}",
         megabytes(median(bench.growths[work, name])),
     )
@@ -129,19 +129,28 @@ def _goals(bench: Bench) -> list[Goal]:
         ours, its = bench.loads[key, "ours"], bench.loads[key, "nginx"]
         if its:
             found += [
-                ratio(f"{title}: throughput", _rate("", ours), _rate("nginx ", its), 1.0, least=True),
-                ratio(f"{title}: CPU per GB", _gigabyte("", ours), _gigabyte("nginx ", its), 2.0),
+                make_ratio_goal(f"{title}: throughput", _rate("", ours), _rate("nginx ", its), 1.0, least=True),
+                make_ratio_goal(f"{title}: CPU per GB", _gigabyte("", ours), _gigabyte("nginx ", its), 2.0),
             ]
         growth = max(bench.growths[key, "ours"])
-        found.append(Goal(f"{title}: memory", megabytes(growth), "", "", f"< {megabytes(GROWTH)}", growth < GROWTH))
+        found.append(
+            Goal(
+                f"{title}: memory",
+                megabytes(growth),
+                "",
+                "",
+                f"< {megabytes(MAX_GROWTH_BYTES)}",
+                growth < MAX_GROWTH_BYTES,
+            )
+        )
     return found
 
 
 def _rate(name: str, loads: Sequence[Load]) -> tuple[float, str]:
-    rate = middle(loads, "throughput")
+    rate = find_median(loads, "throughput")
     return rate, f"{name}{megabytes(rate)}/s"
 
 
 def _gigabyte(name: str, loads: Sequence[Load]) -> tuple[float, str]:
-    cost = middle(loads, "cost_of_a_gigabyte")
+    cost = find_median(loads, "cost_of_a_gigabyte")
     return cost, f"{name}{cost * 1e3:,.0f} ms"

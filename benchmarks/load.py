@@ -1,4 +1,4 @@
-"""A server on one core and its load on another: real processes, `wrk`, and the CPU time that a request takes.
+"""A server on one core and its load on another: real processes, `run_wrk`, and the CPU time that a request takes.
 
 Rule: the figure is CPU time per request, user and system, of the server's whole process tree: on a machine that does
 other things it is disturbed less than requests per second. Servers that are compared take turns.
@@ -24,8 +24,8 @@ from statistics import median
 
 from benchmarks.measure import HERE, environment
 
-_START = 60.0
-_TICK = os.sysconf("SC_CLK_TCK")
+START_TIMEOUT_SECONDS = 60.0
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServerResponse:
     """What was answered once; `size` is the body's, in bytes."""
 
     status: int
@@ -98,7 +98,7 @@ class Running:
     port: int
     pid: int
 
-    def ask(self, request: Request) -> Answer:
+    def ask(self, request: Request) -> ServerResponse:
         """Ask once, on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
@@ -110,25 +110,25 @@ class Running:
             size = 0
             while chunk := response.read(1 << 20):
                 size += len(chunk)
-            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, size)
+            return ServerResponse(response.status, {name.lower(): value for name, value in response.getheaders()}, size)
         finally:
             connection.close()
 
     def load(self, request: Request, seconds: int, connections: int, core: int) -> Load:
-        """Ask by `wrk`, which has the core; every answer must have the status."""
+        """Ask by `run_wrk`, which has the core; every answer must have the status."""
         before = cpu_of_tree(self.pid)
-        load = wrk(f"http://127.0.0.1:{self.port}{request.path}", request, seconds, connections, core)
+        load = run_wrk(f"http://127.0.0.1:{self.port}{request.path}", request, seconds, connections, core)
         return replace(load, cpu=cpu_of_tree(self.pid) - before)
 
 
-def cores() -> tuple[int, int]:
+def select_cores() -> tuple[int, int]:
     """Return the server's core, and its clients'."""
     first, second = sorted(os.sched_getaffinity(0))[:2]
     return first, second
 
 
 @contextmanager
-def spawned(server: Server, port: int, work: Path, affinity: set[int]) -> Iterator[subprocess.Popen[bytes]]:
+def spawn_server(server: Server, port: int, work: Path, affinity: set[int]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server on these cores, with only its own of the variables that a server reads; end it afterwards."""
     with output_of(port, work).open("wb") as output:
         process = subprocess.Popen(
@@ -153,10 +153,10 @@ def spawned(server: Server, port: int, work: Path, affinity: set[int]) -> Iterat
 
 
 @contextmanager
-def running(server: Server, work: Path, affinity: set[int]) -> Iterator[Running]:
+def run_server(server: Server, work: Path, affinity: set[int]) -> Iterator[Running]:
     """Start a server, and give it when it listens."""
     port = free_port()
-    with spawned(server, port, work, affinity) as process:
+    with spawn_server(server, port, work, affinity) as process:
         wait_for(server, port, process, output_of(port, work))
         yield Running(port, process.pid)
 
@@ -166,14 +166,14 @@ def output_of(port: int, work: Path) -> Path:
     return work / f"output-{port}"
 
 
-def wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> Load:
-    """Return what `wrk` counted, one thread of it on this core. Exits when an answer has another status."""
+def run_wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> Load:
+    """Return what `run_wrk` counted, one thread of it on this core. Exits when an answer has another status."""
     process = start_wrk(url, request, seconds, connections, core)
-    return counted(url, request, process.communicate()[0])
+    return parse_wrk_output(url, request, process.communicate()[0])
 
 
 def start_wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> subprocess.Popen[str]:
-    """Start `wrk` on its core."""
+    """Start `run_wrk` on its core."""
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--timeout=30s"]
     return subprocess.Popen(
         [*command, f"--script={HERE / 'load.lua'}", url, "--", *request.fields],
@@ -184,8 +184,8 @@ def start_wrk(url: str, request: Request, seconds: int, connections: int, core: 
     )
 
 
-def counted(url: str, request: Request, output: str) -> Load:
-    """Return what `wrk` has printed."""
+def parse_wrk_output(url: str, request: Request, output: str) -> Load:
+    """Return what `run_wrk` has printed."""
     try:
         figures: dict[str, float] = json.loads(output.strip().rpartition("\n")[2])
     except ValueError:
@@ -200,7 +200,7 @@ def counted(url: str, request: Request, output: str) -> Load:
 
 def cpu_of_tree(root: int) -> float:
     """Return the seconds of CPU time that the process and everything below it have taken; proc(5), `stat`."""
-    return sum(ticks for _, ticks in _tree(root)) / _TICK
+    return sum(ticks for _, ticks in _tree(root)) / _TICKS_PER_SECOND
 
 
 def pids_of_tree(root: int) -> list[int]:
@@ -234,7 +234,7 @@ def free_port() -> int:
 
 def wait_for(server: Server, port: int, process: subprocess.Popen[bytes], output: Path) -> None:
     """Wait until the process listens, and has said that it is ready. Exits if it does not."""
-    deadline = time.monotonic() + _START
+    deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port)).close()
@@ -247,19 +247,19 @@ def wait_for(server: Server, port: int, process: subprocess.Popen[bytes], output
     raise SystemExit(f"{process.args!r} does not listen:\n{output.read_text()}")
 
 
-def middle(loads: Sequence[Load], figure: str) -> float:
+def find_median(loads: Sequence[Load], figure: str) -> float:
     """Return the median of one figure, a field or a property of `Load`."""
     return float(median(getattr(load, figure) for load in loads))
 
 
-def verdict(ratio: float, target: float | None) -> tuple[str, str, str]:
+def compare_with_target(ratio: float, target: float | None) -> tuple[str, str, str]:
     """Return a ratio, what it may be at most, and whether it is, as cells of a table."""
     if target is None:
         return (f"{ratio:.3f}", "", "")
     return (f"{ratio:.3f}", f"{target:g}", "yes" if ratio <= target else "no")
 
 
-def missing() -> str:
+def find_missing_tool() -> str:
     """Return why this machine cannot run the benchmark, or nothing."""
     if sys.platform != "linux":
         return "CPU time comes from /proc, and the cores are Linux's to give: Linux only"

@@ -80,7 +80,7 @@ def environment(**variables: str) -> dict[str, str]:
     return {**clean, **variables}
 
 
-def middle(runs: Sequence[Run]) -> Run:
+def find_median_run(runs: Sequence[Run]) -> Run:
     """Return the median of each figure."""
     return Run(
         median(run.wall for run in runs),
@@ -89,7 +89,7 @@ def middle(runs: Sequence[Run]) -> Run:
     )
 
 
-def facts(*packages: str) -> dict[str, str]:
+def collect_facts(*packages: str) -> dict[str, str]:
     """Return when, on what machine and with what versions (the build's, unless others are named) this runs."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -100,7 +100,7 @@ def facts(*packages: str) -> dict[str, str]:
     }
 
 
-def told(known: dict[str, str]) -> str:
+def format_facts(known: dict[str, str]) -> str:
     """Return the facts as one line."""
     return ", ".join(f"{name} {value}" for name, value in known.items())
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.goals import Goal, Result
-from benchmarks.load import Request, Running, cores, pids_of_tree, running
+from benchmarks.load import Request, Running, pids_of_tree, run_server, select_cores
 from benchmarks.measure import megabytes, progress, table
 from benchmarks.pss import memory_files_of, pss_of, sockets_of
-from benchmarks.servers import ROWS, Place, installed
-from benchmarks.trees import of_images, of_many
+from benchmarks.servers import ROWS, Place, select_installed
+from benchmarks.trees import build_generated_tree, build_image_tree
 
 FEW, MANY, IMAGES = 10, 10_000, 150
-SETTLING = 3.0
+SETTLING_SECONDS = 3.0
 """Seconds in which workers make the room that others have taken."""
 
 
@@ -37,9 +37,9 @@ class Row:
     workers: int = 1
 
 
-FEWEST = Row("this project, 10 files", "ours", FEW)
+BASELINE_ROW = Row("this project, 10 files", "ours", FEW)
 ROWS_OF_MEMORY = (
-    FEWEST,
+    BASELINE_ROW,
     Row("this project, 10,000 files", "ours", MANY),
     Row("this project, 10,000 files, 4 MB for bodies", "ours", MANY, "4MB"),
     Row("this project, 10,000 files, each of two workers", "ours", MANY, workers=2),
@@ -59,37 +59,37 @@ class Weight:
     last: int
 
 
-def measured(work: Path, rounds: int) -> Result:
+def measure_part(work: Path, rounds: int) -> Result:
     """Weigh the workers, each in processes of its own."""
-    names = installed(("ours", "gunicorn"))
+    names = select_installed(("ours", "gunicorn"))
     weights: dict[Row, list[Weight]] = defaultdict(list)
     for _ in range(rounds):
         for row in ROWS_OF_MEMORY:
             if row.name in names:
-                weights[row].append(_weighed(row, work))
+                weights[row].append(_measure_row(row, work))
                 progress(f"{row.title}: {megabytes(weights[row][-1].first)}, then {megabytes(weights[row][-1].last)}")
     figures = {row.title: [asdict(weight) for weight in each] for row, each in weights.items()}
     return Result("Memory of a worker (PSS)", _table(weights), _goals(weights), figures)
 
 
-def _weighed(row: Row, work: Path) -> Weight:
+def _measure_row(row: Row, work: Path) -> Weight:
     """Return what a worker weighs before and after every file has been asked for, of every worker."""
-    tree = of_images(work, IMAGES) if row.files == IMAGES else of_many(work, row.files)
+    tree = build_image_tree(work, IMAGES) if row.files == IMAGES else build_generated_tree(work, row.files)
     place = Place(tree, work, workers=row.workers)
     server = ROWS[row.name](place)
     server = replace(server, variables={**server.variables, "DJANGO_STATIC_MEMORY": row.budget})
-    with running(server, work, set(cores())) as started:
+    with run_server(server, work, set(select_cores())) as started:
         workers = _workers(started, place.tree.path(min(place.tree.names)), row.workers)
-        first = max(_weights(workers))
+        first = max(_measure_workers(workers))
         for connection in workers.values():
             for name in place.tree.names:
                 connection.request("GET", place.tree.path(name), headers={"Accept-Encoding": "gzip"})
                 connection.getresponse().read()
-        time.sleep(SETTLING)
-        return Weight(first, max(_weights(workers)))
+        time.sleep(SETTLING_SECONDS)
+        return Weight(first, max(_measure_workers(workers)))
 
 
-def _weights(workers: Collection[int]) -> list[int]:
+def _measure_workers(workers: Collection[int]) -> list[int]:
     return [pss_of(pid) + memory_files_of(pid, workers) for pid in workers]
 
 
@@ -121,10 +121,10 @@ def _middle(weights: Sequence[Weight]) -> tuple[float, float, float]:
 
 
 def _goals(weights: Mapping[Row, Sequence[Weight]]) -> list[Goal]:
-    few = _middle(weights[FEWEST])[1]
+    few = _middle(weights[BASELINE_ROW])[1]
     found = []
     for row, each in weights.items():
-        if row.name == "ours" and row is not FEWEST:
+        if row.name == "ours" and row is not BASELINE_ROW:
             last, limit = _middle(each)[1], 1.2 * few + int(row.budget.removesuffix("MB")) * 1e6
             title = f"memory of a worker: {row.title.removeprefix('this project, ')}"
             found.append(

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.load import pids_of_tree
 
-_EVERY = 0.1
+_SAMPLE_SECONDS = 0.1
 
 
 def pss_of(pid: int) -> int:
@@ -65,7 +65,7 @@ class Growth:
         self._pids = pids_of_tree(pid)
         self.first = self.highest = self._now()
 
-    def look(self) -> None:
+    def sample(self) -> None:
         """Look again."""
         self.highest = max(self.highest, self._now())
 
@@ -79,13 +79,13 @@ class Growth:
 
 
 @contextmanager
-def watched(pid: int) -> Iterator[Growth]:
+def watch_memory(pid: int) -> Iterator[Growth]:
     """Watch the memory of a server and what it has started, ten times a second."""
     growth, over = Growth(pid), threading.Event()
 
     def watch() -> None:
-        while not over.wait(_EVERY):
-            growth.look()
+        while not over.wait(_SAMPLE_SECONDS):
+            growth.sample()
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -94,4 +94,4 @@ def watched(pid: int) -> Iterator[Growth]:
     finally:
         over.set()
         watcher.join()
-        growth.look()
+        growth.sample()

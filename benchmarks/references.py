@@ -34,7 +34,7 @@ FOLLOWING, LEAVING = [*FOLLOWED, *NAMES, *NEWER], [*UNTOUCHED, *SLASHES]
 ROUNDS = 3
 
 
-def seconds(reader: Reader, text: str) -> float:
+def measure_seconds(reader: Reader, text: str) -> float:
     """Return the least CPU time that one reading took."""
     taken = []
     for _ in range(ROUNDS):
@@ -50,12 +50,12 @@ def speed(readers: dict[str, Reader], names: Sequence[str]) -> str:
     for name in names:
         text = (MODULES / name).read_text(encoding="utf-8")
         million = len(text) / 1e6
-        costs = [f"{seconds(reader, text) / million:.3f}" for reader in readers.values()]
+        costs = [f"{measure_seconds(reader, text) / million:.3f}" for reader in readers.values()]
         rows.append([f"{name.rpartition('/')[2]}, {million:.1f} MB", *costs])
     return table(["CPU seconds a MB", *readers], rows)
 
 
-def right(reader: Reader, form: Form, *, decoded: bool) -> bool:
+def is_right(reader: Reader, form: Form, *, decoded: bool) -> bool:
     """Whether a reader finds the marked references and no other; tinycss2 tells what they stand for, not where."""
     wanted = [target if decoded else form.source[start:end] for start, end, target in form.references]
     found = reader(form.source)
@@ -72,7 +72,7 @@ def correctness(readers: dict[str, Reader], parts: dict[str, list[Form]]) -> str
         [
             f"{part} ({len(forms)})",
             *(
-                str(sum(right(reader, form, decoded=reader is tinycss2_css) for form in forms))
+                str(sum(is_right(reader, form, decoded=reader is tinycss2_css) for form in forms))
                 for reader in readers.values()
             ),
         ]

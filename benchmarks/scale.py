@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.generated import generate
-from benchmarks.measure import HERE, Run, facts, megabytes, middle, progress, run, table, told
+from benchmarks.measure import HERE, Run, collect_facts, find_median_run, format_facts, megabytes, progress, run, table
 
 LOADS = 5
 
@@ -32,7 +32,7 @@ print(time.perf_counter() - began)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `files` sources of `size` bytes cost; `load` is the server's, in seconds."""
+    """What `files` sources of `size` bytes cost; `load_tree` is the server's, in seconds."""
 
     files: int
     size: int
@@ -41,7 +41,7 @@ class Result:
     load: float
 
 
-def measured(work: Path, count: int, rounds: int) -> Result:
+def measure_build(work: Path, count: int, rounds: int) -> Result:
     """Generate the files, build them cold and once more, and load the tree."""
     size = generate(work / "sources", count)
     variables = {
@@ -58,7 +58,13 @@ def measured(work: Path, count: int, rounds: int) -> Result:
         cold.append(run("static_host_build", **variables))
         unchanged.append(run("static_host_build", **variables))
         progress(f"{count:>8,} files: {cold[-1].wall:.2f} s cold, {unchanged[-1].wall:.2f} s unchanged")
-    return Result(count, size, middle(cold), middle(unchanged), median(_load(work / "tree") for _ in range(LOADS)))
+    return Result(
+        count,
+        size,
+        find_median_run(cold),
+        find_median_run(unchanged),
+        median(_load(work / "tree") for _ in range(LOADS)),
+    )
 
 
 def _load(root: Path) -> float:
@@ -102,9 +108,9 @@ def main() -> None:
     results = []
     for count in (1_000, 10_000, 100_000) if chosen.all else (1_000, 10_000):
         with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
-            results.append(measured(Path(work), count, chosen.rounds))
-    known = facts()
-    print(f"Median of {chosen.rounds}, index load of {LOADS}; {told(known)}\n\n{costs(results)}")
+            results.append(measure_build(Path(work), count, chosen.rounds))
+    known = collect_facts()
+    print(f"Median of {chosen.rounds}, index load of {LOADS}; {format_facts(known)}\n\n{costs(results)}")
     if chosen.json:
         figures = [asdict(result) for result in results]
         chosen.json.write_text(json.dumps({"facts": known, "sizes": figures}, indent=2) + "\n")

@@ -151,18 +151,18 @@ ROWS: dict[str, Callable[[Place], Server]] = {
 """Waitress, gunicorn and uvicorn stand for WhiteNoise in Django on them."""
 
 
-def installed(names: Iterable[str]) -> list[str]:
+def select_installed(names: Iterable[str]) -> list[str]:
     """Return the servers that this machine has; tell why each of the others is left out."""
     found = []
     for name in names:
-        if reason := _why_not(name):
+        if reason := _find_reason_missing(name):
             progress(f"{name} is skipped: {reason}")
         else:
             found.append(name)
     return found
 
 
-def _why_not(name: str) -> str:
+def _find_reason_missing(name: str) -> str:
     if name.startswith("nginx"):
         if _NGINX is None:
             return "nginx is not installed (apt-get install nginx libnginx-mod-http-brotli-static)"

@@ -13,14 +13,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.chart import chart
-from benchmarks.goals import Goal, Result, less, microseconds, ratio
-from benchmarks.load import Load, Request, Running, cores, middle, running
-from benchmarks.measure import facts, progress, table
-from benchmarks.servers import CLOUDFRONT, ROWS, Place, installed
+from benchmarks.goals import Goal, Result, make_factor_goal, make_ratio_goal, microseconds
+from benchmarks.load import Load, Request, Running, find_median, run_server, select_cores
+from benchmarks.measure import collect_facts, progress, table
+from benchmarks.servers import CLOUDFRONT, ROWS, Place, select_installed
 from benchmarks.trees import LARGE, SMALL, Tree
 
 CONNECTIONS = 64
-CLOSELY = ("nginx", "ours", "nginx-read")
+CLOSELY_COMPARED = ("nginx", "ours", "nginx-read")
 TURNS = 3
 """Loads in each round of those that are compared closely."""
 WORKS = {
@@ -44,25 +44,28 @@ class Bench:
 
     def round(self, number: int) -> None:
         """Start all servers, and give each its loads of every work."""
-        core, _ = cores()
+        core, _ = select_cores()
         with ExitStack() as stack:
             all_running = {
-                name: stack.enter_context(running(ROWS[name](self.place), self.place.work, {core}))
+                name: stack.enter_context(run_server(ROWS[name](self.place), self.place.work, {core}))
                 for name in self._names
             }
             for work in WORKS:
                 self._turns(work, all_running, number)
 
     def _turns(self, work: str, servers: dict[str, Running], number: int) -> None:
-        core = cores()[1]
+        core = select_cores()[1]
         requests = {name: self._request(work, server) for name, server in servers.items()}
         ready = [name for name in self._names if self._is_answered(work, name, servers[name], requests[name])]
         for name in ready:
             servers[name].load(requests[name], 1, CONNECTIONS, core)
-        closely = [name for name in CLOSELY if name in ready]
+        closely = [name for name in CLOSELY_COMPARED if name in ready]
         turns = [closely if (turn + number) % 2 == 0 else closely[::-1] for turn in range(TURNS)]
-        for name in (*(name for turn in turns for name in turn), *(name for name in ready if name not in CLOSELY)):
-            load = servers[name].load(requests[name], 2 if name in CLOSELY else 1, CONNECTIONS, core)
+        for name in (
+            *(name for turn in turns for name in turn),
+            *(name for name in ready if name not in CLOSELY_COMPARED),
+        ):
+            load = servers[name].load(requests[name], 2 if name in CLOSELY_COMPARED else 1, CONNECTIONS, core)
             self.loads[work, name].append(load)
             progress(f"{work:>12} {name:12} {load.cost * 1e6:8.1f} µs, {load.rate:8,.0f} requests/s")
 
@@ -86,20 +89,22 @@ class Bench:
         return answer.status == request.status
 
 
-def measured(tree: Tree, work: Path, rounds: int) -> Result:
+def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
     """Run the rounds."""
-    bench = Bench(tree, work, installed(name for name in ROWS))
+    bench = Bench(tree, work, select_installed(name for name in ROWS))
     for number in range(rounds):
         bench.round(number)
     text = "\n\n".join(f"{title}:\n\n{_costs(key, bench)}" for key, title in WORKS.items())
     figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items()}
-    return Result(f"Static files, {CONNECTIONS} connections", text, goals(bench.loads), figures, _drawn(bench))
+    return Result(f"Static files, {CONNECTIONS} connections", text, goals(bench.loads), figures, _draw_chart(bench))
 
 
 def _costs(work: str, bench: Bench) -> str:
     head = ("server", "CPU per request", "lowest to highest", "requests/s", "p50", "p99", "ours to it", "")
     names = [name for name in ROWS if (work, name) in bench.loads or (work, name) in bench.other]
-    names.sort(key=lambda name: middle(bench.loads[work, name], "cost") if bench.loads[work, name] else float("inf"))
+    names.sort(
+        key=lambda name: find_median(bench.loads[work, name], "cost") if bench.loads[work, name] else float("inf")
+    )
     return table(head, [_line(work, name, bench) for name in names])
 
 
@@ -109,29 +114,29 @@ def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
     if not loads:
         return (title, *[""] * 6, note)
     costs = sorted(load.cost * 1e6 for load in loads)
-    cost = middle(loads, "cost")
+    cost = find_median(loads, "cost")
     return (
         title,
         f"{cost * 1e6:,.1f} µs",
         f"{costs[0]:,.1f} to {costs[-1]:,.1f}",
-        f"{middle(loads, 'rate'):,.0f}",
-        f"{middle(loads, 'p50') * 1e3:.2f} ms",
-        f"{middle(loads, 'p99') * 1e3:.2f} ms",
-        "" if name == "ours" or not ours else f"{middle(ours, 'cost') / cost:.3f}",
+        f"{find_median(loads, 'rate'):,.0f}",
+        f"{find_median(loads, 'p50') * 1e3:.2f} ms",
+        f"{find_median(loads, 'p99') * 1e3:.2f} ms",
+        "" if name == "ours" or not ours else f"{find_median(ours, 'cost') / cost:.3f}",
         note,
     )
 
 
 def costs(loads: Loads, work: str) -> dict[str, float]:
     """Return the CPU time per request of each server, in seconds, the least first."""
-    figures = {name: middle(each, "cost") for (key, name), each in loads.items() if key == work and each}
+    figures = {name: find_median(each, "cost") for (key, name), each in loads.items() if key == work and each}
     return dict(sorted(figures.items(), key=lambda item: item[1]))
 
 
-def _drawn(bench: Bench) -> str:
+def _draw_chart(bench: Bench) -> str:
     """Return the chart of the small file."""
     named = {ROWS[name](bench.place).title.replace("`", ""): cost for name, cost in costs(bench.loads, "small").items()}
-    known = facts()
+    known = collect_facts()
     return chart(
         "What one static answer costs",
         f"a 4.2 kB brotli file, {CONNECTIONS} connections, nine header fields as CloudFront sends them",
@@ -150,15 +155,15 @@ def goals(loads: Loads) -> list[Goal]:
             continue
         ours = microseconds(its["ours"])
         if "nginx" in its:
-            found.append(ratio(title, ours, _named("nginx", its["nginx"]), limits[work]))
+            found.append(make_ratio_goal(title, ours, _format_cost("nginx", its["nginx"]), limits[work]))
         if work == "small":
             found += [
-                less(title, ours, _named(f"WhiteNoise on {name}", its[name]), limit)
+                make_factor_goal(title, ours, _format_cost(f"WhiteNoise on {name}", its[name]), limit)
                 for name, limit in (("uvicorn", 50), ("waitress", 8))
                 if name in its
             ]
     return found
 
 
-def _named(name: str, cost: float) -> tuple[float, str]:
+def _format_cost(name: str, cost: float) -> tuple[float, str]:
     return cost, f"{name} {microseconds(cost)[1]}"

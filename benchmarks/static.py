@@ -16,10 +16,10 @@ from pathlib import Path
 
 from benchmarks import busy, large, memory, small, start, workers
 from benchmarks.goals import Result, summary
-from benchmarks.load import missing
-from benchmarks.measure import facts, progress, told
-from benchmarks.servers import installed, nginx_version
-from benchmarks.trees import of_three, workshop
+from benchmarks.load import find_missing_tool
+from benchmarks.measure import collect_facts, format_facts, progress
+from benchmarks.servers import nginx_version, select_installed
+from benchmarks.trees import build_sample_tree, open_work_directory
 
 PACKAGES = (
     "django",
@@ -35,12 +35,12 @@ PACKAGES = (
 )
 
 PARTS: dict[str, Callable[[Path, int], Result]] = {
-    "static": lambda work, rounds: small.measured(of_three(work), work, rounds),
-    "large": lambda work, rounds: large.measured(of_three(work), work, rounds),
-    "busy": lambda work, rounds: busy.measured(of_three(work), work, rounds),
-    "start": start.measured,
-    "memory": memory.measured,
-    "workers": lambda work, rounds: workers.measured(of_three(work), work, rounds),
+    "static": lambda work, rounds: small.measure_part(build_sample_tree(work), work, rounds),
+    "large": lambda work, rounds: large.measure_part(build_sample_tree(work), work, rounds),
+    "busy": lambda work, rounds: busy.measure_part(build_sample_tree(work), work, rounds),
+    "start": start.measure_part,
+    "memory": memory.measure_part,
+    "workers": lambda work, rounds: workers.measure_part(build_sample_tree(work), work, rounds),
 }
 
 
@@ -53,14 +53,14 @@ def main() -> None:
     options.add_argument("--chart", type=Path, metavar="FILE", help="write the chart of the small file, as SVG")
     options.add_argument("--trees", type=Path, metavar="DIR", help="keep the trees there, and use those that are there")
     chosen = options.parse_args()
-    if reason := missing():
+    if reason := find_missing_tool():
         print(f"skipped: {reason}")
         return
     began = time.monotonic()
     results: dict[str, Result] = {}
     loads: dict[str, float] = {}
     try:
-        with workshop(chosen.trees) as work:
+        with open_work_directory(chosen.trees) as work:
             for name in [chosen.only] if chosen.only else PARTS:
                 progress(f"{name}:")
                 results[name] = PARTS[name](work, chosen.rounds)
@@ -73,8 +73,11 @@ def main() -> None:
 
 def _report(results: Mapping[str, Result], loads: Mapping[str, float], how: str, chosen: argparse.Namespace) -> None:
     """Print the goals, then the tables of each part; write the files that are wanted."""
-    known = {**facts(*filter(find_spec, PACKAGES)), **({"nginx": nginx_version()} if installed(["nginx"]) else {})}
-    print(f"{how}; {told(known)}\n\n{summary(goal for result in results.values() for goal in result.goals)}")
+    known = {
+        **collect_facts(*filter(find_spec, PACKAGES)),
+        **({"nginx": nginx_version()} if select_installed(["nginx"]) else {}),
+    }
+    print(f"{how}; {format_facts(known)}\n\n{summary(goal for result in results.values() for goal in result.goals)}")
     for name, result in results.items():
         print(f"\n### {result.heading}\n\nLoad average of 15 minutes at the end: {loads[name]:.1f}\n\n{result.text}")
         if chosen.chart and result.chart:

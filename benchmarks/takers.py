@@ -15,13 +15,13 @@ import socket
 import sys
 import time
 
-TICK = 0.02
+TICK_SECONDS = 0.02
 """Seconds from one reading of all slow clients to the next."""
-_BUFFER = 64 << 10
-_AT_ONCE = bytearray(4 << 20)
+_RECEIVE_BUFFER_BYTES = 64 << 10
+_SCRATCH_BUFFER = bytearray(4 << 20)
 
 
-class Client:
+class DownloadClient:
     """One connection, on which the file is asked for again when it has come; `received` counts bodies' bytes."""
 
     def __init__(self, port: int, path: str, *, slow: bool) -> None:
@@ -32,7 +32,7 @@ class Client:
         self._head = b""
         self._rest = 0
         if slow:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
         self.socket.connect(("127.0.0.1", port))
         self.socket.sendall(self._request)
         self.socket.setblocking(False)
@@ -44,7 +44,7 @@ class Client:
             while self.received < end:
                 if not self._rest:
                     self._read_head()
-                self._read_body(min(end - self.received, self._rest, len(_AT_ONCE)))
+                self._read_body(min(end - self.received, self._rest, len(_SCRATCH_BUFFER)))
         except BlockingIOError:
             return
 
@@ -62,7 +62,7 @@ class Client:
         self._head, self._rest = b"", int(found[1])
 
     def _read_body(self, size: int) -> None:
-        got = self.socket.recv_into(_AT_ONCE, size, self._drops)
+        got = self.socket.recv_into(_SCRATCH_BUFFER, size, self._drops)
         if not got:
             raise SystemExit("the server has closed a connection")
         self.received += got
@@ -71,30 +71,30 @@ class Client:
             self.socket.sendall(self._request)
 
 
-def take(clients: list[Client], until: float) -> None:
+def take(clients: list[DownloadClient], until: float) -> None:
     """Read all that comes."""
     selector = selectors.DefaultSelector()
     for client in clients:
         selector.register(client.socket, selectors.EVENT_READ, client)
     while time.monotonic() < until:
         for key, _ in selector.select(1):
-            key.data.read(len(_AT_ONCE))
+            key.data.read(len(_SCRATCH_BUFFER))
 
 
-def take_slowly(clients: list[Client], rate: float, until: float) -> None:
+def take_slowly(clients: list[DownloadClient], rate: float, until: float) -> None:
     """Read at the rate from now on."""
     began = time.monotonic()
     while (now := time.monotonic()) < until:
         for client in clients:
             client.read(int((now - began) * rate) - client.received)
-        time.sleep(max(0.0, TICK - (time.monotonic() - now)))
+        time.sleep(max(0.0, TICK_SECONDS - (time.monotonic() - now)))
 
 
 def main() -> None:
     """Read, and print the figures of a `Load`."""
     port, path, count, rate, seconds = sys.argv[1:]
     began = time.monotonic()
-    clients = [Client(int(port), path, slow=float(rate) > 0) for _ in range(int(count))]
+    clients = [DownloadClient(int(port), path, slow=float(rate) > 0) for _ in range(int(count))]
     if float(rate):
         take_slowly(clients, float(rate), began + float(seconds))
     else:

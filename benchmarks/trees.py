@@ -42,7 +42,7 @@ class Tree:
 
 
 @contextmanager
-def workshop(kept: Path | None) -> Iterator[Path]:
+def open_work_directory(kept: Path | None) -> Iterator[Path]:
     """Give a directory for trees: one that is kept, with those that are there already, or one that is removed."""
     if kept:
         kept.mkdir(parents=True, exist_ok=True)
@@ -52,11 +52,11 @@ def workshop(kept: Path | None) -> Iterator[Path]:
             yield Path(work)
 
 
-def of_three(work: Path) -> Tree:
+def build_sample_tree(work: Path) -> Tree:
     """Return the tree of the three files, made once in this workshop."""
     if (work / "tree-three").exists():
-        return _read(work, "three")
-    sources = _sources(work, "three")
+        return _read_tree(work, "three")
+    sources = _make_sources_directory(work, "three")
     for name, (package, path) in _COPIED.items():
         spec = find_spec(package)
         assert spec
@@ -66,29 +66,29 @@ def of_three(work: Path) -> Tree:
     with (sources / FILM).open("wb") as film:
         for _ in range(FILM_SIZE // 1_000_000):
             film.write(random.randbytes(1_000_000))
-    return _built(work, "three", "br,gzip")
+    return _build_tree(work, "three", "br,gzip")
 
 
-def of_many(work: Path, count: int) -> Tree:
+def build_generated_tree(work: Path, count: int) -> Tree:
     """Return a tree of generated files, made once in this workshop."""
     if not (work / f"tree-{count}").exists():
-        generate(_sources(work, str(count)), count)
-        _built(work, str(count), "gzip")
-    return _read(work, str(count))
+        generate(_make_sources_directory(work, str(count)), count)
+        _build_tree(work, str(count), "gzip")
+    return _read_tree(work, str(count))
 
 
-def of_images(work: Path, count: int) -> Tree:
+def build_image_tree(work: Path, count: int) -> Tree:
     """Return a tree of images of 500 kB each, made once in this workshop."""
     if not (work / "tree-images").exists():
-        sources = _sources(work, "images")
+        sources = _make_sources_directory(work, "images")
         random = Random(2)
         for number in range(count):
             (sources / f"{number:03}.jpg").write_bytes(random.randbytes(500_000))
-        _built(work, "images", "gzip")
-    return _read(work, "images")
+        _build_tree(work, "images", "gzip")
+    return _read_tree(work, "images")
 
 
-def _sources(work: Path, name: str) -> Path:
+def _make_sources_directory(work: Path, name: str) -> Path:
     """Return an empty directory for the sources of a tree; what an interrupted run left there is removed."""
     sources = work / f"sources-{name}"
     shutil.rmtree(sources, ignore_errors=True)
@@ -96,7 +96,7 @@ def _sources(work: Path, name: str) -> Path:
     return sources
 
 
-def _built(work: Path, name: str, codings: str) -> Tree:
+def _build_tree(work: Path, name: str, codings: str) -> Tree:
     run(
         "static_host_build",
         DJANGO_SETTINGS_MODULE="scale_settings",
@@ -106,9 +106,9 @@ def _built(work: Path, name: str, codings: str) -> Tree:
         DJANGO_STATIC_MISSING_REFERENCES="warn",
         BENCH_SOURCES=str(work / f"sources-{name}"),
     )
-    return _read(work, name)
+    return _read_tree(work, name)
 
 
-def _read(work: Path, name: str) -> Tree:
+def _read_tree(work: Path, name: str) -> Tree:
     root = (work / f"tree-{name}").resolve()
     return Tree(root, json.loads((root / "staticfiles.json").read_text())["paths"])

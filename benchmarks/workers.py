@@ -1,9 +1,9 @@
 """``make bench-workers``: what a second worker adds.
 
-Rule: where there is a core for each worker and one for `wrk`, requests per second say how far two of them scale. Where
-there are two cores in all, `wrk` takes part of them, and it is computed from what a request costs with one worker and
-with two: all workers that have connections can be busy at once, if clients never pause; if each connection asks equally
-often, the worker that has most of them is the first that cannot keep up.
+Rule: where there is a core for each worker and one for `run_wrk`, requests per second say how far two of them scale.
+Where there are two cores in all, `run_wrk` takes part of them, and it is computed from what a request costs with one
+worker and with two: all workers that have connections can be busy at once, if clients never pause; if each connection
+asks equally often, the worker that has most of them is the first that cannot keep up.
 """
 
 from __future__ import annotations
@@ -17,17 +17,26 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.goals import Goal, Result
-from benchmarks.load import Load, Request, counted, cpu_of_tree, middle, pids_of_tree, running, start_wrk
+from benchmarks.load import (
+    Load,
+    Request,
+    cpu_of_tree,
+    find_median,
+    parse_wrk_output,
+    pids_of_tree,
+    run_server,
+    start_wrk,
+)
 from benchmarks.measure import progress, table
 from benchmarks.pss import sockets_of
-from benchmarks.servers import CLOUDFRONT, ROWS, Place, installed
+from benchmarks.servers import CLOUDFRONT, ROWS, Place, select_installed
 from benchmarks.trees import SMALL, Tree
 
 CONNECTIONS = 64
 NAMES = ("ours", "nginx")
 TURNS = 3
-SECONDS = 2
-GOAL = 1.8
+LOAD_SECONDS = 2
+MIN_SCALING = 1.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +50,14 @@ class Shared:
 Loads = dict[tuple[str, int], list[Shared]]
 
 
-def measured(tree: Tree, work: Path, rounds: int) -> Result:
+def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
     """Start each server with one and with two workers, in turns."""
     found: Loads = defaultdict(list)
-    names = installed(NAMES)
+    names = select_installed(NAMES)
     for number in range(rounds * TURNS):
         for name in names if number % 2 == 0 else names[::-1]:
             for workers in (1, 2) if number % 2 == 0 else (2, 1):
-                found[name, workers].append(_shared(name, Place(tree, work, workers=workers)))
+                found[name, workers].append(_measure_load(name, Place(tree, work, workers=workers)))
                 load, largest = found[name, workers][-1].load, found[name, workers][-1].largest
                 shown = f"{load.cost * 1e6:6.1f} µs, {load.rate:8,.0f} requests/s, {largest:.0%} at one"
                 progress(f"{name:6} {workers} workers: {shown}")
@@ -56,19 +65,19 @@ def measured(tree: Tree, work: Path, rounds: int) -> Result:
     return Result("Workers", _table(found, Place(tree, work)), _goals(found), figures)
 
 
-def _shared(name: str, place: Place) -> Shared:
+def _measure_load(name: str, place: Place) -> Shared:
     """Return a load of a server that has a core for each worker, as far as there are so many."""
     cores = sorted(os.sched_getaffinity(0))
     request = Request(place.tree.path(SMALL), CLOUDFRONT)
-    with running(ROWS[name](place), place.work, set(cores[: place.workers])) as server:
+    with run_server(ROWS[name](place), place.work, set(cores[: place.workers])) as server:
         server.load(request, 1, CONNECTIONS, cores[-1])
         before = {pid: sockets_of(pid) for pid in pids_of_tree(server.pid)}
         url = f"http://127.0.0.1:{server.port}{request.path}"
         cpu = cpu_of_tree(server.pid)
-        wrk = start_wrk(url, request, SECONDS, CONNECTIONS, cores[-1])
-        time.sleep(SECONDS / 2)
+        wrk = start_wrk(url, request, LOAD_SECONDS, CONNECTIONS, cores[-1])
+        time.sleep(LOAD_SECONDS / 2)
         taken = [max(0, sockets_of(pid) - count) for pid, count in before.items()]
-        load = counted(url, request, wrk.communicate()[0])
+        load = parse_wrk_output(url, request, wrk.communicate()[0])
         return Shared(replace(load, cpu=cpu_of_tree(server.pid) - cpu), max(taken) / sum(taken))
 
 
@@ -76,9 +85,9 @@ def _scaling(loads: Loads, name: str) -> tuple[float, float]:
     """Return how many times as much two workers do as one: for clients that never pause, and for even ones."""
     one, two = ([each.load for each in loads[name, workers]] for workers in (1, 2))
     largest = median(each.largest for each in loads[name, 2])
-    for_each = middle(one, "cost") / middle(two, "cost")
+    for_each = find_median(one, "cost") / find_median(two, "cost")
     if len(os.sched_getaffinity(0)) > 2:
-        return middle(two, "rate") / middle(one, "rate"), for_each / largest
+        return find_median(two, "rate") / find_median(one, "rate"), for_each / largest
     return for_each * (2 if largest < 1 else 1), for_each / largest
 
 
@@ -94,19 +103,19 @@ def _line(title: str, workers: int, each: Sequence[Shared]) -> tuple[str, ...]:
         str(workers),
         f"{median(costs):,.1f} µs",
         f"{costs[0]:,.1f} to {costs[-1]:,.1f}",
-        f"{middle([shared.load for shared in each], 'rate'):,.0f}",
+        f"{find_median([shared.load for shared in each], 'rate'):,.0f}",
         f"{median(shared.largest for shared in each):.0%}",
     )
 
 
 def _goals(loads: Loads) -> list[Goal]:
     count = len(os.sched_getaffinity(0))
-    how = "requests/s" if count > 2 else f"by CPU per request: {count} cores, `wrk` on one of them"
+    how = "requests/s" if count > 2 else f"by CPU per request: {count} cores, `run_wrk` on one of them"
     ours, its = (_scaling(loads, name) if (name, 2) in loads else None for name in ("ours", "nginx"))
     assert ours
     titles = (f"two workers to one, {how}", "the same, if each connection asks equally often")
     others = [f"nginx {times:.2f} times" for times in its] if its else ["", ""]
     return [
-        Goal(title, f"{times:.2f} times", other, "", f"≥ {GOAL:g} times", times >= GOAL)
+        Goal(title, f"{times:.2f} times", other, "", f"≥ {MIN_SCALING:g} times", times >= MIN_SCALING)
         for title, times, other in zip(titles, ours, others, strict=True)
     ]

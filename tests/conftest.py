@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browsers import CHROMIUM, chromium
+from tests.support.browsers import CHROMIUM, run_chromium
 from tests.support.builds import Build
-from tests.support.containers import ROOT, lacking, make_image, named
-from tests.support.processes import Running, run, serving
-from tests.support.projects import LARGE, copied, plain_with
+from tests.support.containers import ROOT, explain_unavailable, make_image, reserve_image_name
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import LARGE_BODY, build_plain_with, copy_project
 
 if TYPE_CHECKING:
     from tests.support.rollouts import Rollout
@@ -32,7 +32,9 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plain(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain", with its tree built at ``staticfiles``. Tests do not change it."""
     directory = tmp_path_factory.mktemp("projects")
-    return plain_with({"large.bin": LARGE}, directory, cache, DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/")
+    return build_plain_with(
+        {"large.bin": LARGE_BODY}, directory, cache, DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/"
+    )
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def tree(tmp_path: Path, plain: Path) -> Path:
 @pytest.fixture(scope="session")
 def server(plain: Path) -> Iterator[Running]:
     """``static-host serve`` on the project "plain"."""
-    with serving(
+    with run_server(
         cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/"
     ) as running:
         yield running
@@ -54,7 +56,7 @@ def server(plain: Path) -> Iterator[Running]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of "plain", not built."""
-    return copied("plain", tmp_path)
+    return copy_project("plain", tmp_path)
 
 
 @pytest.fixture
@@ -71,29 +73,29 @@ def build(project: Path, cache: Path) -> Build:
 @pytest.fixture(scope="session")
 def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
     """Three releases of one project. Tests do not change them."""
-    from tests.support.rollouts import rolled_out  # it needs this module
+    from tests.support.rollouts import build_rollout  # it needs this module
 
-    return rolled_out(tmp_path_factory.mktemp("rollout"), cache)
+    return build_rollout(tmp_path_factory.mktemp("rollout"), cache)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. What a test opens in it is in a context of its own, with a cache of its own."""
     _required("" if CHROMIUM else "there is no chromium")
-    with chromium() as browser:
+    with run_chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="session")
 def engine() -> None:
     """Docker with a compose tool."""
-    _required(lacking() or "")
+    _required(explain_unavailable() or "")
 
 
 @pytest.fixture(scope="session")
 def image(engine: None) -> Iterator[str]:
     """The image, made by ``make image`` under a name of this run."""
-    with named() as name:
+    with reserve_image_name() as name:
         make_image(ROOT, name)
         yield name
 

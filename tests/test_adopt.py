@@ -11,9 +11,9 @@ import brotli
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import Build, files, settings
-from tests.support.processes import run, serving
+from static_host.origin.index import parse_index
+from tests.support.builds import Build, append_settings, read_files
+from tests.support.processes import run, run_server
 
 LINE = b"body { margin: 0 }\n" * 50
 
@@ -43,7 +43,7 @@ def dist(tmp_path: Path) -> Path:
 
 
 def test_a_bundler_s_output_is_served_as_it_is(dist: Path) -> None:
-    before = files(dist)
+    before = read_files(dist)
     result = run("static-host", "index", "dist", cwd=dist.parent)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "static-host: 7 static resources in dist: 2 immutable, 1 with encoded siblings\n"
@@ -51,8 +51,8 @@ def test_a_bundler_s_output_is_served_as_it_is(dist: Path) -> None:
         "static-host: assets/plain.css.br does not decode to assets/plain.css, so it is no coding of it",
         "static-host: assets/plain.css.gz does not decode to assets/plain.css, so it is no coding of it",
     ]
-    assert {name: body for name, body in files(dist).items() if name != "static-host.index"} == before
-    index = loads((dist / "static-host.index").read_bytes())
+    assert {name: body for name, body in read_files(dist).items() if name != "static-host.index"} == before
+    index = parse_index((dist / "static-host.index").read_bytes())
     assert {name: [r.coding for r in resource.representations] for name, resource in index.items()} == {
         "index.html": ["identity"],
         "assets/main-BRBmoGS9.js": ["br", "gzip", "identity"],
@@ -62,7 +62,7 @@ def test_a_bundler_s_output_is_served_as_it_is(dist: Path) -> None:
         "assets/plain.css.gz": ["identity"],
         "assets/tiny.svg": ["identity"],
     }
-    with serving(cwd=dist.parent, DJANGO_STATIC_ROOT="dist") as running:
+    with run_server(cwd=dist.parent, DJANGO_STATIC_ROOT="dist") as running:
         answer = httpx.get(f"{running.url}/static/assets/main-BRBmoGS9.js", headers={"Accept-Encoding": "br"})
         assert answer.headers["Content-Encoding"] == "br"
         assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
@@ -78,20 +78,20 @@ def test_a_second_index_takes_the_place_of_the_first(dist: Path) -> None:
     assert (dist / "static-host.index").read_bytes() == first
     (dist / "new.txt").write_text("new")
     assert run("static-host", "index", "dist", cwd=dist.parent, DJANGO_STATIC_IMMUTABLE_PATTERN="^new").returncode == 0
-    index = loads((dist / "static-host.index").read_bytes())
+    index = parse_index((dist / "static-host.index").read_bytes())
     assert index["new.txt"].immutable
 
 
 def test_what_whitenoise_s_storage_made_is_served_with_its_codings(project: Path) -> None:
     storage = "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{storage}'}}}}", "STATIC_URL = '/s/'")
-    settings(project, f"STATIC_ROOT = {str(project / 'public')!r}")
+    append_settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{storage}'}}}}", "STATIC_URL = '/s/'")
+    append_settings(project, f"STATIC_ROOT = {str(project / 'public')!r}")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
     collected = run("django-admin", "collectstatic", "--no-input", cwd=project, PYTHONPATH=str(project), **variables)
     assert collected.returncode == 0, collected.stderr
     result = run("static-host", "index", "public", cwd=project, **variables)
     assert (result.returncode, result.stderr) == (0, "")
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         assert 'href="/s/site.e8e374d844cc.css"' in httpx.get(f"{running.url}/").text
         answer = httpx.get(f"{running.url}/s/site.e8e374d844cc.css", headers={"Accept-Encoding": "br"})
         assert answer.headers["Content-Encoding"] == "br"

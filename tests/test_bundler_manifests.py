@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from static_host.origin.index import loads
-from static_host_build.bundler_manifests import fingerprinted, named
-from tests.support.builds import manifest, settings
+from static_host.origin.index import parse_index
+from static_host_build.bundler_manifests import find_entry_points, parse_hashed_outputs
+from tests.support.builds import append_settings, read_manifest_paths
 from tests.support.processes import run
-from tests.support.projects import copied
+from tests.support.projects import copy_project
 
 VITE = {
     "_shared-B7PI925R.js": {
@@ -44,7 +44,7 @@ ENTRY = 'import "./shared-B7PI925R.js";\nimport "/static/part.js";\nimport(`./la
 
 
 def judged(path: str, document: object, *names: str) -> set[str]:
-    return fingerprinted(path, json.dumps(document).encode(), set(names))
+    return parse_hashed_outputs(path, json.dumps(document).encode(), set(names))
 
 
 def test_vite_s_outputs_are_found_beside_its_hidden_folder() -> None:
@@ -94,12 +94,12 @@ def test_a_name_can_be_nothing_but_a_hash() -> None:
 
 def test_who_gave_a_name_is_told_by_each_manifest() -> None:
     vite = json.dumps(VITE).encode()
-    assert named({"dist/.vite/manifest.json": vite}, {f"dist/{name}" for name in HASHED}) == {
+    assert find_entry_points({"dist/.vite/manifest.json": vite}, {f"dist/{name}" for name in HASHED}) == {
         "dist/assets/foo-BRBmoGS9.js",
         "dist/assets/foo-5UjPuW-k.css",
     }
     webpack = {"main.js": "main.8f7e6d5c4b3a29180716.js", "33.js": "33.41b135171714819cc722.js", "x.js": "0123abcd.js"}
-    assert named({"manifest.json": json.dumps(webpack).encode()}, set(webpack.values())) == {
+    assert find_entry_points({"manifest.json": json.dumps(webpack).encode()}, set(webpack.values())) == {
         "main.8f7e6d5c4b3a29180716.js"
     }
     esbuild = {
@@ -113,7 +113,9 @@ def test_who_gave_a_name_is_told_by_each_manifest() -> None:
         }
     }
     names = {path.removeprefix("out/") for path in esbuild["outputs"]}
-    assert named({"meta.json": json.dumps(esbuild).encode(), "manifest.json": b"[3"}, names) == {"home-JISYS5ZQ.js"}
+    assert find_entry_points({"meta.json": json.dumps(esbuild).encode(), "manifest.json": b"[3"}, names) == {
+        "home-JISYS5ZQ.js"
+    }
 
 
 TRACKED = {
@@ -196,7 +198,7 @@ def test_a_chunk_s_own_name_may_have_a_hash_of_any_letters() -> None:
         "img/logo.0a1b2c3d.png",
     }
     tracked = {"webpack-stats.json": json.dumps(document).encode()}
-    assert named(tracked, set(names)) == {"js/main-BqW3xK9z.js", "js/shop.Cx_3-Kz9.js"}
+    assert find_entry_points(tracked, set(names)) == {"js/main-BqW3xK9z.js", "js/shop.Cx_3-Kz9.js"}
 
 
 @pytest.mark.parametrize(
@@ -225,13 +227,13 @@ def test_what_is_not_whole_in_a_bundle_tracker_s_list_is_left_out(document: obje
     ],
 )
 def test_other_files_of_these_names_give_nothing(data: bytes) -> None:
-    assert fingerprinted("manifest.json", data, {"icon-BRBmoGS9.png", "assets/foo-BRBmoGS9.js"}) == set()
+    assert parse_hashed_outputs("manifest.json", data, {"icon-BRBmoGS9.png", "assets/foo-BRBmoGS9.js"}) == set()
 
 
 @pytest.fixture
 def bundled(tmp_path: Path) -> Path:
     """The project "plain", with what Vite made in one of its static folders."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     dist = project / "mysite/static/dist"
     for name in HASHED:
         (dist / name).parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +254,7 @@ def built(project: Path, cache: Path, **variables: str) -> subprocess.CompletedP
 def test_a_vite_build_s_own_names_are_immutable_in_the_tree(bundled: Path, cache: Path) -> None:
     result = built(bundled, cache)
     assert result.returncode == 0, result.stderr
-    index = loads((bundled / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((bundled / "staticfiles/static-host.index").read_bytes())
     assert {name for name in index if name.startswith("dist/") and index[name].immutable and name.count(".") == 1} == {
         f"dist/{name}" for name in HASHED
     }
@@ -264,7 +266,7 @@ def test_a_bundler_s_names_and_bytes_are_kept(bundled: Path, cache: Path) -> Non
     (bundled / "mysite/static/page.js").write_text('import "./dist/assets/foo-BRBmoGS9.js";\n')
     assert built(bundled, cache).returncode == 0
     tree = bundled / "staticfiles"
-    paths = manifest(bundled)
+    paths = read_manifest_paths(bundled)
     assert {name: paths[f"dist/{name}"] for name in HASHED} == {name: f"dist/{name}" for name in HASHED}
     assert {path.name for path in (tree / "dist/assets").glob("foo-*.js")} == {"foo-BRBmoGS9.js"}
     assert (tree / "dist/assets/foo-BRBmoGS9.js").read_text() == ENTRY
@@ -274,12 +276,12 @@ def test_a_bundler_s_names_and_bytes_are_kept(bundled: Path, cache: Path) -> Non
 
 def test_what_a_bundle_refers_to_may_change_and_its_bytes_do_not(bundled: Path, cache: Path) -> None:
     built(bundled, cache)
-    before, tree = manifest(bundled), bundled / "staticfiles"
+    before, tree = read_manifest_paths(bundled), bundled / "staticfiles"
     (bundled / "mysite/static/part.js").write_text("export const part = 2;\n")
     built(bundled, cache)
-    assert manifest(bundled)["part.js"] != before["part.js"]
+    assert read_manifest_paths(bundled)["part.js"] != before["part.js"]
     assert (tree / "dist/assets/foo-BRBmoGS9.js").read_text() == ENTRY
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     assert not index["part.js"].immutable, "the bundle asks for it by this name"
 
 
@@ -295,11 +297,11 @@ def test_a_reference_of_a_bundle_s_that_leads_nowhere_is_an_error(bundled: Path,
 
 
 def test_collectstatic_with_our_storage_keeps_them_too_and_an_index_knows_them(bundled: Path, cache: Path) -> None:
-    settings(
+    append_settings(
         bundled,
         "STORAGES = {'staticfiles': {'BACKEND': 'static_host_build.storage.FingerprintStorage'}}",
     )
-    settings(bundled, "STATIC_ROOT = BASE_DIR / 'own'")
+    append_settings(bundled, "STATIC_ROOT = BASE_DIR / 'own'")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(bundled)}
     for _ in range(2):
         result = run("django-admin", "collectstatic", "--no-input", cwd=bundled, **variables)
@@ -307,10 +309,10 @@ def test_collectstatic_with_our_storage_keeps_them_too_and_an_index_knows_them(b
     own = json.loads((bundled / "own/staticfiles.json").read_text())
     assert own["bundled"] == sorted(f"dist/{name}" for name in HASHED)
     assert built(bundled, cache, DJANGO_STATIC_ROOT="staticfiles").returncode == 0
-    assert own["paths"] == manifest(bundled)
+    assert own["paths"] == read_manifest_paths(bundled)
     assert not (bundled / "own/dist/.vite").exists()
     assert run("static-host", "index", "own", cwd=bundled, **variables).returncode == 0
-    index = loads((bundled / "own/static-host.index").read_bytes())
+    index = parse_index((bundled / "own/static-host.index").read_bytes())
     assert {name for name in HASHED if index[f"dist/{name}"].immutable} == HASHED
     assert not index["dist/assets/unlisted-BRBmoGS9.js"].immutable
 
@@ -327,25 +329,27 @@ def test_collectstatic_with_our_storage_keeps_them_too_and_an_index_knows_them(b
 def test_a_bundle_tracker_s_list_lies_where_the_project_s_settings_say(
     project: Path, cache: Path, setting: str, version: str
 ) -> None:
-    settings(project, setting)
+    append_settings(project, setting)
     (project / "webpack-stats.json").write_text(json.dumps(TRACKED[version]))
     (project / "mysite/static/bundles").mkdir()
     for name in BUNDLES:
         (project / "mysite/static" / name).write_text("")
     assert built(project, cache).returncode == 0
-    assert {name for name in BUNDLES if manifest(project)[name] == name} == TRACKED_HASHED
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    assert {name for name in BUNDLES if read_manifest_paths(project)[name] == name} == TRACKED_HASHED
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     assert {name for name in BUNDLES if index[name].immutable} == TRACKED_HASHED
     (project / "webpack-stats.json").unlink()
     assert built(project, cache).returncode == 0
-    assert {name for name in BUNDLES if manifest(project)[name] == name} == set()
+    assert {name for name in BUNDLES if read_manifest_paths(project)[name] == name} == set()
 
 
 def test_so_does_a_manifest_of_vite_s(bundled: Path, cache: Path) -> None:
-    settings(bundled, "DJANGO_VITE = {'default': {'manifest_path': BASE_DIR / 'm.json', 'static_url_prefix': 'dist'}}")
+    append_settings(
+        bundled, "DJANGO_VITE = {'default': {'manifest_path': BASE_DIR / 'm.json', 'static_url_prefix': 'dist'}}"
+    )
     (bundled / "mysite/static/dist/.vite/manifest.json").rename(bundled / "m.json")
     assert built(bundled, cache).returncode == 0
-    paths = manifest(bundled)
+    paths = read_manifest_paths(bundled)
     assert {name: paths[f"dist/{name}"] for name in HASHED} == {name: f"dist/{name}" for name in HASHED}
 
 

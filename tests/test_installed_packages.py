@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PORT": "0"}
 
@@ -18,7 +18,7 @@ SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PORT": "0"}
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain", with its tree."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / "staticfiles")
     return project
 
@@ -49,7 +49,7 @@ def examined(project: Path, site: Path, **variables: str) -> tuple[int, list[tup
 
 
 def contradictions(site: Path, *extras: str) -> list[str]:
-    code = f"from static_host.installed_packages import contradictions; print(*contradictions(*{extras!r}), sep='\\n')"
+    code = f"from static_host.installed_packages import find_conflicts; print(*find_conflicts(*{extras!r}), sep='\\n')"
     result = run("python", "-c", code, cwd=site, PYTHONPATH=str(site))
     assert result.returncode == 0, result.stderr
     return result.stdout.split("\n")[:-1] if result.stdout.strip() else []
@@ -77,7 +77,7 @@ def test_a_version_with_which_the_program_runs_is_a_warning(project: Path, site:
             ),
         ],
     )
-    with serving(cwd=project, PYTHONPATH=str(site), **SETTINGS) as running:
+    with run_server(cwd=project, PYTHONPATH=str(site), **SETTINGS) as running:
         assert running.stop() == 0
 
 

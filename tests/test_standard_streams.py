@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
+from static_host.origin.index import parse_index
 from tests.support.builds import Build
-from tests.support.processes import SCRIPTS, environment, run, serving
-from tests.support.projects import plain_with
+from tests.support.processes import SCRIPTS, make_environment, run, run_server
+from tests.support.projects import build_plain_with
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMMANDS = {
@@ -31,7 +31,7 @@ COMMANDS = {
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain", with its tree. Tests do not change it."""
-    return plain_with({}, tmp_path_factory.mktemp("built"), cache)
+    return build_plain_with({}, tmp_path_factory.mktemp("built"), cache)
 
 
 def in_a_shell(project: Path, command: str, redirections: str, **variables: str) -> tuple[int, str]:
@@ -39,7 +39,7 @@ def in_a_shell(project: Path, command: str, redirections: str, **variables: str)
     line = f"{SCRIPTS}/static-host {command} {redirections}; exit ${{PIPESTATUS[0]}}"
     fixed = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONUNBUFFERED": "", **variables}
     result = subprocess.run(
-        ["bash", "-c", line], cwd=project, env=environment(fixed), capture_output=True, text=True, timeout=60
+        ["bash", "-c", line], cwd=project, env=make_environment(fixed), capture_output=True, text=True, timeout=60
     )
     return result.returncode, result.stderr
 
@@ -69,14 +69,14 @@ def test_a_full_disk_behind_standard_output_is_an_error_without_a_traceback(
 
 def test_a_build_that_nobody_reads_is_a_build(project: Path, cache: Path) -> None:
     assert in_a_shell(project, "build", ">&- 2>&-", DJANGO_STATIC_CACHE=str(cache)) == (0, "")
-    assert "site.css" in loads((project / "staticfiles/static-host.index").read_bytes())
+    assert "site.css" in parse_index((project / "staticfiles/static-host.index").read_bytes())
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_server_without_streams_gives_its_connections_no_number_of_theirs(built: Path, workers: str) -> None:
     shell = f"exec {SCRIPTS}/static-host serve <&- >&-"
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "WEB_CONCURRENCY": workers}
-    with serving("/bin/bash", "-c", shell, cwd=built, **variables) as running:
+    with run_server("/bin/bash", "-c", shell, cwd=built, **variables) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
         for pid in (running.process.pid, *running.workers):
             assert [str(Path(f"/proc/{pid}/fd/{number}").readlink()) for number in (0, 1)] == ["/dev/null"] * 2
@@ -103,7 +103,7 @@ def test_a_locale_without_utf_8_changes_no_name_and_no_byte(
         result = run("static-host", *command, cwd=project, **variables, **foreign)
         assert result.returncode == 0, result.stderr
         json.loads(result.stdout)
-    with serving(cwd=project, **variables, **foreign) as running:
+    with run_server(cwd=project, **variables, **foreign) as running:
         assert httpx.get(f"{running.url}/static/caf%C3%A9-%E6%97%A5%E6%9C%AC.css").status_code == 200
 
 
@@ -141,9 +141,9 @@ def test_who_has_no_home_can_build_check_and_serve(project: Path, tmp_path: Path
     assert run("static-host", "releases", cwd=project, **variables).returncode == 0
     assert run("static-host", "verify", "http://127.0.0.1:9/", cwd=project, **variables).returncode == 1
     assert run("static-host", "build", "--previous", "~/x", cwd=project, **variables).returncode == 6
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").status_code == 200
-    with serving("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+)", **variables) as running:
+    with run_server("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+)", **variables) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").status_code == 200
 
 
@@ -152,7 +152,7 @@ def test_a_working_directory_that_was_removed_is_named(tmp_path: Path, command: 
     (tmp_path / "gone").mkdir()
     shell = f"cd gone && rmdir ../gone && exec {SCRIPTS}/static-host {command}"
     result = subprocess.run(
-        ["bash", "-c", shell], cwd=tmp_path, env=environment({}), capture_output=True, text=True, timeout=60
+        ["bash", "-c", shell], cwd=tmp_path, env=make_environment({}), capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 2
     assert result.stderr == (

@@ -23,7 +23,7 @@ from __future__ import annotations
 import traceback
 
 
-class Stop(Exception):
+class StaticHostError(Exception):
     """Ends the program with a message for the operator and with ``exit_code``.
 
     `remedy` says what to do, where the message does not; `notes` are lines that help to find the cause.
@@ -34,20 +34,20 @@ class Stop(Exception):
     notes: tuple[str, ...] = ()
 
 
-class AddressTaken(Stop):
+class AddressUnavailableError(StaticHostError):
     """The address cannot be listened on."""
 
     exit_code = 4
 
 
-def message_of(stop: Stop) -> str:
+def format_message(error: StaticHostError) -> str:
     """Return the message, the remedy and the notes."""
-    return "\n".join(filter(None, [str(stop), stop.remedy, *stop.notes]))
+    return "\n".join(filter(None, [str(error), error.remedy, *error.notes]))
 
 
-def explained(stop: Stop) -> str:
+def format_error(error: StaticHostError) -> str:
     """Return what the operator should read: message, remedy and notes, then the project's traceback if there is one."""
-    message = f"static-host: {message_of(stop)}"
-    if stop.__cause__ is None:
+    message = f"static-host: {format_message(error)}"
+    if error.__cause__ is None:
         return message
-    return f"{message}\n\n{''.join(traceback.format_exception(stop.__cause__))}".rstrip()
+    return f"{message}\n\n{''.join(traceback.format_exception(error.__cause__))}".rstrip()

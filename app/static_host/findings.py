@@ -15,7 +15,7 @@ from typing import Any, Literal
 Level = Literal["error", "warning", "info", "ok"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "info", "ok")
 
-_NARROWEST = 30
+_MIN_TEXT_CHARACTERS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Finding:
     remedy: str = ""
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings, the gravest first."""
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
@@ -38,36 +38,36 @@ def is_ok(findings: Iterable[Finding]) -> bool:
     return all(finding.level != "error" for finding in findings)
 
 
-def document(findings: list[Finding]) -> dict[str, Any]:
+def build_document(findings: list[Finding]) -> dict[str, Any]:
     """Return what `check --json` prints."""
-    return {"ok": is_ok(findings), "findings": [asdict(finding) for finding in in_order(findings)]}
+    return {"ok": is_ok(findings), "findings": [asdict(finding) for finding in sort_findings(findings)]}
 
 
-def named(error: BaseException) -> str:
+def format_exception_line(error: BaseException) -> str:
     """Return an exception as the last line of a traceback names it."""
     return format_exception_only(error)[-1].strip()
 
 
-def listed(names: Collection[str]) -> str:
+def format_names(names: Collection[str]) -> str:
     """Return the first names, and how many more there are."""
     first = ", ".join(list(names)[:3])
     return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
 
 
-def table(findings: list[Finding], width: int | None = None) -> str:
+def format_findings(findings: list[Finding], width: int | None = None) -> str:
     """Return the table for a terminal of that width; without one nothing is wrapped."""
     first = max(map(len, LEVELS)) + 2
     second = max((len(finding.check) for finding in findings), default=0) + 2
-    room = max(width - first - second, _NARROWEST) if width else None
+    room = max(width - first - second, _MIN_TEXT_CHARACTERS) if width else None
     lines = []
-    for finding in in_order(findings):
-        text = [*_wrapped(finding.found, room), *_wrapped(finding.remedy, room, "-> ")]
+    for finding in sort_findings(findings):
+        text = [*_wrap_text(finding.found, room), *_wrap_text(finding.remedy, room, "-> ")]
         heads = [f"{finding.level:{first}}{finding.check:{second}}", *[" " * (first + second)] * len(text)]
         lines += [f"{head}{line}" for head, line in zip(heads, text, strict=False)]
     return "\n".join(lines)
 
 
-def _wrapped(text: str, room: int | None, mark: str = "") -> Iterator[str]:
+def _wrap_text(text: str, room: int | None, mark: str = "") -> Iterator[str]:
     """Give the lines of a text; `mark` stands before the first, and the others are indented by as much."""
     for line in text.splitlines():
         if room is None:

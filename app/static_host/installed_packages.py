@@ -17,48 +17,48 @@ from traceback import format_exception_only, walk_tb
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from static_host.errors import Stop
+from static_host.errors import StaticHostError
 
-NAME = "django-static-host"
+DISTRIBUTION_NAME = "django-static-host"
 _OURS = ("app", "static_build")
-_OF_VERSIONS = (ImportError, AttributeError, TypeError)
+_VERSION_ERRORS = (ImportError, AttributeError, TypeError)
 """What a package of another version raises: the traceback would tell no more."""
 
 
-class PackagesWrong(Stop):
+class IncompatiblePackagesError(StaticHostError):
     """Packages are missing, or have versions that this program does not work with; the message lists them."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Contradiction:
+class RequirementConflict:
     """A package that is not there (`version` is empty), or not in a version that `by` requires."""
 
     name: str
     version: str
     requirement: str
-    by: str
+    required_by: str
 
     def __str__(self) -> str:
         state = f"{self.name} {self.version} is installed" if self.version else f"{self.name} is not installed"
-        return f"{state}: {self.by} requires {self.requirement}"
+        return f"{state}: {self.required_by} requires {self.requirement}"
 
 
-def blamed(error: Exception) -> PackagesWrong | None:
+def find_package_error(error: Exception) -> IncompatiblePackagesError | None:
     """Return what to print in place of an exception of this program, if packages contradict its requirements."""
-    found = contradictions()
+    found = find_conflicts()
     if not found:
         return None
     what = format_exception_only(error)[-1].strip()
     lines = "\n".join(f"  {each}" for each in found)
-    wrong = PackagesWrong(f"packages are installed that this program cannot run with ({what}):\n{lines}")
-    wrong.remedy = remedy(found)
-    wrong.__cause__ = None if isinstance(error, _OF_VERSIONS) else error
+    wrong = IncompatiblePackagesError(f"packages are installed that this program cannot run with ({what}):\n{lines}")
+    wrong.remedy = format_remedy(found)
+    wrong.__cause__ = None if isinstance(error, _VERSION_ERRORS) else error
     return wrong
 
 
-def broken(error: Exception) -> PackagesWrong | None:
+def broken(error: Exception) -> IncompatiblePackagesError | None:
     """Return what to say of an exception while packages were imported, if one of those is to blame for it."""
     owners = packages_distributions()
     for module in _modules(error):
@@ -68,8 +68,10 @@ def broken(error: Exception) -> PackagesWrong | None:
         if top in owners:
             name = owners[top][0]
             what = format_exception_only(error)[-1].strip()
-            wrong = PackagesWrong(f"{name} {_version(name)} is installed, but cannot be imported ({what}).")
-            wrong.remedy = f"Install it anew: pip install --force-reinstall '{name}=={_version(name)}'."
+            wrong = IncompatiblePackagesError(
+                f"{name} {_find_version(name)} is installed, but cannot be imported ({what})."
+            )
+            wrong.remedy = f"Install it anew: pip install --force-reinstall '{name}=={_find_version(name)}'."
             wrong.__cause__ = error
             return wrong
     return None
@@ -86,30 +88,32 @@ def _modules(error: Exception) -> Iterator[str]:
         yield frame.f_globals.get("__name__", "")
 
 
-def remedy(found: Iterable[Contradiction]) -> str:
+def format_remedy(conflicts: Iterable[RequirementConflict]) -> str:
     """Return what puts it right."""
-    wanted = " ".join(f"'{each.requirement}'" for each in found)
+    wanted = " ".join(f"'{each.requirement}'" for each in conflicts)
     return f"Install what fits (pip install {wanted}), and correct what pins other versions."
 
 
-def contradictions(*extras: str) -> list[Contradiction]:
+def find_conflicts(*extras: str) -> list[RequirementConflict]:
     """Find packages that contradict the requirements of this distribution, with these extras of it, and of those."""
-    packages: list[tuple[str, frozenset[str]]] = [(NAME, frozenset(extras))]
-    found: dict[Contradiction, None] = {}
+    packages: list[tuple[str, frozenset[str]]] = [(DISTRIBUTION_NAME, frozenset(extras))]
+    found: dict[RequirementConflict, None] = {}
     for package in packages:  # it grows
         name, wanted = package
-        for requirement in _requirements(name, wanted):
-            installed = _version(requirement.name)
-            if installed is None or not _fits(requirement, installed):
-                by = name if name == NAME else f"{name} {_version(name)}"
-                found[Contradiction(requirement.name, installed or "", _plain(requirement), by)] = None
+        for requirement in _find_requirements(name, wanted):
+            installed = _find_version(requirement.name)
+            if installed is None or not _is_satisfied(requirement, installed):
+                by = name if name == DISTRIBUTION_NAME else f"{name} {_find_version(name)}"
+                found[RequirementConflict(requirement.name, installed or "", _format_requirement(requirement), by)] = (
+                    None
+                )
             following = (requirement.name, frozenset(requirement.extras))
             if installed is not None and following not in packages:
                 packages.append(following)
     return list(found)
 
 
-def _requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
+def _find_requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
     """Give what a package that is installed requires on this machine."""
     with suppress(PackageNotFoundError):
         for line in distribution(name).requires or ():
@@ -120,20 +124,20 @@ def _requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
                     yield requirement
 
 
-def _version(name: str) -> str | None:
+def _find_version(name: str) -> str | None:
     try:
         return distribution(name).version
     except PackageNotFoundError:
         return None
 
 
-def _fits(requirement: Requirement, version: str) -> bool:
+def _is_satisfied(requirement: Requirement, version: str) -> bool:
     try:
         return requirement.specifier.contains(Version(version), prereleases=True)
     except InvalidVersion:
         return True
 
 
-def _plain(requirement: Requirement) -> str:
+def _format_requirement(requirement: Requirement) -> str:
     """Return a requirement as pip is given it."""
     return f"{requirement.name}{requirement.specifier}"

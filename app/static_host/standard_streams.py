@@ -16,18 +16,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from static_host.errors import Stop
+from static_host.errors import StaticHostError
 from static_host.telemetry import log_configuration
 from static_host.telemetry.log_configuration import reported
 
 
-class OutputUnwritten(Stop):
+class OutputLostError(StaticHostError):
     """What the command has to say was lost."""
 
     exit_code = 1
 
 
-class NowhereToWork(Stop):
+class WorkingDirectoryError(StaticHostError):
     """The working directory cannot be used."""
 
     exit_code = 2
@@ -52,32 +52,32 @@ class _Output(io.FileIO):
 
 
 @contextmanager
-def prepared() -> Iterator[None]:
+def prepare_streams() -> Iterator[None]:
     """Have the streams in order while a command runs. Starts the program anew where its locale is not UTF-8.
 
     Raises SystemExit where what the command has to say cannot be written.
     """
-    _open_closed()
+    _open_closed_streams()
     if sys.getfilesystemencoding() != "utf-8" and sys.executable:
         os.execv(sys.executable, [sys.orig_argv[0], "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
     output = _Output(1, "w", closefd=False)
-    sys.stdout = _stream(output, sys.stdout)
-    sys.stderr = _stream(_Output(2, "w", closefd=False), sys.stderr)
-    log_configuration.use(log_configuration.log_format())
+    sys.stdout = _wrap_stream(output, sys.stdout)
+    sys.stderr = _wrap_stream(_Output(2, "w", closefd=False), sys.stderr)
+    log_configuration.configure_logging(log_configuration.log_format())
     with reported():
-        _refuse_to_work_nowhere()
+        _require_working_directory()
     try:
         yield
     except SystemExit as end:
         if end.code:
             raise
-        _report(output)
+        _require_written(output)
         raise
-    _report(output)
+    _require_written(output)
 
 
 @contextmanager
-def nothing_printed() -> Iterator[None]:
+def redirect_stdout_to_stderr() -> Iterator[None]:
     """Send to standard error what the project, or a program that it starts, prints meanwhile."""
     sys.stdout.flush()
     own = os.dup(1)
@@ -90,7 +90,7 @@ def nothing_printed() -> Iterator[None]:
         os.close(own)
 
 
-def _open_closed() -> None:
+def _open_closed_streams() -> None:
     """Give the descriptors 0 to 2 to the null device where they are closed: else the next file gets such a number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -101,14 +101,16 @@ def _open_closed() -> None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
 
-def _refuse_to_work_nowhere() -> None:
+def _require_working_directory() -> None:
     try:
         os.getcwd()  # noqa: PTH109 - only whether there is one
     except OSError as error:
-        raise NowhereToWork(f"the working directory cannot be used: {error.strerror}. Change to another one.") from None
+        raise WorkingDirectoryError(
+            f"the working directory cannot be used: {error.strerror}. Change to another one."
+        ) from None
 
 
-def _stream(raw: _Output, like: TextIO) -> TextIO:
+def _wrap_stream(raw: _Output, like: TextIO) -> TextIO:
     """Return a text stream with the encoding and the buffering of another one."""
     is_direct = bool(getattr(like, "write_through", False))
     return io.TextIOWrapper(
@@ -120,10 +122,10 @@ def _stream(raw: _Output, like: TextIO) -> TextIO:
     )
 
 
-def _report(output: _Output) -> None:
+def _require_written(output: _Output) -> None:
     with suppress(ValueError):  # the project has closed it
         sys.stdout.flush()
     if output.error:
         rest = "The command did its work; only its output is lost."
         with reported():
-            raise OutputUnwritten(f"standard output cannot be written: {output.error.strerror}. {rest}")
+            raise OutputLostError(f"standard output cannot be written: {output.error.strerror}. {rest}")

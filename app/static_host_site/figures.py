@@ -12,10 +12,10 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from static_host.origin.index import SUFFIXES, Index, Resource
-from static_host.origin.tree import TreeUnusable, load
+from static_host.origin.index import CODING_SUFFIXES, Index, Resource
+from static_host.origin.tree import TreeUnusableError, load_tree
 
-NAMES = (
+PAGE_FILES = (
     "inspector/inspector.css",
     "inspector/main.js",
     "inspector/timing.js",
@@ -28,7 +28,7 @@ NAMES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FileFigures:
     """One file of the page: its URL, and what the index holds of it (None: not in the index, or no tree)."""
 
     name: str
@@ -39,7 +39,7 @@ class Line:
     def lengths(self) -> dict[str, int | None]:
         """Bytes by content coding; None where the tree has no such representation."""
         representations = self.resource.without_deltas.representations if self.resource else ()
-        return dict.fromkeys(SUFFIXES) | {r.coding: r.length for r in representations}
+        return dict.fromkeys(CODING_SUFFIXES) | {r.coding: r.length for r in representations}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,50 +71,50 @@ class Total:
 class Figures:
     """All that the page shows without its scripts; the totals are None when there is no tree."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[FileFigures, ...]
     page: Total | None
     tree: Total | None
 
 
-def figures() -> Figures:
+def read_figures() -> Figures:
     """Return the figures of the tree at STATIC_ROOT, read once for each path."""
     try:
-        return _figures(Path(settings.STATIC_ROOT))
-    except TreeUnusable:
-        return Figures(tuple(_lines({})), page=None, tree=None)
+        return _compute_figures(Path(settings.STATIC_ROOT))
+    except TreeUnusableError:
+        return Figures(tuple(_iter_lines({})), page=None, tree=None)
 
 
 @cache
-def _figures(root: Path) -> Figures:
-    index = _index(root)
-    lines = tuple(_lines(index))
-    page = _total(line.resource for line in lines if line.resource)
-    return Figures(lines, page, _total(index.values()))
+def _compute_figures(root: Path) -> Figures:
+    index = _load_index(root)
+    lines = tuple(_iter_lines(index))
+    page = _sum_lengths(line.resource for line in lines if line.resource)
+    return Figures(lines, page, _sum_lengths(index.values()))
 
 
-def _index(root: Path) -> Index:
-    tree = load(root)
+def _load_index(root: Path) -> Index:
+    tree = load_tree(root)
     tree.close()  # the bodies are the front's to serve
     return tree.index
 
 
-def _lines(index: Index | dict[str, Resource]) -> Iterable[Line]:
-    for name in NAMES:
+def _iter_lines(index: Index | dict[str, Resource]) -> Iterable[FileFigures]:
+    for name in PAGE_FILES:
         url = staticfiles_storage.url(name)
         stored = unquote(url.removeprefix(settings.STATIC_URL))
-        yield Line(name, url, index.get(stored))
+        yield FileFigures(name, url, index.get(stored))
 
 
-def _total(resources: Iterable[Resource]) -> Total:
+def _sum_lengths(resources: Iterable[Resource]) -> Total:
     counted = list(resources)
     return Total(
         files=len(counted),
         immutable=sum(resource.immutable for resource in counted),
-        identity=sum(_smallest(resource, "identity") for resource in counted),
-        gzip=sum(_smallest(resource, "identity", "gzip") for resource in counted),
-        br=sum(_smallest(resource, "identity", "gzip", "br") for resource in counted),
+        identity=sum(_find_smallest_length(resource, "identity") for resource in counted),
+        gzip=sum(_find_smallest_length(resource, "identity", "gzip") for resource in counted),
+        br=sum(_find_smallest_length(resource, "identity", "gzip", "br") for resource in counted),
     )
 
 
-def _smallest(resource: Resource, *codings: str) -> int:
+def _find_smallest_length(resource: Resource, *codings: str) -> int:
     return min(r.length for r in resource.representations if r.coding in codings)

@@ -15,7 +15,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
     """Middleware: set the policy on every answer but Django's debug pages, whose styles are inline."""
-    policy = policy_for(settings.STATIC_URL)
+    policy = build_policy(settings.STATIC_URL)
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -26,16 +26,16 @@ def content_security_policy(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def policy_for(static_url: str) -> str:
+def build_policy(static_url: str) -> str:
     """Return the header's value for a site whose static files are below `static_url`."""
-    sources = " ".join(["'self'", *_origin(static_url)])
+    sources = " ".join(["'self'", *_extract_origin(static_url)])
     kinds = ("script-src", "style-src", "font-src", "img-src", "connect-src")
     rules = ["default-src 'none'", *(f"{kind} {sources}" for kind in kinds)]
     rules += ["form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"]
     return "; ".join(rules)
 
 
-def _origin(url: str) -> list[str]:
+def _extract_origin(url: str) -> list[str]:
     parts = urlsplit(url)
     scheme = f"{parts.scheme}://" if parts.scheme else ""  # a host without a scheme follows the page's
     return [scheme + parts.netloc] if parts.netloc else []

@@ -10,31 +10,31 @@ from pathlib import Path
 
 from django.utils.crypto import get_random_string
 
-NAME = "secret_key"
+KEY_FILE_NAME = "secret_key"
 """The key's file name inside the site's data directory."""
-LENGTH = 64
+KEY_CHARACTERS = 64
 
 
-def kept_key(directory: Path) -> str:
+def load_or_create_key(directory: Path) -> str:
     """Return the key kept in `directory`, making both on first use.
 
     Where nothing can be written or read, the key is a new one that lasts as long as the process.
     """
-    path = directory / NAME
+    path = directory / KEY_FILE_NAME
     try:
         if not path.exists():
-            _make(path)
+            _create_key_file(path)
         return path.read_text(encoding="ascii").strip()
     except OSError:
-        return get_random_string(LENGTH)
+        return get_random_string(KEY_CHARACTERS)
 
 
-def _make(path: Path) -> None:
+def _create_key_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, draft = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # mode 0600, O_EXCL
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(get_random_string(LENGTH))
+            file.write(get_random_string(KEY_CHARACTERS))
         os.link(draft, path)
     except FileExistsError:
         pass  # another worker was first

@@ -7,20 +7,20 @@ secret key, once written, would end up in every copy of the image; so the key is
 from django.utils.functional import SimpleLazyObject
 
 from static_host.conf.settings import Settings
-from static_host_site.secret import kept_key
+from static_host_site.secret import load_or_create_key
 
-_configured = Settings.read()
-_data = _configured.site_data.absolute()
-
-
-def _secret_key() -> str:
-    given = _configured.secret_key
-    return given.get_secret_value() if given else kept_key(_data)
+_settings = Settings.read()
+_data_directory = _settings.site_data.absolute()
 
 
-SECRET_KEY = SimpleLazyObject(_secret_key)
-DEBUG = _configured.debug
-ALLOWED_HOSTS = list(_configured.allowed_hosts)
+def _load_secret_key() -> str:
+    given = _settings.secret_key
+    return given.get_secret_value() if given else load_or_create_key(_data_directory)
+
+
+SECRET_KEY = SimpleLazyObject(_load_secret_key)
+DEBUG = _settings.debug
+ALLOWED_HOSTS = list(_settings.allowed_hosts)
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -59,7 +59,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": _data / "site.sqlite3",
+        "NAME": _data_directory / "site.sqlite3",
         # Readers go on while one writes, and a writer waits for its turn instead of failing.
         "OPTIONS": {
             "init_command": "PRAGMA journal_mode=WAL;",
@@ -85,7 +85,7 @@ USE_I18N = False
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = _data / "static"
+STATIC_ROOT = _data_directory / "static"
 
 X_FRAME_OPTIONS = "DENY"
 CSRF_COOKIE_HTTPONLY = True

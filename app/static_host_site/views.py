@@ -6,7 +6,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page, require_safe
 
-from static_host_site.figures import figures
+from static_host_site.figures import read_figures
 
 
 @require_safe
@@ -15,4 +15,4 @@ from static_host_site.figures import figures
 @cache_control(private=True, no_cache=True)
 def inspector(request: HttpRequest) -> HttpResponse:
     """Show how this page's own files are built and travel; asks no database."""
-    return render(request, "site/inspector.html", {"figures": figures()})
+    return render(request, "site/inspector.html", {"figures": read_figures()})

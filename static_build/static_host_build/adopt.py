@@ -23,125 +23,131 @@ from django.conf import settings as project
 
 from static_host.conf.settings import Settings
 from static_host.origin import index
-from static_host.origin.index import SUFFIXES, UNFOLDED, digest
-from static_host.project.project import BUNDLED, DEFAULT_PREFIX, configured
+from static_host.origin.index import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, compute_digest
+from static_host.project.project import BUNDLED_SETTINGS_MODULE, DEFAULT_PREFIX, configure_project
 from static_host_build import bundler_manifests
-from static_host_build.compressor.compress import NOTHING
+from static_host_build.compressor.compress import MATCH_NOTHING
 from static_host_build.dictionary import deltas, patterns
 from static_host_build.encode import resources
-from static_host_build.encode.encoder import decoded
-from static_host_build.encode.resources import Content, Facts, Made
+from static_host_build.encode.encoder import decode
+from static_host_build.encode.resources import Content, RepresentationFacts, ResourceSet
 from static_host_build.encode.svgz import is_svgz, unfold_beside, why_not
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 
-MANIFEST = "staticfiles.json"
+MANIFEST_NAME = "staticfiles.json"
 """What Django's storages call their manifest."""
 
 
-def adopt(root: Path, settings: Settings) -> Made:
-    """Write the index of the files in the directory `root`, and return what it lists. Raises BuildFailed."""
+def adopt(root: Path, settings: Settings) -> ResourceSet:
+    """Write the index of the files in the directory `root`, and return what it lists. Raises BuildError."""
     if root.is_symlink() and Path(os.path.realpath(root)).parent.name == f".{root.name}.releases":
-        raise BuildFailed(f"{root} was made by `static-host build`, and has its index.")
-    if _carries(root):
-        raise BuildFailed(
+        raise BuildError(f"{root} was made by `static-host build`, and has its index.")
+    if _has_earlier_releases(root):
+        raise BuildError(
             f"{root} has files of earlier releases, which only its own index tells apart. Serve it as it is."
         )
     try:
-        return _adopted(root, settings)
+        return _index_tree(root, settings)
     except OSError as error:
-        raise BuildFailed(f"{error.strerror}: {error.filename or root}. The index is as it was.") from None
+        raise BuildError(f"{error.strerror}: {error.filename or root}. The index is as it was.") from None
 
 
-def _carries(root: Path) -> bool:
+def _has_earlier_releases(root: Path) -> bool:
     """Whether the directory is a tree of the build's, with more than one release in it."""
-    with suppress(OSError, index.IndexDamaged):
-        return len(index.loads((root / index.NAME).read_bytes()).releases) > 1
+    with suppress(OSError, index.InvalidIndexError):
+        return len(index.parse_index((root / index.INDEX_FILE_NAME).read_bytes()).releases) > 1
     return False
 
 
-def _adopted(root: Path, settings: Settings) -> Made:
-    prefix = _prefix(settings)
-    manifest = _manifest(root)
-    aside = {index.NAME, *([manifest[0]] if manifest else [])}
+def _index_tree(root: Path, settings: Settings) -> ResourceSet:
+    prefix = _find_prefix(settings)
+    manifest = _read_manifest(root)
+    aside = {index.INDEX_FILE_NAME, *([manifest[0]] if manifest else [])}
     folders = tuple(name for name in settings.static_root_files if name.endswith("/"))
-    found = resources.names(root, lambda name: name in settings.static_root_files or name.startswith(folders))
+    found = resources.list_resource_names(
+        root, lambda name: name in settings.static_root_files or name.startswith(folders)
+    )
     if not set(found) - aside:
-        raise BuildFailed(f"{root} has no files.")
+        raise BuildError(f"{root} has no files.")
     odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
     if odd:
-        raise BuildFailed(f"{root / odd} is not a regular file. Remove it, or copy the tree with `cp -rL`.")
-    unfolded = {name: unfold_beside(root, name, _readable(root)) for name in found if is_svgz(name)}
-    aside |= {name + UNFOLDED for name, has in unfolded.items() if has}
+        raise BuildError(f"{root / odd} is not a regular file. Remove it, or copy the tree with `cp -rL`.")
+    unfolded = {name: unfold_beside(root, name, _compute_index_mode(root)) for name in found if is_svgz(name)}
+    aside |= {name + SVGZ_IDENTITY_SUFFIX for name, has in unfolded.items() if has}
     names = [name for name in found if name not in aside]
-    contents, strange = _contents(root, names)
+    contents, strange = _read_contents(root, names)
     warnings = [*strange, *(why_not(name, (root / name).read_bytes()) for name, has in unfolded.items() if not has)]
-    made = resources.made(contents, _immutable(root, names, manifest, settings), warnings)
+    made = resources.assemble_resources(contents, _make_immutable_test(root, names, manifest, settings), warnings)
     for name, has in unfolded.items():
         made.resources[name] = replace(
             made.resources[name], representations=has or made.resources[name].representations
         )
-    whole = deltas.recognised(root, made.resources)
+    whole = deltas.recognise_deltas(root, made.resources)
     if len(whole) < len(made.resources):
-        logical = resources.logical(manifest[1]) if manifest else {}
-        made = replace(made, resources=patterns.offered(whole, patterns.patterns_of(whole, logical)))
+        logical = resources.parse_logical_names(manifest[1]) if manifest else {}
+        made = replace(made, resources=patterns.assign_patterns(whole, patterns.find_patterns(whole, logical)))
     try:
-        _write(root, index.dumps(prefix, made.resources, manifest, adopted=True))
+        _write_index(root, index.dump_index(prefix, made.resources, manifest, adopted=True))
     except ValueError as error:
-        raise BuildFailed(f"a file has a name that cannot be served: {error}. Rename it.") from None
+        raise BuildError(f"a file has a name that cannot be served: {error}. Rename it.") from None
     return made
 
 
-def _contents(root: Path, names: list[str]) -> tuple[list[Content], list[str]]:
+def _read_contents(root: Path, names: list[str]) -> tuple[list[Content], list[str]]:
     """Return the distinct contents of the files, and a warning for each sibling that is no coding of its file."""
-    identities = {name: identity for identity, group in resources.by_content(root, names).items() for name in group}
+    identities = {
+        name: identity for identity, group in resources.group_by_content(root, names).items() for name in group
+    }
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        examined = list(threads.map(lambda name: _examined(root, name, identities[name]), names))
-    groups: dict[Facts, list[str]] = {}
+        examined = list(threads.map(lambda name: _read_representations(root, name, identities[name]), names))
+    groups: dict[RepresentationFacts, list[str]] = {}
     warnings = []
     for name, (facts, strangers) in zip(names, examined, strict=True):
         groups.setdefault(facts, []).append(name)
         for stranger in strangers:
             body = (root / stranger).read_bytes()
-            groups.setdefault((("identity", len(body), digest(body)),), []).append(stranger)
+            groups.setdefault((("identity", len(body), compute_digest(body)),), []).append(stranger)
             warnings.append(f"{stranger} does not decode to {name}, so it is no coding of it")
     return [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()], warnings
 
 
-def _examined(root: Path, name: str, identity: str) -> tuple[Facts, list[str]]:
+def _read_representations(root: Path, name: str, identity: str) -> tuple[RepresentationFacts, list[str]]:
     """Return the representations of a file, and the names of siblings that are not its codings."""
     path = root / name
     facts, strangers = [("identity", path.stat().st_size, identity)], []
-    for coding, suffix in SUFFIXES.items():
+    for coding, suffix in CODING_SUFFIXES.items():
         sibling = root / (name + suffix)
         if coding == "identity" or not sibling.is_file():
             continue
         body = sibling.read_bytes()
-        data = decoded(coding, body, path.stat().st_size)
-        if data is None or digest(data) != identity:
+        data = decode(coding, body, path.stat().st_size)
+        if data is None or compute_digest(data) != identity:
             strangers.append(name + suffix)
         elif len(body) < len(data):
-            facts.append((coding, len(body), digest(body)))
+            facts.append((coding, len(body), compute_digest(body)))
     return tuple(facts), strangers
 
 
-def _immutable(
+def _make_immutable_test(
     root: Path, names: list[str], manifest: tuple[str, bytes] | None, settings: Settings
 ) -> Callable[[str], bool]:
     known = set(names)
-    hashed = set(resources.fingerprinted(manifest[1]) if manifest else ())
+    hashed = set(resources.parse_fingerprinted_names(manifest[1]) if manifest else ())
     for folder, _, files in os.walk(root):
         for path in (Path(folder) / name for name in filter(bundler_manifests.is_manifest, files)):
-            hashed |= bundler_manifests.fingerprinted(path.relative_to(root).as_posix(), path.read_bytes(), known)
+            hashed |= bundler_manifests.parse_hashed_outputs(
+                path.relative_to(root).as_posix(), path.read_bytes(), known
+            )
     if project.configured:
-        hashed |= bundler_manifests.outputs(bundler_manifests.elsewhere(), known)
-    pattern = re.compile(settings.static_immutable_pattern or NOTHING)
+        hashed |= bundler_manifests.find_hashed_outputs(bundler_manifests.read_configured_manifests(), known)
+    pattern = re.compile(settings.static_immutable_pattern or MATCH_NOTHING)
     return lambda name: name in hashed or bool(pattern.search(name))
 
 
-def _manifest(root: Path) -> tuple[str, bytes] | None:
-    """Return the name and the content of Django's manifest, if the tree has one. Raises BuildFailed for a wrong one."""
+def _read_manifest(root: Path) -> tuple[str, bytes] | None:
+    """Return the name and the content of Django's manifest, if the tree has one. Raises BuildError for a wrong one."""
     try:
-        data = (root / MANIFEST).read_bytes()
+        data = (root / MANIFEST_NAME).read_bytes()
     except FileNotFoundError:
         return None
     try:
@@ -151,32 +157,32 @@ def _manifest(root: Path) -> tuple[str, bytes] | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = False
     if not is_whole:
-        raise BuildFailed(
-            f"{root / MANIFEST} is no manifest of Django's, or names files that are not there. Remove it."
+        raise BuildError(
+            f"{root / MANIFEST_NAME} is no manifest of Django's, or names files that are not there. Remove it."
         )
-    return MANIFEST, data
+    return MANIFEST_NAME, data
 
 
 def _is_regular(path: Path) -> bool:
     return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
-def _prefix(settings: Settings) -> str:
-    if settings.static_prefix or settings.settings_module == BUNDLED:
+def _find_prefix(settings: Settings) -> str:
+    if settings.static_prefix or settings.settings_module == BUNDLED_SETTINGS_MODULE:
         return settings.static_prefix or DEFAULT_PREFIX
-    return configured(settings).prefix
+    return configure_project(settings).prefix
 
 
-def _write(root: Path, data: bytes) -> None:
-    temporary = root / f".{index.NAME}"
+def _write_index(root: Path, data: bytes) -> None:
+    temporary = root / f".{index.INDEX_FILE_NAME}"
     with temporary.open("wb") as file:
-        os.fchmod(file.fileno(), _readable(root))
+        os.fchmod(file.fileno(), _compute_index_mode(root))
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(root / index.NAME)
+    temporary.replace(root / index.INDEX_FILE_NAME)
 
 
-def _readable(root: Path) -> int:
+def _compute_index_mode(root: Path) -> int:
     """Return the permissions of an index that everyone can read who can look into its directory. Raises OSError."""
     return 0o600 | root.stat().st_mode & 0o044

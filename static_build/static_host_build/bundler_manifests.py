@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from static_host_build.collect.sources import Source
 
-BUNDLED = "bundled"
+BUNDLED_KEY = "bundled"
 """The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
 
-HASH = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
+HASH_PATTERN = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
 _MAX_FOLDERS = 64
 """Parts of an output's path that are looked at, from its end."""
 _BASE32 = re.compile(r"[A-Z2-7]{8,32}")
@@ -46,29 +46,29 @@ def is_manifest(name: str) -> bool:
     return suffix == "json" and (is_known or "-stats" in stem)
 
 
-def manifests(found: Iterable[Source]) -> dict[str, bytes]:
+def read_manifests(sources: Iterable[Source]) -> dict[str, bytes]:
     """Return the manifests that the finders or the settings know, by name.
 
-    Vite's is hidden, so collectstatic passes over it. Raises OSError, and BuildFailed for what is neither a file nor a
+    Vite's is hidden, so collectstatic passes over it. Raises OSError, and BuildError for what is neither a file nor a
     link to one.
     """
     data: dict[str, bytes] = {}
-    for source in found:
-        if source.name not in data and is_manifest(source.name) and source.exists:
+    for source in sources:
+        if source.name not in data and is_manifest(source.name) and source.is_file:
             data[source.name] = source.read()
-    return {**data, **elsewhere()}
+    return {**data, **read_configured_manifests()}
 
 
-def elsewhere() -> dict[str, bytes]:
+def read_configured_manifests() -> dict[str, bytes]:
     """Return the manifests that the project's settings name, by a name in the folder that they tell of."""
     data: dict[str, bytes] = {}
-    for number, (folder, path) in enumerate(_configured()):
+    for number, (folder, path) in enumerate(_list_configured_paths()):
         with suppress(OSError, TypeError, ValueError):  # not made yet, or no path: not for us to judge
             data[posixpath.join(folder.strip("/"), f"{number}-{Path(path).name}")] = Path(path).read_bytes()
     return data
 
 
-def _configured() -> Iterator[tuple[str, Any]]:
+def _list_configured_paths() -> Iterator[tuple[str, Any]]:
     """Yield folder and path of what the settings of django-webpack-loader and django-vite name."""
     from django.conf import settings
 
@@ -83,31 +83,35 @@ def _configured() -> Iterator[tuple[str, Any]]:
         yield str(getattr(settings, "DJANGO_VITE_STATIC_URL_PREFIX", "")), settings.DJANGO_VITE_MANIFEST_PATH
 
 
-def outputs(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
+def find_hashed_outputs(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
     """Return those of `names` that one of the manifests lists as hashed outputs."""
-    return set().union(*(fingerprinted(manifest, data, names) for manifest, data in manifests.items()))
+    return set().union(*(parse_hashed_outputs(manifest, data, names) for manifest, data in manifests.items()))
 
 
-def fingerprinted(manifest: str, data: bytes, names: set[str]) -> set[str]:
+def parse_hashed_outputs(manifest: str, data: bytes, names: set[str]) -> set[str]:
     """Return those of `names` that the manifest at the path `manifest` lists as hashed outputs."""
     found = set()
-    for logical, output in _outputs(_document(data)):
-        name = _found(folder_of(manifest), output, names)
+    for logical, output in _list_outputs(_parse_json(data)):
+        name = _resolve_output(find_output_folder(manifest), output, names)
         if name and _is_hashed(logical, name):
             found.add(name)
     return found
 
 
-def listed(manifest: str, data: bytes, names: set[str]) -> set[str]:
+def parse_outputs(manifest: str, data: bytes, names: set[str]) -> set[str]:
     """Return those of `names` that the manifest at the path `manifest` lists, with a hash or without."""
-    found = (_found(folder_of(manifest), output, names) for _, output in _outputs(_document(data)))
+    found = (
+        _resolve_output(find_output_folder(manifest), output, names) for _, output in _list_outputs(_parse_json(data))
+    )
     return {name for name in found if name}
 
 
-def named(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
+def find_entry_points(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
     """Return those of `names` that have the name of an entry point: the project gave it, and it stays."""
-    entries = ((manifest, path) for manifest, data in manifests.items() for path in _entries(_document(data)))
-    return {name for manifest, path in entries if (name := _found(folder_of(manifest), path, names))}
+    entries = (
+        (manifest, path) for manifest, data in manifests.items() for path in _list_entry_points(_parse_json(data))
+    )
+    return {name for manifest, path in entries if (name := _resolve_output(find_output_folder(manifest), path, names))}
 
 
 def is_hash(stem: str) -> bool:
@@ -115,32 +119,34 @@ def is_hash(stem: str) -> bool:
     return bool(_ONLY_HASH.fullmatch(stem))
 
 
-def _document(data: bytes) -> Any:
+def _parse_json(data: bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
         return None
 
 
-def folder_of(manifest: str) -> PurePosixPath:
+def find_output_folder(manifest: str) -> PurePosixPath:
     """Return the folder that a bundler writes into; Vite's manifest lies in a folder of its own there."""
     folder = PurePosixPath(manifest).parent
     return folder.parent if folder.name == ".vite" else folder
 
 
-def _entries(document: Any) -> Iterator[str]:
+def _list_entry_points(document: Any) -> Iterator[str]:
     """Yield the outputs that are named by an entry point; webpack names all others by numbers."""
     if not isinstance(document, dict):
         return
     outputs = document.get("outputs")
     if isinstance(outputs, dict):  # esbuild, to which what is imported dynamically is an entry point, too
-        imports = (_in(entry, "imports") for entry in outputs.values())
+        imports = (_get_item(entry, "imports") for entry in outputs.values())
         edges = (edge for each in imports if isinstance(each, list) for edge in each)
-        later = {_text(_in(edge, "path")) for edge in edges if _in(edge, "kind") == "dynamic-import"}
-        yield from (path for path, entry in outputs.items() if _text(_in(entry, "entryPoint")) and path not in later)
+        later = {_as_text(_get_item(edge, "path")) for edge in edges if _get_item(edge, "kind") == "dynamic-import"}
+        yield from (
+            path for path, entry in outputs.items() if _as_text(_get_item(entry, "entryPoint")) and path not in later
+        )
         return
     if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
-        yield from (path for chunk, path in _tracked(document["chunks"], document.get("assets")) if chunk)
+        yield from (path for chunk, path in _list_chunk_files(document["chunks"], document.get("assets")) if chunk)
         return
     files = document.get("files")
     for key, entry in (files if isinstance(files, dict) else document).items():
@@ -149,51 +155,51 @@ def _entries(document: Any) -> Iterator[str]:
             if not stem.isdigit() and PurePosixPath(entry).name.startswith((f"{stem}.", f"{stem}-")):
                 yield entry
         elif isinstance(entry, dict) and entry.get("isEntry") is True:  # Vite
-            yield from (path for _, path in _entry(key, entry))
+            yield from (path for _, path in _list_entry_files(key, entry))
 
 
-def _outputs(document: Any) -> Iterator[Output]:
+def _list_outputs(document: Any) -> Iterator[Output]:
     """Yield what the document lists, in whichever of the forms it has."""
     if not isinstance(document, dict):
         return
     if isinstance(document.get("outputs"), dict):  # esbuild
-        yield from ((_text(_in(entry, "entryPoint")), path) for path, entry in document["outputs"].items())
+        yield from ((_as_text(_get_item(entry, "entryPoint")), path) for path, entry in document["outputs"].items())
         return
     if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
         assets = document.get("assets")
-        yield from _tracked(document["chunks"], assets)
+        yield from _list_chunk_files(document["chunks"], assets)
         for asset in assets.values() if isinstance(assets, dict) else ():
-            yield from ((_text(_in(asset, "sourceFilename")), path) for path in _paths(asset))
+            yield from ((_as_text(_get_item(asset, "sourceFilename")), path) for path in _list_paths(asset))
         return
     files = document.get("files")
     for key, entry in (files if isinstance(files, dict) else document).items():
         if isinstance(entry, str):  # webpack
             yield key, entry
         elif isinstance(entry, dict):  # Vite; webpack-assets-manifest with integrity
-            yield from _entry(key, entry)
+            yield from _list_entry_files(key, entry)
 
 
-def _tracked(chunks: dict[str, Any], assets: Any) -> Iterator[Output]:
+def _list_chunk_files(chunks: dict[str, Any], assets: Any) -> Iterator[Output]:
     """Yield the files of chunks, with the chunk's name where the file is named after it, and not another chunk's.
 
     Before 1.0 the chunks have the files' facts in them, later on the assets have.
     """
     for chunk, files in chunks.items():
         for file in files if isinstance(files, list) else ():
-            facts = (_in(assets, file) or {"name": file}) if isinstance(file, str) else file
-            name = PurePosixPath(_text(_in(facts, "name")) or "").name
+            facts = (_get_item(assets, file) or {"name": file}) if isinstance(file, str) else file
+            name = PurePosixPath(_as_text(_get_item(facts, "name")) or "").name
             own = name.startswith((f"{PurePosixPath(chunk).name}.", f"{PurePosixPath(chunk).name}-"))
-            yield from ((chunk if own else None, path) for path in _paths(facts))
+            yield from ((chunk if own else None, path) for path in _list_paths(facts))
 
 
-def _paths(facts: Any) -> list[str]:
+def _list_paths(facts: Any) -> list[str]:
     """Return what a file is called in the output, on the disk, and in URLs."""
-    paths = (_text(_in(facts, key)) for key in ("name", "path", "publicPath"))
+    paths = (_as_text(_get_item(facts, key)) for key in ("name", "path", "publicPath"))
     return [path.replace("\\", "/") for path in paths if path]
 
 
-def _entry(key: str, entry: dict[str, Any]) -> Iterator[Output]:
-    logical = _text(entry.get("name")) or key
+def _list_entry_files(key: str, entry: dict[str, Any]) -> Iterator[Output]:
+    logical = _as_text(entry.get("name")) or key
     for path in (entry.get("file"), entry.get("src") if "integrity" in entry else None):
         if isinstance(path, str):
             yield logical, path
@@ -202,15 +208,15 @@ def _entry(key: str, entry: dict[str, Any]) -> Iterator[Output]:
         yield from ((logical, path) for path in (paths if isinstance(paths, list) else ()) if isinstance(path, str))
 
 
-def _in(entry: Any, key: str) -> Any:
+def _get_item(entry: Any, key: str) -> Any:
     return entry.get(key) if isinstance(entry, dict) else None
 
 
-def _text(value: Any) -> str | None:
+def _as_text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
+def _resolve_output(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
     """Return the name that an output has in the tree: it is given from the manifest's folder, or from further up."""
     parts = [part for part in output.partition("?")[0].split("/") if part not in ("", ".")][-_MAX_FOLDERS:]
     folders = (folder, *folder.parents)[:_MAX_FOLDERS]
@@ -221,7 +227,7 @@ def _found(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
 def _is_hashed(logical: str | None, name: str) -> bool:
     stem = PurePosixPath(name).name.partition(".map")[0]
     stem = stem.rpartition(".")[0] or stem
-    match = HASH.search(stem)
+    match = HASH_PATTERN.search(stem)
     is_word = match is not None and match["hash"].islower() and match["hash"].isalpha()
     if not is_hash(stem) and (not match or is_word):
         return False

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING
 import click
 
 from static_host.conf.misspelled import read_settings
-from static_host.conf.settings import Settings, SettingsWrong
-from static_host.conf.validators import shown, sources
-from static_host.standard_streams import nothing_printed
+from static_host.conf.settings import InvalidSettingsError, Settings
+from static_host.conf.validators import mask_credentials, validate_sources
+from static_host.standard_streams import redirect_stdout_to_stderr
 from static_host.telemetry.log_configuration import reported
 
 if TYPE_CHECKING:
-    from static_host_build.build_result import Built
+    from static_host_build.build_result import BuildResult
 
 
-HELP = {"help_option_names": ["-h", "--help"]}
+CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-@click.command(short_help="Build the static tree.", context_settings=HELP)
+@click.command("build", short_help="Build the static tree.", context_settings=CONTEXT_SETTINGS)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the lines and the table.")
 @click.option(
     "--report",
@@ -41,8 +41,8 @@ HELP = {"help_option_names": ["-h", "--help"]}
     metavar="SOURCE",
     help="Carry fingerprinted files of the releases at SOURCE. May be repeated. In place of DJANGO_STATIC_PREVIOUS.",
 )
-@click.option("--verify", "verifies", is_flag=True, help="Decode every file, and compare it with its source.")
-def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies: bool) -> None:
+@click.option("--verify", "is_verified", is_flag=True, help="Decode every file, and compare it with its source.")
+def build_command(as_json: bool, page: Path | None, previous: tuple[str, ...], is_verified: bool) -> None:
     """Build the static tree: collect, fingerprint, compress, index, and swap it into place.
 
     Runs the project's collectstatic into a new directory, and django-compressor where it is used; writes a br, a zstd
@@ -106,48 +106,51 @@ def build(as_json: bool, page: Path | None, previous: tuple[str, ...], verifies:
         from static_host_build.report import build_report, progress
 
         if page:
-            build_report.try_to_write(page)
-        with nothing_printed() if as_json else nullcontext():  # a project may print
-            settings = _with(previous, read_settings())
-            built = run(settings, progress=progress.bar, verifies=verifies)
+            build_report.check_writable(page)
+        with redirect_stdout_to_stderr() if as_json else nullcontext():  # a project may print
+            settings = _override_previous(previous, read_settings())
+            built = run(settings, progress=progress.show_encoding, is_verified=is_verified)
         if page:
-            build_report.write(page, built)
+            build_report.write_page(page, built)
     if as_json:
-        proof = {"verified": asdict(built.verified)} if built.verified else {}
-        click.echo(json.dumps({**build_report.document(built), **proof}, indent=2))
+        proof = {"verified": asdict(built.integrity)} if built.integrity else {}
+        click.echo(json.dumps({**build_report.make_document(built), **proof}, indent=2))
     else:
-        advice = build_report.advice(built.encoding, settings.static_effort)
-        click.echo("\n".join([*_lines(built), build_report.table(built), *advice]))
+        advice = build_report.format_advice(built.encoding_seconds, settings.static_effort)
+        click.echo("\n".join([*_format_summary(built), build_report.format_contents_table(built), *advice]))
 
 
-def _with(previous: tuple[str, ...], settings: Settings) -> Settings:
-    """Return the settings, with the sources of --previous in place of the variable's. Raises SettingsWrong."""
+def _override_previous(previous: tuple[str, ...], settings: Settings) -> Settings:
+    """Return the settings, with the sources of --previous in place of the variable's. Raises InvalidSettingsError."""
     if not previous:
         return settings
     try:
-        return settings.model_copy(update={"static_previous": sources(previous)})
+        return settings.model_copy(update={"static_previous": validate_sources(previous)})
     except ValueError as error:
         expects = "Expected: a directory, or a URL without credentials and query (http, https, s3, gs, az, file)"
-        raise SettingsWrong(f"--previous {shown(' '.join(previous))}: {error}. {expects}.") from None
+        raise InvalidSettingsError(f"--previous {mask_credentials(' '.join(previous))}: {error}. {expects}.") from None
 
 
-def _lines(built: Built) -> Iterator[str]:
+def _format_summary(built: BuildResult) -> Iterator[str]:
     from static_host_build.report import releases_table
 
-    yield f"static-host: {len(built.made.resources)} static resources in {built.root}, release {built.release}"
-    kept = f"{built.from_cache - built.reused} of them from the cache"
-    reused = f", {built.reused} from an earlier tree" if built.reused else ""
+    yield f"static-host: {len(built.resource_set.resources)} static resources in {built.root}, release {built.release}"
+    kept = f"{built.from_cache_count - built.reused_count} of them from the cache"
+    reused = f", {built.reused_count} from an earlier tree" if built.reused_count else ""
     yield (
-        f"static-host: {built.encoded} contents encoded, {kept}{reused}; "
-        f"{built.identity:,} bytes, {built.smallest:,} over the wire; {built.seconds:.1f} s"
+        f"static-host: {built.compressible_count} contents encoded, {kept}{reused}; "
+        f"{built.identity_bytes:,} bytes, {built.smallest_bytes:,} over the wire; {built.seconds:.1f} s"
     )
-    yield from (f"static-host: {line}" for line in releases_table.lines(built.holdings[1:], built.dropped))
-    yield from (f"static-host: {line}" for line in releases_table.saved(built.saving))
-    if built.verified:
-        yield f"static-host: verified: {built.verified}"
+    yield from (
+        f"static-host: {line}"
+        for line in releases_table.format_carried_releases(built.release_sizes[1:], built.dropped)
+    )
+    yield from (f"static-host: {line}" for line in releases_table.format_savings(built.saving))
+    if built.integrity:
+        yield f"static-host: verified: {built.integrity}"
 
 
-@click.command("releases", short_help="List the releases that a tree has files of.", context_settings=HELP)
+@click.command("releases", short_help="List the releases that a tree has files of.", context_settings=CONTEXT_SETTINGS)
 @click.argument(
     "directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]", required=False
 )
@@ -172,26 +175,26 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
                   carried, carried_bytes
     """  # noqa: D301 - click asks for the backspace itself
     with reported():
-        from static_host.origin.tree import load
-        from static_host.project.project import configured
-        from static_host_build.carry.release_sizes import holdings
-        from static_host_build.dictionary.deltas import saving
+        from static_host.origin.tree import load_tree
+        from static_host.project.project import configure_project
+        from static_host_build.carry.release_sizes import measure_releases
+        from static_host_build.dictionary.deltas import measure_savings
         from static_host_build.report import releases_table
 
-        root = directory or configured(read_settings()).static_root
-        tree = load(root)
+        root = directory or configure_project(read_settings()).static_root
+        tree = load_tree(root)
         tree.close()
-        held = holdings(tree.index.releases, tree.index.values())
-        saved = saving(tree.index.values())
+        held = measure_releases(tree.index.releases, tree.index.values())
+        saved = measure_savings(tree.index.values())
     if as_json:
         own = {name: value for name, value in asdict(saved).items() if name != "seconds"}
         document = {"root": str(root), "releases": [holding.facts for holding in held], "deltas": own}
         click.echo(json.dumps(document, indent=2))
     else:
-        click.echo("\n".join([releases_table.table(held), *releases_table.deltas(saved)]))
+        click.echo("\n".join([releases_table.format_releases(held), *releases_table.format_deltas(saved)]))
 
 
-@click.command("index", short_help="Index a tree that other tools made.", context_settings=HELP)
+@click.command("index", short_help="Index a tree that other tools made.", context_settings=CONTEXT_SETTINGS)
 @click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
 def index_command(directory: Path) -> None:
     """Write the index of a directory that other tools made, so that it can be served as it is.

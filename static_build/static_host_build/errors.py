@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from static_host.errors import Stop
+from static_host.errors import StaticHostError
 
 _REMEDIES = {
     errno.EACCES: "The build's user must be able to read static folders, and to write beside the static root.",
@@ -12,13 +12,13 @@ _REMEDIES = {
 }
 
 
-class BuildFailed(Stop):
+class BuildError(StaticHostError):
     """The build cannot go on; the previous tree, if any, still stands."""
 
     exit_code = 5
 
 
-def described(error: OSError) -> str:
+def format_os_error(error: OSError) -> str:
     """Return what went wrong with a file, where, and what to do if that is not plain. It ends with a full stop."""
     message = f"{error.strerror or error}: {error.filename}." if error.filename else f"{error.strerror or error}."
     return f"{message} {_REMEDIES.get(error.errno or 0, '')}".rstrip()

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from django.conf import settings
 
-_WHOLE = 4 << 20
+_MAX_IN_MEMORY_BYTES = 4 << 20
 """Sources up to this many bytes are compared in memory, larger ones piece by piece."""
 
 
@@ -36,29 +36,29 @@ class Modes:
     folder: int
 
     @classmethod
-    def of_project(cls) -> Modes:
+    def from_django_settings(cls) -> Modes:
         """Return those that the project's settings choose: the options of its staticfiles storage come first."""
-        file = _chosen("file_permissions_mode", settings.FILE_UPLOAD_PERMISSIONS)
-        file = 0o666 & ~umask() if file is None else file
-        folder = _chosen("directory_permissions_mode", settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
+        file = _read_mode_option("file_permissions_mode", settings.FILE_UPLOAD_PERMISSIONS)
+        file = 0o666 & ~read_umask() if file is None else file
+        folder = _read_mode_option("directory_permissions_mode", settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
         readers = file & 0o444
-        return cls(file, 0o777 & ~umask() | readers | readers >> 2 if folder is None else folder)
+        return cls(file, 0o777 & ~read_umask() | readers | readers >> 2 if folder is None else folder)
 
-    def are_of(self, folder: Path, file: Path) -> bool:
+    def is_set_on(self, folder: Path, file: Path) -> bool:
         """Whether a directory and a file have them. Raises OSError."""
         return (folder.stat().st_mode & 0o777, S_IMODE(file.stat().st_mode)) == (self.folder & 0o777, self.file)
 
-    def set_in(self, tree: Path) -> None:
+    def apply_to_tree(self, tree: Path) -> None:
         """Give them to a directory and all that is in it. Raises OSError."""
         for folder, _, files in os.walk(tree):
-            self.set_for([folder])
+            self.apply_to_folders([folder])
             for file in files:
                 path = os.path.join(folder, file)  # noqa: PTH118 - for every file
                 mode = os.lstat(path).st_mode
                 if S_IMODE(mode) != self.file and not S_ISLNK(mode):
                     os.chmod(path, self.file)  # noqa: PTH101 - for every file
 
-    def set_for(self, folders: Iterable[str | Path]) -> None:
+    def apply_to_folders(self, folders: Iterable[str | Path]) -> None:
         """Give them to directories, whose bit for the group of what is made in them stays. Raises OSError."""
         for folder in folders:
             mode = S_IMODE(os.stat(folder).st_mode)  # noqa: PTH116 - text or path
@@ -71,10 +71,10 @@ def make_folder(path: Path, modes: Modes) -> None:
     missing = [folder for folder in path.parents if not folder.exists()]
     path.mkdir(parents=True, exist_ok=True)
     with suppress(PermissionError):  # it belongs to somebody else, who will know
-        modes.set_for([*missing, path])
+        modes.apply_to_folders([*missing, path])
 
 
-def _chosen(option: str, setting: int | None) -> int | None:
+def _read_mode_option(option: str, setting: int | None) -> int | None:
     own: Any = settings.STORAGES.get("staticfiles", {}).get("OPTIONS", {}).get(option)
     return setting if own is None else own
 
@@ -91,48 +91,48 @@ class Files:
 
     def write(self, name: str, body: bytes) -> None:
         """Make the file `name` with these bytes; it replaces one that is there. Raises OSError."""
-        path = self._path(name)
+        path = self._prepare_path(name)
         path.unlink(missing_ok=True)
-        before = self._before(name, len(body))
-        if before and before.read_bytes() == body and _linked(before, path):
+        before = self._find_previous(name, len(body))
+        if before and before.read_bytes() == body and _try_link(before, path):
             return
         path.write_bytes(body)
         path.chmod(self.mode)
 
     def copy(self, name: str, source: IO[bytes]) -> None:
         """Make the file `name` with the rest of `source`. Raises OSError."""
-        body = source.read(_WHOLE)
-        if len(body) < _WHOLE:
+        body = source.read(_MAX_IN_MEMORY_BYTES)
+        if len(body) < _MAX_IN_MEMORY_BYTES:
             self.write(name, body)
             return
-        path = self._path(name)
+        path = self._prepare_path(name)
         path.unlink(missing_ok=True)
         with path.open("xb") as file:
             file.write(body)
-            shutil.copyfileobj(source, file, _WHOLE)
+            shutil.copyfileobj(source, file, _MAX_IN_MEMORY_BYTES)
         path.chmod(self.mode)
-        before = self._before(name, path.stat().st_size)
+        before = self._find_previous(name, path.stat().st_size)
         if before and filecmp.cmp(before, path, shallow=False):
             link = path.with_name(f"{path.name}.linked")
-            if _linked(before, link):
+            if _try_link(before, link):
                 link.replace(path)
 
     def link(self, name: str, existing: str) -> None:
         """Give a file of the directory a second name; a copy where there are no hard links. Raises OSError."""
-        path = self._path(name)
+        path = self._prepare_path(name)
         path.unlink(missing_ok=True)
-        if not _linked(self._directory / existing, path):
+        if not _try_link(self._directory / existing, path):
             shutil.copyfile(self._directory / existing, path)
             path.chmod(self.mode)
 
-    def _path(self, name: str) -> Path:
+    def _prepare_path(self, name: str) -> Path:
         folder = name.rpartition("/")[0]
         if folder not in self._folders:
             (self._directory / folder).mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
         return self._directory / name
 
-    def _before(self, name: str, length: int) -> Path | None:
+    def _find_previous(self, name: str, length: int) -> Path | None:
         """Return the previous release's file of that name, if it has that length and our permissions."""
         path = self._previous and self._previous / name
         try:
@@ -143,14 +143,14 @@ class Files:
         return path if is_alike else None
 
 
-def umask() -> int:
+def read_umask() -> int:
     """Return the process's file mode creation mask, which can only be read by setting it."""
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
 
 
-def _linked(existing: Path, path: Path) -> bool:
+def _try_link(existing: Path, path: Path) -> bool:
     try:
         os.link(existing, path, follow_symlinks=False)
     except OSError:  # no hard links here, or too many of this file

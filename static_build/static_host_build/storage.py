@@ -27,18 +27,18 @@ from django.core.files.base import ContentFile
 from django.core.management import CommandError
 
 from static_host.conf.settings import Settings
-from static_host.errors import Stop
-from static_host.project.storage import find_stored, url_of
+from static_host.errors import StaticHostError
+from static_host.project.storage import build_static_url, find_stored
 from static_host_build import bundler_manifests
-from static_host_build.collect.dependency_graph import components
-from static_host_build.collect.sources import sources
+from static_host_build.collect.dependency_graph import find_components
+from static_host_build.collect.sources import list_sources
 from static_host_build.references import Lines, Reference, UnreadableError, find_references, has_references
-from static_host_build.references.missing import MISSING, MissingReference, is_of_a_package, report
-from static_host_build.references.resolve import Target, folders_of, resolve, rewrite
+from static_host_build.references.missing import DOES_NOT_EXIST, MissingReference, is_of_a_package, report_missing
+from static_host_build.references.resolve import Target, list_folders, resolve, rewrite
 
 
 @dataclass(frozen=True, slots=True)
-class _Links:
+class _ResolvedReferences:
     """The references in a file that lead to a file of the tree, in order, and what they lead to."""
 
     references: list[Reference]
@@ -75,30 +75,30 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         if dry_run:
             return
         self.hashed_files, self.dangling = {}, []
-        self._sources, self._folders = paths, folders_of(paths)
-        self._bundled = sorted(bundler_manifests.outputs(self.manifests(), set(paths)))
-        self.hashed_files.update({self._key(name): name for name in self._bundled})
+        self._sources, self._folders = paths, list_folders(paths)
+        self._bundled = sorted(bundler_manifests.find_hashed_outputs(self.read_bundler_manifests(), set(paths)))
+        self.hashed_files.update({self._make_key(name): name for name in self._bundled})
         links = {}
         for name in sorted(paths):
-            found = self._links(name)
+            found = self._resolve_references(name)
             if name not in self.hashed_files:  # a bundler's output keeps its content; its references are checked alone
                 if found.targets:
                     links[name] = found
                 else:
-                    self._fingerprint_as_it_is(name)
+                    self._fingerprint_unchanged(name)
         edges = {name: sorted(found.names & links.keys()) for name, found in links.items()}
-        for members in components(edges):
-            self._finish(members, links, in_a_circle=len(members) > 1 or members[0] in edges[members[0]])
+        for members in find_components(edges):
+            self._fingerprint_together(members, links, in_a_circle=len(members) > 1 or members[0] in edges[members[0]])
         self.hashed_files = dict(sorted(self.hashed_files.items()))
-        self.report()
+        self.report_references()
         self.save_manifest()
         yield from ((name, hashed, True) for name, hashed in self.hashed_files.items())
 
-    def manifests(self) -> dict[str, bytes]:
+    def read_bundler_manifests(self) -> dict[str, bytes]:
         """Return the bundlers' manifests, by name. Raises CommandError."""
         try:
-            return bundler_manifests.manifests(sources())
-        except Stop as stop:
+            return bundler_manifests.read_manifests(list_sources())
+        except StaticHostError as stop:
             raise CommandError(str(stop)) from None
 
     def save_manifest(self) -> None:
@@ -107,15 +107,17 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         storage: Any = self.manifest_storage
         if self._bundled:
             with storage.open(self.manifest_name) as file:
-                document = {**json.load(file), bundler_manifests.BUNDLED: self._bundled}
+                document = {**json.load(file), bundler_manifests.BUNDLED_KEY: self._bundled}
             storage.delete(self.manifest_name)
             storage._save(self.manifest_name, ContentFile(json.dumps(document).encode()))
 
-    def report(self) -> None:
+    def report_references(self) -> None:
         """Warn of the references that lead nowhere. Raises CommandError where they are errors."""
         try:
-            report(self.dangling, self.hashed_files, is_fatal=Settings.read().static_missing_references == "error")
-        except Stop as stop:
+            report_missing(
+                self.dangling, self.hashed_files, is_fatal=Settings.read().static_missing_references == "error"
+            )
+        except StaticHostError as stop:
             raise CommandError(str(stop)) from None
 
     def write(self, name: str, body: bytes) -> None:
@@ -133,7 +135,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def url(self, name: str | None, force: bool = False) -> str:
         """Return the URL of a fingerprinted file, whatever characters its name has: Django takes it for a URL."""
         found = find_stored(name or "", self.hashed_files) if force or not django_settings.DEBUG else None
-        return url_of(self.base_url, found[0]) + found[1] if found else super().url(name or "", force)
+        return build_static_url(self.base_url, found[0]) + found[1] if found else super().url(name or "", force)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         """Return the name as it is where it is free: Django would make slashes of its backslashes."""
@@ -149,18 +151,18 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         digest = self.file_hash(name, content)
         return posixpath.join(folder, f"{stem}.{digest}{suffix}" if digest else last)
 
-    def _links(self, name: str) -> _Links:
+    def _resolve_references(self, name: str) -> _ResolvedReferences:
         """Return where the references in a file lead, and note those that lead nowhere."""
-        links = _Links([], [])
+        links = _ResolvedReferences([], [])
         if not has_references(name):
             return links
-        text = _text(self._read(name))
+        text = _decode(self._read(name))
         lines: Lines | None = None
         prefix = urlsplit(str(self.base_url)).path
         try:
             references = find_references(name, text)
         except UnreadableError as error:
-            self._note_unreadable(name, error)
+            self._record_unreadable(name, error)
             return links
         for reference in references:
             target = resolve(reference, name, prefix)
@@ -169,49 +171,51 @@ class FingerprintStorage(ManifestStaticFilesStorage):
                 links.targets.append(target)
             elif target and (target.name not in self._folders or not reference.is_url):
                 lines = lines or Lines(text)
-                self._note(name, lines.number(reference.start), reference, target)
+                self._record_missing(name, lines.find_line(reference.start), reference, target)
         return links
 
-    def _finish(self, members: list[str], links: Mapping[str, _Links], *, in_a_circle: bool) -> None:
+    def _fingerprint_together(
+        self, members: list[str], links: Mapping[str, _ResolvedReferences], *, in_a_circle: bool
+    ) -> None:
         """Fingerprint files that have references, when everything else that they refer to has its fingerprint."""
         if in_a_circle:
             # not the names as they are: the fingerprints also tell which references are rewritten
-            self.hashed_files.update({self._key(name): f"{name}\0" for name in members})
-            plain = {name: self._final(name, links[name]) for name in sorted(members)}
+            self.hashed_files.update({self._make_key(name): f"{name}\0" for name in members})
+            plain = {name: self._rewrite_references(name, links[name]) for name in sorted(members)}
             together = sha256(b"".join(sha256(body).digest() for body in plain.values())).digest()
             for name, body in plain.items():
-                self.hashed_files[self._key(name)] = self.hashed_name(name, ContentFile(together + body))
+                self.hashed_files[self._make_key(name)] = self.hashed_name(name, ContentFile(together + body))
         for name in members:
-            body = self._final(name, links[name])
+            body = self._rewrite_references(name, links[name])
             if not in_a_circle:
-                self.hashed_files[self._key(name)] = self.hashed_name(name, ContentFile(body))
-            self.write(self.hashed_files[self._key(name)], body)
+                self.hashed_files[self._make_key(name)] = self.hashed_name(name, ContentFile(body))
+            self.write(self.hashed_files[self._make_key(name)], body)
 
-    def _final(self, name: str, links: _Links) -> bytes:
-        urls = [target.renamed(self.hashed_files[self._key(target.name)]) for target in links.targets]
-        return _bytes(rewrite(_text(self._read(name)), links.references, urls))
+    def _rewrite_references(self, name: str, links: _ResolvedReferences) -> bytes:
+        urls = [target.make_url(self.hashed_files[self._make_key(target.name)]) for target in links.targets]
+        return _encode(rewrite(_decode(self._read(name)), links.references, urls))
 
-    def _fingerprint_as_it_is(self, name: str) -> None:
+    def _fingerprint_unchanged(self, name: str) -> None:
         with self.open(name) as file:
             hashed = self.hashed_name(name, file)
-        self.hashed_files[self._key(name)] = hashed
+        self.hashed_files[self._make_key(name)] = hashed
         if hashed != name:
             self.copy(name, hashed)
 
-    def _key(self, name: str) -> str:
+    def _make_key(self, name: str) -> str:
         return self.hash_key(posixpath.normpath(name))
 
     def _read(self, name: str) -> bytes:
         return Path(self.path(name)).read_bytes()
 
-    def _note(self, name: str, line: int, reference: Reference, target: Target) -> None:
+    def _record_missing(self, name: str, line: int, reference: Reference, target: Target) -> None:
         is_folder = target.name in self._folders  # only a bundler takes it for the module index.js
         is_optional = is_folder or reference.is_source_map or self._is_of_a_package(name)
         written = reference.target.partition("#")[0].strip()
-        problem = "is a folder" if is_folder else MISSING
+        problem = "is a folder" if is_folder else DOES_NOT_EXIST
         self.dangling.append(MissingReference(name, line, written, target.name, is_optional, problem))
 
-    def _note_unreadable(self, name: str, error: UnreadableError) -> None:
+    def _record_unreadable(self, name: str, error: UnreadableError) -> None:
         if not self._is_of_a_package(name):
             problem = f"cannot be read ({error}); its references are kept"
             self.dangling.append(
@@ -227,10 +231,10 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             return False
 
 
-def _text(body: bytes) -> str:
-    """Return the file as text that `_bytes` gives back as it was, whatever its encoding."""
+def _decode(body: bytes) -> str:
+    """Return the file as text that `_encode` gives back as it was, whatever its encoding."""
     return body.decode("utf-8", "surrogateescape")
 
 
-def _bytes(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")

@@ -12,12 +12,21 @@ from zlib import crc32
 import httpx
 import pytest
 
-from static_host.origin.index import NAME, Resource, dumps, loads
-from static_host_build.output.integrity import verify
-from tests.support.builds import Build, files
-from tests.support.processes import run, serving
-from tests.support.projects import copied
-from tests.support.releases import Released, answers, built, changed, immutable, index_of, releasing, set_written
+from static_host.origin.index import INDEX_FILE_NAME, Resource, dump_index, parse_index
+from static_host_build.output.integrity import check_integrity
+from tests.support.builds import Build, read_files
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
+from tests.support.releases import (
+    Releaser,
+    build_afresh,
+    change_release,
+    fetch_all,
+    list_immutable_names,
+    make_releaser,
+    read_index,
+    set_written,
+)
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 DAY = 86400
@@ -25,23 +34,23 @@ SPRING = 1_780_000_000
 
 
 @pytest.fixture
-def release(project: Path, build: Build, tmp_path: Path) -> Released:
-    return releasing(project, build, tmp_path)
+def release(project: Path, build: Build, tmp_path: Path) -> Releaser:
+    return make_releaser(project, build, tmp_path)
 
 
 def test_every_url_of_an_old_page_is_answered_by_the_new_container_as_by_the_old_one(
-    project: Path, release: Released
+    project: Path, release: Releaser
 ) -> None:
     one = release("1")
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), **SETTINGS) as old:
+    with run_server(cwd=project, DJANGO_STATIC_ROOT=str(one), **SETTINGS) as old:
         page = httpx.get(f"{old.url}/").text
-        names = sorted({*re.findall(r'"/static/([^"]+\.[0-9a-f]{12}\.\w+)"', page), *immutable(one)})
-        before = answers(old.url, names)
+        names = sorted({*re.findall(r'"/static/([^"]+\.[0-9a-f]{12}\.\w+)"', page), *list_immutable_names(one)})
+        before = fetch_all(old.url, names)
     two = release("2", DJANGO_STATIC_PREVIOUS=str(one))
-    gone = sorted(set(names) - set(immutable(two)))
+    gone = sorted(set(names) - set(list_immutable_names(two)))
     assert [re.sub(r"[0-9a-f]{12}", "…", name) for name in gone] == ["only-1.….js", "site.….css"]
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(two), **SETTINGS) as new:
-        after = answers(new.url, names)
+    with run_server(cwd=project, DJANGO_STATIC_ROOT=str(two), **SETTINGS) as new:
+        after = fetch_all(new.url, names)
         assert httpx.get(f"{new.url}/").text != page
         assert httpx.get(f"{new.url}/static/only-1.js").status_code == 404
     assert after == before
@@ -52,37 +61,37 @@ def test_every_url_of_an_old_page_is_answered_by_the_new_container_as_by_the_old
 
 
 def test_what_is_carried_is_in_no_manifest_and_changes_nothing_of_the_release(
-    project: Path, build: Build, release: Released
+    project: Path, build: Build, release: Releaser
 ) -> None:
     one = release("1")
     alone = release("2")
-    assert built(project, build, DJANGO_STATIC_PREVIOUS=str(one)).returncode == 0
+    assert build_afresh(project, build, DJANGO_STATIC_PREVIOUS=str(one)).returncode == 0
     tree = project / "staticfiles"
     assert (tree / "staticfiles.json").read_bytes() == (alone / "staticfiles.json").read_bytes()
-    assert index_of(tree).releases[0] == index_of(alone).releases[0]
-    added = files(tree).keys() - files(alone).keys()
-    assert added == files(one).keys() - files(alone).keys() - {
+    assert read_index(tree).releases[0] == read_index(alone).releases[0]
+    added = read_files(tree).keys() - read_files(alone).keys()
+    assert added == read_files(one).keys() - read_files(alone).keys() - {
         "only-1.js",
         "only-1.js.br",
         "only-1.js.gz",
         "only-1.js.zst",
     }
-    assert all(files(tree)[name] == files(one)[name] for name in added)
+    assert all(read_files(tree)[name] == read_files(one)[name] for name in added)
     assert len(added) == 8
-    assert verify(tree).resources == len(index_of(alone)) + 2
+    assert check_integrity(tree).resources == len(read_index(alone)) + 2
 
 
 def test_a_chain_keeps_as_many_releases_as_it_may_and_tells_what_it_drops(
-    project: Path, build: Build, release: Released
+    project: Path, build: Build, release: Releaser
 ) -> None:
     trees = [release("0")]
     for name in ("1", "2"):
         trees.append(release(name, DJANGO_STATIC_PREVIOUS=str(trees[-1])))
-    digests = [index_of(tree).releases[0].digest for tree in trees]
-    changed(project, "3")
-    result = built(project, build, DJANGO_STATIC_PREVIOUS=str(trees[2]), DJANGO_STATIC_KEEP_RELEASES="2")
+    digests = [read_index(tree).releases[0].digest for tree in trees]
+    change_release(project, "3")
+    result = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=str(trees[2]), DJANGO_STATIC_KEEP_RELEASES="2")
     assert result.returncode == 0, result.stderr
-    index = index_of(project / "staticfiles")
+    index = read_index(project / "staticfiles")
     assert [each.digest for each in index.releases[1:]] == [digests[2], digests[1]]
     assert [each.origin for each in index.releases] == ["", str(trees[2]), str(trees[1])]
     assert {name[:6]: resource.releases for name, resource in index.items() if name.startswith("only-")} == {
@@ -101,21 +110,21 @@ def test_a_chain_keeps_as_many_releases_as_it_may_and_tells_what_it_drops(
         r"^static-host: carried 2 earlier releases, 4 files that the new one has not, ", result.stdout, re.MULTILINE
     )
     assert carried
-    verify(project / "staticfiles")
+    check_integrity(project / "staticfiles")
 
 
 @pytest.mark.parametrize(("age", "carried"), [("30d", ["2"]), ("5w", ["1", "2"]), ("0h", ["2"])])
 def test_age_counts_from_the_day_on_which_another_release_took_the_place(
-    project: Path, build: Build, release: Released, age: str, carried: list[str]
+    project: Path, build: Build, release: Releaser, age: str, carried: list[str]
 ) -> None:
     one = release("1", SOURCE_DATE_EPOCH=str(SPRING))
     two = release("2", SOURCE_DATE_EPOCH=str(SPRING + 300 * DAY), DJANGO_STATIC_PREVIOUS=str(one))
-    changed(project, "3")
+    change_release(project, "3")
     now = SPRING + 335 * DAY
     variables = {"SOURCE_DATE_EPOCH": str(now), "DJANGO_STATIC_PREVIOUS": str(two), "DJANGO_STATIC_KEEP_AGE": age}
-    result = built(project, build, **variables)
+    result = build_afresh(project, build, **variables)
     assert result.returncode == 0, result.stderr
-    index = index_of(project / "staticfiles")
+    index = read_index(project / "staticfiles")
     assert index.releases[0].time == now
     assert sorted(name[5] for name in index if re.match(r"only-[12]\.", name)) == carried
     shown = {"30d": "30d", "0h": "0h"}.get(age)
@@ -123,30 +132,30 @@ def test_age_counts_from_the_day_on_which_another_release_took_the_place(
     assert (said in result.stdout) == (carried == ["2"])
 
 
-def test_a_release_that_records_no_time_has_that_of_its_index(project: Path, build: Build, release: Released) -> None:
+def test_a_release_that_records_no_time_has_that_of_its_index(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
-    assert index_of(one).releases[0].time is None
+    assert read_index(one).releases[0].time is None
     set_written(one, SPRING)
     two = release("2", DJANGO_STATIC_PREVIOUS=str(one))
-    assert index_of(two).releases[1].time == SPRING
+    assert read_index(two).releases[1].time == SPRING
     set_written(two, 0)
     three = release("3", DJANGO_STATIC_PREVIOUS=str(two))
-    assert [each.time for each in index_of(three).releases] == [None, None, SPRING]
+    assert [each.time for each in read_index(three).releases] == [None, None, SPRING]
 
 
 def test_two_builds_with_one_previous_release_are_byte_identical(
-    release: Released, tmp_path: Path, cache: Path
+    release: Releaser, tmp_path: Path, cache: Path
 ) -> None:
     shutil.copytree(release("1"), tmp_path / "previous")
     trees = []
     for place in ("one", "two"):
-        project = copied("plain", tmp_path / place)
-        changed(project, "2")
+        project = copy_project("plain", tmp_path / place)
+        change_release(project, "2")
         shutil.copytree(tmp_path / "previous", project / "previous")
         variables = {**SETTINGS, "DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_PREVIOUS": "previous"}
         result = run("static-host", "build", cwd=project, **variables)
         assert result.returncode == 0, result.stderr
-        trees.append(files(project / "staticfiles"))
+        trees.append(read_files(project / "staticfiles"))
     assert trees[0] == trees[1]
     assert any(name.startswith("only-1.") for name in trees[0])
 
@@ -156,14 +165,14 @@ def test_building_again_changes_nothing_where_the_tree_itself_is_the_source(
     project: Path, build: Build, variables: dict[str, str]
 ) -> None:
     assert build(**variables).returncode == 0
-    changed(project, "2")
+    change_release(project, "2")
     place = project / "staticfiles"
     inodes = {path.name: path.stat().st_ino for path in place.iterdir()}
     found = []
     for _ in range(3):
         result = build(DJANGO_STATIC_PREVIOUS="staticfiles", **variables)
         assert result.returncode == 0, result.stderr
-        found.append((place.readlink(), files(place), result.stdout.splitlines()[2]))
+        found.append((place.readlink(), read_files(place), result.stdout.splitlines()[2]))
     assert found[0] == found[1] == found[2]
     assert found[0][2].startswith("static-host: carried 1 earlier release, 1 file that the new one has not, ")
     assert len(list((project / ".staticfiles.releases").iterdir())) == 3  # the release, its record, and the lock
@@ -171,16 +180,16 @@ def test_building_again_changes_nothing_where_the_tree_itself_is_the_source(
     assert "site.e8e374d844cc.css" in linked  # a carried file is the same file on the disk
 
 
-def test_a_release_that_comes_back_is_no_earlier_one_of_itself(project: Path, release: Released) -> None:
+def test_a_release_that_comes_back_is_no_earlier_one_of_itself(project: Path, release: Releaser) -> None:
     one = release("1")
     two = release("2", DJANGO_STATIC_PREVIOUS=str(one))
     shutil.rmtree(one)
     again = release("1", DJANGO_STATIC_PREVIOUS=str(two))
-    first, second = index_of(two).releases[1], index_of(two).releases[0]
-    assert [each.digest for each in index_of(again).releases] == [first.digest, second.digest]
+    first, second = read_index(two).releases[1], read_index(two).releases[0]
+    assert [each.digest for each in read_index(again).releases] == [first.digest, second.digest]
 
 
-def test_a_build_carries_when_only_the_source_is_new(project: Path, build: Build, release: Released) -> None:
+def test_a_build_carries_when_only_the_source_is_new(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
     assert release("2")
     place = project / "staticfiles"
@@ -188,30 +197,30 @@ def test_a_build_carries_when_only_the_source_is_new(project: Path, build: Build
     result = build(DJANGO_STATIC_PREVIOUS=str(one))
     assert result.returncode == 0, result.stderr
     assert place.readlink() != before
-    assert len(index_of(place).releases) == 2
+    assert len(read_index(place).releases) == 2
     assert build().returncode == 0
-    assert len(index_of(place).releases) == 1
+    assert len(read_index(place).releases) == 1
     assert place.readlink() == before
 
 
-def test_several_sources_are_merged_by_time(project: Path, build: Build, release: Released) -> None:
+def test_several_sources_are_merged_by_time(project: Path, build: Build, release: Releaser) -> None:
     times = {"1": SPRING, "2": SPRING + 2 * DAY, "3": SPRING + DAY}
     trees = {name: release(name, SOURCE_DATE_EPOCH=str(time)) for name, time in times.items()}
-    changed(project, "4")
+    change_release(project, "4")
     sources = ",".join(map(str, trees.values()))
     epoch = str(SPRING + 3 * DAY)
-    assert built(project, build, DJANGO_STATIC_PREVIOUS=sources, SOURCE_DATE_EPOCH=epoch).returncode == 0
-    assert [each.time for each in index_of(project / "staticfiles").releases] == [
+    assert build_afresh(project, build, DJANGO_STATIC_PREVIOUS=sources, SOURCE_DATE_EPOCH=epoch).returncode == 0
+    assert [each.time for each in read_index(project / "staticfiles").releases] == [
         SPRING + n * DAY for n in (3, 2, 1, 0)
     ]
 
 
-def test_a_name_with_other_bytes_is_a_clash(project: Path, build: Build, release: Released) -> None:
+def test_a_name_with_other_bytes_is_a_clash(project: Path, build: Build, release: Releaser) -> None:
     pattern = {"DJANGO_STATIC_IMMUTABLE_PATTERN": r"^digits\.txt$"}
     one = release("1", **pattern)
-    digest = index_of(one).releases[0].digest
+    digest = read_index(one).releases[0].digest
     (project / "mysite/static/digits.txt").write_text("9876543210")
-    before = files(project / "staticfiles")
+    before = read_files(project / "staticfiles")
     variables = {"DJANGO_STATIC_PREVIOUS": str(one), **pattern}
     result = build(**variables)
     assert result.returncode == 6
@@ -222,15 +231,15 @@ def test_a_name_with_other_bytes_is_a_clash(project: Path, build: Build, release
         "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn builds without what cannot be carried, as the very first build must. "
         "Nothing was changed.\n"
     )
-    assert files(project / "staticfiles") == before
+    assert read_files(project / "staticfiles") == before
     result = build(DJANGO_STATIC_PREVIOUS_PROBLEMS="warn", **variables)
     assert result.returncode == 0
     assert "static-host: digits.txt has other bytes in the new release than in" in result.stderr
     assert (project / "staticfiles/digits.txt").read_text() == "9876543210"
-    assert index_of(project / "staticfiles")["digits.txt"].releases == (0,)
+    assert read_index(project / "staticfiles")["digits.txt"].releases == (0,)
 
 
-def test_a_folder_or_a_sibling_in_the_way_is_a_clash(project: Path, build: Build, release: Released) -> None:
+def test_a_folder_or_a_sibling_in_the_way_is_a_clash(project: Path, build: Build, release: Releaser) -> None:
     for name in ("lib", "style.css.br"):
         (project / f"mysite/static/{name}").write_text("old " * 100)
     one = release("1", DJANGO_STATIC_IMMUTABLE_PATTERN=r"^(lib|style\.css\.br)$")
@@ -272,29 +281,29 @@ def pipe(path: Path) -> None:
 )
 @pytest.mark.parametrize("suffix", ["", ".br"])
 def test_a_damaged_file_stops_the_build_or_is_left_out(
-    project: Path, build: Build, release: Released, suffix: str, damage: object, said: str
+    project: Path, build: Build, release: Releaser, suffix: str, damage: object, said: str
 ) -> None:
     one = release("1")
-    (name,) = (name for name in immutable(one) if name.startswith("site."))
+    (name,) = (name for name in list_immutable_names(one) if name.startswith("site."))
     assert callable(damage)
     damage(one / (name + suffix))
-    changed(project, "2")
-    before = files(project / "staticfiles")
+    change_release(project, "2")
+    before = read_files(project / "staticfiles")
     result = build(DJANGO_STATIC_PREVIOUS=str(one))
     assert result.returncode == 6
     assert f"\n  {one}: {name}{suffix} " in result.stderr
     assert said in result.stderr
-    assert files(project / "staticfiles") == before
+    assert read_files(project / "staticfiles") == before
     for _ in range(2):
         result = build(DJANGO_STATIC_PREVIOUS=str(one), DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
         assert result.returncode == 0
         assert said in result.stderr  # the second time, too, though nothing is built
-    index = index_of(project / "staticfiles")
+    index = read_index(project / "staticfiles")
     assert (name in index) == bool(suffix)
     assert any(other.startswith("only-1.") for other in index)
     if suffix:
         assert [each.coding for each in index[name].representations] == ["zstd", "gzip", "identity"]
-    verify(project / "staticfiles")
+    check_integrity(project / "staticfiles")
 
 
 @pytest.mark.parametrize(
@@ -303,7 +312,8 @@ def test_a_damaged_file_stops_the_build_or_is_left_out(
         ("nowhere", "nowhere is no directory that can be read: No such file or directory."),
         (
             "mysite",
-            f"mysite holds no index ({NAME}). For a tree that other tools made, run `static-host index mysite`.",
+            f"mysite holds no index ({INDEX_FILE_NAME}). "
+            f"For a tree that other tools made, run `static-host index mysite`.",
         ),
         ("http://127.0.0.1:9", "http://127.0.0.1:9/static/static-host.index cannot be reached: "),
         ("file:///nowhere/at/all", "file:///nowhere/at/all cannot be opened: "),
@@ -320,25 +330,25 @@ def test_a_source_that_is_not_there_stops_the_build_unless_it_may_be_the_first(
     result = build(DJANGO_STATIC_PREVIOUS=source, DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
     assert result.returncode == 0
     assert result.stderr.startswith(f"static-host: {said}")
-    assert len(index_of(project / "staticfiles").releases) == 1
+    assert len(read_index(project / "staticfiles").releases) == 1
 
 
 def rewritten(tree: Path, **head: object) -> None:
     """Give the tree's index other facts in its first line."""
-    first, _, body = (tree / NAME).read_bytes().partition(b"\n")
+    first, _, body = (tree / INDEX_FILE_NAME).read_bytes().partition(b"\n")
     facts = {**json.loads(first), "crc32": f"{crc32(body):08x}", **head}
     facts = {key: value for key, value in facts.items() if value is not None}
-    (tree / NAME).write_bytes(json.dumps(facts).encode() + b"\n" + body)
+    (tree / INDEX_FILE_NAME).write_bytes(json.dumps(facts).encode() + b"\n" + body)
 
 
-def test_the_index_of_the_version_before_is_read(project: Path, build: Build, release: Released) -> None:
+def test_the_index_of_the_version_before_is_read(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
     rewritten(one, format=1, release=None)
-    named = loads((one / NAME).read_bytes()).releases[0].digest
+    named = parse_index((one / INDEX_FILE_NAME).read_bytes()).releases[0].digest
     assert re.fullmatch(r"[0-9a-f]{16}", named)
     two = release("2", DJANGO_STATIC_PREVIOUS=str(one))
-    assert [each.digest for each in index_of(two).releases[1:]] == [named]
-    verify(two)
+    assert [each.digest for each in read_index(two).releases[1:]] == [named]
+    check_integrity(two)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +364,7 @@ def test_the_index_of_the_version_before_is_read(project: Path, build: Build, re
     ],
 )
 def test_an_index_that_cannot_be_used_is_named(
-    build: Build, release: Released, head: dict[str, object], said: str
+    build: Build, release: Releaser, head: dict[str, object], said: str
 ) -> None:
     one = release("1")
     rewritten(one, **head)
@@ -365,21 +375,21 @@ def test_an_index_that_cannot_be_used_is_named(
 
 
 @pytest.mark.parametrize("name", ["../evil.js", "/evil.js", "a/../../evil.js", "a//evil.js", "./evil.js"])
-def test_no_name_leads_out_of_the_tree(build: Build, release: Released, name: str) -> None:
+def test_no_name_leads_out_of_the_tree(build: Build, release: Releaser, name: str) -> None:
     one = release("1")
-    index = index_of(one)
-    some = index[immutable(one)[0]]
+    index = read_index(one)
+    some = index[list_immutable_names(one)[0]]
     odd = Resource(some.media_type, True, tuple(index["digits.txt"].representations))
-    (one / NAME).write_bytes(dumps(index.prefix, {**index, name: odd}))
+    (one / INDEX_FILE_NAME).write_bytes(dump_index(index.prefix, {**index, name: odd}))
     result = build(DJANGO_STATIC_PREVIOUS=str(one))
     assert result.returncode == 6
     assert f"its index has a file that cannot be carried: {name!r}" in result.stderr
     assert not list(one.parent.rglob("evil.js"))
 
 
-def test_the_option_goes_before_the_variable(project: Path, cache: Path, release: Released) -> None:
+def test_the_option_goes_before_the_variable(project: Path, cache: Path, release: Releaser) -> None:
     one, two = release("1"), release("2")
-    changed(project, "3")
+    change_release(project, "3")
     options = ("--previous", str(one), "--previous", str(two))
     variables = {**SETTINGS, "DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_PREVIOUS": "nowhere"}
     result = run("static-host", "build", "--json", *options, cwd=project, **variables)
@@ -396,10 +406,10 @@ def test_the_option_goes_before_the_variable(project: Path, cache: Path, release
     )
 
 
-def test_the_releases_of_a_tree_are_listed(project: Path, release: Released) -> None:
+def test_the_releases_of_a_tree_are_listed(project: Path, release: Releaser) -> None:
     one = release("1", SOURCE_DATE_EPOCH=str(SPRING))
     two = release("2", SOURCE_DATE_EPOCH=str(SPRING + DAY), DJANGO_STATIC_PREVIOUS=str(one))
-    newest, oldest = (each.digest for each in index_of(two).releases)
+    newest, oldest = (each.digest for each in read_index(two).releases)
     result = run("static-host", "releases", str(two), cwd=project, **SETTINGS)
     assert result.returncode == 0, result.stderr
     head, *rows = (re.split(r" {2,}", line) for line in result.stdout.splitlines())
@@ -411,24 +421,28 @@ def test_the_releases_of_a_tree_are_listed(project: Path, release: Released) -> 
     result = run("static-host", "releases", "--json", cwd=project, **SETTINGS)
     document = json.loads(result.stdout)
     assert document["root"] == "staticfiles"
-    carried = [path for path in files(two) if path not in files(one) or re.match(r"(site|only-1)\.[0-9a-f]{12}", path)]
-    of_one = [name for name in carried if name in files(one) and not name.startswith("site.css")]
+    carried = [
+        path
+        for path in read_files(two)
+        if path not in read_files(one) or re.match(r"(site|only-1)\.[0-9a-f]{12}", path)
+    ]
+    of_one = [name for name in carried if name in read_files(one) and not name.startswith("site.css")]
     assert document["releases"][1] == {
         "release": oldest,
         "time": SPRING,
         "origin": str(one),
         "files": 9,
         "files_alone": 2,
-        "bytes": sum(r.length for n in immutable(one) for r in index_of(one)[n].representations),
+        "bytes": sum(r.length for n in list_immutable_names(one) for r in read_index(one)[n].representations),
         "bytes_alone": sum((two / name).stat().st_size for name in of_one),
     }
 
 
 def test_check_and_verify_find_nothing_wrong_with_a_tree_that_carries(
-    project: Path, build: Build, cache: Path, release: Released
+    project: Path, build: Build, cache: Path, release: Releaser
 ) -> None:
     one = release("1")
-    changed(project, "2")
+    change_release(project, "2")
     variables = {**SETTINGS, "DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_PREVIOUS": str(one)}
     result = run("static-host", "build", "--verify", cwd=project, **variables)
     assert result.returncode == 0, result.stderr
@@ -439,17 +453,17 @@ def test_check_and_verify_find_nothing_wrong_with_a_tree_that_carries(
     truncate(path)
     result = build(DJANGO_STATIC_PREVIOUS=str(one))  # a carried file that was damaged is carried anew
     assert result.returncode == 0
-    verify(project / "staticfiles")
+    check_integrity(project / "staticfiles")
 
 
-def test_an_index_of_a_tree_that_carries_is_not_replaced(project: Path, release: Released) -> None:
+def test_an_index_of_a_tree_that_carries_is_not_replaced(project: Path, release: Releaser) -> None:
     one = release("1")
     two = release("2", DJANGO_STATIC_PREVIOUS=str(one))
-    before = files(two)
+    before = read_files(two)
     result = run("static-host", "index", str(two), cwd=project, **SETTINGS)
     assert result.returncode == 5
     assert f"{two} has files of earlier releases, which only its own index tells apart" in result.stderr
-    assert files(two) == before
+    assert read_files(two) == before
 
 
 def test_the_output_of_another_tool_is_a_source_once_it_has_an_index(
@@ -465,8 +479,8 @@ def test_the_output_of_another_tool_is_a_source_once_it_has_an_index(
     result = build(DJANGO_STATIC_PREVIOUS=str(tmp_path / "old"))
     assert result.returncode == 0, result.stderr
     tree = project / "staticfiles"
-    index = index_of(tree)
+    index = read_index(tree)
     assert {name for name, resource in index.items() if resource.carried} == set(paths.values())
     assert [each.coding for each in index["css/old.0123456789ab.css"].representations] == ["identity"]
     assert (tree / "film.0123456789ab.mp4").read_bytes() == large
-    verify(tree)
+    check_integrity(tree)

@@ -15,12 +15,12 @@ import pytest
 from static_host.conf.settings import Settings
 from static_host.origin.index import Representation
 from static_host_build.carry import deployment
-from static_host_build.carry.release_source import BodyUnusable, PlaceUnusable
-from tests.support.builds import Build, files
+from static_host_build.carry.release_source import BodyUnusableError, ReleaseSourceError
+from tests.support.builds import Build, read_files
 from tests.support.certificates import Authority
-from tests.support.intermediaries import intermediary
-from tests.support.processes import serving
-from tests.support.releases import built, changed, immutable, index_of
+from tests.support.intermediaries import run_intermediary
+from tests.support.processes import run_server
+from tests.support.releases import build_afresh, change_release, list_immutable_names, read_index
 
 HOSTS = ("127.0.0.1", "localhost")
 UVICORN = r"Uvicorn running on (https://\S+)"
@@ -37,7 +37,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def deployed(plain: Path, authority: Authority) -> Iterator[str]:
     """The address of the project "plain", served by uvicorn with TLS; who knows its secret finds its index."""
     own = ("--port", "0", "--ssl-certfile", str(authority.issue(*HOSTS)))
-    with serving(
+    with run_server(
         "uvicorn", "static_host.asgi:app", *own, cwd=plain, ready=UVICORN, DJANGO_ORIGIN_SECRET=SECRET, **SHOWN
     ) as running:
         yield running.url
@@ -46,7 +46,7 @@ def deployed(plain: Path, authority: Authority) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def origin(plain: Path) -> Iterator[str]:
     """The address of the same project without TLS and without a secret."""
-    with serving(cwd=plain, **SHOWN) as running:
+    with run_server(cwd=plain, **SHOWN) as running:
         yield running.url
 
 
@@ -62,16 +62,16 @@ def refusal(build: Build, source: str, authority: Authority, **variables: str) -
 def test_files_come_over_https_from_who_has_a_certificate_of_a_trusted_authority(
     project: Path, build: Build, deployed: str, plain: Path, authority: Authority
 ) -> None:
-    changed(project, "2")
+    change_release(project, "2")
     trusting = {"SSL_CERT_FILE": str(authority.file), "DJANGO_ORIGIN_SECRET": SECRET}
-    result = built(project, build, DJANGO_STATIC_PREVIOUS=deployed, **trusting)
+    result = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=deployed, **trusting)
     assert result.returncode == 0, result.stderr
-    made, old = files(project / "staticfiles"), files(plain / "staticfiles")
-    (style,) = (name for name in immutable(plain / "staticfiles") if name.startswith("site."))
-    assert style not in immutable(project / "staticfiles")
+    made, old = read_files(project / "staticfiles"), read_files(plain / "staticfiles")
+    (style,) = (name for name in list_immutable_names(plain / "staticfiles") if name.startswith("site."))
+    assert style not in list_immutable_names(project / "staticfiles")
     for name in (style, f"{style}.br", f"{style}.zst", f"{style}.gz"):
         assert made[name] == old[name]
-    assert index_of(project / "staticfiles").releases[1].origin == deployed
+    assert read_index(project / "staticfiles").releases[1].origin == deployed
 
 
 def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
@@ -96,7 +96,7 @@ def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
 def test_what_is_wrong_with_a_certificate_is_told(
     build: Build, authority: Authority, name: str, host: str, days: int, told: str
 ) -> None:
-    with intermediary(certificate=authority.issue(host, days=days)) as cdn:
+    with run_intermediary(certificate=authority.issue(host, days=days)) as cdn:
         assert refusal(build, cdn.url.replace("127.0.0.1", name), authority) == f"cannot be reached: {told}"
 
 
@@ -107,8 +107,8 @@ def test_https_where_there_is_none_is_told_of(build: Build, origin: str, authori
 
 
 def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authority) -> None:
-    with intermediary(certificate=authority.issue(*HOSTS)) as secure, intermediary() as plain:
-        plain.moved = secure.moved = "/"
+    with run_intermediary(certificate=authority.issue(*HOSTS)) as secure, run_intermediary() as plain:
+        plain.moved_prefix = secure.moved_prefix = "/"
         variables = {"DJANGO_ORIGIN_SECRET": SECRET}
         for location, leads_to, name in (
             (f"{secure.url}/static/static-host.index?token=1", f"{secure.url}/static/static-host.index", secure.url),
@@ -132,40 +132,40 @@ def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authori
 def test_with_a_path_static_files_are_right_below_it(
     project: Path, build: Build, origin: str, authority: Authority, path: str
 ) -> None:
-    changed(project, "2")
-    with intermediary(certificate=authority.issue(*HOSTS)) as cdn:
-        cdn.origin, cdn.below = origin, "/assets"
+    change_release(project, "2")
+    with run_intermediary(certificate=authority.issue(*HOSTS)) as cdn:
+        cdn.origin, cdn.stripped_prefix = origin, "/assets"
         source = f"{cdn.url.replace('127.0.0.1', 'localhost')}{path}"
-        result = built(project, build, DJANGO_STATIC_PREVIOUS=source, SSL_CERT_FILE=str(authority.file))
+        result = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=source, SSL_CERT_FILE=str(authority.file))
     assert result.returncode == 0, result.stderr
-    assert [each.origin for each in index_of(project / "staticfiles").releases] == ["", source]
+    assert [each.origin for each in read_index(project / "staticfiles").releases] == ["", source]
 
 
 def test_the_secret_for_this_machine_goes_to_no_proxy(
     project: Path, build: Build, origin: str, authority: Authority
 ) -> None:
-    changed(project, "2")
-    with intermediary() as proxy:
+    change_release(project, "2")
+    with run_intermediary() as proxy:
         proxy.origin = origin
-        result = built(
+        result = build_afresh(
             *(project, build), DJANGO_STATIC_PREVIOUS=origin, DJANGO_ORIGIN_SECRET=SECRET, http_proxy=proxy.url
         )
         assert result.returncode == 0, result.stderr
         assert proxy.fields == []
 
 
-def opened(url: str) -> deployment.Deployment:
-    return deployment.Deployment(url, "/static/", Settings.read())
+def opened(url: str) -> deployment.DeploymentSource:
+    return deployment.DeploymentSource(url, "/static/", Settings.read())
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_silence_is_not_waited_for_without_end(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "_TIMEOUT", 0.2)
-    monkeypatch.setattr(deployment, "_ATTEMPTS", 1)
+    monkeypatch.setattr(deployment, "_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(deployment, "_MAX_ATTEMPTS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = opened(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
-        with pytest.raises(PlaceUnusable, match=r"cannot be reached: .*timed out. Is the address right"):
-            place.snapshots(1)
+        with pytest.raises(ReleaseSourceError, match=r"cannot be reached: .*timed out. Is the address right"):
+            place.read_snapshots(1)
 
 
 def answering(listener: socket.socket, head: bytes, piece: bytes) -> list[int]:
@@ -190,20 +190,22 @@ def answering(listener: socket.socket, head: bytes, piece: bytes) -> list[int]:
 
 
 def test_what_trickles_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(deployment, "_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         answering(listener, b"HTTP/1.1 200 OK\r\n\r\n", b".")
         place = opened(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        with pytest.raises(PlaceUnusable, match=r"was cut short: fewer than 10000 bytes a second came. Try again."):
-            place.snapshots(1)
+        with pytest.raises(
+            ReleaseSourceError, match=r"was cut short: fewer than 10000 bytes a second came. Try again."
+        ):
+            place.read_snapshots(1)
 
 
 def test_a_deployment_that_has_gone_away_is_asked_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "_ATTEMPTS", 2)
+    monkeypatch.setattr(deployment, "_MAX_ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         asked = answering(listener, b"", b"")
         place = opened(f"http://127.0.0.1:{listener.getsockname()[1]}")
         for _ in range(5):
-            with pytest.raises(BodyUnusable, match="cannot be reached"):
-                list(place.body("app.js", Representation("br", "app.js.br", 1, "digest")))
+            with pytest.raises(BodyUnusableError, match="cannot be reached"):
+                list(place.read_body("app.js", Representation("br", "app.js.br", 1, "digest")))
         assert len(asked) == 2

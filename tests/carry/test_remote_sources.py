@@ -14,62 +14,69 @@ import obstore
 import pytest
 from obstore.store import ObjectStore, from_url
 
-from static_host.conf.settings import SettingsWrong
-from static_host.origin.index import NAME
+from static_host.conf.settings import InvalidSettingsError
+from static_host.origin.index import INDEX_FILE_NAME
 from static_host_build.carry import object_store
-from static_host_build.output.integrity import verify
-from tests.support.builds import Build, files
-from tests.support.intermediaries import intermediary
-from tests.support.processes import Running, serving
-from tests.support.releases import Released, built, changed, immutable, index_of, releasing
-from tests.support.stores import credentials, moto, portal
+from static_host_build.output.integrity import check_integrity
+from tests.support.builds import Build, read_files
+from tests.support.intermediaries import run_intermediary
+from tests.support.processes import Running, run_server
+from tests.support.releases import (
+    Releaser,
+    build_afresh,
+    change_release,
+    list_immutable_names,
+    make_releaser,
+    read_index,
+)
+from tests.support.stores import make_credentials, run_moto, run_portal
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SECRET = "a secret of sixteen letters".replace(" ", "-")
 
 
 @pytest.fixture
-def release(project: Path, build: Build, tmp_path: Path) -> Released:
-    return releasing(project, build, tmp_path)
+def release(project: Path, build: Build, tmp_path: Path) -> Releaser:
+    return make_releaser(project, build, tmp_path)
 
 
 def showing(tree: Path, project: Path, **variables: str) -> AbstractContextManager[Running]:
     """Serve a tree that shows its index."""
     shown = {"DJANGO_STATIC_ROOT": str(tree), "DJANGO_STATIC_SHOW_INDEX": "true"}
-    return serving(cwd=project, **SETTINGS, **shown, **variables)
+    return run_server(cwd=project, **SETTINGS, **shown, **variables)
 
 
 def carried_from(source: str, project: Path, build: Build, **variables: str) -> dict[str, bytes]:
     """Build release 2 with what the source has; return the files of the tree, the index left out."""
-    changed(project, "2")
-    result = built(project, build, DJANGO_STATIC_PREVIOUS=source, **variables)
+    change_release(project, "2")
+    result = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=source, **variables)
     assert result.returncode == 0, result.stderr
-    verify(project / "staticfiles")
-    return {name: body for name, body in files(project / "staticfiles").items() if name != NAME}
+    check_integrity(project / "staticfiles")
+    return {name: body for name, body in read_files(project / "staticfiles").items() if name != INDEX_FILE_NAME}
 
 
-def test_files_come_from_a_running_deployment_in_every_coding(project: Path, build: Build, release: Released) -> None:
+def test_files_come_from_a_running_deployment_in_every_coding(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
     with showing(one, project) as old:
         answer = httpx.get(f"{old.url}/static/static-host.index")
-        assert answer.content == (one / NAME).read_bytes()
+        assert answer.content == (one / INDEX_FILE_NAME).read_bytes()
         assert answer.headers["cache-control"] == "max-age=0, must-revalidate"
         assert answer.headers["content-type"] == "application/octet-stream"
         tag = {"if-none-match": answer.headers["etag"]}
         assert httpx.get(f"{old.url}/static/static-host.index", headers=tag).status_code == 304
         over_http = carried_from(old.url, project, build)
-        named = index_of(project / "staticfiles").releases[1]
+        named = read_index(project / "staticfiles").releases[1]
         assert (named.origin, named.time) == (old.url, None)
         assert carried_from(f"{old.url}/static/", project, build) == over_http
     assert over_http == carried_from(str(one), project, build)
     assert {name for name in over_http if name.startswith("only-1.")} == {
-        name for name in files(one) if name.startswith("only-1.") and not name.startswith("only-1.js")
+        name for name in read_files(one) if name.startswith("only-1.") and not name.startswith("only-1.js")
     }
 
 
-def test_a_deployment_shows_no_index_unless_it_is_told_to(project: Path, build: Build, release: Released) -> None:
+def test_a_deployment_shows_no_index_unless_it_is_told_to(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
-    with serving(cwd=project, DJANGO_STATIC_ROOT=str(one), **SETTINGS) as old:
+    with run_server(cwd=project, DJANGO_STATIC_ROOT=str(one), **SETTINGS) as old:
         assert httpx.get(f"{old.url}/static/static-host.index").status_code == 404
         result = build(DJANGO_STATIC_PREVIOUS=old.url)
     assert result.returncode == 6
@@ -77,7 +84,7 @@ def test_a_deployment_shows_no_index_unless_it_is_told_to(project: Path, build: 
     assert said in result.stderr
 
 
-def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, release: Released) -> None:
+def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
     with showing(one, project, DJANGO_ORIGIN_SECRET=SECRET) as old:
         refused = build(DJANGO_STATIC_PREVIOUS=old.url)
@@ -85,21 +92,21 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
         assert "is answered 403 Forbidden. Behind a secret, set DJANGO_ORIGIN_SECRET for the build" in refused.stderr
         found = carried_from(old.url, project, build, DJANGO_ORIGIN_SECRET=SECRET)
     assert any(name.startswith("only-1.") for name in found)
-    assert not any(SECRET.encode() in body for body in files(project / "staticfiles").values())
+    assert not any(SECRET.encode() in body for body in read_files(project / "staticfiles").values())
 
 
-def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, build: Build, release: Released) -> None:
+def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, build: Build, release: Releaser) -> None:
     one = release("1")
-    with showing(one, project) as old, intermediary(old.url) as cdn:
-        changed(project, "2")
+    with showing(one, project) as old, run_intermediary(old.url) as cdn:
+        change_release(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 0, result.stderr
         assert f"{cdn.url} does not pass on zstd: 2 files are carried without it." in result.stderr
-        index = index_of(project / "staticfiles")
-        (style,) = (name for name in immutable(one) if name.startswith("site."))
+        index = read_index(project / "staticfiles")
+        (style,) = (name for name in list_immutable_names(one) if name.startswith("site."))
         assert [each.coding for each in index[style].representations] == ["br", "gzip", "identity"]
-        verify(project / "staticfiles")
-        cdn.moved = "/static/only-1."
+        check_integrity(project / "staticfiles")
+        cdn.moved_prefix = "/static/only-1."
         result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 6
         assert "only-1." in result.stderr
@@ -107,14 +114,14 @@ def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, bui
 
 
 def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
-    project: Path, build: Build, release: Released
+    project: Path, build: Build, release: Releaser
 ) -> None:
     one = release("1")
-    (style,) = (name for name in immutable(one) if name.startswith("site."))
+    (style,) = (name for name in list_immutable_names(one) if name.startswith("site."))
     large = (one / style).stat().st_size
     with showing(one, project) as old:
         (one / style).write_bytes(b"!" * large)
-        changed(project, "2")
+        change_release(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=old.url)
     assert result.returncode == 6
     assert f"{old.url}: {style} is answered 503 Service Unavailable" in result.stderr
@@ -123,7 +130,7 @@ def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
     """Variables for a server that speaks S3's protocol, with one bucket: ``bucket``."""
-    with moto() as variables:
+    with run_moto() as variables:
         yield variables
 
 
@@ -144,17 +151,17 @@ def opened(url: str, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch)
 
 def publish(tree: Path, to: ObjectStore) -> None:
     """Write a release as the store's layout has it: its files, then its index."""
-    index = index_of(tree)
+    index = read_index(tree)
     for resource in index.values():
         for representation in resource.representations if resource.immutable else ():
             obstore.put(to, f"files/{representation.file}", (tree / representation.file).read_bytes())
-    obstore.put(to, f"releases/{index.releases[0].digest}.index", (tree / NAME).read_bytes())
+    obstore.put(to, f"releases/{index.releases[0].digest}.index", (tree / INDEX_FILE_NAME).read_bytes())
 
 
 def test_releases_come_from_an_object_store_the_newest_first(
     project: Path,
     build: Build,
-    release: Released,
+    release: Releaser,
     place: tuple[str, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -167,63 +174,65 @@ def test_releases_come_from_an_object_store_the_newest_first(
         time.sleep(1.1)  # S3 tells when an object was written by the second
     found = carried_from(url, project, build, **variables)
     assert {name[:6] for name in found if name.startswith("only-")} == {"only-0", "only-1", "only-2"}
-    releases = index_of(project / "staticfiles").releases
-    assert [each.digest for each in releases[1:]] == [index_of(tree).releases[0].digest for tree in trees[::-1]]
+    releases = read_index(project / "staticfiles").releases
+    assert [each.digest for each in releases[1:]] == [read_index(tree).releases[0].digest for tree in trees[::-1]]
     assert {each.origin for each in releases[1:]} == {url}
     assert all(each.time and abs(each.time - time.time()) < 600 for each in releases[1:])
     for tree in trees:
-        for name in immutable(tree):
-            had = {each.file for each in index_of(tree)[name].representations}
+        for name in list_immutable_names(tree):
+            had = {each.file for each in read_index(tree)[name].representations}
             assert {file: found.get(file) for file in had} == {file: (tree / file).read_bytes() for file in had}
     fewer = carried_from(url, project, build, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
     assert {name[:6] for name in fewer if name.startswith("only-")} == {"only-1", "only-2"}
     publish((project / "staticfiles").resolve(), to)
-    again = built(project, build, DJANGO_STATIC_PREVIOUS=url, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
+    again = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=url, DJANGO_STATIC_KEEP_RELEASES="1", **variables)
     told = f"{url} has 3 releases; those before the newest 2 are not carried: DJANGO_STATIC_KEEP_RELEASES is 1"
     assert told in again.stderr
 
 
 def test_a_release_that_is_of_no_use_takes_no_other_of_the_store_with_it(
-    project: Path, build: Build, release: Released, tmp_path: Path
+    project: Path, build: Build, release: Releaser, tmp_path: Path
 ) -> None:
     store, now = tmp_path / "store", int(time.time())
     named = []
     for number, prefix in (("1", "/static/"), ("2", "/other/"), ("3", "/static/")):
         tree = release(number, DJANGO_STATIC_PREFIX=prefix)
-        named.append(index_of(tree).releases[0].digest)
+        named.append(read_index(tree).releases[0].digest)
         publish(tree, from_url(f"file://{store}", mkdir=True))
         os.utime(store / "releases" / f"{named[-1]}.index", (now - 60 + int(number),) * 2)
     damaged = store / "releases" / "damaged.index"
     damaged.write_text("{}")
     os.utime(damaged, (now - 50,) * 2)
-    changed(project, "4")
-    stopped = built(project, build, DJANGO_STATIC_PREVIOUS=f"file://{store}")
+    change_release(project, "4")
+    stopped = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=f"file://{store}")
     assert stopped.returncode == 6
-    warned = built(project, build, DJANGO_STATIC_PREVIOUS=f"file://{store}", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
+    warned = build_afresh(
+        project, build, DJANGO_STATIC_PREVIOUS=f"file://{store}", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn"
+    )
     assert warned.returncode == 0, warned.stderr
     for said in (stopped.stderr, warned.stderr):
         assert f"the index file://{store}/releases/damaged.index cannot be used" in said
         assert f"the releases of file://{store}/releases/{named[1]}.index are served below /other/" in said
-    assert [each.digest for each in index_of(project / "staticfiles").releases[1:]] == [named[2], named[0]]
+    assert [each.digest for each in read_index(project / "staticfiles").releases[1:]] == [named[2], named[0]]
 
 
 def test_what_is_wrong_with_an_object_store_is_told(
     project: Path,
     build: Build,
-    release: Released,
+    release: Releaser,
     place: tuple[str, dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url, variables = place
     to = opened(url, variables, monkeypatch)
     one = release("1")
-    changed(project, "2")
+    change_release(project, "2")
     result = build(DJANGO_STATIC_PREVIOUS=url, **variables)
     assert result.returncode == 6
     assert f"{url} holds no release: nothing was published there." in result.stderr
     publish(one, to)
-    (style,) = (name for name in immutable(one) if name.startswith("site."))
-    (own,) = (name for name in immutable(one) if name.startswith("only-"))
+    (style,) = (name for name in list_immutable_names(one) if name.startswith("site."))
+    (own,) = (name for name in list_immutable_names(one) if name.startswith("only-"))
     obstore.put(to, f"files/{style}.gz", (one / f"{style}.gz").read_bytes()[:-1])
     obstore.delete(to, f"files/{own}")
     result = build(DJANGO_STATIC_PREVIOUS=url, **variables)
@@ -243,8 +252,8 @@ def test_a_bucket_that_does_not_exist_is_told_of(build: Build, s3: dict[str, str
 
 
 def test_a_page_is_not_taken_for_a_store_without_releases(build: Build) -> None:
-    with portal(b"<html><body>Log in</body></html>") as address:
-        result = build(DJANGO_STATIC_PREVIOUS="s3://bucket/static", **credentials(address))
+    with run_portal(b"<html><body>Log in</body></html>") as address:
+        result = build(DJANGO_STATIC_PREVIOUS="s3://bucket/static", **make_credentials(address))
     assert result.returncode == 6
     assert (
         "s3://bucket/static cannot be read: what answers there is no object store: it has an object that cannot be "
@@ -254,8 +263,8 @@ def test_a_page_is_not_taken_for_a_store_without_releases(build: Build) -> None:
 
 def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("static_host.object_store.client.find_spec", lambda _: None)
-    with pytest.raises(SettingsWrong) as caught:
-        object_store.Store("s3://bucket/static")
+    with pytest.raises(InvalidSettingsError) as caught:
+        object_store.ObjectStoreSource("s3://bucket/static")
     assert str(caught.value) == (
         "s3://bucket/static needs obstore, which is not installed: pip install 'django-static-host[store]'."
     )
@@ -263,7 +272,7 @@ def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_directory_that_was_copied_out_of_an_image_is_a_source(
-    project: Path, build: Build, release: Released, tmp_path: Path
+    project: Path, build: Build, release: Releaser, tmp_path: Path
 ) -> None:
     """``COPY --from`` follows the link that a static root is, and keeps the files' times."""
     release("1")
@@ -274,5 +283,5 @@ def test_a_directory_that_was_copied_out_of_an_image_is_a_source(
     )
     found = carried_from(str(image / "staticfiles"), project, build)
     assert any(name.startswith("only-1.") for name in found)
-    named = index_of(project / "staticfiles").releases[1]
-    assert named.time == int((image / "staticfiles" / NAME).stat().st_mtime)
+    named = read_index(project / "staticfiles").releases[1]
+    assert named.time == int((image / "staticfiles" / INDEX_FILE_NAME).stat().st_mtime)

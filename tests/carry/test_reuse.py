@@ -14,10 +14,10 @@ import brotli
 import pytest
 from zopfli.gzip import compress as zopfli
 
-from static_host.origin.index import NAME, digest
-from tests.support.builds import Build, files
-from tests.support.processes import run, serving
-from tests.support.releases import index_of
+from static_host.origin.index import INDEX_FILE_NAME, compute_digest
+from tests.support.builds import Build, read_files
+from tests.support.processes import run, run_server
+from tests.support.releases import read_index
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 LARGE = "".join(f"call({number**3}, '{number**7}');\n" for number in range(6000)).encode()
@@ -66,9 +66,9 @@ def fresh(document: dict[str, Any]) -> list[str]:
 
 def head(tree: Path, **changes: object) -> dict[str, Any]:
     """Return the first line of a tree's index, and change it."""
-    first, _, body = (tree / NAME).read_bytes().partition(b"\n")
+    first, _, body = (tree / INDEX_FILE_NAME).read_bytes().partition(b"\n")
     facts: dict[str, Any] = {**json.loads(first), **changes, "crc32": f"{crc32(body):08x}"}
-    (tree / NAME).write_bytes(json.dumps(facts).encode() + b"\n" + body)
+    (tree / INDEX_FILE_NAME).write_bytes(json.dumps(facts).encode() + b"\n" + body)
     return facts
 
 
@@ -77,19 +77,21 @@ def test_a_release_encodes_only_what_the_one_before_has_not(
 ) -> None:
     document = anew(DJANGO_STATIC_PREVIOUS=str(before))
     assert fresh(document) == ["new.css"]
-    carried = files(project / "staticfiles")
+    carried = read_files(project / "staticfiles")
     assert anew()["totals"]["from_cache"] == 0
-    made = files(project / "staticfiles")
-    assert {name: carried[name] for name in made if name != NAME} == {n: made[n] for n in made if n != NAME}
+    made = read_files(project / "staticfiles")
+    assert {name: carried[name] for name in made if name != INDEX_FILE_NAME} == {
+        n: made[n] for n in made if n != INDEX_FILE_NAME
+    }
 
 
 def test_the_tree_that_stands_takes_the_place_of_an_empty_cache(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:
     assert fresh(anew(stands=True)) == ["new.css"]
-    reused = files(project / "staticfiles")
+    reused = read_files(project / "staticfiles")
     anew()
-    assert files(project / "staticfiles") == reused
+    assert read_files(project / "staticfiles") == reused
 
 
 def test_a_build_says_what_it_took_from_where(
@@ -107,7 +109,7 @@ def test_best_after_fast_is_best_and_fast_after_best_is_fast(
     trees = {}
     for effort in ("best", "fast"):
         anew(DJANGO_STATIC_EFFORT=effort)
-        trees[effort] = files(project / "staticfiles")
+        trees[effort] = read_files(project / "staticfiles")
     assert len(trees["fast"]["large.js.zst"]) > len(trees["best"]["large.js.zst"])
     assert len(trees["fast"]["large.js.br"]) > len(trees["best"]["large.js.br"])
     assert brotli.decompress(trees["fast"]["large.js.br"]) == LARGE
@@ -115,11 +117,11 @@ def test_best_after_fast_is_best_and_fast_after_best_is_fast(
     for first, second in (("fast", "best"), ("best", "fast"), ("fast", "best")):
         anew(DJANGO_STATIC_EFFORT=first)
         assert len(fresh(anew(stands=True, DJANGO_STATIC_EFFORT=second))) == 11
-        assert files(project / "staticfiles") == trees[second]
+        assert read_files(project / "staticfiles") == trees[second]
     anew(DJANGO_STATIC_PREVIOUS=str(before.with_name("fast")), DJANGO_STATIC_EFFORT="best")
-    after = files(project / "staticfiles")
-    assert {name: after[name] for name in trees["best"] if name != NAME} == {
-        name: body for name, body in trees["best"].items() if name != NAME
+    after = read_files(project / "staticfiles")
+    assert {name: after[name] for name in trees["best"] if name != INDEX_FILE_NAME} == {
+        name: body for name, body in trees["best"].items() if name != INDEX_FILE_NAME
     }
 
 
@@ -129,7 +131,7 @@ def test_fast_and_best_do_not_meet_in_a_cache(project: Path, build: Build, tmp_p
     for effort, told in (("best", "0 of them"), ("fast", "0 of them"), ("best", "9 of them"), ("fast", "9 of them")):
         result = build(DJANGO_STATIC_EFFORT=effort, **cache)
         assert f"9 contents encoded, {told} from the cache" in result.stdout
-        trees.append(files(project / "staticfiles"))
+        trees.append(read_files(project / "staticfiles"))
     assert (trees[0], trees[1]) == (trees[2], trees[3])
     assert trees[0] != trees[1]
 
@@ -137,14 +139,14 @@ def test_fast_and_best_do_not_meet_in_a_cache(project: Path, build: Build, tmp_p
 def test_of_a_tree_with_other_codings_those_in_common_are_used(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:
-    made = files(before)
+    made = read_files(before)
     for name in list(made):
         if name.endswith(".zst"):
             (before / name).unlink()
-    first, _, body = (before / NAME).read_bytes().partition(b"\n")
+    first, _, body = (before / INDEX_FILE_NAME).read_bytes().partition(b"\n")
     facts = json.loads(first)
     del facts["recipes"]["zstd"]
-    (before / NAME).write_bytes(json.dumps(facts).encode() + b"\n" + body)
+    (before / INDEX_FILE_NAME).write_bytes(json.dumps(facts).encode() + b"\n" + body)
     anew(DJANGO_STATIC_PREVIOUS=str(before), DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
     assert (project / "staticfiles/large.js.zst").read_bytes() == made["large.js.zst"]
     assert (project / "staticfiles/large.js.br").read_bytes() == made["large.js.br"]
@@ -159,7 +161,7 @@ def test_a_tree_that_does_not_tell_how_it_was_encoded_is_not_used(
 
 
 def test_a_damaged_file_is_not_used(project: Path, anew: Callable[..., dict[str, Any]], before: Path) -> None:
-    good = files(before)
+    good = read_files(before)
     for name in ("large.js.br", "large.js.zst", "large.js.gz"):
         (before / name).write_bytes(good[name][:-1] + b"!")
     for name in [name for name in good if name.startswith("large.") and name.count(".") > 2]:
@@ -172,16 +174,16 @@ def test_a_damaged_file_is_not_used(project: Path, anew: Callable[..., dict[str,
 def test_a_file_that_decodes_to_other_bytes_is_not_used_whatever_its_index_says(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:
-    good = files(before)
+    good = read_files(before)
     evil = brotli.compress(LARGE.replace(b"call", b"evil"))
-    lines = (before / NAME).read_bytes()
+    lines = (before / INDEX_FILE_NAME).read_bytes()
     for name in [name for name in good if name.startswith("large.") and name.endswith(".js.br")]:
         (before / name).write_bytes(evil)
-    lines = lines.replace(digest(good["large.js.br"]).encode(), digest(evil).encode())
+    lines = lines.replace(compute_digest(good["large.js.br"]).encode(), compute_digest(evil).encode())
     lines = lines.replace(f'"br",{len(good["large.js.br"])},'.encode(), f'"br",{len(evil)},'.encode())
-    (before / NAME).write_bytes(lines)
+    (before / INDEX_FILE_NAME).write_bytes(lines)
     head(before)
-    assert index_of(before)["large.js"].representations[0].digest == digest(evil)
+    assert read_index(before)["large.js"].representations[0].digest == compute_digest(evil)
     document = anew(DJANGO_STATIC_PREVIOUS=str(before), DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
     assert fresh(document) == ["large.js", "new.css"]
     assert (project / "staticfiles/large.js.br").read_bytes() == good["large.js.br"]
@@ -190,12 +192,12 @@ def test_a_file_that_decodes_to_other_bytes_is_not_used_whatever_its_index_says(
 def test_a_name_that_leads_out_of_the_tree_is_not_read(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:
-    good = files(before)
+    good = read_files(before)
     (before / "large.js.br").rename(before.with_name("elsewhere.br"))
-    lines = (before / NAME).read_bytes()
-    digest_of_br = digest(good["large.js.br"])
+    lines = (before / INDEX_FILE_NAME).read_bytes()
+    digest_of_br = compute_digest(good["large.js.br"])
     lines = lines.replace(f'"{digest_of_br}",null'.encode(), f'"{digest_of_br}","../elsewhere.br"'.encode())
-    (before / NAME).write_bytes(lines)
+    (before / INDEX_FILE_NAME).write_bytes(lines)
     head(before)
     document = anew(DJANGO_STATIC_PREVIOUS=str(before), DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
     assert fresh(document) == ["large.js", "new.css"]
@@ -218,11 +220,11 @@ def test_a_deployment_gives_what_takes_longer_to_encode_than_to_fetch(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:
     variables = {"DJANGO_STATIC_ROOT": str(before), "DJANGO_STATIC_SHOW_INDEX": "true"}
-    with serving(cwd=project, **SETTINGS, **variables) as running:
+    with run_server(cwd=project, **SETTINGS, **variables) as running:
         document = anew(DJANGO_STATIC_PREVIOUS=running.url)
     assert "large.js" not in fresh(document)
     assert "site.css" in fresh(document)
-    tree = files(project / "staticfiles")
+    tree = read_files(project / "staticfiles")
     assert tree["large.js.br"] == (before / "large.js.br").read_bytes()
     assert gzip.decompress(tree["large.js.gz"]) == LARGE
 
@@ -238,6 +240,6 @@ def test_deltas_are_used_again(project: Path, anew: Callable[..., dict[str, Any]
     (project / "mysite/static/new.css").write_text(".new { color: red }\n" * 20)
     document = anew(DJANGO_STATIC_PREVIOUS=trees[0])
     assert (document["deltas"]["deltas"], document["deltas"]["seconds"]) == (1, 0.0)
-    deltas = {name for name in files(project / "staticfiles") if name.endswith(".dcz")}
+    deltas = {name for name in read_files(project / "staticfiles") if name.endswith(".dcz")}
     assert len(deltas) == 1
     assert all((project / "staticfiles" / name).read_bytes() == (Path(trees[0]) / name).read_bytes() for name in deltas)

@@ -13,11 +13,11 @@ import django
 import httpx
 import pytest
 
-from static_host.findings import Finding, table
-from static_host.origin.index import NAME, dumps, loads
-from tests.support.builds import Build, settings
-from tests.support.processes import SCRIPTS, environment, run, serving
-from tests.support.projects import copied
+from static_host.findings import Finding, format_findings
+from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
+from tests.support.builds import Build, append_settings
+from tests.support.processes import SCRIPTS, make_environment, run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SECURITY = "MIDDLEWARE = ['django.middleware.security.SecurityMiddleware', *MIDDLEWARE]"
@@ -35,7 +35,7 @@ ok allowed-hosts: ALLOWED_HOSTS = ['testserver', 'localhost', '127.0.0.1']
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain" with its tree, under a link as a build leaves it."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / ".releases/one")
     (project / "staticfiles").symlink_to(".releases/one")
     return project
@@ -69,16 +69,20 @@ def one_line(text: str) -> str:
 def reindex(project: Path, manifest: dict[str, Any] | None) -> None:
     """Put another manifest of Django's into the tree, or none, with an index that knows it."""
     tree = project / "staticfiles"
-    index = loads((tree / NAME).read_bytes())
+    index = parse_index((tree / INDEX_FILE_NAME).read_bytes())
     data = json.dumps(manifest).encode()
     (tree / "staticfiles.json").unlink()
     if manifest is not None:
         (tree / "staticfiles.json").write_bytes(data)
-    (tree / NAME).write_bytes(dumps(index.prefix, index, ("staticfiles.json", data) if manifest is not None else None))
+    (tree / INDEX_FILE_NAME).write_bytes(
+        dump_index(index.prefix, index, ("staticfiles.json", data) if manifest is not None else None)
+    )
 
 
 def test_a_project_in_order(project: Path) -> None:
-    settings(project, "SILENCED_SYSTEM_CHECKS = ['security.W001', 'security.W002', 'security.W003', 'security.W009']")
+    append_settings(
+        project, "SILENCED_SYSTEM_CHECKS = ['security.W001', 'security.W002', 'security.W003', 'security.W009']"
+    )
     result = check(project)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.splitlines()[1:] == [
@@ -133,14 +137,14 @@ def test_a_project_in_order(project: Path) -> None:
     ],
 )
 def test_debug_and_hosts(project: Path, lines: str, expected: str) -> None:
-    settings(project, lines)
+    append_settings(project, lines)
     names = ("debug", "allowed-hosts", "django.security.W018", "django.security.W020")  # these two would say it again
     assert told(project, *names) == one_line(expected)
     assert check(project).returncode == expected.startswith("error")
 
 
 def test_a_text_that_counts_as_true(project: Path) -> None:
-    settings(project, "DEBUG = 'False'")
+    append_settings(project, "DEBUG = 'False'")
     assert told(project, "debug") == one_line(
         """warning debug: DEBUG = 'False', a str that counts as true: whoever meets an error reads the project's code,
         its settings and the request -> Set DEBUG = False wherever others than developers can reach the site."""
@@ -232,7 +236,7 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
     ],
 )
 def test_proxies(project: Path, lines: str, variables: dict[str, str], expected: str) -> None:
-    settings(project, lines)
+    append_settings(project, lines)
     names = ("ssl-redirect", "proxy-ssl-header", "forwarded-allow-ips")
     assert told(project, *names, **variables) == one_line(expected)
 
@@ -248,9 +252,9 @@ def test_proxies(project: Path, lines: str, variables: dict[str, str], expected:
     ],
 )
 def test_what_is_said_of_proxies_is_so(project: Path, interface: str, lines: str, trusted: str, status: int) -> None:
-    settings(project, lines)
+    append_settings(project, lines)
     variables = {**SETTINGS, "DJANGO_INTERFACE": interface, "FORWARDED_ALLOW_IPS": trusted}
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         answer = httpx.get(f"{running.url}/echo/", headers={"x-forwarded-proto": "https"})
         assert answer.status_code == status
         assert answer.headers.get("location") == (f"https://127.0.0.1:{running.port}/echo/" if status == 301 else None)
@@ -278,7 +282,7 @@ def test_what_is_said_of_proxies_is_so(project: Path, interface: str, lines: str
     ],
 )
 def test_the_static_root(project: Path, line: str, expected: str) -> None:
-    settings(project, line)
+    append_settings(project, line)
     assert told(project, "static-root") == one_line(expected.format(project=project))
     assert check(project).returncode == expected.startswith("error")
 
@@ -286,7 +290,7 @@ def test_the_static_root(project: Path, line: str, expected: str) -> None:
 def test_django_s_own_check_of_the_static_root_does_not_say_it_again(project: Path) -> None:
     (project / "staticfiles").unlink()
     (project / ".releases/one").rename(project / "staticfiles")
-    settings(project, "STATICFILES_DIRS += [BASE_DIR / 'staticfiles']")
+    append_settings(project, "STATICFILES_DIRS += [BASE_DIR / 'staticfiles']")
     _, printed = document(project)
     assert [f["check"] for f in printed["findings"] if f["level"] == "error"] == ["static-root"]
 
@@ -327,7 +331,7 @@ def test_django_s_own_check_of_the_static_root_does_not_say_it_again(project: Pa
     ],
 )
 def test_static_urls(project: Path, line: str, variables: dict[str, str], expected: str) -> None:
-    settings(project, line)
+    append_settings(project, line)
     by_heart = """`{% static %}` gives the latter; what has the former by heart (scripts, other settings) asks for files
     that are not there"""
     assert told(project, "static-url", "static-prefix", **variables) == one_line(expected.replace("BY HEART", by_heart))
@@ -394,23 +398,23 @@ with {name!r} is a 404 -> Set MEDIA_URL to a path of its own, for example '/medi
 def test_uploads_below_the_static_prefix(
     project: Path, url: str, lines: str, variables: dict[str, str], expected: str
 ) -> None:
-    settings(project, lines, f"MEDIA_URL = {url!r}")
+    append_settings(project, lines, f"MEDIA_URL = {url!r}")
     assert told(project, "media-url", **variables) == one_line(expected)
 
 
 def test_an_address_of_uploads_may_be_lazy(project: Path) -> None:
-    settings(project, "from django.utils.functional import lazystr", "MEDIA_URL = lazystr('/static/m/')")
+    append_settings(project, "from django.utils.functional import lazystr", "MEDIA_URL = lazystr('/static/m/')")
     assert told(project, "media-url") == one_line(BELOW.format(url="/static/m/", prefix="/static/"))
 
 
 def test_uploads_are_looked_at_before_the_first_build(project: Path) -> None:
     (project / "staticfiles").unlink()
-    settings(project, "STATIC_URL = '/s/'", "MEDIA_URL = '/s/media/'")
+    append_settings(project, "STATIC_URL = '/s/'", "MEDIA_URL = '/s/media/'")
     assert told(project, "media-url") == one_line(BELOW.format(url="/s/media/", prefix="/s/"))
 
 
 def test_what_is_said_of_uploads_is_so(project: Path) -> None:
-    settings(
+    append_settings(
         project,
         "MEDIA_ROOT = BASE_DIR / 'media'",
         "MEDIA_URL = '/static/media/'",
@@ -421,7 +425,7 @@ def test_what_is_said_of_uploads_is_so(project: Path) -> None:
         "from django.urls import re_path\n"
         "urlpatterns = [re_path('', lambda request: HttpResponse('an upload'))]\n"
     )
-    with serving(cwd=project, **SETTINGS) as running:
+    with run_server(cwd=project, **SETTINGS) as running:
         assert httpx.get(f"{running.url}/media/cat.png").text == "an upload"
         assert httpx.get(f"{running.url}/static/media/cat.png").status_code == 404
 
@@ -440,7 +444,7 @@ def policies(project: Path, *texts: str) -> None:
         "    return made\n" + "".join(f"csp_{n} = middleware({text!r})\n" for n, text in enumerate(texts))
     )
     names = [f"mysite.security.csp_{n}" for n in range(len(texts))]
-    settings(project, f"MIDDLEWARE = [*MIDDLEWARE, *{names!r}]")
+    append_settings(project, f"MIDDLEWARE = [*MIDDLEWARE, *{names!r}]")
 
 
 ALL = "scripts, styles, images"
@@ -543,9 +547,9 @@ def test_a_policy_is_compared_with_the_files_that_there_are(project: Path, build
     ],
 )
 def test_the_policy_of_django_csp(project: Path, lines: str, directives: str) -> None:
-    settings(project, "from csp.constants import NONCE, SELF", lines)
+    append_settings(project, "from csp.constants import NONCE, SELF", lines)
     assert told(project, "csp", **CDN) == ""  # without its middleware they do nothing
-    settings(project, "INSTALLED_APPS += ['csp']", "MIDDLEWARE = [*MIDDLEWARE, 'csp.middleware.CSPMiddleware']")
+    append_settings(project, "INSTALLED_APPS += ['csp']", "MIDDLEWARE = [*MIDDLEWARE, 'csp.middleware.CSPMiddleware']")
     found = told(project, "csp", **CDN)
     assert (f"-> Add https://cdn.example.com to {directives}." in found) == bool(directives)
     assert bool(found) == bool(directives)
@@ -556,13 +560,13 @@ def test_the_policy_of_django_csp(project: Path, lines: str, directives: str) ->
     django.VERSION < (6,), reason="Django 5.2 has no policy of its own; tests/deploy/test_image.py has 6"
 )
 def test_the_policy_of_django_itself(project: Path) -> None:
-    settings(
+    append_settings(
         project,
         "from django.utils.csp import CSP",
         "SECURE_CSP = {'default-src': {CSP.SELF}, 'script-src': [CSP.NONCE], 'style-src': True, 'img-src': []}",
     )
     assert told(project, "csp", **CDN) == ""  # without its middleware it does nothing
-    settings(project, "MIDDLEWARE = [*MIDDLEWARE, 'django.middleware.csp.ContentSecurityPolicyMiddleware']")
+    append_settings(project, "MIDDLEWARE = [*MIDDLEWARE, 'django.middleware.csp.ContentSecurityPolicyMiddleware']")
     assert told(project, "csp", **CDN) == one_line(
         """warning csp: the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not admit
         https://cdn.example.com: browsers refuse styles, images from there
@@ -585,7 +589,7 @@ def test_a_policy_that_cannot_be_asked_is_not_passed_over(project: Path) -> None
 
 
 def test_whitenoise_s_settings_are_named_one_by_one(project: Path) -> None:
-    settings(
+    append_settings(
         project,
         WHITENOISE,
         "INSTALLED_APPS = ['whitenoise.runserver_nostatic', *INSTALLED_APPS]",
@@ -616,7 +620,9 @@ def test_what_is_made_from_whitenoise_and_what_it_wraps(project: Path) -> None:
         "class Own(WhiteNoiseMiddleware): pass\n"
         "application = WhiteNoise(get_wsgi_application())\n"
     )
-    settings(project, "MIDDLEWARE = ['mysite.own.Own', *MIDDLEWARE]", "WSGI_APPLICATION = 'mysite.own.application'")
+    append_settings(
+        project, "MIDDLEWARE = ['mysite.own.Own', *MIDDLEWARE]", "WSGI_APPLICATION = 'mysite.own.application'"
+    )
     assert told(project, "whitenoise") == one_line(
         """warning whitenoise: MIDDLEWARE has mysite.own.Own, which walks the tree at every start and is never asked for
         a file -> Remove it.
@@ -629,7 +635,7 @@ def test_what_is_made_from_whitenoise_and_what_it_wraps(project: Path) -> None:
 
 def test_whitenoise_that_stays_for_a_root_of_its_own(project: Path) -> None:
     (project / "root").mkdir()
-    settings(project, WHITENOISE, "WHITENOISE_ROOT = BASE_DIR / 'root'", "WHITENOISE_MAX_AGE = 600")
+    append_settings(project, WHITENOISE, "WHITENOISE_ROOT = BASE_DIR / 'root'", "WHITENOISE_MAX_AGE = 600")
     assert told(project, "whitenoise") == one_line(
         f"""warning whitenoise: whitenoise.middleware.WhiteNoiseMiddleware stays in MIDDLEWARE for WHITENOISE_ROOT =
         '{project}/root': it walks the tree at every start
@@ -642,8 +648,8 @@ def test_a_setting_that_the_project_s_own_storage_may_read_is_left_alone(project
         "from whitenoise.storage import CompressedManifestStaticFilesStorage\n"
         "class Storage(CompressedManifestStaticFilesStorage): pass\n"
     )
-    settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
-    settings(project, "WHITENOISE_MANIFEST_STRICT = False", "WHITENOISE_ROOT = None")
+    append_settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
+    append_settings(project, "WHITENOISE_MANIFEST_STRICT = False", "WHITENOISE_ROOT = None")
     assert told(project, "whitenoise") == one_line(
         """warning whitenoise: WHITENOISE_ROOT has no effect here
         -> DJANGO_STATIC_ROOT_FILES serves files of the tree at `/`."""
@@ -662,7 +668,7 @@ def test_a_setting_that_the_project_s_own_storage_may_read_is_left_alone(project
     ],
 )
 def test_middleware_that_is_feared(project: Path, line: str, expected: str) -> None:
-    settings(project, line)
+    append_settings(project, line)
     assert told(project, "cache-middleware") == one_line(expected)
 
 
@@ -705,7 +711,7 @@ SILENCED_SYSTEM_CHECKS = ["shop.W002"]
 
 
 def test_django_s_checks_are_run_with_those_for_deployment_and_without_those_of_databases(project: Path) -> None:
-    settings(project, CHECKS)
+    append_settings(project, CHECKS)
     code, printed = document(project)
     found = [finding for finding in printed["findings"] if finding["check"].startswith("django")]
     names = ["security.W001", "security.W002", "security.W003", "security.W009"]
@@ -719,7 +725,7 @@ def test_django_s_checks_are_run_with_those_for_deployment_and_without_those_of_
 
 
 def test_a_check_that_raises_takes_no_other_with_it(project: Path) -> None:
-    settings(
+    append_settings(
         project,
         "from django.core.checks import Error, register",
         "from django.utils.translation import gettext_lazy",
@@ -746,7 +752,7 @@ def test_a_check_that_raises_takes_no_other_with_it(project: Path) -> None:
 
 def test_a_check_that_asks_a_database_without_the_tag(project: Path) -> None:
     database = "{'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'no/such/folder/db'}}"
-    settings(
+    append_settings(
         project,
         f"DATABASES = {database}",
         "from django.core.checks import register",
@@ -765,7 +771,7 @@ def test_a_check_that_asks_a_database_without_the_tag(project: Path) -> None:
 
 
 def test_an_error_of_django_s_checks(project: Path) -> None:
-    settings(project, "STATICFILES_DIRS = 'not a list'")
+    append_settings(project, "STATICFILES_DIRS = 'not a list'")
     result = check(project)
     assert result.returncode == 1
     assert one_line(" ".join(result.stdout.splitlines()[:2])) == one_line(
@@ -791,8 +797,8 @@ def test_variables_that_are_wrong(project: Path) -> None:
 
 
 def test_a_project_that_raises(project: Path) -> None:
-    settings(project, "import os", "os.system('echo not for the document')", "print('neither')")
-    settings(project, "raise RuntimeError('no weather today')")
+    append_settings(project, "import os", "os.system('echo not for the document')", "print('neither')")
+    append_settings(project, "raise RuntimeError('no weather today')")
     result = check(project, "--json")
     assert result.returncode == 1
     assert told_by(json.loads(result.stdout)["findings"]) == one_line(
@@ -843,7 +849,7 @@ def test_a_health_check_that_is_in_the_way(project: Path) -> None:
 
 
 def test_a_static_root_that_is_no_path(project: Path) -> None:
-    settings(project, "STATIC_ROOT = 5")
+    append_settings(project, "STATIC_ROOT = 5")
     code, printed = document(project)
     assert code == 1
     assert printed["findings"][0]["found"].startswith(
@@ -874,7 +880,7 @@ def serious(findings: list[dict[str, str]]) -> str:
 
 def test_a_tree_that_is_missing_keeps_nothing_from_being_examined(project: Path) -> None:
     (project / "staticfiles").unlink()
-    settings(project, QUIET)
+    append_settings(project, QUIET)
     code, printed = document(project)
     assert (code, printed["ok"]) == (3, False)
     assert serious(printed["findings"]) == one_line(
@@ -890,7 +896,7 @@ def test_a_tree_that_is_missing_keeps_nothing_from_being_examined(project: Path)
 
 def test_without_a_tree_the_project_and_its_checks_are_seen(project: Path) -> None:
     (project / "staticfiles").unlink()
-    settings(project, QUIET, "STATICFILES_DIRS = 'not a list'", "DEBUG = True")
+    append_settings(project, QUIET, "STATICFILES_DIRS = 'not a list'", "DEBUG = True")
     code, printed = document(project, DJANGO_HEALTH_PATH="/echo/")
     assert code == 3
     found = printed["findings"]
@@ -922,7 +928,7 @@ def test_a_database_that_is_not_there_is_told_of_without_a_tree(project: Path) -
 
 
 def test_an_index_that_is_damaged(project: Path) -> None:
-    (project / "staticfiles" / NAME).write_bytes(b"")
+    (project / "staticfiles" / INDEX_FILE_NAME).write_bytes(b"")
     code, printed = document(project)
     assert code == 3
     errors = [finding for finding in printed["findings"] if finding["level"] == "error"]
@@ -932,7 +938,7 @@ def test_an_index_that_is_damaged(project: Path) -> None:
 
 
 def test_files_that_are_missing_keep_nothing_from_being_examined(project: Path) -> None:
-    settings(project, QUIET, "STATIC_URL = '/s/'")
+    append_settings(project, QUIET, "STATIC_URL = '/s/'")
     for name in ("site.css.br", "main.js"):
         (project / "staticfiles" / name).unlink()
     code, printed = document(project)
@@ -967,7 +973,7 @@ def on_a_terminal(project: Path, columns: int) -> list[str]:
     mine, its = os.openpty()
     variables = {**SETTINGS, "COLUMNS": str(columns)}
     command = f"{SCRIPTS}/static-host", "check"
-    process = subprocess.Popen(command, cwd=project, env=environment(variables), stdout=its)
+    process = subprocess.Popen(command, cwd=project, env=make_environment(variables), stdout=its)
     os.close(its)
     printed = b"".join(iter(lambda: _read(mine), b""))
     os.close(mine)
@@ -983,7 +989,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def test_text_is_wrapped_to_a_terminal_and_to_nothing_else(project: Path) -> None:
-    settings(project, "DEBUG = True", "SILENCED_SYSTEM_CHECKS = ['security.W00%d' % n for n in range(10)]")
+    append_settings(project, "DEBUG = True", "SILENCED_SYSTEM_CHECKS = ['security.W00%d' % n for n in range(10)]")
     assert on_a_terminal(project, 70)[:6] == [
         "warning  debug             DEBUG = True: whoever meets an error reads",
         "                           the project's code, its settings and the",
@@ -1011,7 +1017,7 @@ def test_text_is_wrapped_to_a_terminal_and_to_nothing_else(project: Path) -> Non
 def test_a_table(width: int | None, lines: list[str]) -> None:
     found = [Finding("ok", "a-b", "x"), Finding("error", "b", "one two three four five six seven\n  eight", "nine")]
     expected = [line if line.startswith(("error", "ok")) else f"{' ' * 14}{line}" for line in lines]
-    assert table(found, width).splitlines() == expected
+    assert format_findings(found, width).splitlines() == expected
 
 
 def test_its_help_names_every_key_of_the_document(project: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import settings
+from tests.support.builds import append_settings
 from tests.support.processes import run
-from tests.support.projects import copied
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SQLITE = "'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR"
@@ -21,13 +21,13 @@ SQLITE = "'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR"
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain", with its tree, two migrations and a SQLite database."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / "staticfiles")
     (project / "mysite/migrations").mkdir()
     (project / "mysite/migrations/__init__.py").touch()
     migration(project, "0001_initial", "")
     migration(project, "0002_prices", "('mysite', '0001_initial')")
-    settings(project, "INSTALLED_APPS += ['mysite']", f"DATABASES = {{'default': {{{SQLITE} / 'db.sqlite3'}}}}")
+    append_settings(project, "INSTALLED_APPS += ['mysite']", f"DATABASES = {{'default': {{{SQLITE} / 'db.sqlite3'}}}}")
     return project
 
 
@@ -56,7 +56,7 @@ def backend(project: Path, lines: str) -> None:
         f"    def get_new_connection(self, parameters): {lines}\n"
     )
     database = "{'ENGINE': 'mysite.database', 'NAME': 'x', 'PASSWORD': 'hunter2'}"
-    settings(project, f"DATABASES['other'] = {database}")
+    append_settings(project, f"DATABASES['other'] = {database}")
 
 
 def told(project: Path) -> list[str]:
@@ -118,7 +118,7 @@ def test_a_database_that_is_not_there_is_not_made(project: Path) -> None:
 
 def test_a_database_is_not_written_to(project: Path) -> None:
     migrate(project)
-    settings(project, "DATABASES['default']['OPTIONS'] = {'init_command': 'PRAGMA journal_mode=WAL'}")
+    append_settings(project, "DATABASES['default']['OPTIONS'] = {'init_command': 'PRAGMA journal_mode=WAL'}")
     before = (project / "db.sqlite3").read_bytes()
     assert told(project) == ["ok: all migrations are applied in the database 'default'"]
     assert (project / "db.sqlite3").read_bytes() == before
@@ -153,18 +153,18 @@ def test_a_write_ahead_log_is_read(project: Path) -> None:
     ],
 )
 def test_without_a_database_or_migrations_nothing_is_said(project: Path, lines: str) -> None:
-    settings(project, lines)
+    append_settings(project, lines)
     assert told(project) == []
 
 
 def test_a_name_with_characters_of_its_own(project: Path) -> None:
-    settings(project, "DATABASES['default']['NAME'] = 'a b?c#ü%20.sqlite3'")
+    append_settings(project, "DATABASES['default']['NAME'] = 'a b?c#ü%20.sqlite3'")
     migrate(project)
     assert told(project) == ["ok: all migrations are applied in the database 'default'"]
 
 
 def test_each_database_is_asked(project: Path) -> None:
-    settings(project, f"DATABASES['archive'] = {{{SQLITE} / 'archive.sqlite3'}}")
+    append_settings(project, f"DATABASES['archive'] = {{{SQLITE} / 'archive.sqlite3'}}")
     migrate(project)
     (project / "archive.sqlite3").touch()
     applied = "ok: all migrations are applied in the database 'default'"
@@ -183,7 +183,7 @@ def test_each_database_is_asked(project: Path) -> None:
     (project / "mysite/routers.py").write_text(
         "class Router:\n    def allow_migrate(self, db, app_label, **hints): return db == 'default'\n"
     )
-    settings(project, "DATABASE_ROUTERS = ['mysite.routers.Router']")
+    append_settings(project, "DATABASE_ROUTERS = ['mysite.routers.Router']")
     assert told(project) == [applied, "ok: all migrations are applied in the database 'archive'"]
 
 
@@ -207,7 +207,7 @@ def test_a_password_is_not_shown(project: Path) -> None:
 
 def test_a_database_whose_driver_is_not_installed(project: Path) -> None:
     migrate(project)
-    settings(project, "DATABASES['other'] = {'ENGINE': 'mysite.nowhere', 'NAME': 'x'}")
+    append_settings(project, "DATABASES['other'] = {'ENGINE': 'mysite.nowhere', 'NAME': 'x'}")
     assert told(project)[0].startswith(
         "info: the database 'other' could not be asked for its migrations: django.core.exceptions.ImproperlyConfigured"
     )

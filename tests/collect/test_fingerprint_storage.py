@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import Build, manifest, own_storage, settings
-from tests.support.processes import run, serving
+from static_host.origin.index import parse_index
+from tests.support.builds import Build, add_own_storage, append_settings, read_manifest_paths
+from tests.support.processes import run, run_server
 
 
 def test_a_name_that_django_s_manifest_gets_wrong_is_named(build: Build, project: Path) -> None:
-    own_storage(project)
+    add_own_storage(project)
     (project / "mysite/static/back\\slash.txt").write_text("")
     result = build()
     assert result.returncode == 5
@@ -31,7 +31,7 @@ def test_modules_that_import_each_other_in_a_circle_change_their_names_together(
     (folder / "page.js").write_text('import { a } from "./a.js";\n')
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    first = manifest(project)
+    first = read_manifest_paths(project)
     a, b, me = first["a.js"], first["b.js"], first["self.js"]
     assert (tree / a).read_text() == (
         f'import {{ b }} from "./{b}";\nimport {{ part }} from "./part.3eb92c086480.js";\nexport const a = 1;\n'
@@ -41,7 +41,7 @@ def test_modules_that_import_each_other_in_a_circle_change_their_names_together(
     assert (tree / first["page.js"]).read_text() == f'import {{ a }} from "./{a}";\n'
     (folder / "b.js").write_text('import { a } from "./a.js";\nexport const b = 2;\n')
     build()
-    second = manifest(project)
+    second = read_manifest_paths(project)
     changed = {name for name in first if first[name] != second[name]}
     assert changed == {"a.js", "b.js", "page.js"}
     assert not [path for path in tree.iterdir() if path.name in {a, b}]
@@ -51,11 +51,11 @@ def test_a_circle_s_fingerprints_tell_which_of_its_references_are_rewritten(buil
     """Below another prefix the last of these is no file of the tree's."""
     (project / "mysite/static/self.js").write_text('import "./self.js";\nimport "/static/self.js";\n')
     build()
-    first = manifest(project)["self.js"]
+    first = read_manifest_paths(project)["self.js"]
     assert (project / "staticfiles" / first).read_text() == f'import "./{first}";\nimport "/static/{first}";\n'
     result = build(DJANGO_STATIC_PREFIX="/s/")
     assert (result.returncode, result.stderr) == (0, "")
-    second = manifest(project)["self.js"]
+    second = read_manifest_paths(project)["self.js"]
     assert second != first
     assert (project / "staticfiles" / second).read_text() == f'import "./{second}";\nimport "/static/self.js";\n'
 
@@ -74,16 +74,18 @@ def test_names_and_references_are_django_s_own(build: Build, project: Path, tmp_
     (folder / "app.js.map").write_text("{}")
     (folder / "main.js").write_text("code();")  # Django rewrites no imports unless it is told to
     apps = [f"django.contrib.{app}" for app in ("admin", "auth", "contenttypes", "messages", "sessions")]
-    settings(project, f"INSTALLED_APPS += {apps}", "DATABASES = {}", f"STATIC_ROOT = {str(tmp_path / 'django')!r}")
+    append_settings(
+        project, f"INSTALLED_APPS += {apps}", "DATABASES = {}", f"STATIC_ROOT = {str(tmp_path / 'django')!r}"
+    )
     storage = "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
-    settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{storage}'}}}}")
+    append_settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{storage}'}}}}")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
     collected = run("django-admin", "collectstatic", "--no-input", cwd=project, PYTHONPATH=str(project), **variables)
     assert collected.returncode == 0, collected.stderr
     theirs = json.loads((tmp_path / "django/staticfiles.json").read_text())["paths"]
     assert len(theirs) > 100
     assert build(DJANGO_STATIC_ROOT="staticfiles").returncode == 0
-    ours = manifest(project)
+    ours = read_manifest_paths(project)
     assert ours.keys() == theirs.keys()
     unlike = {name for name in ours if ours[name] != theirs[name]}  # Django writes quotes round every target
     assert {"admin/css/base.css", "deep/er/one.css"} <= unlike
@@ -106,48 +108,48 @@ def test_names_and_references_are_django_s_own(build: Build, project: Path, tmp_
     ["whitenoise.storage.CompressedManifestStaticFilesStorage", "whitenoise.storage.CompressedStaticFilesStorage"],
 )
 def test_the_storages_that_people_come_with_are_replaced(build: Build, project: Path, backend: str) -> None:
-    settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{backend}'}}}}")
+    append_settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{backend}'}}}}")
     assert build().returncode == 0
-    assert manifest(project)["digits.txt"] == "digits.781e5e245d69.txt"
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    assert read_manifest_paths(project)["digits.txt"] == "digits.781e5e245d69.txt"
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert "STORAGES['staticfiles']['BACKEND'] = 'static_host.project.storage.StaticHostStorage'" in running.output
 
 
 def test_a_fingerprinting_storage_of_the_project_s_own_is_kept(build: Build, project: Path) -> None:
-    own_storage(project)
+    add_own_storage(project)
     result = build()
     assert result.returncode == 0, result.stderr
-    assert manifest(project)["digits.txt"] == "digits.mine.txt"
-    assert loads((project / "staticfiles/static-host.index").read_bytes())["digits.mine.txt"].immutable
+    assert read_manifest_paths(project)["digits.txt"] == "digits.mine.txt"
+    assert parse_index((project / "staticfiles/static-host.index").read_bytes())["digits.mine.txt"].immutable
 
 
 def test_collectstatic_with_our_storage_makes_the_build_s_names(build: Build, project: Path, tmp_path: Path) -> None:
-    settings(
+    append_settings(
         project,
         "STORAGES = {'staticfiles': {'BACKEND': 'static_host_build.storage.FingerprintStorage'}}",
     )
-    settings(project, f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
+    append_settings(project, f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(project)}
     for _ in range(2):  # into an empty directory, and over what is there
         result = run("django-admin", "collectstatic", "--no-input", cwd=project, **variables)
         assert result.returncode == 0, result.stderr
     assert build(DJANGO_STATIC_ROOT="staticfiles").returncode == 0
     own = json.loads((tmp_path / "own/staticfiles.json").read_text())["paths"]
-    assert own == manifest(project)
+    assert own == read_manifest_paths(project)
     assert {name: (tmp_path / "own" / name).read_bytes() for name in own.values()} == {
         name: (project / "staticfiles" / name).read_bytes() for name in own.values()
     }
     assert run("static-host", "index", str(tmp_path / "own"), cwd=project, **variables).returncode == 0
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert 'href="/static/site.e8e374d844cc.css"' in httpx.get(f"{running.url}/").text
 
 
 def test_with_our_storage_a_development_server_has_plain_names(project: Path) -> None:
-    settings(
+    append_settings(
         project,
         "STORAGES = {'staticfiles': {'BACKEND': 'static_host_build.storage.FingerprintStorage'}}",
     )
-    settings(project, "DEBUG = True", "STATIC_ROOT = BASE_DIR / 'unused'")
+    append_settings(project, "DEBUG = True", "STATIC_ROOT = BASE_DIR / 'unused'")
     url = "from django.templatetags.static import static; print(static('site.css'))"
     script = f"import django; django.setup(); {url}"
     result = run("python", "-c", script, cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings")
@@ -155,11 +157,11 @@ def test_with_our_storage_a_development_server_has_plain_names(project: Path) ->
 
 
 def test_collectstatic_with_our_storage_lists_what_leads_nowhere(project: Path, tmp_path: Path) -> None:
-    settings(
+    append_settings(
         project,
         "STORAGES = {'staticfiles': {'BACKEND': 'static_host_build.storage.FingerprintStorage'}}",
     )
-    settings(project, f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
+    append_settings(project, f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
     (project / "mysite/static/broken.css").write_text("a { b: url(gone.png) }\nc { d: url(../../../far/away.png) }\n")
     (project / "mysite/static/modules.js").write_text('import("lodash");\nimport("./lost.js");\n')
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "PYTHONPATH": str(project)}
@@ -188,7 +190,7 @@ def test_a_file_of_any_encoding_is_fingerprinted_as_it_is(build: Build, project:
     (project / "mysite/static/latin.css").write_bytes(latin)
     (project / "mysite/static/wide.css").write_bytes(wide)
     assert build().returncode == 0
-    names = manifest(project)
+    names = read_manifest_paths(project)
     assert (project / "staticfiles" / names["latin.css"]).read_bytes() == latin.replace(
         b"url(img/dot.png)", b"url(img/dot.f829b914fc47.png)"
     )
@@ -211,10 +213,10 @@ def test_an_own_collectstatic_never_writes_into_the_release_before(build: Build,
         "            with open(os.path.join(settings.STATIC_ROOT, path), 'r+') as file:\n"
         "                file.write(os.environ['STAMP'])\n"
     )
-    settings(project, "INSTALLED_APPS.insert(0, 'mysite')")
+    append_settings(project, "INSTALLED_APPS.insert(0, 'mysite')")
     assert build(STAMP="one").returncode == 0
     before = (project / "staticfiles").resolve()
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert build(STAMP="two").returncode == 0
         assert (before / "digits.txt").read_text() == "one3456789"
         assert httpx.get(f"{running.url}/static/digits.txt").text == "one3456789"
@@ -231,7 +233,7 @@ def test_a_name_is_rewritten_once(build: Build, project: Path) -> None:
     (folder / "query.css").write_text("@import 'site.css?v=1';\na { b: url(img/dot.png?x) }\n")
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    names = manifest(project)
+    names = read_manifest_paths(project)
     top = (tree / names["top.js"]).read_text()
     assert top.count(f'"./{names["leaf.js"]}"') == 2
     assert top.count(f'"./{names["c.js"]}"') == 2
@@ -257,7 +259,7 @@ def test_a_source_that_its_storage_changes_is_built_every_time(build: Build, pro
         "            self.storages[root] = Stamped(location=storage.location)\n"
         "            self.storages[root].prefix = ''\n"
     )
-    settings(project, "STATICFILES_FINDERS = ['mysite.finders.Finder']")
+    append_settings(project, "STATICFILES_FINDERS = ['mysite.finders.Finder']")
     for stamp in ("one", "two"):
         result = build(STAMP=stamp)
         assert result.returncode == 0, result.stderr

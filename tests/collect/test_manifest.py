@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.builds import Build, own_storage, settings
-from tests.support.processes import run, serving
+from tests.support.builds import Build, add_own_storage, append_settings
+from tests.support.processes import run, run_server
 
 VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 STORAGE = """
@@ -33,7 +33,7 @@ SITE = 'href="/static/site.mine.css"'
 def elsewhere(project: Path) -> Path:
     """The project with a storage that keeps its manifest outside of STATIC_ROOT, as Django documents it."""
     (project / "mysite/storage.py").write_text(STORAGE)
-    settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
+    append_settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
     (project / "mysite/templates/page.html").write_text("{% load static %}<link href=\"{% static 'site.css' %}\">")
     return project
 
@@ -43,7 +43,7 @@ def test_a_manifest_outside_of_the_static_root_is_found(build: Build, elsewhere:
     assert result.returncode == 0, result.stderr
     paths = json.loads((elsewhere / "staticfiles/staticfiles.json").read_text())["paths"]
     assert paths["site.css"] == "site.mine.css"
-    with serving(cwd=elsewhere, **VARIABLES) as running:
+    with run_server(cwd=elsewhere, **VARIABLES) as running:
         assert SITE in httpx.get(f"{running.url}/").text
         assert httpx.get(f"{running.url}/static/site.mine.css").headers["cache-control"].endswith("immutable")
         assert httpx.get(f"{running.url}/static/staticfiles.json").status_code == 404
@@ -60,14 +60,14 @@ def test_what_the_build_recorded_counts_whatever_lies_there_later(
         (elsewhere / "manifests/staticfiles.json").write_text(other)
     moved = elsewhere.rename(elsewhere.with_name("moved"))
     for workers in ("1", "2"):
-        with serving(cwd=moved, WEB_CONCURRENCY=workers, **VARIABLES) as running:
+        with run_server(cwd=moved, WEB_CONCURRENCY=workers, **VARIABLES) as running:
             assert SITE in httpx.get(f"{running.url}/").text
     checked = run("static-host", "check", cwd=moved, **VARIABLES)
     assert "names of Django's manifest are in the tree" in checked.stdout, checked.stdout
 
 
 def test_a_manifest_is_written_in_order(build: Build, project: Path) -> None:
-    own_storage(project)
+    add_own_storage(project)
     storage = project / "mysite/storage.py"
     storage.write_text(
         storage.read_text()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import Build, settings
+from static_host.origin.index import parse_index
+from tests.support.builds import Build, append_settings
 from tests.support.processes import SCRIPTS, run
 
 SETPRIV = shutil.which("setpriv")
@@ -19,7 +19,7 @@ SETPRIV = shutil.which("setpriv")
 
 def names(project: Path) -> set[str]:
     """Return the names in the tree that have no fingerprint."""
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     return {name for name in index if not index[name].immutable}
 
 
@@ -85,7 +85,7 @@ def test_a_file_and_a_folder_of_one_name_are_named_both(build: Build, project: P
     (project / "one/x").write_text("a file")
     (project / "two/x/deep").mkdir(parents=True)
     (project / "two/x/deep/y.css").write_text("a {}")
-    settings(project, f"STATICFILES_DIRS = [BASE_DIR / '{first}', BASE_DIR / '{second}']")
+    append_settings(project, f"STATICFILES_DIRS = [BASE_DIR / '{first}', BASE_DIR / '{second}']")
     result = build()
     assert result.returncode == 5
     assert result.stderr == (
@@ -99,7 +99,7 @@ def test_what_collectstatic_passes_over_is_in_nobody_s_way(build: Build, project
     (project / "one/CVS").write_text("a file")
     (project / "two/CVS").mkdir(parents=True)
     (project / "two/CVS/y.css").write_text("a {}")
-    settings(project, "STATICFILES_DIRS = [BASE_DIR / 'mysite/static', BASE_DIR / 'one', BASE_DIR / 'two']")
+    append_settings(project, "STATICFILES_DIRS = [BASE_DIR / 'mysite/static', BASE_DIR / 'one', BASE_DIR / 'two']")
     result = build()
     assert result.returncode == 0, result.stderr
 
@@ -159,7 +159,7 @@ def without_rights(project: Path, cache: Path) -> subprocess.CompletedProcess[st
 def test_a_file_with_the_name_of_the_index_is_refused(build: Build, project: Path) -> None:
     (project / "one").mkdir()
     (project / "one/static-host.index").write_text("of another tree")
-    settings(project, "STATICFILES_DIRS = [BASE_DIR / 'one']")
+    append_settings(project, "STATICFILES_DIRS = [BASE_DIR / 'one']")
     result = build()
     assert result.returncode == 5
     assert result.stderr == (

@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import Build, files, settings
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from static_host.origin.index import parse_index
+from tests.support.builds import Build, append_settings, read_files
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 COMMAND = """
@@ -58,9 +58,9 @@ TYPES = {
 
 @pytest.mark.parametrize("kind", TYPES)
 def test_it_keeps_its_type(tmp_path: Path, cache: Path, kind: str) -> None:
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     lines, expected = TYPES[kind]
-    settings(project, lines, "INSTALLED_APPS = ['mysite', *INSTALLED_APPS]", "ROOT_URLCONF = 'mysite.more'")
+    append_settings(project, lines, "INSTALLED_APPS = ['mysite', *INSTALLED_APPS]", "ROOT_URLCONF = 'mysite.more'")
     command = project / "mysite/management/commands/collectstatic.py"
     command.parent.mkdir(parents=True)
     command.write_text(COMMAND)
@@ -71,9 +71,9 @@ def test_it_keeps_its_type(tmp_path: Path, cache: Path, kind: str) -> None:
     variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
     result = run("static-host", "build", cwd=project, **variables)
     assert f"collecting into {expected}\n" in result.stdout, result.stderr
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         assert httpx.get(f"{running.url}/").text == expected
-    with serving("static-host", "dev", cwd=project, ready=r"ready on (http://\S+),", **variables) as running:
+    with run_server("static-host", "dev", cwd=project, ready=r"ready on (http://\S+),", **variables) as running:
         assert httpx.get(f"{running.url}/").text == expected
 
 
@@ -104,7 +104,7 @@ def bundle(folder: Path, manifest: str = ".vite/manifest.json", files: Mapping[s
 def collected(project: Path, storage: str = "ManifestStaticFilesStorage") -> None:
     """Have Django itself collect into the directory "staticfiles"."""
     backend = f"django.contrib.staticfiles.storage.{storage}"
-    settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{backend}'}}}}", "STATIC_ROOT = 'staticfiles'")
+    append_settings(project, f"STORAGES = {{'staticfiles': {{'BACKEND': '{backend}'}}}}", "STATIC_ROOT = 'staticfiles'")
     command = ("django-admin", "collectstatic", "--no-input", "--verbosity", "0")
     done = run(*command, cwd=project, PYTHONPATH=str(project), **VARIABLES)
     assert done.returncode == 0, done.stderr
@@ -112,7 +112,7 @@ def collected(project: Path, storage: str = "ManifestStaticFilesStorage") -> Non
 
 def immutable(tree: Path) -> dict[str, bool]:
     """Return the names in the tree below "vite", and whether they are immutable."""
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     return {name.removeprefix("vite/"): index[name].immutable for name in index if name.startswith("vite/")}
 
 
@@ -128,11 +128,11 @@ def test_a_bundle_that_lies_there_alone_is_taken_along_in_every_build(
     root, kept = project / "staticfiles", project / "staticfiles.before"
     collected(project, storage)
     bundle(root / "vite", files={**OUTPUT, **PUBLIC})
-    before = files(root)
+    before = read_files(root)
     result = build()
     assert result.returncode == 0, result.stderr
     assert f"{root} was a directory that other tools had filled: it is kept as {kept}" in result.stderr
-    assert files(kept) == before
+    assert read_files(kept) == before
     for change in ("", "1", "2"):
         if change:
             (project / "mysite/static/digits.txt").write_text(change)
@@ -149,15 +149,15 @@ def test_a_bundle_that_lies_there_alone_is_taken_along_in_every_build(
     tree = root.resolve()
     assert "over the wire" in build().stdout
     assert root.resolve() == tree
-    with serving(cwd=project, **VARIABLES) as running:
+    with run_server(cwd=project, **VARIABLES) as running:
         assert httpx.get(f"{running.url}/static/vite/assets/shop-BRBmoGS9.js").text == "shop();\n"
         assert httpx.get(f"{running.url}/static/vite/.vite/manifest.json").status_code == 404
-    assert files(kept) == before
+    assert read_files(kept) == before
 
 
 def test_what_the_bundler_writes_next_is_taken_and_what_it_removes_is_not(build: Build, project: Path) -> None:
     root = project / "staticfiles"
-    settings(project, "STATIC_ROOT = BASE_DIR / 'staticfiles'")
+    append_settings(project, "STATIC_ROOT = BASE_DIR / 'staticfiles'")
     bundle(root / "vite", files={**OUTPUT, **PUBLIC})
     assert build().returncode == 0
     shutil.rmtree(root / "vite")
@@ -175,21 +175,21 @@ def test_what_the_bundler_writes_next_is_taken_and_what_it_removes_is_not(build:
 def test_it_is_taken_along_into_another_static_root_as_long_as_it_is_there(
     build: Build, project: Path, place: str
 ) -> None:
-    settings(project, "STATIC_ROOT = str(BASE_DIR / 'own')")
+    append_settings(project, "STATIC_ROOT = str(BASE_DIR / 'own')")
     bundle(project / "own/vite")
     for change in ("1", "2"):
         (project / "mysite/static/digits.txt").write_text(change)
         result = build(DJANGO_STATIC_ROOT=place)
         assert (result.returncode, result.stderr) == (0, "")
         assert set(plain(immutable(project / place))) == set(OUTPUT)
-    assert len(files(project / "own")) == len(OUTPUT) + 1
+    assert len(read_files(project / "own")) == len(OUTPUT) + 1
     shutil.rmtree(project / "own/vite")
     assert build(DJANGO_STATIC_ROOT=place).returncode == 0
     assert immutable(project / place) == {}
 
 
 def test_a_bundler_that_writes_into_static_root_itself_has_what_it_lists_taken(build: Build, project: Path) -> None:
-    settings(project, "STATIC_ROOT = BASE_DIR / 'own'")
+    append_settings(project, "STATIC_ROOT = BASE_DIR / 'own'")
     bundle(project / "own", "pretalx-manifest.json", {**OUTPUT, **PUBLIC})
     result = build(DJANGO_STATIC_ROOT="tree")
     assert result.returncode == 0
@@ -198,7 +198,7 @@ def test_a_bundler_that_writes_into_static_root_itself_has_what_it_lists_taken(b
         "tree lacks them: favicon.svg. Put them into a static folder (STATICFILES_DIRS), or serve that directory as it "
         f"is: `static-host index {project}/own`\n"
     )
-    index = loads((project / "tree/static-host.index").read_bytes())
+    index = parse_index((project / "tree/static-host.index").read_bytes())
     assert {*OUTPUT, "pretalx-manifest.json"} <= set(index)
     assert "favicon.svg" not in index
     assert json.loads((project / "tree/pretalx-manifest.json").read_text()) == MANIFEST
@@ -211,7 +211,7 @@ def test_what_nothing_tells_of_is_named_and_stays(build: Build, project: Path) -
     for number in range(7):
         (root / f"shop/{number}.css").parent.mkdir(exist_ok=True)
         (root / f"shop/{number}.css").write_text("")
-    before = files(root)
+    before = read_files(root)
     result = build()
     assert result.returncode == 5
     assert result.stderr == (
@@ -220,7 +220,7 @@ def test_what_nothing_tells_of_is_named_and_stays(build: Build, project: Path) -
         f"is, run `static-host index {root}`. To build, put these files into a static folder (STATICFILES_DIRS), or "
         "set DJANGO_STATIC_ROOT to another directory.\n"
     )
-    assert files(root) == before
+    assert read_files(root) == before
     assert not root.is_symlink()
     assert run("static-host", "index", "staticfiles", cwd=project, **VARIABLES).returncode == 0
     assert immutable(root) == {
@@ -237,9 +237,9 @@ def test_an_earlier_collection_is_no_stranger(build: Build, project: Path) -> No
     assert run(*command, cwd=project, PYTHONPATH=str(project), **VARIABLES).returncode == 0
     (project / "staticfiles/.gitignore").write_text("*")
     (project / "staticfiles/site.css.gz").write_bytes(b"a compressor's")
-    before = files(project / "staticfiles")
+    before = read_files(project / "staticfiles")
     assert build().returncode == 0
-    assert files(project / "staticfiles.before") == before
+    assert read_files(project / "staticfiles.before") == before
     assert (project / "staticfiles").is_symlink()
 
 

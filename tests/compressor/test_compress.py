@@ -9,20 +9,20 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from static_host.origin.index import parse_index
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 VARIABLES = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
 
 
 @pytest.mark.parametrize("host", ["", "https://cdn.example.com/assets"])
 def test_its_output_is_built_served_and_immutable(tmp_path: Path, cache: Path, host: str) -> None:
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     variables = {**VARIABLES, "DJANGO_STATIC_HOST": host, "DJANGO_STATIC_CACHE": str(cache)}
     result = run("static-host", "build", cwd=project, **variables)
     assert result.returncode == 0, result.stderr
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         page = httpx.get(f"{running.url}/")
         assert page.status_code == 200, running.output
         (css,) = re.findall(rf'href="{host}(/static/CACHE/css/output\.[0-9a-f]{{12}}\.css)"', page.text)
@@ -43,16 +43,16 @@ def test_its_output_is_built_served_and_immutable(tmp_path: Path, cache: Path, h
 def test_two_builds_give_the_same_release(tmp_path: Path, cache: Path) -> None:
     indexes = []
     for place in ("one", "two"):
-        project = copied("compressed", tmp_path / place)
+        project = copy_project("compressed", tmp_path / place)
         assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
         indexes.append((project / "static/static-host.index").read_bytes())
     assert indexes[0] == indexes[1]
-    index = loads(indexes[0])
+    index = parse_index(indexes[0])
     assert sum(name.startswith("CACHE/") for name in index) == 2
 
 
 def test_nor_do_a_storage_that_writes_the_time_and_many_templates_make_another(tmp_path: Path, cache: Path) -> None:
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     with (project / "shop/settings.py").open("a") as settings:
         settings.write("COMPRESS_STORAGE = 'compressor.storage.GzipCompressorFileStorage'\n")
     for number in range(20):
@@ -66,7 +66,7 @@ def test_nor_do_a_storage_that_writes_the_time_and_many_templates_make_another(t
         variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache), "PYTHONHASHSEED": seed}
         assert run("static-host", "build", cwd=project, **variables).returncode == 0
         indexes.add((project / "static/static-host.index").read_bytes())
-    (index,) = map(loads, indexes)
+    (index,) = map(parse_index, indexes)
     assert sum(name.startswith("CACHE/") for name in index) == 22
     assert not any(name.endswith(".gz") for name in index)
     rendered = json.loads((project / "static/CACHE/manifest.json").read_text())
@@ -74,19 +74,19 @@ def test_nor_do_a_storage_that_writes_the_time_and_many_templates_make_another(t
 
 
 def test_files_of_a_url_elsewhere_are_made_where_the_project_wants_them(tmp_path: Path, cache: Path) -> None:
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     with (project / "shop/settings.py").open("a") as settings:
         settings.write("COMPRESS_URL = '/elsewhere/'\nCOMPRESS_ROOT = BASE_DIR / 'elsewhere'\n")
     text = "{% load compress %}{% compress js %}<script>call();</script>{% endcompress %}"
     (project / "shop/templates/shop.html").write_text(text)
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
     assert len(list((project / "elsewhere/CACHE/js").iterdir())) == 1
-    with serving(cwd=project, **VARIABLES) as running:
+    with run_server(cwd=project, **VARIABLES) as running:
         assert re.search(r'src="/elsewhere/CACHE/js/output\.[0-9a-f]{12}\.js"', httpx.get(f"{running.url}/").text)
 
 
 def test_a_file_that_it_cannot_compress_is_named_and_nothing_is_built(tmp_path: Path, cache: Path) -> None:
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     template = project / "shop/templates/shop.html"
     template.write_text(template.read_text().replace("{% static 'css/base.css' %}", "/static/css/absent.css"))
     result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
@@ -102,18 +102,18 @@ def test_a_file_that_it_cannot_compress_is_named_and_nothing_is_built(tmp_path: 
 
 def test_its_manifest_is_of_the_templates_that_are_there(tmp_path: Path, cache: Path) -> None:
     """A comment in a block changes the block's key in the manifest, and nothing else in the tree."""
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
     template = project / "shop/templates/shop.html"
     for comment in ("<!-- one -->", "<!-- two -->"):
         template.write_text(template.read_text().replace("{% compress css %}", "{% compress css %}" + comment))
         assert run("static-host", "build", cwd=project, **variables).returncode == 0
-        with serving(cwd=project, **variables) as running:
+        with run_server(cwd=project, **variables) as running:
             assert httpx.get(f"{running.url}/").status_code == 200, running.output
 
 
 def test_a_project_without_blocks_is_told_so_in_offline_mode(tmp_path: Path, cache: Path) -> None:
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     (project / "shop/templates/shop.html").write_text("nothing")
     result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
     assert result.returncode == 0

@@ -12,10 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import files
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from static_host.origin.index import parse_index
+from tests.support.builds import read_files
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 VARIABLES = {"DJANGO_SETTINGS_MODULE": "shop.settings"}
 CSS = r"/static/CACHE/css/output\.[0-9a-f]{12}\.css"
@@ -26,7 +26,7 @@ LINK = """<link rel="stylesheet" href="{% static 'css/shop.css' %}">"""
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """The project "compressed" with django-compressor as it is unless it is configured."""
-    project = copied("compressed", tmp_path)
+    project = copy_project("compressed", tmp_path)
     path = project / "shop/settings.py"
     text = path.read_text().replace("COMPRESS_ENABLED = True\nCOMPRESS_OFFLINE = True\n", "")
     path.write_text(text)
@@ -59,12 +59,12 @@ def built(project: Path, cache: Path, **variables: str) -> subprocess.CompletedP
 @contextmanager
 def opened(project: Path, path: str = "/", **variables: str) -> Iterator[tuple[Running, str]]:
     """Give a server and its page; nothing in the tree may be another than before."""
-    before = files((project / "static").resolve())
-    with serving(cwd=project, **{**VARIABLES, **variables}) as running:
+    before = read_files((project / "static").resolve())
+    with run_server(cwd=project, **{**VARIABLES, **variables}) as running:
         page = httpx.get(running.url + path)
         assert page.status_code == 200, running.output
         yield running, page.text
-    assert files((project / "static").resolve()) == before
+    assert read_files((project / "static").resolve()) == before
 
 
 def found(running: Running, pattern: str, page: str) -> httpx.Response:
@@ -91,7 +91,7 @@ def test_its_files_are_in_the_tree_and_pages_name_them(shop: Path, cache: Path, 
         assert httpx.get(f"{running.url}/static/CACHE/manifest.json").status_code == 404
         assert "static-host: " in running.output
         assert "no such block" not in running.output
-    index = loads((shop / "static/static-host.index").read_bytes())
+    index = parse_index((shop / "static/static-host.index").read_bytes())
     assert sum(name.startswith("CACHE/") for name in index) == 2
     checked = run("static-host", "check", cwd=shop, **VARIABLES, **variables)
     assert "django-compressor" not in checked.stdout
@@ -99,9 +99,9 @@ def test_its_files_are_in_the_tree_and_pages_name_them(shop: Path, cache: Path, 
 
 def test_two_builds_give_the_same_release(shop: Path, cache: Path) -> None:
     assert built(shop, cache).returncode == 0
-    before = files((shop / "static").resolve())
+    before = read_files((shop / "static").resolve())
     assert built(shop, cache).returncode == 0
-    assert files((shop / "static").resolve()) == before
+    assert read_files((shop / "static").resolve()) == before
 
 
 PER_REQUEST = {
@@ -332,13 +332,13 @@ def test_settings_that_say_where_and_how(shop: Path, cache: Path, lines: str) ->
         "    def __init__(self, *args, **kwargs):\n"
         "        super().__init__(location='/tmp/static-host-tests-compressed')\n"
     )
-    sources = files(shop / "shop/static")
+    sources = read_files(shop / "shop/static")
     root = "" if "None" not in lines else "static"
     variables = {"DJANGO_STATIC_ROOT": root} if root else {}
     for _ in range(2):
         result = built(shop, cache, **variables)
         assert (result.returncode, result.stderr) == (0, "")
-    assert files(shop / "shop/static") == sources
+    assert read_files(shop / "shop/static") == sources
     with opened(shop, **variables) as (running, page):
         place = "made/here" if "made" in lines else "CACHE"
         css = found(running, CSS.replace("CACHE", place), page)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from static_host.conf.misspelled import Misspelt, misspelt
+from static_host.conf.misspelled import MisspelledVariable, find_misspelled
 from static_host.conf.settings import Settings
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
@@ -105,11 +105,11 @@ THEIRS = [
 def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("os.environ", {"DJANGO_SETTINGS_MODULE": "mysite.settings"})
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("static_host.conf.settings.SECRETS", tmp_path / "secrets")
+    monkeypatch.setattr("static_host.conf.settings.SECRETS_DIRECTORY", tmp_path / "secrets")
 
 
-def found() -> list[Misspelt]:
-    return list(misspelt(Settings.read()))
+def found() -> list[MisspelledVariable]:
+    return list(find_misspelled(Settings.read()))
 
 
 @pytest.mark.parametrize(("name", "meant"), MISSPELT.items())
@@ -185,7 +185,7 @@ def test_each_is_told_with_its_place_and_without_its_value(tmp_path: Path, monke
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain", with its tree."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / "staticfiles")
     return project
 
@@ -203,7 +203,7 @@ WRONG = {"DJANGO_STATIC_HOSTT": "cdn.example.com", "DJANGO_HOST": "cdn.example.c
 def test_every_command_tells_of_it_once_and_goes_on(project: Path, cache: Path, command: tuple[str, ...]) -> None:
     variables = {**SETTINGS, **WRONG, "DJANGO_STATIC_CACHE": str(cache)}
     if command[0] in ("serve", "dev"):
-        with serving("static-host", *command, cwd=project, **variables) as running:
+        with run_server("static-host", *command, cwd=project, **variables) as running:
             output, is_done = running.output, running.stop() == 0
     else:
         if command[0] == "build":

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from static_host.conf.settings import Settings, SettingsWrong, list_variables
-from static_host.conf.validators import host_of_files
+from static_host.conf.settings import InvalidSettingsError, Settings, list_variables
+from static_host.conf.validators import parse_static_host
 
 README = Path(__file__).parents[2] / "README.md"
 COMPOSE = README.with_name("docker-compose.yml")
@@ -22,7 +22,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in Settings.model_fields.values():
         monkeypatch.delenv(str(field.validation_alias), raising=False)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("static_host.conf.settings.SECRETS", tmp_path / "secrets")
+    monkeypatch.setattr("static_host.conf.settings.SECRETS_DIRECTORY", tmp_path / "secrets")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_static_host_is_accepted(value: str, host: str, monkeypatch: pytest.Mo
 )
 def test_a_static_host_is_refused(value: str, reason: str) -> None:
     with pytest.raises(ValueError, match=re.escape(reason)):
-        host_of_files(value)
+        parse_static_host(value)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
 )
 def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(SettingsWrong) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         Settings.read()
     assert caught.value.exit_code == 2
     assert re.search(rf"^  {name}={re.escape(repr(value))}: .*Expected: \S.*\.$", str(caught.value), re.MULTILINE)
@@ -136,7 +136,7 @@ def test_a_wrong_value_is_named_with_its_variable(name: str, value: str, monkeyp
 def test_a_password_in_a_url_is_refused_and_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     scheme = "s3" if name == "DJANGO_STATIC_STORE" else "https"
     monkeypatch.setenv(name, f"{scheme}://user:p@ssword@example.com/x")
-    with pytest.raises(SettingsWrong) as caught:
+    with pytest.raises(InvalidSettingsError) as caught:
         Settings.read()
     assert f"  {name}='{scheme}://…@example.com/x': it carries credentials" in str(caught.value)
     assert "ssword" not in str(caught.value)
@@ -172,7 +172,7 @@ def test_the_environment_goes_before_env_file_and_that_before_secrets(
 
 def test_an_env_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"PORT=\xff\xfe")
-    with pytest.raises(SettingsWrong, match=r"the file \.env is not UTF-8"):
+    with pytest.raises(InvalidSettingsError, match=r"the file \.env is not UTF-8"):
         Settings.read()
 
 

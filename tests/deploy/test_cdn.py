@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.support.builds import DECODERS
-from tests.support.containers import ROOT, call, wait_for
-from tests.support.laptops import Laptop, composed
+from tests.support.containers import ROOT, run_command, wait_for
+from tests.support.laptops import Laptop, run_laptop
 from tests.support.processes import run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
@@ -24,12 +24,12 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 @pytest.fixture(scope="module")
 def laptop(image: str) -> Iterator[Laptop]:
     """``docker-compose --profile cdn up``, when a page comes through the CDN."""
-    with composed(image) as laptop:
+    with run_laptop(image) as laptop:
         yield laptop
 
 
 def test_the_second_request_is_a_hit(laptop: Laptop) -> None:
-    path = laptop.named(r"favicon\.[0-9a-f]{12}\.svg")
+    path = laptop.find_named_path(r"favicon\.[0-9a-f]{12}\.svg")
     first, again = (laptop.ask(path, accept_encoding="gzip, deflate, br, zstd") for _ in range(2))
     assert (first[0], first[1]["x-cache-status"]) == (200, "MISS")
     assert (again[0], again[1]["x-cache-status"]) == (200, "HIT")
@@ -38,7 +38,7 @@ def test_the_second_request_is_a_hit(laptop: Laptop) -> None:
 
 
 def test_each_coding_is_kept_apart(laptop: Laptop) -> None:
-    path = laptop.named(r"inspector/inspector\.[0-9a-f]{12}\.css")
+    path = laptop.find_named_path(r"inspector/inspector\.[0-9a-f]{12}\.css")
     plain = laptop.ask(path)[2]
     etags = set()
     for coding in ("br", "zstd", "gzip"):
@@ -57,7 +57,7 @@ def test_each_coding_is_kept_apart(laptop: Laptop) -> None:
 
 
 def test_what_a_visitor_has_is_not_sent_again(laptop: Laptop) -> None:
-    path = laptop.named(r"inspector/main\.[0-9a-f]{12}\.js")
+    path = laptop.find_named_path(r"inspector/main\.[0-9a-f]{12}\.js")
     etag = laptop.ask(path, accept_encoding="br")[1]["etag"]
     status, headers, body = laptop.ask(path, accept_encoding="br", if_none_match=f'"other", {etag}')
     assert (status, body, headers["x-cache-status"]) == (304, b"", "HIT")
@@ -66,7 +66,7 @@ def test_what_a_visitor_has_is_not_sent_again(laptop: Laptop) -> None:
 
 
 def test_a_part_comes_from_the_cache(laptop: Laptop) -> None:
-    path = laptop.named(r"inspector/instrument-sans\.[0-9a-f]{12}\.woff2")
+    path = laptop.find_named_path(r"inspector/instrument-sans\.[0-9a-f]{12}\.woff2")
     _, headers, whole = laptop.ask(path)
     status, part, body = laptop.ask(path, range="bytes=4-9", if_range=headers["etag"])
     assert (status, body, part["x-cache-status"]) == (206, whole[4:10], "HIT")
@@ -109,11 +109,11 @@ def test_verify_finds_what_a_wrong_configuration_does(laptop: Laptop, tmp_path: 
     up = ("up", "--detach", "--no-deps", "cdn")
     try:
         laptop.compose("--file", "docker-compose.yml", "--file", f"{tmp_path}/wrong.yml", *up)
-        wait_for(laptop.answers, lambda: laptop.compose("logs"))
+        wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
         result = run("static-host", "verify", "--json", f"http://127.0.0.1:{laptop.cdn_port}/", cwd=tmp_path)
     finally:
         laptop.compose(*up)
-        wait_for(laptop.answers, lambda: laptop.compose("logs"))
+        wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
     found = {each["check"] for each in json.loads(result.stdout)["findings"] if each["level"] == "error"}
     assert result.returncode == 1
     assert found == {"compression", "not-found", "page"}
@@ -121,14 +121,14 @@ def test_verify_finds_what_a_wrong_configuration_does(laptop: Laptop, tmp_path: 
 
 def test_the_image_does_without_the_libraries_of_verify_and_says_so(image: str) -> None:
     script = "static-host verify http://localhost:8000/ 2>&1; echo $?"
-    message, code = call("docker", "run", "--rm", image, "sh", "-c", script).splitlines()
+    message, code = run_command("docker", "run", "--rm", image, "sh", "-c", script).splitlines()
     assert message.startswith("static-host: verify needs httpx, h2, zstandard, which the server does not, so it comes")
     assert message.endswith("from which you verify: pip install 'django-static-host[verify]'")
     assert code == "2"
 
 
 def test_static_files_are_served_while_the_app_is_stopped(laptop: Laptop) -> None:
-    path = laptop.named(r"inspector/inspector\.[0-9a-f]{12}\.css")
+    path = laptop.find_named_path(r"inspector/inspector\.[0-9a-f]{12}\.css")
     kept = laptop.ask(path, accept_encoding="br")[2]
     laptop.compose("stop", "origin")
     try:
@@ -137,7 +137,7 @@ def test_static_files_are_served_while_the_app_is_stopped(laptop: Laptop) -> Non
         assert laptop.ask("/")[0] in (502, 504)
     finally:
         laptop.compose("start", "origin")
-    wait_for(laptop.answers, lambda: laptop.compose("logs"))
+    wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
 
 
 def test_a_visitors_word_for_its_address_is_not_believed(laptop: Laptop) -> None:
@@ -167,7 +167,7 @@ def test_the_proxy_has_no_privileges_and_writes_only_its_cache(laptop: Laptop) -
 
 def test_only_the_proxy_reaches_its_origin(laptop: Laptop) -> None:
     origin = laptop.compose("ps", "--quiet", "origin").strip()
-    facts = json.loads(call("docker", "inspect", origin))[0]["NetworkSettings"]
+    facts = json.loads(run_command("docker", "inspect", origin))[0]["NetworkSettings"]
     assert facts["Ports"] == {"8000/tcp": None}
     assert list(facts["Networks"]) == [f"{laptop.project}_cdn"]
 

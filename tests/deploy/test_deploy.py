@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client import CollectorRegistry, generate_latest
 
 from static_host.conf.settings import Settings
-from static_host.telemetry.counters import Counts, Report
+from static_host.telemetry.counters import Counters, ProcessReport
 from static_host.telemetry.prometheus import GAUGES, Collector
 from tests.support.processes import run
 
@@ -310,12 +310,12 @@ def test_cloudfront_keeps_no_error_and_every_coding_apart() -> None:
 
 def metric_names() -> set[str]:
     """Return the names that Prometheus gets to see, of a server whose every gauge has a value."""
-    counts = Counts()
-    counts.add("fast", 200, "br", 10)
-    counts.add_time(0.1)
-    counts.lookups["found"] += 1
+    counts = Counters()
+    counts.count_response("fast", 200, "br", 10)
+    counts.count_duration(0.1)
+    counts.store_lookups["found"] += 1
     registry = CollectorRegistry()
-    registry.register(Collector(lambda: (Counts(), [Report(counts, dict.fromkeys(GAUGES, 1.0))]), lambda: "a"))
+    registry.register(Collector(lambda: (Counters(), [ProcessReport(counts, dict.fromkeys(GAUGES, 1.0))]), lambda: "a"))
     return set(re.findall(r"^(static_host_\w+)", generate_latest(registry).decode(), re.MULTILINE))
 
 

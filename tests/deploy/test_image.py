@@ -17,21 +17,21 @@ import pytest
 from tests.support.containers import (
     HARDENED,
     ROOT,
-    call,
-    compose_tool,
-    exit_code,
-    image_of,
-    inspected,
-    logs,
+    build_image,
+    build_next_image,
+    find_compose_tool,
+    find_published_port,
+    inspect_container,
     make_image,
-    named,
-    next_image_of,
-    published,
-    running,
-    stopped_in,
+    measure_stop_seconds,
+    read_logs,
+    reserve_image_name,
+    run_command,
+    run_container,
+    run_for_exit_code,
     wait_for,
 )
-from tests.support.processes import free_port, run
+from tests.support.processes import find_free_port, run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
@@ -49,7 +49,9 @@ class Site:
 
     def compose(self, *arguments: str, **variables: str) -> str:
         own = {"IMAGE": self.image, "PORT": str(self.port)}
-        return call(*compose_tool(), "--project-name", self.project, *arguments, variables={**own, **variables})
+        return run_command(
+            *find_compose_tool(), "--project-name", self.project, *arguments, variables={**own, **variables}
+        )
 
     @property
     def container(self) -> str:
@@ -59,7 +61,7 @@ class Site:
 @pytest.fixture(scope="session")
 def site(image: str) -> Iterator[Site]:
     """``docker-compose up --build``, when it takes requests."""
-    site = Site(f"static-host-test-{secrets.token_hex(4)}", image, free_port())
+    site = Site(f"static-host-test-{secrets.token_hex(4)}", image, find_free_port())
     try:
         site.compose("up", "--build", "--detach")
         wait_for(lambda: _listens(site.port), lambda: site.compose("logs"))
@@ -74,7 +76,7 @@ def project(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     directory = tmp_path_factory.mktemp("project")
     assert run("django-admin", "startproject", "mysite", str(directory), cwd=directory).returncode == 0
     (directory / "requirements.txt").write_text("dj-database-url==3.1.2\n")
-    with image_of(directory, image) as name:
+    with build_image(directory, image) as name:
         yield name
 
 
@@ -94,7 +96,9 @@ def test_compose_serves_the_inspector_and_its_files(site: Site) -> None:
 
 def test_compose_runs_no_cdn_unless_it_is_asked_to(site: Site) -> None:
     label = f"label=com.docker.compose.project={site.project}"
-    names = call("docker", "ps", "--all", "--filter", label, "--format", '{{.Label "com.docker.compose.service"}}')
+    names = run_command(
+        "docker", "ps", "--all", "--filter", label, "--format", '{{.Label "com.docker.compose.service"}}'
+    )
     assert sorted(names.split()) == ["migrate", "web"]
 
 
@@ -154,36 +158,36 @@ def test_the_health_check_asks_the_server(site: Site) -> None:
     container = site.container
     status, headers, body = get(site.port, "/healthz", host="10.0.0.7")
     assert (status, headers["cache-control"], body) == (200, "private, no-store, max-age=0", b"ok\n")
-    kind, *command = inspected(container)["Config"]["Healthcheck"]["Test"]
+    kind, *command = inspect_container(container)["Config"]["Healthcheck"]["Test"]
     assert kind == "CMD"
-    assert exit_code("docker", "exec", container, *command) == 0
-    assert exit_code("docker", "exec", "--env", "PORT=1", container, *command) == 1
-    wait_for(lambda: _health(container) == "healthy", lambda: json.dumps(inspected(container)["State"]))
+    assert run_for_exit_code("docker", "exec", container, *command) == 0
+    assert run_for_exit_code("docker", "exec", "--env", "PORT=1", container, *command) == 1
+    wait_for(lambda: _health(container) == "healthy", lambda: json.dumps(inspect_container(container)["State"]))
 
 
 def test_it_runs_and_is_checked_where_no_shell_can_be_run(image: str) -> None:
-    config = inspected(image)["Config"]
+    config = inspect_container(image)["Config"]
     assert (config["Entrypoint"], config["Cmd"]) == (None, ["static-host", "serve"])
     kind, *command = config["Healthcheck"]["Test"]
     assert kind == "CMD"
     no_shell = [f"--volume=/dev/null:/usr/bin/{shell}:ro" for shell in ("bash", "dash")]
-    with running(image, *HARDENED, *no_shell) as container:
-        wait_for(lambda: "ready on http://0.0.0.0:8000" in logs(container), lambda: logs(container))
-        assert exit_code("docker", "exec", container, "sh", "-c", "true") == 126
-        assert exit_code("docker", "exec", container, *command) == 0
-        assert get(published(container), "/healthz")[0] == 200
-        assert stopped_in(container) < 10
-        assert inspected(container)["State"]["ExitCode"] == 0
+    with run_container(image, *HARDENED, *no_shell) as container:
+        wait_for(lambda: "ready on http://0.0.0.0:8000" in read_logs(container), lambda: read_logs(container))
+        assert run_for_exit_code("docker", "exec", container, "sh", "-c", "true") == 126
+        assert run_for_exit_code("docker", "exec", container, *command) == 0
+        assert get(find_published_port(container), "/healthz")[0] == 200
+        assert measure_stop_seconds(container) < 10
+        assert inspect_container(container)["State"]["ExitCode"] == 0
 
 
 def test_another_command_takes_the_servers_place_without_a_shell(image: str) -> None:
-    printed = call("docker", "run", "--rm", "--entrypoint", "static-host", image, "check", "--json")
+    printed = run_command("docker", "run", "--rm", "--entrypoint", "static-host", image, "check", "--json")
     assert json.loads(printed)["findings"]
 
 
 def test_the_image_publishes_its_release(image: str) -> None:
     place = ("--read-only", "--tmpfs", "/tmp", "--env", "DJANGO_STATIC_STORE=file:///tmp/store")
-    printed = call("docker", "run", "--rm", *place, image, "static-host", "publish", "--json")
+    printed = run_command("docker", "run", "--rm", *place, image, "static-host", "publish", "--json")
     made = json.loads(printed)
     assert made["store"] == "file:///tmp/store"
     assert made["sent"] == made["files"] > 100
@@ -203,7 +207,7 @@ print(json.dumps({
     "packages": [name for name in ("setuptools", "tests", "pytest") if importlib.util.find_spec(name)],
 }))
 """
-    facts = call("docker", "run", "--rm", "--user", "0", image, "python", "-c", script)
+    facts = run_command("docker", "run", "--rm", "--user", "0", image, "python", "-c", script)
     assert json.loads(facts) == {"tools": [], "caches": [], "sources": [], "packages": []}
 
 
@@ -216,33 +220,33 @@ print(len(kept) > 500, sorted(path for path in kept if not os.path.exists(path))
 """
     variables = ("--env", "DJANGO_SETTINGS_MODULE=static_host_site.settings")
     setup = "import django; django.setup()"
-    assert call("docker", "run", "--rm", *variables, image, "python", "-c", setup + script) == "True []\n"
+    assert run_command("docker", "run", "--rm", *variables, image, "python", "-c", setup + script) == "True []\n"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_it_stops_when_asked_with_a_connection_open(image: str, workers: str) -> None:
-    with running(image, *HARDENED, "--env", f"WEB_CONCURRENCY={workers}") as container:
-        wait_for(lambda: "ready on http://0.0.0.0:8000" in logs(container), lambda: logs(container))
-        client = http.client.HTTPConnection("127.0.0.1", published(container), timeout=10)
+    with run_container(image, *HARDENED, "--env", f"WEB_CONCURRENCY={workers}") as container:
+        wait_for(lambda: "ready on http://0.0.0.0:8000" in read_logs(container), lambda: read_logs(container))
+        client = http.client.HTTPConnection("127.0.0.1", find_published_port(container), timeout=10)
         client.request("GET", "/healthz")
         assert client.getresponse().read() == b"ok\n"
-        assert stopped_in(container) < 10
-        assert inspected(container)["State"]["ExitCode"] == 0
-        assert logs(container).endswith("static-host: stopped\n")
+        assert measure_stop_seconds(container) < 10
+        assert inspect_container(container)["State"]["ExitCode"] == 0
+        assert read_logs(container).endswith("static-host: stopped\n")
         client.close()
 
 
 def test_it_stops_when_asked_while_it_starts(image: str, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(20)\n")
-    container = call("docker", "create", "--env", "DJANGO_SETTINGS_MODULE=slow", image).strip()
+    container = run_command("docker", "create", "--env", "DJANGO_SETTINGS_MODULE=slow", image).strip()
     try:
-        call("docker", "cp", str(tmp_path / "slow.py"), f"{container}:/srv/slow.py")
-        call("docker", "start", container)
-        wait_for(lambda: "importing" in logs(container), lambda: logs(container))
-        assert stopped_in(container) < 5
-        assert inspected(container)["State"]["ExitCode"] == 0
+        run_command("docker", "cp", str(tmp_path / "slow.py"), f"{container}:/srv/slow.py")
+        run_command("docker", "start", container)
+        wait_for(lambda: "importing" in read_logs(container), lambda: read_logs(container))
+        assert measure_stop_seconds(container) < 5
+        assert inspect_container(container)["State"]["ExitCode"] == 0
     finally:
-        call("docker", "rm", "--force", container)
+        run_command("docker", "rm", "--force", container)
 
 
 def test_an_edited_template_installs_nothing_anew_and_its_image_replaces_the_old_one(
@@ -252,35 +256,37 @@ def test_an_edited_template_installs_nothing_anew_and_its_image_replaces_the_old
     for name in (*kept, "pyproject.toml", "requirements.txt"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     template = (tmp_path / TEMPLATE).read_bytes()
-    with named() as name:
+    with reserve_image_name() as name:
         (tmp_path / TEMPLATE).write_bytes(template + secrets.token_hex().encode())
         output = make_image(tmp_path, name)
-        edited = inspected(name)
+        edited = inspect_container(name)
         step = re.search(r"^#(\d+) \[dependencies .* pip install --require-hashes", output, re.MULTILINE)
         assert step
         assert f"\n#{step[1]} CACHED\n" in output
-        layers = inspected(image)["RootFS"]["Layers"]
+        layers = inspect_container(image)["RootFS"]["Layers"]
         assert edited["RootFS"]["Layers"][:-2] == layers[:-2], "only the project and its tree are new"
         assert edited["RootFS"]["Layers"][-2] != layers[-2]
 
-        child = call("docker", "build", "--quiet", "-", stdin=f"FROM {name}\nENV CHILD=1\n").strip()
+        child = run_command("docker", "build", "--quiet", "-", stdin=f"FROM {name}\nENV CHILD=1\n").strip()
         try:
             (tmp_path / TEMPLATE).write_bytes(template)
             make_image(tmp_path, name)
-            assert exit_code("docker", "image", "inspect", edited["Id"]) == 1, "the replaced image is left behind"
-            assert inspected(child)["RepoTags"] == [], "an image that was built on ours is not ours to remove"
+            assert run_for_exit_code("docker", "image", "inspect", edited["Id"]) == 1, (
+                "the replaced image is left behind"
+            )
+            assert inspect_container(child)["RepoTags"] == [], "an image that was built on ours is not ours to remove"
         finally:
-            call("docker", "image", "rm", "--force", child)
+            run_command("docker", "image", "rm", "--force", child)
 
 
 def test_a_new_project_is_an_image_on_ours(project: str) -> None:
     script = "import json; print(json.load(open('/var/lib/static-host/tree/staticfiles.json'))['paths']['%s'])"
-    with running(project, *HARDENED) as container:
-        wait_for(lambda: "ready on" in logs(container), lambda: logs(container))
-        assert "Django project mysite.settings" in logs(container)
-        port = published(container)
+    with run_container(project, *HARDENED) as container:
+        wait_for(lambda: "ready on" in read_logs(container), lambda: read_logs(container))
+        assert "Django project mysite.settings" in read_logs(container)
+        port = find_published_port(container)
         assert b"The install worked successfully" in get(port, "/", host="localhost")[2]
-        name = call("docker", "exec", container, "python", "-c", script % "admin/css/base.css").strip()
+        name = run_command("docker", "exec", container, "python", "-c", script % "admin/css/base.css").strip()
         assert re.fullmatch(r"admin/css/base\.[0-9a-f]{12}\.css", name)
         assert f' href="/static/{name}"'.encode() in get(port, "/admin/login/", host="localhost")[2]
         status, headers, _ = get(port, f"/static/{name}", accept_encoding="br")
@@ -297,7 +303,7 @@ ALLOWED_HOSTS = ["example.com"]
 MIDDLEWARE = [*MIDDLEWARE, "django.middleware.csp.ContentSecurityPolicyMiddleware"]
 SECURE_CSP = {"default-src": [CSP.SELF], "script-src": [CSP.SELF, CSP.NONCE], "img-src": []}
 """
-    printed = call(
+    printed = run_command(
         *("docker", "run", "--rm", "--interactive", "--env", "DJANGO_STATIC_HOST=https://cdn.example.com"),
         *("--env", "PYTHONPATH=/tmp", "--env", "DJANGO_SETTINGS_MODULE=checked", project),
         *("sh", "-c", "cat > /tmp/checked.py && exec static-host check --json"),
@@ -315,7 +321,7 @@ SECURE_CSP = {"default-src": [CSP.SELF], "script-src": [CSP.SELF, CSP.NONCE], "i
 
 
 def test_a_projects_image_keeps_our_promises(project: str) -> None:
-    config = inspected(project)["Config"]
+    config = inspect_container(project)["Config"]
     assert config["User"] == "10001"
     assert config["Labels"]["org.opencontainers.image.title"] == "a project on django-static-host"
     script = """
@@ -327,7 +333,7 @@ print(json.dumps([
     os.listdir("/var/cache/static-host"), os.access("/srv/manage.py", os.W_OK),
 ]))
 """
-    assert json.loads(call("docker", "run", "--rm", project, "python", "-c", script)) == [
+    assert json.loads(run_command("docker", "run", "--rm", project, "python", "-c", script)) == [
         *("/opt/venv/lib/python3.13/site-packages/dj_database_url/__init__.py", True, 1),
         *([], False),
     ]
@@ -336,21 +342,23 @@ print(json.dumps([
 def test_old_pages_find_their_files_in_the_next_image(image: str, tmp_path: Path) -> None:
     """The README's Dockerfile with the lines that carry: a first image without another one, then a second from it."""
     shutil.copytree(ROOT / "tests/projects/plain/mysite", tmp_path / "mysite")
-    with next_image_of(tmp_path, image) as one:
+    with build_next_image(tmp_path, image) as one:
         style = tmp_path / "mysite/static/site.css"
         style.write_text(style.read_text() + "/* the second release */\n")
-        with next_image_of(tmp_path, image, one) as two:
-            listed = json.loads(call("docker", "run", "--rm", two, "static-host", "releases", "--json"))["releases"]
+        with build_next_image(tmp_path, image, one) as two:
+            listed = json.loads(run_command("docker", "run", "--rm", two, "static-host", "releases", "--json"))[
+                "releases"
+            ]
             assert [(each["files_alone"], each["origin"]) for each in listed] == [
                 (16, ""),
                 (1, "/previous/var/lib/static-host/tree"),
             ]
             assert listed[0]["time"] == 1780000000
             assert abs(listed[1]["time"] - time.time()) < 3600
-            old = call("docker", "run", "--rm", one, "cat", "/var/lib/static-host/tree/site.e8e374d844cc.css")
-            with running(two, *HARDENED) as container:
-                wait_for(lambda: "ready on" in logs(container), lambda: logs(container))
-                status, headers, body = get(published(container), "/static/site.e8e374d844cc.css")
+            old = run_command("docker", "run", "--rm", one, "cat", "/var/lib/static-host/tree/site.e8e374d844cc.css")
+            with run_container(two, *HARDENED) as container:
+                wait_for(lambda: "ready on" in read_logs(container), lambda: read_logs(container))
+                status, headers, body = get(find_published_port(container), "/static/site.e8e374d844cc.css")
                 assert (status, headers["cache-control"], body.decode()) == (200, IMMUTABLE, old)
 
 
@@ -366,7 +374,7 @@ def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], b
 
 
 def _health(container: str) -> str:
-    return str(inspected(container)["State"]["Health"]["Status"])
+    return str(inspect_container(container)["State"]["Health"]["Status"])
 
 
 def _listens(port: int) -> bool:

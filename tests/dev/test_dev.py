@@ -22,25 +22,25 @@ import pytest
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from static_host.dev.file_watcher import Changes, Places
-from static_host.origin.index import loads
-from tests.support.builds import Build, own_storage, settings
-from tests.support.processes import SCRIPTS, Running, environment, free_port, run, serving
-from tests.support.projects import copied
+from static_host.dev.file_watcher import FileWatcher, WatchedPaths
+from static_host.origin.index import parse_index
+from tests.support.builds import Build, add_own_storage, append_settings
+from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, run, run_server
+from tests.support.projects import copy_project
 
 READY = r"ready on (http://[^\s,]+), development: "
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
 def developing(project: Path, **variables: str) -> AbstractContextManager[Running]:
-    return serving("static-host", "dev", cwd=project, ready=READY, **{**SETTINGS, **variables})
+    return run_server("static-host", "dev", cwd=project, ready=READY, **{**SETTINGS, **variables})
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A server that tests do not change anything of."""
-    project = copied("plain", tmp_path_factory.mktemp("dev"))
-    settings(project, "DEBUG = True")
+    project = copy_project("plain", tmp_path_factory.mktemp("dev"))
+    append_settings(project, "DEBUG = True")
     with developing(project, DJANGO_STATIC_ROOT_FILES="robots.txt,favicon.ico,.well-known/") as running:
         yield running
 
@@ -110,7 +110,7 @@ def test_every_file_of_a_tree_has_its_url_its_media_type_and_its_bytes(build: Bu
     for name in more:
         (source / name).write_text("{}")
     assert build().returncode == 0
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     names = [name for name in index if (source / name).exists()]
     assert len(names) >= 7 + len(more)
     with developing(project) as running, httpx.Client(base_url=running.url) as client:
@@ -211,7 +211,7 @@ def test_a_web_socket_is_refused(server: Running, path: str) -> None:
 
 
 def test_static_files_and_templates_are_read_again_without_a_reload(project: Path) -> None:
-    settings(project, "DEBUG = True")
+    append_settings(project, "DEBUG = True")
     with developing(project) as running, httpx.Client(base_url=running.url) as client:
         stylesheet = client.get("/static/site.css")
         assert "<title>plain</title>" in client.get("/").text
@@ -226,7 +226,7 @@ def test_static_files_and_templates_are_read_again_without_a_reload(project: Pat
 
 
 def test_an_edited_view_a_new_module_and_the_file_env_are_loaded(project: Path) -> None:
-    settings(project, "DEBUG = True", "import os", "GREETING = os.environ.get('GREETING', 'no greeting')")
+    append_settings(project, "DEBUG = True", "import os", "GREETING = os.environ.get('GREETING', 'no greeting')")
     with developing(project) as running:
         edit(project / "mysite/urls.py", "this view always fails", "edited")
         assert "RuntimeError at /fail/" in eventually(f"{running.url}/fail/", 500, "edited").text
@@ -255,12 +255,12 @@ def test_a_broken_project_is_printed_whole_and_waited_for(project: Path) -> None
     urls = project / "mysite/urls.py"
     whole = urls.read_text()
     urls.write_text(whole + "def broken(:\n")
-    with serving(
+    with run_server(
         "static-host",
         "dev",
         cwd=project,
         ready="loaded again when a file changes",
-        PORT=(port := str(free_port())),
+        PORT=(port := str(find_free_port())),
         **SETTINGS,
     ) as running:
         url = f"http://127.0.0.1:{port}"
@@ -316,7 +316,7 @@ def test_a_signal_while_the_server_process_begins(project: Path) -> None:
         "import signal, sys\nsys.stderr.write(f'SIGINT {signal.getsignal(signal.SIGINT)!r}\\n')\n"
     )
     begins = "SIGINT <Handlers.SIG_IGN"
-    with serving("static-host", "dev", cwd=project, ready=begins, PYTHONPATH=str(project), **SETTINGS) as running:
+    with run_server("static-host", "dev", cwd=project, ready=begins, PYTHONPATH=str(project), **SETTINGS) as running:
         os.killpg(running.process.pid, signal.SIGINT)
         assert running.process.wait(20) == 0
         assert "Traceback" not in running.output
@@ -324,9 +324,9 @@ def test_a_signal_while_the_server_process_begins(project: Path) -> None:
 
 def test_a_signal_while_the_project_is_loaded(project: Path) -> None:
     say = "print('input', sys.stdin.fileno(), repr(signal.getsignal(signal.SIGINT)), file=sys.stderr)"
-    settings(project, "import signal, sys, time", say, "time.sleep(60)")
+    append_settings(project, "import signal, sys, time", say, "time.sleep(60)")
     loads = "input 0 <Handlers.SIG_DFL"  # the terminal's, for breakpoint(); and what a project starts can be ended
-    with serving("static-host", "dev", cwd=project, ready=loads, **SETTINGS) as running:
+    with run_server("static-host", "dev", cwd=project, ready=loads, **SETTINGS) as running:
         os.killpg(running.process.pid, signal.SIGINT)
         assert running.process.wait(20) == 0
         assert "Traceback" not in running.output
@@ -356,7 +356,7 @@ def test_nothing_keeps_the_address_when_it_is_killed(project: Path) -> None:
 def test_urls_have_the_prefix_but_never_another_host(
     project: Path, line: str, variables: dict[str, str], url: str
 ) -> None:
-    settings(project, line)
+    append_settings(project, line)
     with developing(project, **variables) as running:
         page = httpx.get(f"{running.url}/").text
         assert f'<link rel="stylesheet" href="{url}site.css">' in page
@@ -371,8 +371,8 @@ def test_urls_have_the_prefix_but_never_another_host(
 
 @pytest.mark.parametrize("debug", ["True", "False"])
 def test_a_manifest_storage_of_the_project_needs_no_manifest(project: Path, debug: str) -> None:
-    own_storage(project)
-    settings(project, f"DEBUG = {debug}")
+    add_own_storage(project)
+    append_settings(project, f"DEBUG = {debug}")
     with developing(project) as running:
         assert 'href="/static/site.css"' in httpx.get(f"{running.url}/").text
         assert "STORAGES['staticfiles']['BACKEND'] = 'django.contrib" in running.output
@@ -382,7 +382,7 @@ def test_an_asgi_project(project: Path) -> None:
     (project / "mysite/asgi.py").write_text(
         "from django.core.asgi import get_asgi_application\napplication = get_asgi_application()\n"
     )
-    settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'", "DEBUG = True")
+    append_settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'", "DEBUG = True")
     with developing(project) as running:
         assert "static-host: Django project mysite.settings through ASGI\n" in running.output
         edit(project / "mysite/templates/page.html", "<title>plain</title>", "<title>edited</title>")
@@ -391,7 +391,7 @@ def test_an_asgi_project(project: Path) -> None:
 
 
 def test_web_sockets_of_a_channels_project_and_an_open_one_does_not_hold_up_a_reload(tmp_path: Path) -> None:
-    project = copied("chat", tmp_path)
+    project = copy_project("chat", tmp_path)
     with developing(project, DJANGO_SETTINGS_MODULE="chat.settings") as running:
         url = running.url.replace("http", "ws")
         with connect(f"{url}/ws/room/", origin=Origin(running.url)) as room:
@@ -414,11 +414,11 @@ def test_a_project_without_django_s_static_files(project: Path) -> None:
 
 def test_the_bundled_site_says_how_debug_is_turned_on(tmp_path: Path) -> None:
     (tmp_path / "manage.py").write_text("")
-    with serving("static-host", "dev", cwd=tmp_path, ready=READY) as running:
+    with run_server("static-host", "dev", cwd=tmp_path, ready=READY) as running:
         assert "static-host: there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set" in running.output
         assert "DEBUG is False, so errors show no debug pages; DJANGO_DEBUG=true turns them on" in running.output
         assert 'href="/static/inspector/inspector.css"' in httpx.get(f"{running.url}/").text
-    with serving("static-host", "dev", cwd=tmp_path, ready=READY, DJANGO_DEBUG="true") as running:
+    with run_server("static-host", "dev", cwd=tmp_path, ready=READY, DJANGO_DEBUG="true") as running:
         assert "DEBUG is False" not in running.output
         assert "Using the URLconf" in httpx.get(f"{running.url}/nothing").text
 
@@ -429,12 +429,12 @@ def test_code_outside_the_working_directory_is_loaded_again(project: Path, tmp_p
     (package / "__init__.py").write_text("from .")  # from the start
     edit(project / "mysite/urls.py", "from django.urls", "import shared\nfrom django.urls")
     edit(project / "mysite/urls.py", '"this view always fails"', "shared.WORDS")
-    settings(project, "DEBUG = True")
-    with serving(
+    append_settings(project, "DEBUG = True")
+    with run_server(
         *("static-host", "dev"),
         cwd=project,
         ready="loaded again when a file changes",
-        PORT=(port := str(free_port())),
+        PORT=(port := str(find_free_port())),
         PYTHONPATH=str(tmp_path / "libraries"),
         **SETTINGS,
     ) as running:
@@ -526,7 +526,7 @@ def test_translations_are_read_again_without_a_reload(project: Path) -> None:
     catalogue = project / "locale/de/LC_MESSAGES/django.mo"
     catalogue.parent.mkdir(parents=True)
     catalogue.write_bytes(translated("Haus"))
-    settings(project, "USE_I18N, LANGUAGE_CODE = True, 'de'", "LOCALE_PATHS = [BASE_DIR / 'locale']")
+    append_settings(project, "USE_I18N, LANGUAGE_CODE = True, 'de'", "LOCALE_PATHS = [BASE_DIR / 'locale']")
     (project / "mysite/templates/page.html").write_text("{% load i18n %}{% translate 'house' %}")
     with developing(project) as running:
         assert httpx.get(f"{running.url}/").text == "Haus"
@@ -536,7 +536,7 @@ def test_translations_are_read_again_without_a_reload(project: Path) -> None:
 
 
 def test_django_browser_reload_is_told_of_static_files_and_templates(project: Path) -> None:
-    settings(project, "DEBUG = True", "INSTALLED_APPS += ['django_browser_reload']")
+    append_settings(project, "DEBUG = True", "INSTALLED_APPS += ['django_browser_reload']")
     edit(project / "mysite/urls.py", "import path", "import include, path")
     edit(
         project / "mysite/urls.py",
@@ -557,7 +557,7 @@ def test_jinja_s_templates_are_read_again_without_debug(project: Path) -> None:
     (project / "mysite/jinja").mkdir()
     (project / "mysite/jinja/page.html").write_text("first")
     backend = "django.template.backends.jinja2.Jinja2"
-    settings(project, f"TEMPLATES = [{{'BACKEND': '{backend}', 'DIRS': [BASE_DIR / 'mysite/jinja']}}]")
+    append_settings(project, f"TEMPLATES = [{{'BACKEND': '{backend}', 'DIRS': [BASE_DIR / 'mysite/jinja']}}]")
     with developing(project) as running:
         assert httpx.get(f"{running.url}/").text == "first"
         (project / "mysite/jinja/page.html").write_text("second")
@@ -565,7 +565,7 @@ def test_jinja_s_templates_are_read_again_without_debug(project: Path) -> None:
 
 
 def test_an_env_file_in_a_directory_of_templates_is_loaded_all_the_same(project: Path) -> None:
-    settings(project, "TEMPLATES[0]['DIRS'] = [BASE_DIR, *TEMPLATES[0]['DIRS']]")
+    append_settings(project, "TEMPLATES[0]['DIRS'] = [BASE_DIR, *TEMPLATES[0]['DIRS']]")
     with developing(project) as running:
         (project / ".env").write_text("DJANGO_STATIC_PREFIX=/other/\nHOST=::1\n")
         eventually(f"{running.url}/other/digits.txt", 200, "0123456789")
@@ -582,7 +582,7 @@ def shelf(**_): return [Warning("the shelf is dusty", id="shop.W001"), *FURTHER]
 
 
 def test_system_checks_are_run_as_by_runserver(project: Path) -> None:
-    settings(project, CHECKS, "FURTHER = []")
+    append_settings(project, CHECKS, "FURTHER = []")
     with developing(project) as running:
         assert "WARNINGS:\n?: (shop.W001) the shelf is dusty\n" in running.output
         edit(project / "mysite/settings.py", "FURTHER = []", "FURTHER = [Error('the shelf fell', id='shop.E001')]")
@@ -597,7 +597,7 @@ def test_system_checks_are_run_as_by_runserver(project: Path) -> None:
 
 def test_a_source_folder_with_the_static_root_s_name_is_no_error(project: Path) -> None:
     (project / "mysite/static").rename(project / "staticfiles")
-    settings(project, "STATICFILES_DIRS = [BASE_DIR / 'staticfiles']")
+    append_settings(project, "STATICFILES_DIRS = [BASE_DIR / 'staticfiles']")
     with developing(project) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
 
@@ -610,8 +610,8 @@ def test_a_source_folder_with_the_static_root_s_name_is_no_error(project: Path) 
     ],
 )
 def test_migrations_that_are_not_applied_are_told_of(project: Path, name: str, told: str) -> None:
-    settings(project, "INSTALLED_APPS += ['django.contrib.contenttypes', 'django.contrib.sessions']")
-    settings(project, f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': {name}}}}}")
+    append_settings(project, "INSTALLED_APPS += ['django.contrib.contenttypes', 'django.contrib.sessions']")
+    append_settings(project, f"DATABASES = {{'default': {{'ENGINE': 'django.db.backends.sqlite3', 'NAME': {name}}}}}")
     with developing(project) as running:
         running.wait_for(told)
         assert httpx.get(f"{running.url}/echo/").status_code == 200
@@ -627,7 +627,7 @@ def test_a_project_whose_lifespan_does_not_start_is_answered_for(project: Path) 
         "        raise RuntimeError('no broker')\n"
         "    await django(scope, receive, send)\n"
     )
-    settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
+    append_settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
     with developing(project) as running:
         assert "static-host: the ASGI application of mysite.settings could not start\n" in running.output
         assert "RuntimeError: no broker\n" in running.output
@@ -643,7 +643,7 @@ def test_the_terminal_has_its_echo_again_after_a_debugger_was_ended(project: Pat
     process = subprocess.Popen(
         [SCRIPTS / "static-host", "dev"],
         cwd=project,
-        env=environment({**SETTINGS, "PORT": (port := str(free_port()))}),
+        env=make_environment({**SETTINGS, "PORT": (port := str(find_free_port()))}),
         stdin=its,
         stdout=its,
         stderr=its,
@@ -696,21 +696,21 @@ def test_changes_are_new_gone_and_edited_sources_alone(tmp_path: Path) -> None:
     (tmp_path / "tree/static-host.index").touch()
     (tmp_path / "site/gone.py").touch()
     (tmp_path / "site/edited.py").touch()
-    changes = Changes(tmp_path)
+    changes = FileWatcher(tmp_path)
 
     def new() -> list[str]:
-        return [path.removeprefix(f"{tmp_path}/") for path in changes.new()]
+        return [path.removeprefix(f"{tmp_path}/") for path in changes.find_changes()]
 
-    assert changes.new() == []
+    assert changes.find_changes() == []
     for name in ("node_modules/x/a.py", ".venv/a.py", "env/a.py", "tree/x/a.py", "__pycache__/a.py", "site/a.css"):
         (tmp_path / name).touch()
-    assert changes.new() == []
+    assert changes.find_changes() == []
     (tmp_path / "site/gone.py").unlink()
     os.utime(tmp_path / "site/edited.py", (1, 1))  # older than before: what a version control system brings back
     for name in (".env", "deep/er/new.py"):
         (tmp_path / name).touch()
     assert new() == [".env", "deep/er/new.py", "site/edited.py", "site/gone.py"]
-    assert changes.new() == []
+    assert changes.find_changes() == []
 
 
 def test_places_that_are_told_later(tmp_path: Path) -> None:
@@ -720,19 +720,19 @@ def test_places_that_are_told_later(tmp_path: Path) -> None:
     for name in long_ago:
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1000, 1000))
-    changes = Changes(tmp_path / "here")
-    places = Places(
+    changes = FileWatcher(tmp_path / "here")
+    places = WatchedPaths(
         frozenset({f"{tmp_path}/single.so", f"{tmp_path}/gone", "nu\0l"}),
         frozenset({f"{tmp_path}/shared", f"{tmp_path}/here/.hidden/more", f"{tmp_path}/nothing"}),
         frozenset({(f"{tmp_path}/notes", "**/*.txt"), (f"{tmp_path}/notes", "a/*.md"), (f"{tmp_path}/notes", "/no")}),
     )
     (tmp_path / "shared/new.py").touch()  # while the project was being loaded
     changes.watch(places, since=2000 * 10**9)
-    assert changes.new() == [f"{tmp_path}/shared/new.py"]
+    assert changes.find_changes() == [f"{tmp_path}/shared/new.py"]
     for name in ("notes/a/c.txt", "notes/node_modules/d.txt", "notes/a/e.md", "notes/f.md", *long_ago):
         (tmp_path / name).touch()
     told = {*long_ago, "notes/a/c.txt", "notes/a/e.md"}
-    assert changes.new() == sorted(f"{tmp_path}/{name}" for name in told)
-    changes.watch(Places(), since=0)  # what was told before is not forgotten
+    assert changes.find_changes() == sorted(f"{tmp_path}/{name}" for name in told)
+    changes.watch(WatchedPaths(), since=0)  # what was told before is not forgotten
     (tmp_path / "single.so").unlink()
-    assert changes.new() == [f"{tmp_path}/single.so"]
+    assert changes.find_changes() == [f"{tmp_path}/single.so"]

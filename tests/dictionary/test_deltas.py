@@ -16,17 +16,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import NAME, Representation, Resource, dumps, loads
+from static_host.origin.index import INDEX_FILE_NAME, Representation, Resource, dump_index, parse_index
 from static_host.origin.responder import Responder
-from static_host.origin.tree import TreeDamaged, load
-from static_host_build.encode.dcz import encode
-from static_host_build.output.integrity import verify
+from static_host.origin.tree import TreeDamagedError, load_tree
+from static_host_build.encode.dcz import encode_delta
+from static_host_build.output.integrity import check_integrity
 from tests.origin.test_cases import by_asgi, by_core, by_socket
-from tests.support.builds import Build, as_browser, files, hashed
+from tests.support.builds import Build, decode_delta, format_available_dictionary, read_files
 from tests.support.cases import Case
-from tests.support.processes import Running, run, serving
-from tests.support.releases import built, index_of
-from tests.support.rollouts import SETTINGS, Rollout, rolled_out, script
+from tests.support.processes import Running, run, run_server
+from tests.support.releases import build_afresh, read_index
+from tests.support.rollouts import SETTINGS, Rollout, build_rollout, make_script
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -47,20 +47,20 @@ def etag(path: Path) -> str:
 
 def test_a_delta_for_each_earlier_version_decodes_as_browsers_do(rollout: Rollout) -> None:
     tree = rollout.trees[2]
-    made = deltas(index_of(tree)[rollout.names[2]])
+    made = deltas(read_index(tree)[rollout.names[2]])
     assert len(made) == 2
     for name, release in zip(rollout.names[:2], (1, 2), strict=True):
-        dictionary = script(release).encode()
+        dictionary = make_script(release).encode()
         assert (tree / name).read_bytes() == dictionary
         file = f"{rollout.names[2]}.{sha256(dictionary).hexdigest()[:12]}.dcz"
         delta = (tree / file).read_bytes()
-        assert as_browser(delta, dictionary) == script(3).encode()
+        assert decode_delta(delta, dictionary) == make_script(3).encode()
         assert 10 * len(delta) < (tree / f"{rollout.names[2]}.br").stat().st_size
         assert (file, b64encode(sha256(dictionary).digest()).decode()) in {(r.file, r.dictionary) for r in made}
 
 
 def test_the_first_release_has_dictionaries_and_the_second_has_deltas(rollout: Rollout) -> None:
-    first, second, _ = map(index_of, rollout.trees)
+    first, second, _ = map(read_index, rollout.trees)
     assert {name: resource.match for name, resource in first.items() if resource.match} == {
         rollout.names[0]: "app.*.js",
         "site.e8e374d844cc.css": "site.*.css",
@@ -76,26 +76,26 @@ def test_deltas_are_no_part_of_the_release(rollout: Rollout, tmp_path: Path) -> 
     shutil.copytree(rollout.project, project)
     result = run("static-host", "build", cwd=project, **SETTINGS, DJANGO_STATIC_CACHE=str(tmp_path / "cache"))
     assert result.returncode == 0, result.stderr
-    alone = index_of(project / "staticfiles")
-    assert alone.releases[0].digest == index_of(tree).releases[0].digest
+    alone = read_index(project / "staticfiles")
+    assert alone.releases[0].digest == read_index(tree).releases[0].digest
     assert not any(resource.match for resource in alone.values())
     nothing = {"DJANGO_STATIC_PREVIOUS": "nothing", "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}
     result = run("static-host", "build", cwd=project, **SETTINGS, **nothing)
     assert result.returncode == 0, result.stderr
-    offering = index_of(project / "staticfiles")
+    offering = read_index(project / "staticfiles")
     assert any(resource.match for resource in offering.values())
     assert offering.releases == alone.releases
 
 
 def test_two_builds_give_the_same_bytes_with_a_cache_and_without(rollout: Rollout, tmp_path: Path) -> None:
-    again = rolled_out(tmp_path / "again", tmp_path / "no-cache", SOURCE_DATE_EPOCH="1780000000")
-    once_more = rolled_out(tmp_path / "once-more", tmp_path / "no-cache", SOURCE_DATE_EPOCH="1780000000")
+    again = build_rollout(tmp_path / "again", tmp_path / "no-cache", SOURCE_DATE_EPOCH="1780000000")
+    once_more = build_rollout(tmp_path / "once-more", tmp_path / "no-cache", SOURCE_DATE_EPOCH="1780000000")
     for one, two, first in zip(again.trees, once_more.trees, rollout.trees, strict=True):
-        assert {name: body for name, body in files(one).items() if name != NAME} == {
-            name: body for name, body in files(two).items() if name != NAME
+        assert {name: body for name, body in read_files(one).items() if name != INDEX_FILE_NAME} == {
+            name: body for name, body in read_files(two).items() if name != INDEX_FILE_NAME
         }
-        assert {name: body for name, body in files(one).items() if name.endswith(".dcz")} == {
-            name: body for name, body in files(first).items() if name.endswith(".dcz")
+        assert {name: body for name, body in read_files(one).items() if name.endswith(".dcz")} == {
+            name: body for name, body in read_files(first).items() if name.endswith(".dcz")
         }
 
 
@@ -106,20 +106,20 @@ def test_what_is_tried_is_what_it_would_be_without_the_cache_of_a_build_with_oth
     texts = ["\n".join(f"let v{n}={chance.randrange(10**9)};" for n in range(4_000)) for _ in range(2)]
     place = project / "mysite/static/long.js"
     place.write_text(texts[0])
-    first = built(project, build, DJANGO_STATIC_PREVIOUS="none", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
+    first = build_afresh(project, build, DJANGO_STATIC_PREVIOUS="none", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
     assert first.returncode == 0, first.stderr
     shutil.copytree(project / "staticfiles", tmp_path / "one")
     place.write_text(texts[1] * 2)  # gzip's window of 32 kB sees nothing of the first half in the second
     indexes = {}
     for cache, codings in (("warm", "br"), ("warm", "gzip"), ("cold", "gzip")):
-        result = built(
+        result = build_afresh(
             *(project, build),
             DJANGO_STATIC_PREVIOUS=str(tmp_path / "one"),
             DJANGO_STATIC_CACHE=str(tmp_path / cache),
             DJANGO_STATIC_CODINGS=codings,
         )
         assert result.returncode == 0, result.stderr
-        indexes[cache, codings] = (project / "staticfiles" / NAME).read_bytes()
+        indexes[cache, codings] = (project / "staticfiles" / INDEX_FILE_NAME).read_bytes()
     assert b"dcz" in indexes["cold", "gzip"]
     assert b"dcz" not in indexes["warm", "br"]
     assert indexes["warm", "gzip"] == indexes["cold", "gzip"]
@@ -128,12 +128,12 @@ def test_what_is_tried_is_what_it_would_be_without_the_cache_of_a_build_with_oth
 def test_the_build_tells_what_deltas_save_and_says_it_again(
     rollout: Rollout, project: Path, build: Build, tmp_path: Path
 ) -> None:
-    (project / "mysite/static/app.js").write_text(script(3))
+    (project / "mysite/static/app.js").write_text(make_script(3))
     for again in (False, True):
         if again:
             result = build(DJANGO_STATIC_PREVIOUS=str(rollout.trees[1]))
         else:
-            result = built(project, build, DJANGO_STATIC_PREVIOUS=str(rollout.trees[1]))
+            result = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=str(rollout.trees[1]))
         assert result.returncode == 0, result.stderr
         assert "static-host: deltas: 1 file against 2 earlier versions: " in result.stdout
         carried = re.search(
@@ -179,9 +179,9 @@ def test_the_releases_of_a_tree_are_listed_with_its_deltas(rollout: Rollout) -> 
 def test_the_bytes_that_are_tried_are_bounded_the_newest_release_first(
     rollout: Rollout, project: Path, build: Build
 ) -> None:
-    (project / "mysite/static/app.js").write_text(script(3))
-    length = len(script(3))
-    result = built(
+    (project / "mysite/static/app.js").write_text(make_script(3))
+    length = len(make_script(3))
+    result = build_afresh(
         *(project, build),
         DJANGO_STATIC_PREVIOUS=str(rollout.trees[1]),
         DJANGO_STATIC_DICTIONARY_BYTES=str(2 * length - 1),
@@ -190,24 +190,24 @@ def test_the_bytes_that_are_tried_are_bounded_the_newest_release_first(
         f"1 of 2 deltas against earlier versions were not tried: DJANGO_STATIC_DICTIONARY_BYTES is {2 * length - 1:,}"
     )
     assert told in result.stderr
-    made = deltas(index_of(project / "staticfiles")[rollout.names[2]])
-    assert [each.dictionary for each in made] == [hashed(script(2).encode()).strip(":")]
+    made = deltas(read_index(project / "staticfiles")[rollout.names[2]])
+    assert [each.dictionary for each in made] == [format_available_dictionary(make_script(2).encode()).strip(":")]
 
 
 def test_with_no_bytes_or_no_earlier_releases_nothing_is_a_dictionary(
     rollout: Rollout, project: Path, build: Build
 ) -> None:
-    (project / "mysite/static/app.js").write_text(script(3))
-    assert built(project, build).returncode == 0
-    assert b"match" not in (project / "staticfiles" / NAME).read_bytes()
+    (project / "mysite/static/app.js").write_text(make_script(3))
+    assert build_afresh(project, build).returncode == 0
+    assert b"match" not in (project / "staticfiles" / INDEX_FILE_NAME).read_bytes()
     before = str(rollout.trees[0])
     result = build(DJANGO_STATIC_PREVIOUS=before, DJANGO_STATIC_DICTIONARY_BYTES="0")
     assert result.returncode == 0, result.stderr
-    assert index_of(rollout.trees[0])[rollout.names[0]].match
-    assert index_of(project / "staticfiles")[rollout.names[0]].carried
-    assert not any(resource.match or deltas(resource) for resource in index_of(project / "staticfiles").values())
+    assert read_index(rollout.trees[0])[rollout.names[0]].match
+    assert read_index(project / "staticfiles")[rollout.names[0]].carried
+    assert not any(resource.match or deltas(resource) for resource in read_index(project / "staticfiles").values())
     assert build(DJANGO_STATIC_PREVIOUS=before).returncode == 0  # the setting alone makes it another tree
-    assert deltas(index_of(project / "staticfiles")[rollout.names[2]])
+    assert deltas(read_index(project / "staticfiles")[rollout.names[2]])
 
 
 HEX = random.Random(3).randbytes(2000).hex()
@@ -217,21 +217,24 @@ def test_what_is_small_or_has_little_in_common_gets_no_delta(tmp_path: Path, bui
     static = project / "mysite/static"
     texts = {
         "small.js": ("console.log('one');" * 40, "console.log('two');" * 40),
-        "partly.js": ("\n".join(script(1).split("\n")[:200]), script(1)),
+        "partly.js": ("\n".join(make_script(1).split("\n")[:200]), make_script(1)),
         "barely.js": (HEX[:1000], HEX[:2100]),
-        "other.js": ("\n".join(f"a{n * 7919 % 10007}" for n in range(2000)), script(1)),
-        "alike.js": (script(1), script(2)),
-        "icon.svg": (f"<svg><desc>{script(1)}</desc></svg>", f"<svg><desc>{script(2)}</desc></svg>"),
-        "alike.js.map": (json.dumps({"version": 3, "x": script(1)}), json.dumps({"version": 3, "x": script(2)})),
+        "other.js": ("\n".join(f"a{n * 7919 % 10007}" for n in range(2000)), make_script(1)),
+        "alike.js": (make_script(1), make_script(2)),
+        "icon.svg": (f"<svg><desc>{make_script(1)}</desc></svg>", f"<svg><desc>{make_script(2)}</desc></svg>"),
+        "alike.js.map": (
+            json.dumps({"version": 3, "x": make_script(1)}),
+            json.dumps({"version": 3, "x": make_script(2)}),
+        ),
     }
     for place, previous in ((0, "nothing"), (1, "one")):
         for name, contents in texts.items():
             (static / name).write_text(contents[place])
         variables = {"DJANGO_STATIC_PREVIOUS": str(tmp_path / previous), "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}
-        result = built(project, build, **variables)
+        result = build_afresh(project, build, **variables)
         assert result.returncode == 0, result.stderr
         shutil.copytree((project / "staticfiles").resolve(), tmp_path / ("one", "two")[place])
-    index = index_of(tmp_path / "two")
+    index = read_index(tmp_path / "two")
     assert [name.partition(".")[0] for name, resource in index.items() if deltas(resource)] == ["alike"]
     matches = sorted(filter(None, {resource.match for resource in index.values()}))
     assert matches == ["alike.*.js", "barely.*.js", "other.*.js", "partly.*.js", "site.*.css"]
@@ -240,7 +243,7 @@ def test_what_is_small_or_has_little_in_common_gets_no_delta(tmp_path: Path, bui
 def test_a_window_holds_all_of_a_file_that_is_larger_than_eight_megabytes() -> None:
     old = b"".join(sha256(b"%d" % number).digest() for number in range(300_000))
     new = old[:4_000_000] + b"changed" + old[4_000_000:]
-    delta = encode(new, old, "best")
+    delta = encode_delta(new, old, "best")
     assert len(delta) < 2_000
     known = zstd.ZstdDict(old, is_raw=True).as_prefix
     assert zstd.get_frame_info(delta[40:]).decompressed_size == len(new) == 9_600_007
@@ -252,23 +255,23 @@ def test_a_window_holds_all_of_a_file_that_is_larger_than_eight_megabytes() -> N
 
 def test_an_index_can_be_made_of_a_tree_that_has_deltas(rollout: Rollout, tmp_path: Path) -> None:
     shutil.copytree(rollout.trees[2], tmp_path / "tree")
-    (tmp_path / "tree" / NAME).unlink()
+    (tmp_path / "tree" / INDEX_FILE_NAME).unlink()
     stranger = tmp_path / "tree" / "site.e8e374d844cc.css.0123.dcz"
     stranger.write_bytes((tmp_path / "tree" / f"{rollout.names[2]}{FROM_1}").read_bytes())
     result = run("static-host", "index", "tree", cwd=tmp_path, DJANGO_STATIC_PREFIX="/static/")
     assert result.returncode == 0, result.stderr
-    index = index_of(tmp_path / "tree")
-    of_build = index_of(rollout.trees[2])[rollout.names[2]]
+    index = read_index(tmp_path / "tree")
+    of_build = read_index(rollout.trees[2])[rollout.names[2]]
     assert index[rollout.names[2]] == of_build
     assert [name for name in index if name.endswith(".dcz")] == ["site.e8e374d844cc.css.0123.dcz"]
-    assert verify(tmp_path / "tree").files > 0
+    assert check_integrity(tmp_path / "tree").files > 0
 
 
 @pytest.mark.parametrize("damage", ["delta", "dictionary", "lost", "header"])
 def test_verify_finds_a_delta_that_does_not_decode(rollout: Rollout, tmp_path: Path, damage: str) -> None:
     tree = tmp_path / "tree"
     shutil.copytree(rollout.trees[1], tree)
-    index = loads((tree / NAME).read_bytes())
+    index = parse_index((tree / INDEX_FILE_NAME).read_bytes())
     resources = dict(index.items())
     name, (delta,) = rollout.names[1], deltas(index[rollout.names[1]])
     body = (tree / delta.file).read_bytes()
@@ -277,7 +280,7 @@ def test_verify_finds_a_delta_that_does_not_decode(rollout: Rollout, tmp_path: P
         "header": body[:8] + bytes(32) + body[40:],
     }.get(damage, body)
     if damage == "dictionary":
-        (tree / rollout.names[0]).write_bytes(bytes(len(script(1))))
+        (tree / rollout.names[0]).write_bytes(bytes(len(make_script(1))))
     if damage == "lost":
         del resources[rollout.names[0]]
     (tree / delta.file).write_bytes(wrong)
@@ -285,30 +288,30 @@ def test_verify_finds_a_delta_that_does_not_decode(rollout: Rollout, tmp_path: P
     others = tuple(r for r in index[name].representations if r.coding != "dcz")
     changed = Representation("dcz", delta.file, len(wrong), digest, delta.dictionary)
     resources[name] = Resource(index[name].media_type, True, (changed, *others), (0,), "app.*.js")
-    (tree / NAME).write_bytes(dumps(index.prefix, resources))
-    with pytest.raises(TreeDamaged) as caught:
-        verify(tree)
+    (tree / INDEX_FILE_NAME).write_bytes(dump_index(index.prefix, resources))
+    with pytest.raises(TreeDamagedError) as caught:
+        check_integrity(tree)
     told = {
         "dictionary": "needs a dictionary that the tree does not have",
         "lost": "needs a dictionary that the tree does not have",
     }.get(damage, f"does not decode to {name}")
-    assert f"{delta.file} (dcz): {told}" in caught.value.bad
+    assert f"{delta.file} (dcz): {told}" in caught.value.problems
 
 
 @pytest.fixture(scope="module")
 def responder(rollout: Rollout) -> Responder:
-    return Responder(load(rollout.trees[2]), "/static/", 60)
+    return Responder(load_tree(rollout.trees[2]), "/static/", 60)
 
 
 @pytest.fixture(scope="module")
 def server(rollout: Rollout) -> Iterator[Running]:
-    with serving(cwd=rollout.project, **SETTINGS, DJANGO_STATIC_ROOT=str(rollout.trees[2])) as running:
+    with run_server(cwd=rollout.project, **SETTINGS, DJANGO_STATIC_ROOT=str(rollout.trees[2])) as running:
         yield running
 
 
-V1, V2 = (hashed(script(release).encode()) for release in (1, 2))
-FROM_1, FROM_2 = (f".{sha256(script(release).encode()).hexdigest()[:12]}.dcz" for release in (1, 2))
-NONE = hashed(b"nobody has this")
+V1, V2 = (format_available_dictionary(make_script(release).encode()) for release in (1, 2))
+FROM_1, FROM_2 = (f".{sha256(make_script(release).encode()).hexdigest()[:12]}.dcz" for release in (1, 2))
+NONE = format_available_dictionary(b"nobody has this")
 
 NEGOTIATED: list[tuple[str, list[tuple[str, str]], str | None, str]] = [
     ("a browser without a dictionary", [("accept-encoding", BROWSER)], "br", ".br"),
@@ -407,7 +410,7 @@ def test_every_answer_varies_and_a_delta_has_ranges_and_conditions(
     assert answer(("if-match", br))[0] == 412
     status, headers, body = answer(("range", "bytes=8-39"))
     if method == "GET":
-        assert (status, body) == (206, sha256(script(2).encode()).digest())
+        assert (status, body) == (206, sha256(make_script(2).encode()).digest())
         assert headers["content-range"] == f"bytes 8-39/{delta.stat().st_size}"
         assert (headers["content-encoding"], headers["etag"]) == ("dcz", etag(delta))
         assert answer(("range", "bytes=8-39"), ("if-range", br))[0] == 200
@@ -439,8 +442,8 @@ ONE = "a4ayc_80_OGda4BO_1o_V0et"
 def test_a_pattern_is_a_string_of_structured_fields(tmp_path: Path) -> None:
     (tmp_path / "a.js").write_bytes(b"1")
     one = Resource("text/javascript", True, (Representation("identity", "a.js", 1, ONE),), match=r"a\(1\).*.js")
-    (tmp_path / NAME).write_bytes(dumps("/static/", {"a.js": one}))
-    response = Responder(load(tmp_path), "/static/").respond("HEAD", b"/static/a.js", [])
+    (tmp_path / INDEX_FILE_NAME).write_bytes(dump_index("/static/", {"a.js": one}))
+    response = Responder(load_tree(tmp_path), "/static/").respond("HEAD", b"/static/a.js", [])
     assert response
     assert dict(response.headers)[b"use-as-dictionary"] == rb'match="a\\(1\\).*.js"'  # RFC 9651 §3.3.3
 
@@ -449,10 +452,10 @@ def test_a_delta_is_found_in_the_store_as_if_it_had_been_built_in(rollout: Rollo
     place = {**SETTINGS, "DJANGO_STATIC_STORE": f"file://{tmp_path}/bucket"}
     newer, older = ({"DJANGO_STATIC_ROOT": str(rollout.trees[release])} for release in (1, 0))
     assert run("static-host", "publish", cwd=rollout.project, **place, **newer).returncode == 0
-    has = {"accept-encoding": BROWSER, "available-dictionary": hashed(script(1).encode())}
+    has = {"accept-encoding": BROWSER, "available-dictionary": format_available_dictionary(make_script(1).encode())}
     answers = []
     for variables in ({**SETTINGS, **newer}, {**place, **older, "DJANGO_STATIC_STORE_DIRECTORY": f"{tmp_path}/shelf"}):
-        with serving(cwd=rollout.project, **variables) as running:
+        with run_server(cwd=rollout.project, **variables) as running:
             with httpx.stream("GET", f"{running.url}/static/{rollout.names[1]}", headers=has) as answer:
                 body = b"".join(answer.iter_raw())
             del answer.headers["date"]
@@ -460,4 +463,4 @@ def test_a_delta_is_found_in_the_store_as_if_it_had_been_built_in(rollout: Rollo
     assert answers[0] == answers[1]
     status, headers, body = answers[1]
     assert (status, headers["content-encoding"], headers["vary"]) == (200, "dcz", VARIES)
-    assert as_browser(body, script(1).encode()) == script(2).encode()
+    assert decode_delta(body, make_script(1).encode()) == make_script(2).encode()

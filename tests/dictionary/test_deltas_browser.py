@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browsers import HEAD, visit
-from tests.support.processes import Running, free_port, run, serving
-from tests.support.proxies import NGINX, nginx
-from tests.support.rollouts import BUNDLES, SETTINGS, Rollout, bundled, result, show
+from tests.support.browsers import MAX_RESPONSE_HEAD_BYTES, visit
+from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.proxies import NGINX, run_nginx
+from tests.support.rollouts import BUNDLES, SETTINGS, Rollout, build_bundled_rollout, compute_result, show_bundles
 
 Containers = Callable[..., AbstractContextManager[Running]]
 
@@ -26,12 +26,12 @@ Containers = Callable[..., AbstractContextManager[Running]]
 @pytest.fixture
 def container(rollout: Rollout) -> Containers:
     """Serves one release after the other at the same address."""
-    port = free_port()
+    port = find_free_port()
 
     @contextmanager
     def at(release: int, **variables: str) -> Iterator[Running]:
         more = {"DJANGO_STATIC_ROOT": str(rollout.trees[release - 1]), "PORT": str(port), **variables}
-        with serving(cwd=rollout.project, **SETTINGS, **more) as running:
+        with run_server(cwd=rollout.project, **SETTINGS, **more) as running:
             yield running
 
     return at
@@ -60,10 +60,10 @@ def test_a_returning_visitor_is_sent_the_change_alone(
     with container(2) as server:
         second = visit(context, server.url.replace("127.0.0.1", "localhost"))
         assert logged(server, two) == (size(rollout, 2, "dcz"), "dcz")
-    assert (first.release, second.release) == (result(1), result(2))
+    assert (first.release, second.release) == (compute_result(1), compute_result(2))
     assert (first.codings[one], second.codings[two]) == ("br", "dcz")
-    assert size(rollout, 1, "br") < first.received[one] < size(rollout, 1, "br") + HEAD
-    assert size(rollout, 2, "dcz") < second.received[two] < size(rollout, 2, "dcz") + HEAD
+    assert size(rollout, 1, "br") < first.received[one] < size(rollout, 1, "br") + MAX_RESPONSE_HEAD_BYTES
+    assert size(rollout, 2, "dcz") < second.received[two] < size(rollout, 2, "dcz") + MAX_RESPONSE_HEAD_BYTES
     assert second.received[two] < first.received[one] / 4
     assert first.complaints == second.complaints == []
 
@@ -82,7 +82,7 @@ def test_a_visitor_two_releases_behind_and_one_who_saw_each(
     with container(3) as server:
         for context in (behind, faithful):
             third = visit(context, url)
-            assert (third.release, third.codings[three], third.complaints) == (result(3), "dcz", [])
+            assert (third.release, third.codings[three], third.complaints) == (compute_result(3), "dcz", [])
             assert third.received[three] < 1000
         server.wait_for(f"GET {three} HTTP/1.1 200 ", times=2)
         sent = re.findall(rf"GET {re.escape(three)} HTTP/1\.1 200 (\d+) dcz ", server.output)
@@ -102,7 +102,7 @@ def test_an_old_page_is_sent_the_change_by_a_container_that_carries_its_files(
     with container(3) as server:
         page = context.new_page()
         page.goto(f"{url}/healthz")
-        assert page.evaluate(ASK, [f"{url}{two}", None]) == result(2)
+        assert page.evaluate(ASK, [f"{url}{two}", None]) == compute_result(2)
         assert logged(server, two) == (size(rollout, 2, "dcz"), "dcz")
 
 
@@ -110,26 +110,26 @@ def test_a_first_visit_is_as_it_was(rollout: Rollout, browser: Browser, containe
     with container(3) as server:
         only = visit(browser.new_context(), server.url.replace("127.0.0.1", "localhost"))
         assert logged(server, f"/static/{rollout.names[2]}")[1] == "br"
-    assert (only.release, only.complaints) == (result(3), [])
+    assert (only.release, only.complaints) == (compute_result(3), [])
 
 
 def test_what_a_bundler_renamed_comes_as_the_change_alone_from_each_of_its_folders(
     browser: Browser, tmp_path: Path, cache: Path
 ) -> None:
-    bundles, port = bundled(tmp_path, cache), str(free_port())
+    bundles, port = build_bundled_rollout(tmp_path, cache), str(find_free_port())
     context, visits = browser.new_context(), []
     for place, tree in enumerate(bundles.trees):
-        show(bundles.project, place)
-        with serving(cwd=bundles.project, **SETTINGS, DJANGO_STATIC_ROOT=str(tree), PORT=port) as server:
+        show_bundles(bundles.project, place)
+        with run_server(cwd=bundles.project, **SETTINGS, DJANGO_STATIC_ROOT=str(tree), PORT=port) as server:
             visits.append(visit(context, server.url.replace("127.0.0.1", "localhost")))
     for folder, (_, chunk) in BUNDLES[1].items():
         first = f"/static/dist/{folder}/{BUNDLES[0][folder][1]}"
         second = f"/static/dist/{folder}/{chunk}"
         (delta,) = (bundles.trees[1] / "dist" / folder).glob(f"{chunk}.*.dcz")
         assert (visits[0].codings[first], visits[1].codings[second]) == ("br", "dcz")
-        assert delta.stat().st_size < visits[1].received[second] < delta.stat().st_size + HEAD
+        assert delta.stat().st_size < visits[1].received[second] < delta.stat().st_size + MAX_RESPONSE_HEAD_BYTES
         assert visits[1].received[second] < visits[0].received[first] / 4
-    assert [each.release for each in visits] == [result(1), result(2)]
+    assert [each.release for each in visits] == [compute_result(1), compute_result(2)]
     assert [complaint for each in visits for complaint in each.complaints] == []
 
 
@@ -146,13 +146,13 @@ def test_from_another_origin_of_the_site_and_below_another_prefix_it_takes_cors_
     *, rollout: Rollout, browser: Browser, container: Containers, mode: str | None, coding: str
 ) -> None:
     context = browser.new_context()
-    with serving(cwd=rollout.project, **SETTINGS, DJANGO_STATIC_ROOT=str(rollout.trees[0])) as pages:
+    with run_server(cwd=rollout.project, **SETTINGS, DJANGO_STATIC_ROOT=str(rollout.trees[0])) as pages:
         for release, expected in ((1, "br"), (2, coding)):
             with container(release, DJANGO_STATIC_PREFIX="/of/site/assets/") as server:
                 page = context.new_page()
                 page.goto(f"http://localhost:{pages.port}/healthz")
                 path = f"/of/site/assets/{rollout.names[release - 1]}"
-                assert page.evaluate(ASK, [f"http://localhost:{server.port}{path}", mode]) == result(release)
+                assert page.evaluate(ASK, [f"http://localhost:{server.port}{path}", mode]) == compute_result(release)
                 assert logged(server, path)[1] == expected
                 page.close()
 
@@ -161,7 +161,7 @@ def test_from_another_origin_of_the_site_and_below_another_prefix_it_takes_cors_
 def test_the_laptops_cdn_keeps_deltas_apart(
     rollout: Rollout, browser: Browser, container: Containers, tmp_path: Path
 ) -> None:
-    port = free_port()
+    port = find_free_port()
     url = f"http://localhost:{port}"
     two, three = (f"/static/{name}" for name in rollout.names[1:])
     behind, before, before_too, nobody = (browser.new_context() for _ in range(4))
@@ -177,7 +177,7 @@ def test_the_laptops_cdn_keeps_deltas_apart(
         visits = [visit(context, url) for context in (nobody, before, before_too, behind, browser.new_context())]
     assert [each.codings[three] for each in visits] == ["br", "dcz", "dcz", "dcz", "br"]
     assert [each.statuses[three] for each in visits] == ["MISS", "MISS", "HIT", "HIT", "HIT"]
-    assert {each.release for each in visits} == {result(3)}
+    assert {each.release for each in visits} == {compute_result(3)}
     assert [complaint for each in visits for complaint in each.complaints] == []
     assert max(each.received[three] for each in visits[1:4]) < visits[0].received[three] / 4
 
@@ -204,7 +204,7 @@ def test_the_inspector_shows_what_the_deltas_saved(browser: Browser, tmp_path: P
     (tmp_path / "changed.py").write_text(
         "from static_host_site.settings import *\nSTATICFILES_DIRS = ['static']\nSTATIC_ROOT = 'staticfiles'\n"
     )
-    variables = {"DJANGO_SETTINGS_MODULE": "changed", "PORT": str(free_port())}
+    variables = {"DJANGO_SETTINGS_MODULE": "changed", "PORT": str(find_free_port())}
     context = browser.new_context()
     shown = []
     for previous, comment in (("nothing", "one"), ("staticfiles", "two")):
@@ -218,7 +218,7 @@ def test_the_inspector_shows_what_the_deltas_saved(browser: Browser, tmp_path: P
             DJANGO_STATIC_PREVIOUS_PROBLEMS="warn",
         )
         assert built.returncode == 0, built.stderr
-        with serving(cwd=tmp_path, **variables) as server:
+        with run_server(cwd=tmp_path, **variables) as server:
             page = context.new_page()
             page.goto(server.url.replace("127.0.0.1", "localhost"))
             page.locator("tr[data-delivery=network] .chip").first.wait_for()
@@ -237,5 +237,5 @@ def test_the_inspector_shows_what_the_deltas_saved(browser: Browser, tmp_path: P
 @contextmanager
 def nginx_before(container: Containers, release: int, origin: str, directory: Path, port: int) -> Iterator[None]:
     """Run a release behind the one CDN, whose cache stays."""
-    with container(release), nginx(origin, directory, port=port):
+    with container(release), run_nginx(origin, directory, port=port):
         yield

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browsers import HEAD, Visit, visit
-from tests.support.builds import DECODERS, as_browser, hashed
-from tests.support.containers import next_image_of, wait_for
-from tests.support.laptops import Laptop, composed
-from tests.support.rollouts import changed, result, script, scripted
+from tests.support.browsers import MAX_RESPONSE_HEAD_BYTES, Visit, visit
+from tests.support.builds import DECODERS, decode_delta, format_available_dictionary
+from tests.support.containers import build_next_image, wait_for
+from tests.support.laptops import Laptop, run_laptop
+from tests.support.rollouts import change_script, compute_result, copy_scripted_project, make_script
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
@@ -30,12 +30,12 @@ NAME = r"app\.[0-9a-f]{12}\.js"
 @pytest.fixture(scope="module")
 def images(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """The images of three releases, the oldest first."""
-    project = scripted(tmp_path_factory.mktemp("releases"))
+    project = copy_scripted_project(tmp_path_factory.mktemp("releases"))
     with ExitStack() as stack:
         made = [""]
         for release in (1, 2, 3):
-            changed(project, release)
-            made.append(stack.enter_context(next_image_of(project, image, made[-1])))
+            change_script(project, release)
+            made.append(stack.enter_context(build_next_image(project, image, made[-1])))
         yield tuple(made[1:])
 
 
@@ -55,11 +55,11 @@ def story(images: tuple[str, ...], browser: Browser) -> Iterator[Story]:
     """Two see release 1, and one of them release 2, too; release 3 is there when it is given."""
     faithful, behind = browser.new_context(), browser.new_context()
     visits, scripts, proxies = {}, [], set()
-    with composed(images[0], "--no-deps", "origin", "cdn") as laptop:
+    with run_laptop(images[0], "--no-deps", "origin", "cdn") as laptop:
         for release, image in enumerate(images, 1):
             if release > 1:
                 replace_origin(replace(laptop, image=image), release)
-            scripts.append(laptop.named(NAME))
+            scripts.append(laptop.find_named_path(NAME))
             proxies.add(laptop.compose("ps", "--quiet", "cdn"))
             for name, context in (("faithful", faithful), ("behind", behind), ("first", browser.new_context())):
                 if (name, release) != ("behind", 2):
@@ -73,7 +73,7 @@ def replace_origin(laptop: Laptop, release: int, **variables: str) -> None:
     laptop.compose("kill", "-s", "HUP", "cdn")
 
     def is_there() -> bool:
-        return laptop.answers() and laptop.ask(laptop.named(NAME))[2] == script(release).encode()
+        return laptop.is_answering() and laptop.ask(laptop.find_named_path(NAME))[2] == make_script(release).encode()
 
     wait_for(is_there, lambda: laptop.compose("logs"))
 
@@ -89,7 +89,10 @@ def asked(story: Story, release: int, **fields: str) -> tuple[bytes, str, str]:
 def delta(story: Story, release: int, seen: int) -> bytes:
     """Return what the CDN has kept for who has seen an earlier release, and is in `release` now."""
     body, coding, status = asked(
-        story, release, accept_encoding=RETURNING, available_dictionary=hashed(script(seen).encode())
+        story,
+        release,
+        accept_encoding=RETURNING,
+        available_dictionary=format_available_dictionary(make_script(seen).encode()),
     )
     assert (coding, status) == ("dcz", "HIT"), "the browser's own request was kept under the same key"
     return body
@@ -104,11 +107,11 @@ def test_the_origin_is_replaced_behind_a_cache_that_stays(story: Story) -> None:
 def test_a_returning_visitor_is_sent_the_change_alone(story: Story) -> None:
     before, after = story.visits["faithful", 1], story.visits["faithful", 2]
     one, two = story.scripts[:2]
-    assert (before.release, after.release) == (result(1), result(2))
+    assert (before.release, after.release) == (compute_result(1), compute_result(2))
     assert (before.codings[one], after.codings[two]) == ("br", "dcz")
     whole, change = len(asked(story, 1, accept_encoding=FIRST)[0]), len(delta(story, 2, seen=1))
-    assert whole < before.received[one] < whole + HEAD
-    assert change < after.received[two] < change + HEAD
+    assert whole < before.received[one] < whole + MAX_RESPONSE_HEAD_BYTES
+    assert change < after.received[two] < change + MAX_RESPONSE_HEAD_BYTES
     assert after.received[two] < before.received[one] / 4
     assert before.complaints == after.complaints == []
 
@@ -118,22 +121,25 @@ def test_who_is_two_releases_behind_and_who_saw_each_get_a_change_of_their_own(
     story: Story, visitor: str, seen: int
 ) -> None:
     now, three = story.visits[visitor, 3], story.scripts[2]
-    assert (now.release, now.codings[three], now.complaints) == (result(3), "dcz", [])
+    assert (now.release, now.codings[three], now.complaints) == (compute_result(3), "dcz", [])
     change = delta(story, 3, seen)
-    assert as_browser(change, script(seen).encode()) == script(3).encode()
-    assert len(change) < now.received[three] < len(change) + HEAD
+    assert decode_delta(change, make_script(seen).encode()) == make_script(3).encode()
+    assert len(change) < now.received[three] < len(change) + MAX_RESPONSE_HEAD_BYTES
 
 
 @pytest.mark.parametrize("release", [1, 2, 3])
 def test_a_first_visit_gets_the_whole(story: Story, release: int) -> None:
     only, path = story.visits["first", release], story.scripts[release - 1]
-    assert (only.release, only.codings[path], only.complaints) == (result(release), "br", [])
+    assert (only.release, only.codings[path], only.complaints) == (compute_result(release), "br", [])
     whole, coding, status = asked(story, release, accept_encoding=FIRST)
-    assert (coding, status, DECODERS["br"](whole)) == ("br", "HIT", script(release).encode())
-    assert len(whole) < only.received[path] < len(whole) + HEAD
+    assert (coding, status, DECODERS["br"](whole)) == ("br", "HIT", make_script(release).encode())
+    assert len(whole) < only.received[path] < len(whole) + MAX_RESPONSE_HEAD_BYTES
 
 
-STRANGER, OWN = hashed(b"a version that nobody has built"), hashed(script(2).encode())
+STRANGER, OWN = (
+    format_available_dictionary(b"a version that nobody has built"),
+    format_available_dictionary(make_script(2).encode()),
+)
 OTHERS = [
     pytest.param({}, "identity", id="nothing"),
     pytest.param({"accept_encoding": "gzip, deflate"}, "gzip", id="gzip alone"),
@@ -153,7 +159,7 @@ def test_who_cannot_use_the_change_gets_right_bytes_out_of_the_same_cache(
 ) -> None:
     for _ in range(2):
         body, sent_in, status = asked(story, 3, **fields)
-        assert (sent_in, DECODERS[sent_in](body)) == (coding, script(3).encode())
+        assert (sent_in, DECODERS[sent_in](body)) == (coding, make_script(3).encode())
     assert status == "HIT"
 
 
@@ -168,4 +174,4 @@ def test_an_old_container_finds_new_files_in_the_store_that_compose_is_told_of(
     assert old.ask(path)[0] == 404
     replace_origin(old, 2, **store)
     status, headers, body = old.ask(path)
-    assert (status, headers["x-cache-status"], body) == (200, "MISS", script(3).encode())
+    assert (status, headers["x-cache-status"], body) == (200, "MISS", make_script(3).encode())

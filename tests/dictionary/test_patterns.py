@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from static_host.origin.index import Representation, Resource
-from static_host_build.dictionary.deltas import pairs
-from static_host_build.dictionary.patterns import Kept, offered, patterns_of
+from static_host_build.dictionary.deltas import find_pairs
+from static_host_build.dictionary.patterns import BrowserDictionaries, assign_patterns, find_patterns
 from tests.dictionary.test_deltas import BROWSER, VARIES, deltas
-from tests.support.builds import Build, as_browser, hashed
-from tests.support.processes import run, serving
-from tests.support.releases import built, index_of
-from tests.support.rollouts import BUNDLES, SETTINGS, Rollout, bundled, script
+from tests.support.builds import Build, decode_delta, format_available_dictionary
+from tests.support.processes import run, run_server
+from tests.support.releases import build_afresh, read_index
+from tests.support.rollouts import BUNDLES, SETTINGS, Rollout, build_bundled_rollout, make_script
 
 RESOURCE_TYPES = {"js": "text/javascript; charset=utf-8", "wasm": "application/wasm", "woff2": "font/woff2"}
 
@@ -53,20 +53,20 @@ def resource(name: str, length: int = 5000, digest: str = "") -> Resource:
     ],
 )
 def test_a_pattern_is_the_name_with_a_star_for_its_fingerprint(name: str, logical: str, pattern: str | None) -> None:
-    found = patterns_of({name: resource(name)}, {name: logical} if logical else {})
+    found = find_patterns({name: resource(name)}, {name: logical} if logical else {})
     assert found.get(name) == pattern
 
 
 def test_a_bundlers_file_and_its_fingerprinted_copy_have_one_pattern() -> None:
     names = ["assets/index-BxYz12_Q.js", "assets/index-BxYz12_Q.e8e374d844cc.js"]
-    found = patterns_of({name: resource(name, digest="one") for name in names}, {names[1]: names[0]})
+    found = find_patterns({name: resource(name, digest="one") for name in names}, {names[1]: names[0]})
     assert found == dict.fromkeys(names, "../assets/index-*.js")
 
 
 def test_of_several_contents_with_one_pattern_the_largest_is_the_dictionary() -> None:
     lengths = {"a/chunk-AAAAAAA1.js": 5000, "a/chunk-AAAAAAA2.js": 7000, "b/chunk-AAAAAAA3.js": 2000}
     resources = {name: resource(name, length) for name, length in lengths.items()}
-    found = offered(resources, patterns_of(resources, {}))
+    found = assign_patterns(resources, find_patterns(resources, {}))
     assert {name: each.match for name, each in found.items()} == {
         "a/chunk-AAAAAAA1.js": "",
         "a/chunk-AAAAAAA2.js": "../a/chunk-*.js",
@@ -81,22 +81,22 @@ def test_what_a_bundler_renamed_is_found_again(tmp_path: Path, project: Path, bu
     for place, (name, previous) in enumerate((("main-BxYz12_Q.js", "nothing"), ("main-C0ffee-1.js", "one")), 1):
         for old in folder.iterdir():
             old.unlink()
-        (folder / name).write_text(script(place))
-        result = built(project, build, DJANGO_STATIC_PREVIOUS=str(tmp_path / previous), **variables)
+        (folder / name).write_text(make_script(place))
+        result = build_afresh(project, build, DJANGO_STATIC_PREVIOUS=str(tmp_path / previous), **variables)
         assert result.returncode == 0, result.stderr
         shutil.copytree((project / "staticfiles").resolve(), tmp_path / ("one", "two")[place - 1])
-    index = index_of(tmp_path / "two")
+    index = read_index(tmp_path / "two")
     delta = (tmp_path / "two" / deltas(index["vite/assets/main-C0ffee-1.js"])[0].file).read_bytes()
-    assert as_browser(delta, script(1).encode()) == script(2).encode()
+    assert decode_delta(delta, make_script(1).encode()) == make_script(2).encode()
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
-    return bundled(tmp_path_factory.mktemp("bundled"), cache)
+    return build_bundled_rollout(tmp_path_factory.mktemp("bundled"), cache)
 
 
 def test_one_file_of_a_folder_is_offered_for_what_a_bundler_will_name_otherwise(bundles: Rollout) -> None:
-    offers = {name: each.match for name, each in index_of(bundles.trees[0]).items() if name.startswith("dist/")}
+    offers = {name: each.match for name, each in read_index(bundles.trees[0]).items() if name.startswith("dist/")}
     assert {name: match for name, match in offers.items() if match and "manifest" not in name} == {
         "dist/esbuild/home-JISYS5ZQ.js": "../../dist/esbuild/home-*.js",
         "dist/esbuild/chunk-KKSK25OR.js": "../../dist/esbuild/*.js",
@@ -109,15 +109,15 @@ def test_one_file_of_a_folder_is_offered_for_what_a_bundler_will_name_otherwise(
 
 
 def test_a_chunk_that_a_bundler_renamed_comes_as_the_change_alone(bundles: Rollout) -> None:
-    with serving(cwd=bundles.project, **SETTINGS, DJANGO_STATIC_ROOT=str(bundles.trees[1])) as server:
+    with run_server(cwd=bundles.project, **SETTINGS, DJANGO_STATIC_ROOT=str(bundles.trees[1])) as server:
         for folder, (_, chunk) in BUNDLES[1].items():
-            old, new = (f"/*{folder}*/{script(release)}".encode() for release in (1, 2))
+            old, new = (f"/*{folder}*/{make_script(release)}".encode() for release in (1, 2))
             path = f"{server.url}/static/dist/{folder}/{chunk}"
-            asking = {"accept-encoding": BROWSER, "available-dictionary": hashed(old)}
+            asking = {"accept-encoding": BROWSER, "available-dictionary": format_available_dictionary(old)}
             with httpx.stream("GET", path, headers=asking) as response:
                 delta = b"".join(response.iter_raw())
             assert (response.headers["content-encoding"], response.headers["vary"]) == ("dcz", VARIES)
-            assert as_browser(delta, old) == new
+            assert decode_delta(delta, old) == new
             assert 10 * len(delta) < int(httpx.head(path, headers={"accept-encoding": "br"}).headers["content-length"])
 
 
@@ -152,7 +152,7 @@ def test_the_widest_pattern_is_for_the_largest_that_no_other_could_push_aside(
     *, lengths: dict[str, int], entries: set[str], earlier: dict[str, str], chosen: str
 ) -> None:
     resources = {name: resource(name, length) for name, length in lengths.items()}
-    found = offered(resources, patterns_of(resources, {}), set(lengths) - entries, earlier)
+    found = assign_patterns(resources, find_patterns(resources, {}), set(lengths) - entries, earlier)
     assert [name for name, each in found.items() if each.match == "../a/*.js"] == [chosen]
 
 
@@ -164,18 +164,20 @@ def test_the_widest_pattern_stays_with_a_file_that_is_the_largest_no_more(
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for name in names:
-            (folder / name).write_text(script(place) * (2 if "table" in name else 1))
+            (folder / name).write_text(make_script(place) * (2 if "table" in name else 1))
         (folder / "manifest.json").write_text(json.dumps({f"_{name}": {"file": name} for name in names}))
         previous = {"DJANGO_STATIC_PREVIOUS": str(tmp_path / "1"), "DJANGO_STATIC_PREVIOUS_PROBLEMS": "warn"}
-        result = built(project, build, **previous)
+        result = build_afresh(project, build, **previous)
         assert result.returncode == 0, result.stderr
         shutil.copytree((project / "staticfiles").resolve(), tmp_path / str(place))
-    assert {name: each.match for name, each in index_of(tmp_path / "2").items() if "dist/" in name and each.match} == {
+    assert {
+        name: each.match for name, each in read_index(tmp_path / "2").items() if "dist/" in name and each.match
+    } == {
         "dist/store-AAAAAAA1.js": "../dist/*.js",
         "dist/store-BBBBBBB2.js": "../dist/*.js",
         "dist/table-AAAAAAA1.js": "../dist/table-*.js",
     }
-    assert deltas(index_of(tmp_path / "2")["dist/store-BBBBBBB2.js"])
+    assert deltas(read_index(tmp_path / "2")["dist/store-BBBBBBB2.js"])
 
 
 def test_what_kept_its_name_is_tried_first_and_then_what_is_larger() -> None:
@@ -190,7 +192,7 @@ def test_what_kept_its_name_is_tried_first_and_then_what_is_larger() -> None:
         "table-2Aaaaaa2.js": 8000,
     }
     own = {f"a/{name}": resource(f"a/{name}", length) for name, length in lengths.items()}
-    assert [(pair.names[0], pair.dictionary.file) for pair in pairs({**carried, **own})] == [
+    assert [(pair.names[0], pair.dictionary.file) for pair in find_pairs({**carried, **own})] == [
         ("a/store-2Aaaaaa2.js", "a/store-1Aaaaaa1.js"),
         ("a/chart-2Aaaaaa2.js", "a/chart-1Aaaaaa1.js"),
         ("a/graph-2Aaaaaa2.js", "a/store-1Aaaaaa1.js"),
@@ -200,11 +202,11 @@ def test_what_kept_its_name_is_tried_first_and_then_what_is_larger() -> None:
 
 def test_a_browser_names_what_has_the_longest_pattern() -> None:
     matches = {"x-1.js": "../a/index-*.js", "y-1.js": "../a/index-page-*.js", "z-1.js": "../a/*.js", "w-1.js": "*.js"}
-    kept = Kept(replace(resource(name), match=match) for name, match in matches.items())
+    kept = BrowserDictionaries(replace(resource(name), match=match) for name, match in matches.items())
     found = {
         name: each and each.identity.file
         for name in ("a/index-2.js", "a/index-page-2.js", "a/other.js", "a/index-2.css", "b/index-2.js", "top.js")
-        for each in [kept.chosen(name)]
+        for each in [kept.select_dictionary(name)]
     }
     assert found == {
         "a/index-2.js": "x-1.js",

@@ -9,7 +9,7 @@ from pathlib import Path
 import brotli
 import pytest
 
-from tests.support.builds import Build, files, settings
+from tests.support.builds import Build, append_settings, read_files
 
 
 def test_a_second_build_encodes_nothing_and_changes_nothing(build: Build, project: Path, tmp_path: Path) -> None:
@@ -28,12 +28,12 @@ def test_a_second_build_encodes_nothing_and_changes_nothing(build: Build, projec
 def test_a_damaged_cache_entry_is_made_anew(build: Build, project: Path, tmp_path: Path) -> None:
     variables = {"DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
     build(**variables)
-    good = files(project / "staticfiles")
+    good = read_files(project / "staticfiles")
     for entry in (tmp_path / "cache").glob("*/*"):
         entry.write_bytes(entry.read_bytes()[:-1] + b"!")
     (project / "mysite/static/new.txt").write_text("new")
     assert "10 contents encoded, 0 of them from the cache" in build(**variables).stdout
-    again = files(project / "staticfiles")
+    again = read_files(project / "staticfiles")
     assert {name: again[name] for name in good if name not in ("static-host.index", "staticfiles.json")} == {
         name: body for name, body in good.items() if name not in ("static-host.index", "staticfiles.json")
     }
@@ -74,7 +74,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
         {"DJANGO_STATIC_ROOT_FILES": ".hidden"},
     ),
     "a finder less": (
-        lambda project: settings(project, "STATICFILES_FINDERS = []", "STATICFILES_DIRS = []"),
+        lambda project: append_settings(project, "STATICFILES_FINDERS = []", "STATICFILES_DIRS = []"),
         {},
     ),
     "a damaged tree": (lambda project: (project / "staticfiles/digits.txt").write_text(""), {}),

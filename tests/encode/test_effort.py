@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from static_host.origin.index import loads
+from static_host.origin.index import parse_index
 from static_host_build.encode.encoder import Encoder
-from static_host_build.report.build_report import advice
-from tests.support.builds import DECODERS, Build, as_browser, files
-from tests.support.releases import index_of
+from static_host_build.report.build_report import format_advice
+from tests.support.builds import DECODERS, Build, decode_delta, read_files
+from tests.support.releases import read_index
 
 LONG = "".join(f"call({number**3}, '{number**7}');\n" for number in range(9000)).encode()
 SHORT = "".join(f"a.item-{number} {{ order: {number**2} }}\n" for number in range(600)).encode()
@@ -25,7 +25,7 @@ def test_fast_makes_every_coding_and_each_decodes_to_its_file(build: Build, proj
     result = build(DJANGO_STATIC_EFFORT="fast")
     assert result.returncode == 0, result.stderr
     tree = project / "staticfiles"
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     for name in ("long.js", "short.css", "site.css"):
         assert {r.coding for r in index[name].representations} == {"identity", "br", "zstd", "gzip"}
     for name, resource in index.items():
@@ -47,8 +47,8 @@ def test_fast_makes_deltas_that_browsers_decode(build: Build, project: Path, tmp
         shutil.copytree((project / "staticfiles").resolve(), trees[-1])
     for tree in trees[2:]:
         (delta,) = tree.glob("long.*.dcz")
-        assert as_browser(delta.read_bytes(), LONG) == script.read_bytes()
-    recipes = [index_of(tree).recipes.by_coding["delta"] for tree in trees[2:]]
+        assert decode_delta(delta.read_bytes(), LONG) == script.read_bytes()
+    recipes = [read_index(tree).recipes.by_coding["delta"] for tree in trees[2:]]
     assert [recipe.split("-")[2] for recipe in recipes] == ["best", "fast"]
 
 
@@ -56,7 +56,7 @@ def test_fast_makes_deltas_that_browsers_decode(build: Build, project: Path, tmp
 def test_fast_encodes_what_copies_with_another_source_map_share_once(length: int) -> None:
     encoder = Encoder(("br", "zstd"), "fast")
     bodies = [LONG[:length] + b"\n//# sourceMappingURL=long.js%s.map" % mark for mark in (b"", b".0123456789ab")]
-    plain, copy = (encoder.encoded(body) for body in bodies)
+    plain, copy = (encoder.encode(body) for body in bodies)
     for body, encoded in zip(bodies, (plain, copy), strict=True):
         assert {coding: DECODERS[coding](encoded[coding]) for coding in encoded} == {"br": body, "zstd": body}
     for coding in plain:
@@ -68,16 +68,16 @@ def test_an_unchanged_project_with_another_effort_is_built(build: Build, project
     trees: list[dict[str, bytes]] = []
     for effort in ("best", "fast", "best"):
         assert build(DJANGO_STATIC_EFFORT=effort).returncode == 0
-        trees.append(files(project / "staticfiles"))
+        trees.append(read_files(project / "staticfiles"))
     assert trees[0] == trees[2]
     assert trees[0]["long.js.zst"] != trees[1]["long.js.zst"]
 
 
 def test_fast_makes_gzip_in_place_of_zopfli(build: Build, project: Path) -> None:
     assert build(DJANGO_STATIC_EFFORT="fast", DJANGO_STATIC_CODINGS="gzip").returncode == 0
-    made = files(project / "staticfiles")
+    made = read_files(project / "staticfiles")
     assert build(DJANGO_STATIC_EFFORT="fast", DJANGO_STATIC_CODINGS="zopfli").returncode == 0
-    assert files(project / "staticfiles") == made
+    assert read_files(project / "staticfiles") == made
 
 
 def test_another_effort_is_refused(build: Build) -> None:
@@ -99,4 +99,4 @@ def test_another_effort_is_refused(build: Build) -> None:
     ],
 )
 def test_a_slow_build_says_how_to_be_faster(seconds: float, effort: str, lines: list[str]) -> None:
-    assert advice(seconds, effort) == lines
+    assert format_advice(seconds, effort) == lines

@@ -10,15 +10,15 @@ import brotli
 import pytest
 from zopfli.gzip import compress as zopfli
 
-from static_host.origin.index import loads
+from static_host.origin.index import parse_index
 from static_host_build.encode.encoder import Encoder, Levels
-from tests.support.builds import DECODERS, Build, decompress_zstd, manifest
+from tests.support.builds import DECODERS, Build, decompress_zstd, read_manifest_paths
 
 
 def test_every_representation_decodes_to_its_file(build: Build, project: Path) -> None:
     build()
     tree = project / "staticfiles"
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     for name, resource in index.items():
         identity = (tree / name).read_bytes()
         for representation in resource.representations:
@@ -27,7 +27,7 @@ def test_every_representation_decodes_to_its_file(build: Build, project: Path) -
             assert DECODERS[representation.coding](body) == identity
     assert [r.coding for r in index["site.css"].representations] == ["br", "zstd", "gzip", "identity"]
     assert [r.coding for r in index["img/dot.png"].representations] == ["identity"]
-    assert [name for name in index if index[name].immutable] == sorted(manifest(project).values())
+    assert [name for name in index if index[name].immutable] == sorted(read_manifest_paths(project).values())
 
 
 def test_encoded_siblings_that_came_with_the_sources_are_used_if_they_decode_to_the_file(
@@ -44,7 +44,7 @@ def test_encoded_siblings_that_came_with_the_sources_are_used_if_they_decode_to_
     assert result.returncode == 0
     assert result.stderr == "static-host: own.js.br does not decode to own.js; it is replaced\n"
     tree = project / "staticfiles"
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     assert {r.coding for r in index["own.js"].representations} == {"identity", "br", "zstd", "gzip"}
     assert (tree / "own.js.gz").read_bytes() == own
     assert brotli.decompress((tree / "own.js.br").read_bytes()) == content
@@ -63,7 +63,7 @@ def test_an_encoded_sibling_that_is_no_smaller_than_the_build_s_is_replaced(buil
     assert (tree / "own.js.gz").read_bytes()[4:8] == bytes(4)
     assert gzip.decompress((tree / "own.js.gz").read_bytes()) == b"call();\n" * 200
     assert not (tree / "small.css.gz").exists(), "it saves less than its headers cost"
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     assert [r.coding for r in index["small.css"].representations] == ["identity"]
     assert "own.js.gz" not in index
 
@@ -106,8 +106,8 @@ def test_a_file_that_names_its_source_map_shares_its_beginning_with_its_copy(bui
         (folder / f"{name}.map").write_text('{"version": 3, "mappings": ""}')
     assert build().returncode == 0
     for name, end in zip(names, (b".map\x03", b".map */\n\x03", b".map\n\n\x03"), strict=True):
-        hashed = manifest(project)[name]
-        mapped = manifest(project)[f"{name}.map"]
+        hashed = read_manifest_paths(project)[name]
+        mapped = read_manifest_paths(project)[f"{name}.map"]
         encoded, copy = ((tree / f"{each}.br").read_bytes() for each in (name, hashed))
         beginning = encoded.removesuffix(end)
         assert len(beginning) < len(encoded)
@@ -123,9 +123,9 @@ def test_a_large_file_that_nothing_makes_smaller_is_not_encoded_at_all() -> None
 
     encoder = Encoder(["br"])
     encoder._encoders = {"br": never}
-    assert encoder.encoded(random.Random(1).randbytes(2_000_000)) == {}
+    assert encoder.encode(random.Random(1).randbytes(2_000_000)) == {}
 
 
 def test_a_large_file_that_repeats_itself_is_encoded_however_random_it_looks() -> None:
     once = random.Random(1).randbytes(1_000_000)
-    assert len(Encoder(["zstd"]).encoded(once + once)["zstd"]) < 1_010_000
+    assert len(Encoder(["zstd"]).encode(once + once)["zstd"]) < 1_010_000

@@ -19,10 +19,10 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from static_host.origin.index import loads
-from static_host_build.encode.encoder import decoded
+from static_host.origin.index import parse_index
+from static_host_build.encode.encoder import decode
 from tests.support.builds import Build
-from tests.support.processes import SCRIPTS, Running, run, serving
+from tests.support.processes import SCRIPTS, Running, run, run_server
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><title>logo</title>' + b'<path d="M0 0h9v9H0z"/>' * 40 + b"</svg>"
 SVGZ = gzip.compress(SVG, 9, mtime=1_000_000_000)
@@ -54,7 +54,7 @@ def svgz(project: Path) -> Path:
 def test_the_build_makes_an_image_of_it_with_codings(build: Build, svgz: Path) -> None:
     assert build().stderr == ""
     tree = svgz / "staticfiles"
-    index = loads((tree / "static-host.index").read_bytes())
+    index = parse_index((tree / "static-host.index").read_bytes())
     hashed = "logo.c0ac4d7963f7.svgz"
     for name in ("logo.svgz", hashed):
         assert index[name].media_type == "image/svg+xml"
@@ -68,7 +68,7 @@ def test_the_build_makes_an_image_of_it_with_codings(build: Build, svgz: Path) -
 
 def test_every_client_gets_what_it_can_read(build: Build, svgz: Path) -> None:
     assert build().returncode == 0
-    with serving(cwd=svgz, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=svgz, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         of_gzip, of_none = asked(running, "logo.svgz", "gzip"), asked(running, "logo.svgz", None)
         assert of_gzip.headers["content-encoding"] == "gzip"
         assert gzip.decompress(of_gzip.content) == SVG
@@ -99,7 +99,7 @@ def test_what_is_no_gzip_is_left_as_it_is_with_a_warning(build: Build, project: 
             "static-host: img/Logo.SVGZ is not gzip, which an .svgz file should be; it is served as it is\n"
         )
     assert (project / "staticfiles/img/Logo.SVGZ").read_bytes() == broken
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     assert index["img/Logo.SVGZ"].media_type == "image/svg+xml"
 
 
@@ -139,11 +139,11 @@ def test_a_bomb_takes_no_memory_and_is_named_with_its_remedy(project: Path, bomb
 def test_nothing_is_decoded_beyond_what_is_asked_for(coding: str) -> None:
     encode: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "br": brotli.compress, "zstd": zstd.compress}
     body = encode[coding](b"a" * 100_000)
-    assert decoded(coding, body, 100_000) == b"a" * 100_000
-    assert decoded(coding, body, 99_999) is None
-    assert decoded(coding, body[:-1], 100_000) is None
-    assert decoded(coding, body + b"more", 100_000) is None
-    assert decoded(coding, encode[coding](b""), 0) == b""
+    assert decode(coding, body, 100_000) == b"a" * 100_000
+    assert decode(coding, body, 99_999) is None
+    assert decode(coding, body[:-1], 100_000) is None
+    assert decode(coding, body + b"more", 100_000) is None
+    assert decode(coding, encode[coding](b""), 0) == b""
 
 
 def test_two_builds_of_one_file_are_the_same(build: Build, svgz: Path, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_an_index_of_another_tool_s_tree_serves_it_to_every_client(adopted: Path
     assert (adopted / "dist/logo.svgz.identity").read_bytes() == SVG
     variables = {"DJANGO_STATIC_ROOT": "dist", "DJANGO_DEBUG": "true"}
     assert run("static-host", "check", cwd=adopted, **variables).returncode in (0, 1)
-    with serving(cwd=adopted, **variables) as running:
+    with run_server(cwd=adopted, **variables) as running:
         of_gzip, of_none = asked(running, "logo.svgz", "gzip, br"), asked(running, "logo.svgz", None)
         assert of_gzip.headers["content-encoding"] == "gzip"
         assert of_gzip.content == SVGZ
@@ -186,7 +186,7 @@ def test_an_index_of_another_tool_s_tree_serves_it_to_every_client(adopted: Path
 
 def test_a_broken_one_is_served_by_an_index_as_it_is(adopted: Path) -> None:
     assert run("static-host", "index", "dist", cwd=adopted).returncode == 0
-    index = loads((adopted / "dist/static-host.index").read_bytes())
+    index = parse_index((adopted / "dist/static-host.index").read_bytes())
     assert [(r.coding, r.file) for r in index["broken.svgz"].representations] == [("identity", "broken.svgz")]
     assert [(r.coding, r.file) for r in index["logo.svgz"].representations] == [
         ("gzip", "logo.svgz"),
@@ -203,7 +203,7 @@ def test_one_of_another_tool_s_tree_is_carried_into_the_next_release(
     assert run("static-host", "index", "dist", cwd=tmp_path, **variables).returncode == 0
     result = build(DJANGO_STATIC_PREVIOUS=str(tmp_path / "dist"))
     assert result.returncode == 0, result.stderr
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     assert index["logo.0123456789ab.svgz"].carried
     assert (project / "staticfiles/logo.0123456789ab.svgz").read_bytes() == SVGZ
     assert (project / "staticfiles/logo.0123456789ab.svgz.identity").read_bytes() == SVG
@@ -212,7 +212,7 @@ def test_one_of_another_tool_s_tree_is_carried_into_the_next_release(
 def test_the_dev_server_does_as_production_does(svgz: Path) -> None:
     (svgz / "mysite/static/broken.svgz").write_bytes(SVG)
     ready = r"ready on (http://[^\s,]+)"
-    with serving("static-host", "dev", cwd=svgz, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server("static-host", "dev", cwd=svgz, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         of_gzip, of_none = asked(running, "logo.svgz", "gzip, br"), asked(running, "logo.svgz", "identity")
         assert (of_gzip.headers["content-encoding"], of_gzip.content) == ("gzip", SVGZ)
         assert "content-encoding" not in of_none.headers

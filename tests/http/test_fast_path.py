@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import uvicorn
 
-from static_host.http.fast_path import FastLane, Judge
+from static_host.http.fast_path import FastPathProtocol, SingleRequestParser
 from static_host.origin.responder import Responder
-from static_host.origin.tree import load
+from static_host.origin.tree import load_tree
 from tests.support.cases import CASES, CSS, CSS_BR, LARGE, NOT_OURS, Case
-from tests.support.processes import Running, free_port, serving
-from tests.support.projects import LARGE as LARGE_BODY
+from tests.support.processes import Running, find_free_port, run_server
+from tests.support.projects import LARGE_BODY as LARGE_BODY
 
 ROOT_FILES = "robots.txt,.well-known/"
 GET = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -30,20 +30,21 @@ GET = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def responder(plain: Path) -> Responder:
-    return Responder(load(plain / "staticfiles"), "/static/", 60, ROOT_FILES.split(","))
+    return Responder(load_tree(plain / "staticfiles"), "/static/", 60, ROOT_FILES.split(","))
 
 
 @pytest.fixture(scope="module")
 def middleware(plain: Path) -> Iterator[Running]:
     """The same application without the fast lane."""
-    port = free_port()
+    port = find_free_port()
     options = f"http=Guarded, server_header=False, port={port}"
     code = (
-        f"import uvicorn; from static_host.http.limits import Guarded; uvicorn.run('static_host.asgi:app', {options})"
+        f"import uvicorn; from static_host.http.limits import LimitedProtocol; "
+        f"uvicorn.run('static_host.asgi:app', {options})"
     )
     command = ("python", "-c", code)
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_ROOT_FILES": ROOT_FILES}
-    with serving(*command, cwd=plain, ready=f"Uvicorn running on (http://127.0.0.1:{port})", **variables) as running:
+    with run_server(*command, cwd=plain, ready=f"Uvicorn running on (http://127.0.0.1:{port})", **variables) as running:
         yield running
 
 
@@ -167,12 +168,12 @@ class Others:
 
 async def through(app: Others, *writes: bytes, until: bytes, times: int = 1) -> bytes:
     """Send bytes to a connection of the fast lane, in several writes, and return all that it sends until it ends so."""
-    config = uvicorn.Config(app, http=FastLane, log_config=None, proxy_headers=False, ws="none")
+    config = uvicorn.Config(app, http=FastPathProtocol, log_config=None, proxy_headers=False, ws="none")
     config.load()
     state = uvicorn.Server(config).server_state
     state.default_headers = [(b"date", b"now")]
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: FastLane(config, state, {}), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: FastPathProtocol(config, state, {}), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     got = b""
     for data in writes:
@@ -285,7 +286,7 @@ def test_what_is_not_under_the_prefix_is_left_to_others(responder: Responder, pa
 
 
 def test_the_judge_finds_exactly_one_request_or_says_no() -> None:
-    judge = Judge()
+    judge = SingleRequestParser()
     for data, verdict in (
         (GET, True),
         (GET + GET, False),
@@ -304,11 +305,11 @@ def test_the_judge_finds_exactly_one_request_or_says_no() -> None:
 
 def test_a_connection_is_closed_when_it_was_idle_for_the_keep_alive_time_and_not_before(responder: Responder) -> None:
     async def run() -> tuple[bytes, bytes]:
-        config = uvicorn.Config(Others(responder), http=FastLane, log_config=None, timeout_keep_alive=1)
+        config = uvicorn.Config(Others(responder), http=FastPathProtocol, log_config=None, timeout_keep_alive=1)
         config.load()
         state = uvicorn.Server(config).server_state
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: FastLane(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: FastPathProtocol(config, state, {}), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         got = b""
         for _ in range(4):  # for longer than the keep-alive time, with shorter pauses

@@ -21,13 +21,13 @@ from typing import Any
 import pytest
 import uvicorn
 
-from static_host.http.fast_path import FastLane
+from static_host.http.fast_path import FastPathProtocol
 from static_host.origin.responder import Responder
-from static_host.origin.response_cache import Memo
-from static_host.origin.tree import load
+from static_host.origin.response_cache import ResponseCache
+from static_host.origin.tree import load_tree
 from tests.support.cases import CSS, LARGE
-from tests.support.processes import SCRIPTS, Running, environment, free_port, serving
-from tests.support.projects import plain_with
+from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, run_server
+from tests.support.projects import build_plain_with
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 BODIES = [random.Random(seed).randbytes(60_000) for seed in range(3)]
@@ -37,26 +37,27 @@ BODIES = [random.Random(seed).randbytes(60_000) for seed in range(3)]
 def bodies(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain" with three bodies that are kept in files in memory, and one that is too large for memory."""
     files = {f"{number}.bin": body for number, body in enumerate(BODIES)}
-    return plain_with({**files, "large.bin": BODIES[0] * 20}, tmp_path_factory.mktemp("bodies"), cache)
+    return build_plain_with({**files, "large.bin": BODIES[0] * 20}, tmp_path_factory.mktemp("bodies"), cache)
 
 
 @pytest.fixture(scope="module")
 def fast(bodies: Path) -> Iterator[Running]:
     """A server that has memory for one of the bodies at a time."""
-    with serving(cwd=bodies, **SETTINGS, DJANGO_STATIC_MEMORY="100kB", ACCESS_LOG="false") as running:
+    with run_server(cwd=bodies, **SETTINGS, DJANGO_STATIC_MEMORY="100kB", ACCESS_LOG="false") as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def middleware(bodies: Path) -> Iterator[Running]:
     """The same tree without the fast lane."""
-    port = free_port()
+    port = find_free_port()
     options = f"http=Guarded, server_header=False, port={port}"
     code = (
-        f"import uvicorn; from static_host.http.limits import Guarded; uvicorn.run('static_host.asgi:app', {options})"
+        f"import uvicorn; from static_host.http.limits import LimitedProtocol; "
+        f"uvicorn.run('static_host.asgi:app', {options})"
     )
     ready = f"Uvicorn running on (http://127.0.0.1:{port})"
-    with serving("python", "-c", code, cwd=bodies, ready=ready, **SETTINGS) as running:
+    with run_server("python", "-c", code, cwd=bodies, ready=ready, **SETTINGS) as running:
         yield running
 
 
@@ -151,7 +152,7 @@ def descriptors(running: Running) -> int:
 
 
 def test_bodies_that_take_turns_in_memory_are_right_and_leave_it(bodies: Path) -> None:
-    with serving(cwd=bodies, **SETTINGS, DJANGO_STATIC_MEMORY="100kB", ACCESS_LOG="false") as running:
+    with run_server(cwd=bodies, **SETTINGS, DJANGO_STATIC_MEMORY="100kB", ACCESS_LOG="false") as running:
         sent(running.port, [request("GET /static/0.bin"), LAST[0]])
         before = descriptors(running)
         for number in range(150):
@@ -167,7 +168,7 @@ def test_with_a_budget_of_nothing_all_is_sent_from_the_disk(
     bodies: Path, alone: dict[bytes, bytes], memory: str
 ) -> None:
     requests = [*KINDS, LAST[0]]
-    with serving(cwd=bodies, **SETTINGS, DJANGO_STATIC_MEMORY=memory, ACCESS_LOG="false") as running:
+    with run_server(cwd=bodies, **SETTINGS, DJANGO_STATIC_MEMORY=memory, ACCESS_LOG="false") as running:
         assert sent(running.port, [b"".join(requests)]) == b"".join(alone[each] for each in requests)
 
 
@@ -197,7 +198,7 @@ def test_where_descriptors_are_short_no_byte_is_wrong_and_all_is_well_afterwards
         "import resource, sys; from static_host.cli.main import main; sys.argv = ['static-host', 'serve'];"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); main()"
     )
-    with serving("python", "-c", code, cwd=bodies, **SETTINGS, ACCESS_LOG="false") as running:
+    with run_server("python", "-c", code, cwd=bodies, **SETTINGS, ACCESS_LOG="false") as running:
         held = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(44)]
         for connection in held:
             connection.sendall(request("GET /static/digits.txt") + request(f"GET {LARGE}"))
@@ -225,8 +226,8 @@ def received(connection: socket.socket) -> bytes:
 
 
 @pytest.fixture
-def memo(bodies: Path) -> Memo:
-    return Memo(Responder(load(bodies / "staticfiles"), "/static/"))
+def memo(bodies: Path) -> ResponseCache:
+    return ResponseCache(Responder(load_tree(bodies / "staticfiles"), "/static/"))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def memo(bodies: Path) -> Memo:
         (["Range: bytes=0-"], False),
     ],
 )
-def test_an_answer_is_remembered_by_few_and_short_words(memo: Memo, fields: list[str], is_kept: bool) -> None:
+def test_an_answer_is_remembered_by_few_and_short_words(memo: ResponseCache, fields: list[str], is_kept: bool) -> None:
     head = request("GET /static/digits.txt", *fields)
     assert memo.respond(head)
     assert (memo.find(head) is not None) is is_kept
@@ -258,12 +259,12 @@ class App:
 
 def test_a_full_socket_is_not_waited_for_whatever_the_project_s_default_timeout(bodies: Path) -> None:
     async def timeouts() -> list[float | None]:
-        app = App(Responder(load(bodies / "staticfiles"), "/static/"))
-        config = uvicorn.Config(app, http=FastLane, log_config=None, proxy_headers=False)
+        app = App(Responder(load_tree(bodies / "staticfiles"), "/static/"))
+        config = uvicorn.Config(app, http=FastPathProtocol, log_config=None, proxy_headers=False)
         config.load()
         state = uvicorn.Server(config).server_state
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: FastLane(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: FastPathProtocol(config, state, {}), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         socket.setdefaulttimeout(10)
         try:
@@ -287,9 +288,9 @@ def is_listened_on(port: int) -> bool:
 
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.02, 0.03, 0.05, 0.08])
 def test_a_server_that_is_told_to_stop_while_it_starts_stops(bodies: Path, delay: float) -> None:
-    port = free_port()
+    port = find_free_port()
     process = subprocess.Popen(
-        [SCRIPTS / "static-host", "serve"], cwd=bodies, env=environment({**SETTINGS, "PORT": str(port)})
+        [SCRIPTS / "static-host", "serve"], cwd=bodies, env=make_environment({**SETTINGS, "PORT": str(port)})
     )
     try:
         while not is_listened_on(port):

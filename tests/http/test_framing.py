@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 VIEWS = """
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
@@ -43,7 +43,7 @@ UPGRADE = b"Host: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = copied("plain", tmp_path_factory.mktemp("framing"))
+    project = copy_project("plain", tmp_path_factory.mktemp("framing"))
     (project / "mysite/urls.py").write_text(VIEWS)
     with (project / "mysite/settings.py").open("a") as settings:
         settings.write(
@@ -58,7 +58,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
 def server(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_INTERFACE": request.param}
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         yield running
         assert "Traceback" not in running.output
 
@@ -181,7 +181,7 @@ def test_several_cookie_lines_and_a_path_in_latin_1_are_the_same_through_both_in
 
 @pytest.mark.parametrize(("path", "sent"), [("/long/", b"hel"), ("/long/stream/", b"hell")])
 def test_a_body_that_is_longer_than_its_length_is_cut_off_and_told_of(project: Path, path: str, sent: bytes) -> None:
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         answer = answers(running, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() + NEXT)
         assert sent + b"HTTP/1.1 200 OK\r\n" in answer
         assert answer.endswith(b"\r\n\r\nnext")

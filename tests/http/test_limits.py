@@ -14,13 +14,13 @@ import pytest
 import uvicorn
 
 from static_host.http import limits
-from static_host.http.fast_path import FastLane
-from static_host.http.limits import Guarded
+from static_host.http.fast_path import FastPathProtocol
+from static_host.http.limits import LimitedProtocol
 from static_host.origin.responder import Responder
-from static_host.origin.tree import load
+from static_host.origin.tree import load_tree
 from tests.support.cases import LARGE
-from tests.support.processes import Running, serving
-from tests.support.projects import LARGE as LARGE_BODY
+from tests.support.processes import Running, run_server
+from tests.support.projects import LARGE_BODY as LARGE_BODY
 
 HEAD = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\n"
 REFUSED = (
@@ -135,7 +135,7 @@ def test_half_a_request_of_a_client_that_has_closed_its_side_is_not_answered(ser
     )
 
 
-async def talk(kind: type[Guarded], app: Any, script: Callable[..., Any], **options: Any) -> Any:
+async def talk(kind: type[LimitedProtocol], app: Any, script: Callable[..., Any], **options: Any) -> Any:
     """Run a script on a connection to a server of this protocol class."""
     config = uvicorn.Config(app, http=kind, log_config=None, proxy_headers=False, **options)
     config.load()
@@ -154,7 +154,7 @@ class App:
     """An application of one responder, in which everything else is answered slowly."""
 
     def __init__(self, plain: Path) -> None:
-        self.responder = Responder(load(plain / "staticfiles"), "/static/")
+        self.responder = Responder(load_tree(plain / "staticfiles"), "/static/")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(0.3)
@@ -164,7 +164,7 @@ class App:
 
 @pytest.mark.parametrize("before", [b"", HEAD + b"\r\n"])
 def test_a_head_that_comes_too_slowly_is_refused(plain: Path, monkeypatch: pytest.MonkeyPatch, before: bytes) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIME", 0.3)
+    monkeypatch.setattr(limits, "HEAD_TIMEOUT_SECONDS", 0.3)
 
     async def slowly(reader: Any, writer: Any, _: Any) -> bytes:
         writer.write(before)
@@ -175,22 +175,22 @@ def test_a_head_that_comes_too_slowly_is_refused(plain: Path, monkeypatch: pytes
                 break
         return bytes(await reader.read())
 
-    got = asyncio.run(talk(FastLane, App(plain), slowly))
+    got = asyncio.run(talk(FastPathProtocol, App(plain), slowly))
     assert got.endswith(b"HTTP/1.1 408 Request Timeout" + REFUSED % (16, b"Request Timeout"))
     assert got.startswith(b"HTTP/1.1 200 " if before else b"HTTP/1.1 408 ")
 
 
 def test_a_connection_on_which_nothing_comes_is_closed(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIME", 0.3)
+    monkeypatch.setattr(limits, "HEAD_TIMEOUT_SECONDS", 0.3)
 
     async def silent(reader: Any, writer: Any, _: Any) -> bytes:
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastLane, App(plain), silent)) == b""
+    assert asyncio.run(talk(FastPathProtocol, App(plain), silent)) == b""
 
 
 def test_the_time_for_a_head_is_not_the_time_for_an_answer(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIME", 0.1)
+    monkeypatch.setattr(limits, "HEAD_TIMEOUT_SECONDS", 0.1)
 
     async def patient(reader: Any, writer: Any, _: Any) -> bytes:
         got = b""
@@ -204,12 +204,12 @@ def test_the_time_for_a_head_is_not_the_time_for_an_answer(plain: Path, monkeypa
             await asyncio.sleep(0.3)
         return got
 
-    got = asyncio.run(talk(FastLane, App(plain), patient))
+    got = asyncio.run(talk(FastPathProtocol, App(plain), patient))
     assert (got.count(b"0123456789"), got.count(b"slow")) == (2, 1)
 
 
 def test_a_head_has_its_time_from_its_first_byte_on(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIME", 0.6)
+    monkeypatch.setattr(limits, "HEAD_TIMEOUT_SECONDS", 0.6)
 
     async def in_two_pieces(reader: Any, writer: Any, _: Any) -> bytes:
         writer.write(HEAD + b"\r\n")
@@ -220,11 +220,11 @@ def test_a_head_has_its_time_from_its_first_byte_on(plain: Path, monkeypatch: py
         writer.write(b"\r\n")
         return bytes(await reader.readuntil(b"slow"))
 
-    assert asyncio.run(talk(FastLane, App(plain), in_two_pieces)).startswith(b"HTTP/1.1 200 ")
+    assert asyncio.run(talk(FastPathProtocol, App(plain), in_two_pieces)).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_large_file_may_take_longer_than_a_head(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "HEAD_TIME", 0.1)
+    monkeypatch.setattr(limits, "HEAD_TIMEOUT_SECONDS", 0.1)
 
     async def slowly(reader: Any, writer: Any, state: Any) -> bytes:
         await asyncio.sleep(0.02)
@@ -237,7 +237,7 @@ def test_a_large_file_may_take_longer_than_a_head(plain: Path, monkeypatch: pyte
         await reader.readuntil(b"\r\n\r\n")
         return bytes(await reader.readexactly(len(LARGE_BODY)))
 
-    assert asyncio.run(talk(FastLane, App(plain), slowly)) == LARGE_BODY
+    assert asyncio.run(talk(FastPathProtocol, App(plain), slowly)) == LARGE_BODY
 
 
 PAGE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -259,7 +259,7 @@ def test_the_length_of_a_head_is_not_that_of_what_came_before_it(plain: Path) ->
         connection.data_received(PAGE[20:-2] + b"Connection: close\r\n\r\n")
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(Guarded, Quick(plain), cut)).count(b"quick") == 3001
+    assert asyncio.run(talk(LimitedProtocol, Quick(plain), cut)).count(b"quick") == 3001
 
 
 @pytest.mark.parametrize(("data", "end"), [(HEAD + b"\r\n", b"789"), (PAGE, b"slow")])
@@ -270,7 +270,7 @@ def test_an_empty_line_does_not_keep_a_connection_open(plain: Path, data: bytes,
         writer.write(b"\r\n")
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastLane, App(plain), with_a_line, timeout_keep_alive=1)) == b""
+    assert asyncio.run(talk(FastPathProtocol, App(plain), with_a_line, timeout_keep_alive=1)) == b""
 
 
 class Begun(App):
@@ -299,7 +299,7 @@ def test_a_refusal_is_not_written_into_an_answer_that_has_begun(plain: Path) -> 
         writer.write(b"\0\r\n\r\n")
         return bytes(got + await reader.read())
 
-    assert asyncio.run(talk(FastLane, app, spoilt)).endswith(b"\r\n\r\nbegun")
+    assert asyncio.run(talk(FastPathProtocol, app, spoilt)).endswith(b"\r\n\r\nbegun")
     assert app.told == ["http.disconnect"]
 
 
@@ -315,7 +315,7 @@ def test_whoever_was_asked_before_a_refusal_is_told_that_nobody_waits(
         )
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastLane, app, spoilt)).startswith(b"HTTP/1.1 400 ")
+    assert asyncio.run(talk(FastPathProtocol, app, spoilt)).startswith(b"HTTP/1.1 400 ")
     assert app.told == ["http.disconnect"]
     assert "Exception" not in caplog.text
 
@@ -331,7 +331,7 @@ def test_whoever_answers_is_told_that_the_client_has_gone_though_requests_wait_b
         next(iter(state.connections)).transport.abort()
         await asyncio.sleep(0.1)
 
-    asyncio.run(talk(FastLane, app, gone))
+    asyncio.run(talk(FastPathProtocol, app, gone))
     assert app.told == ["http.disconnect"]
 
 
@@ -348,11 +348,11 @@ def test_requests_that_wait_behind_others_are_not_read_without_end(plain: Path) 
         writer.transport.abort()
         return found
 
-    assert 0 < asyncio.run(talk(Guarded, Asking(plain), waiting)) < 20_000
+    assert 0 < asyncio.run(talk(LimitedProtocol, Asking(plain), waiting)) < 20_000
 
 
 def test_a_client_that_takes_nothing_of_its_answer_is_given_up(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "STALLED", 0.2)
+    monkeypatch.setattr(limits, "WRITE_TIMEOUT_SECONDS", 0.2)
 
     class Large(App):
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -368,7 +368,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_given_up(plain: Path, monk
         monkeypatch.setattr(connection, "connection_lost", lambda _: lost.set())
         await lost.wait()
 
-    asyncio.run(talk(Guarded, Large(plain), stalled))
+    asyncio.run(talk(LimitedProtocol, Large(plain), stalled))
 
 
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
@@ -383,7 +383,7 @@ def test_at_the_end_a_connection_is_closed_with_its_next_answer_which_says_so(pl
         writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
         return bytes(await reader.read())
 
-    got = asyncio.run(talk(FastLane, App(plain), used))
+    got = asyncio.run(talk(FastPathProtocol, App(plain), used))
     assert b"\r\nconnection: close\r\n" in got
     assert got.endswith((b"0123456789", b"slow"))
 
@@ -395,13 +395,13 @@ def test_at_the_end_an_idle_connection_is_closed_after_a_moment(plain: Path) -> 
             connection.shutdown()
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastLane, App(plain), idle)) == b""
+    assert asyncio.run(talk(FastPathProtocol, App(plain), idle)) == b""
 
 
 def test_an_answer_that_has_begun_for_a_client_that_has_closed_its_side_may_take_its_time(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "HALF_CLOSED_TIME", 0.2)
+    monkeypatch.setattr(limits, "HALF_CLOSED_TIMEOUT_SECONDS", 0.2)
 
     class Streaming(App):
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -416,7 +416,7 @@ def test_an_answer_that_has_begun_for_a_client_that_has_closed_its_side_may_take
         writer.write_eof()
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastLane, Streaming(plain), patient)).endswith(b"\r\n\r\nxxxxxxxx")
+    assert asyncio.run(talk(FastPathProtocol, Streaming(plain), patient)).endswith(b"\r\n\r\nxxxxxxxx")
 
 
 class Waiting(App):
@@ -432,7 +432,7 @@ class Waiting(App):
 def test_a_client_that_may_have_gone_is_not_waited_for_without_end(
     plain: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "HALF_CLOSED_TIME", 0.3)
+    monkeypatch.setattr(limits, "HALF_CLOSED_TIMEOUT_SECONDS", 0.3)
     app = Waiting(plain)
 
     async def leaves(reader: Any, writer: Any, _: Any) -> bytes:
@@ -440,12 +440,12 @@ def test_a_client_that_may_have_gone_is_not_waited_for_without_end(
         writer.write_eof()
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastLane, app, leaves)) == b""
+    assert asyncio.run(talk(FastPathProtocol, app, leaves)) == b""
     assert app.told == "http.disconnect"
 
 
 def test_slow_heads_on_many_connections_hold_up_nobody(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", ACCESS_LOG="false") as running:
+    with run_server(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", ACCESS_LOG="false") as running:
         slow = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(400)]
         try:
             for byte in HEAD[:20]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.middleware.test_request_log import SETTINGS, logged, sent
-from tests.support.processes import serving
+from tests.support.processes import run_server
 
 HANDSHAKE = (
     b"GET %s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: %d\r\n"
@@ -31,6 +31,6 @@ BAD = b"HTTP/1.1 400 Bad Request\r\n"
 def test_a_handshake_that_is_not_read_is_refused_and_told_of(
     plain: Path, path: bytes, version: int, more: bytes, first: bytes, line: str
 ) -> None:
-    with serving(cwd=plain, HOST="::", **SETTINGS) as running:
+    with run_server(cwd=plain, HOST="::", **SETTINGS) as running:
         assert sent(running.port, HANDSHAKE % (path, version, more)).startswith(first)
         assert logged(running, " refused ") == [f"127.0.0.1 - - HTTP/1.1 {line} - refused Tms -"]

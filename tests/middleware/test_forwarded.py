@@ -12,12 +12,12 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from static_host.conf.validators import networks
-from static_host.middleware.forwarded import TrustedProxies, as_ipv4
-from tests.support.builds import settings
+from static_host.conf.validators import parse_networks
+from static_host.middleware.forwarded import TrustedProxies, unmap_ipv4
+from tests.support.builds import append_settings
 from tests.support.cases import DIGITS
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 VIEWS = """
 from django.http import JsonResponse
@@ -75,7 +75,7 @@ VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
     ],
 )
 def test_a_peer_is_trusted_in_either_spelling_of_its_address(allowed: str, peer: str, is_trusted: bool) -> None:
-    assert TrustedProxies([allowed]).trusts(peer) is is_trusted
+    assert TrustedProxies([allowed]).is_trusted(peer) is is_trusted
 
 
 @pytest.mark.parametrize(
@@ -102,21 +102,21 @@ def test_a_peer_is_trusted_in_either_spelling_of_its_address(allowed: str, peer:
 def test_the_client_is_the_last_address_that_is_no_trusted_proxy_s(
     lines: list[str], client: tuple[str, int] | None
 ) -> None:
-    assert TrustedProxies(["10.0.0.0/8"]).client(line.encode() for line in lines) == client
+    assert TrustedProxies(["10.0.0.0/8"]).find_client(line.encode() for line in lines) == client
 
 
 def test_where_everyone_is_trusted_it_is_the_first() -> None:
-    assert TrustedProxies(["*"]).client([b" , 203.0.113.7:80, 10.0.0.2"]) == ("203.0.113.7", 80)
+    assert TrustedProxies(["*"]).find_client([b" , 203.0.113.7:80, 10.0.0.2"]) == ("203.0.113.7", 80)
 
 
 def test_what_is_no_ipv4_address_stays_as_it_is() -> None:
     for host in ("::1", "unknown", "", "::ffff:", "::ffff:1.2.3", "2001:db8:ffff::1", "64:ff9b::1.2.3.4"):
-        assert as_ipv4(host) == host
+        assert unmap_ipv4(host) == host
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = copied("plain", tmp_path_factory.mktemp("forwarded"))
+    project = copy_project("plain", tmp_path_factory.mktemp("forwarded"))
     (project / "mysite/urls.py").write_text(VIEWS)
     (project / "mysite/asgi.py").write_text(ASGI)
     (project / "behind.py").write_text(
@@ -124,7 +124,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
         "MIDDLEWARE = ['django.middleware.security.SecurityMiddleware']\n"
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')\n"
     )
-    settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
+    append_settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
     return project
 
@@ -142,7 +142,7 @@ dual = pytest.mark.skipif(not can_listen_on_both(), reason="this machine has no 
 
 @pytest.fixture(params=["wsgi", "asgi"])
 def both(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
-    with serving(cwd=project, HOST="::", DJANGO_INTERFACE=request.param, **VARIABLES) as running:
+    with run_server(cwd=project, HOST="::", DJANGO_INTERFACE=request.param, **VARIABLES) as running:
         running.url = f"http://127.0.0.1:{running.port}"
         yield running
 
@@ -175,7 +175,7 @@ def test_a_client_over_ipv4_has_an_ipv4_address_in_every_lane(both: Running) -> 
 
 @dual
 def test_a_web_socket_over_ipv4_has_them_too(project: Path) -> None:
-    with serving(cwd=project, HOST="[::]", **VARIABLES) as running:
+    with run_server(cwd=project, HOST="[::]", **VARIABLES) as running:
         for fields, told in (
             ({}, ["127.0.0.1", "ws"]),
             ({"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "HTTPS, http"}, ["203.0.113.7", "wss"]),
@@ -191,7 +191,7 @@ def test_a_web_socket_over_ipv4_has_them_too(project: Path) -> None:
 @pytest.mark.parametrize("name", ["mysite.settings", "behind"])
 def test_the_scheme_that_counts_is_the_browser_s(project: Path, interface: str, name: str) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": name, "DJANGO_INTERFACE": interface}
-    with serving(cwd=project, **variables) as running, httpx.Client(base_url=running.url) as client:
+    with run_server(cwd=project, **variables) as running, httpx.Client(base_url=running.url) as client:
         for value in ("https", "HTTPS", "Https", "https,http", "https, https", "HTTPS , http", "wss", ",https"):
             answer = client.get("/facts/", headers={"Host": "localhost", "X-Forwarded-Proto": value})
             assert (answer.status_code, answer.json()["secure"], answer.json()["proto"]) == (200, True, "https"), value
@@ -204,7 +204,7 @@ def test_the_scheme_that_counts_is_the_browser_s(project: Path, interface: str, 
 
 
 def test_who_is_no_proxy_is_not_believed(project: Path) -> None:
-    with serving(cwd=project, FORWARDED_ALLOW_IPS="10.0.0.0/8", **VARIABLES) as running:
+    with run_server(cwd=project, FORWARDED_ALLOW_IPS="10.0.0.0/8", **VARIABLES) as running:
         fields = {"Host": "localhost", "X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "HTTPS"}
         got = httpx.get(f"{running.url}/facts/", headers=fields).json()
     assert (got["address"], got["secure"], got["proto"]) == ("127.0.0.1", False, "HTTPS")
@@ -213,11 +213,11 @@ def test_who_is_no_proxy_is_not_believed(project: Path) -> None:
 @pytest.mark.parametrize("host", ["[::1]", "::1"])
 @dual
 def test_an_ipv6_address_may_have_its_brackets(project: Path, host: str) -> None:
-    with serving(cwd=project, HOST=host, **VARIABLES) as running:
+    with run_server(cwd=project, HOST=host, **VARIABLES) as running:
         assert re.fullmatch(r"http://\[::1\]:\d+", running.url)
         assert httpx.get(running.url + DIGITS).text == "0123456789"
     variables = {**VARIABLES, "HOST": host}
-    with serving("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+), ", **variables) as running:
+    with run_server("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+), ", **variables) as running:
         fields = {"Host": "localhost", "X-Forwarded-Proto": "HTTPS,http", "X-Forwarded-For": "203.0.113.7"}
         got = httpx.get(f"{running.url}/facts/?token=SECRET", headers=fields).json()
         assert (got["address"], got["secure"]) == ("203.0.113.7", True)
@@ -235,4 +235,4 @@ def test_what_is_no_address_is_refused(project: Path, host: str) -> None:
 
 
 def test_an_address_of_a_proxy_may_have_its_brackets_too() -> None:
-    assert networks(("[::1]", "10.0.0.0/8")) == ("::1", "10.0.0.0/8")
+    assert parse_networks(("[::1]", "10.0.0.0/8")) == ("::1", "10.0.0.0/8")

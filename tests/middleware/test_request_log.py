@@ -16,8 +16,8 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from tests.support.cases import CSS, DIGITS, LARGE
-from tests.support.processes import Running, free_port, run, serving
-from tests.support.projects import copied
+from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 OLD, NEW = "an-old-secret-0123456789", "a-new-secret-0123456789"
@@ -56,7 +56,7 @@ def test_the_access_log_has_a_line_for_each_answer_of_either_lane(plain: Path) -
         b"GET / HTTP/1.1\r\n\r\n",
         b"GET /echo/last HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: five\r\n\r\n",
     )
-    with serving(cwd=plain, **SETTINGS) as running:
+    with run_server(cwd=plain, **SETTINGS) as running:
         for head in heads:
             sent(running.port, head, least=2_000_000 if LARGE.encode() in head else 1)
         lines = logged(running, "/echo/last")
@@ -81,7 +81,7 @@ def test_the_access_log_has_a_line_for_each_answer_of_either_lane(plain: Path) -
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
 def test_what_a_proxy_calls_its_client_cannot_forge_a_line(plain: Path, more: bytes) -> None:
     head = b"GET /static/digits.txt HTTP/1.1\r\nHost: a\r\n%sX-Forwarded-For: %s\r\n\r\n"
-    with serving(cwd=plain, **SETTINGS) as running:
+    with run_server(cwd=plain, **SETTINGS) as running:
         sent(running.port, head % (more, b"2001:db8::1"))
         sent(running.port, head % (more, b"::1 GET / HTTP/1.1 200\x9b31m"))
         lines = logged(running, "31m")
@@ -92,7 +92,7 @@ def test_what_a_proxy_calls_its_client_cannot_forge_a_line(plain: Path, more: by
 
 
 def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
-    with serving(cwd=plain, LOG_FORMAT="json", **SETTINGS) as running:
+    with run_server(cwd=plain, LOG_FORMAT="json", **SETTINGS) as running:
         sent(
             running.port,
             b"GET %s HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br\r\nX-Request-ID: one\r\n\r\n" % CSS.encode(),
@@ -156,11 +156,11 @@ def test_a_long_target_is_cut_in_either_lane(server: Running) -> None:
 
 
 def test_the_handshake_of_a_web_socket_is_told_of(tmp_path: Path, cache: Path) -> None:
-    project, variables = copied("chat", tmp_path), {"DJANGO_SETTINGS_MODULE": "chat.settings"}
+    project, variables = copy_project("chat", tmp_path), {"DJANGO_SETTINGS_MODULE": "chat.settings"}
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **variables).returncode == 0
     secret = {"X-Origin-Secret": OLD, "X-Request-ID": "one"}
-    port, paths = free_port(), {"DJANGO_HEALTH_PATH": "/ws/open"}
-    with serving(
+    port, paths = find_free_port(), {"DJANGO_HEALTH_PATH": "/ws/open"}
+    with run_server(
         cwd=project, DJANGO_ORIGIN_SECRET=OLD, METRICS_PORT=str(port), DJANGO_INTERFACE="asgi", **paths, **variables
     ) as running:
         room = re.sub("^http", "ws", running.url)
@@ -179,7 +179,7 @@ def test_the_handshake_of_a_web_socket_is_told_of(tmp_path: Path, cache: Path) -
 
 
 def test_without_an_access_log_nothing_is_written(plain: Path) -> None:
-    with serving(cwd=plain, ACCESS_LOG="false", **SETTINGS) as running:
+    with run_server(cwd=plain, ACCESS_LOG="false", **SETTINGS) as running:
         for path in (b"/static/digits.txt", b"/healthz", b"/"):
             sent(running.port, b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
         assert running.stop() == 0
@@ -193,9 +193,9 @@ def metrics(port: int) -> dict[str, float]:
 
 @pytest.mark.parametrize("workers", ["1", "3"])
 def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None:
-    port = free_port()
+    port = find_free_port()
     variables = {"WEB_CONCURRENCY": workers, "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
-    with serving(cwd=plain, **variables, **SETTINGS) as running:
+    with run_server(cwd=plain, **variables, **SETTINGS) as running:
         for _ in range(30):  # each on a connection of its own, so that several workers have some
             assert httpx.get(running.url + CSS, headers={"accept-encoding": "br"}).status_code == 200
         etag = httpx.head(running.url + DIGITS).headers["etag"]
@@ -223,9 +223,9 @@ def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None
 
 
 def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
-    with serving(cwd=plain, **variables, **SETTINGS) as running:
+    with run_server(cwd=plain, **variables, **SETTINGS) as running:
         for _ in range(20):
             httpx.get(running.url + DIGITS)
         time.sleep(1.5)
@@ -239,10 +239,10 @@ def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
 
 
 def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twice(plain: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
     count = 'static_host_requests_total{lane="fast",status="200"}'
-    with serving(cwd=plain, **variables, **SETTINGS) as running:
+    with run_server(cwd=plain, **variables, **SETTINGS) as running:
         sent_so_far, before = 0, 0.0
         running.process.send_signal(signal.SIGHUP)
         while "all workers serve" not in running.output:
@@ -267,7 +267,7 @@ def test_a_port_of_the_metrics_that_is_taken_is_told_of(plain: Path) -> None:
 
 @pytest.mark.parametrize("path", [DIGITS, "/", LARGE, "/static/nothing"])
 def test_only_who_knows_the_secret_is_answered(plain: Path, path: str) -> None:
-    with serving(cwd=plain, DJANGO_ORIGIN_SECRET=f"{OLD},{NEW}", **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_ORIGIN_SECRET=f"{OLD},{NEW}", **SETTINGS) as running:
         with httpx.Client(base_url=running.url) as client:
             for secret in (OLD, NEW, OLD):
                 assert client.get(path, headers={"x-origin-secret": secret}).status_code in (200, 404)
@@ -281,7 +281,9 @@ def test_only_who_knows_the_secret_is_answered(plain: Path, path: str) -> None:
 
 
 def test_a_pipelined_request_without_the_secret_does_not_profit_from_the_one_before_it(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_ORIGIN_SECRET=OLD, DJANGO_ORIGIN_SECRET_HEADER="X-From-CDN", **SETTINGS) as running:
+    with run_server(
+        cwd=plain, DJANGO_ORIGIN_SECRET=OLD, DJANGO_ORIGIN_SECRET_HEADER="X-From-CDN", **SETTINGS
+    ) as running:
         head = b"GET %s HTTP/1.1\r\nHost: a\r\n" % DIGITS.encode()
         secret = b"x-from-cdn: %s\r\n" % OLD.encode()
         with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
@@ -291,7 +293,7 @@ def test_a_pipelined_request_without_the_secret_does_not_profit_from_the_one_bef
 
 
 def test_white_space_around_the_secret_is_not_its_own(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_ORIGIN_SECRET=OLD, **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_ORIGIN_SECRET=OLD, **SETTINGS) as running:
         heads = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Origin-Secret: \t{OLD} \t\r\n" for path in (DIGITS, "/")]
         with socket.create_connection(("127.0.0.1", running.port), 10) as connection:
             connection.sendall(f"{heads[0]}\r\n{heads[1]}Connection: close\r\n\r\n".encode())
@@ -307,7 +309,7 @@ def test_django_does_not_see_the_secret(plain: Path, project: Path, cache: Path)
         f"urlpatterns.append(path('fields/', {view}))\n"
     )
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
-    with serving(cwd=project, DJANGO_ORIGIN_SECRET=OLD, **SETTINGS) as running:
+    with run_server(cwd=project, DJANGO_ORIGIN_SECRET=OLD, **SETTINGS) as running:
         shown = httpx.get(f"{running.url}/fields/", headers={"x-origin-secret": OLD}).text
     assert "X-Request-Id" in shown
     assert "X-Origin-Secret" not in shown

@@ -17,17 +17,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.object_store.candidate_names import Fingerprinted
-from static_host.object_store.catalog import FRESH
-from static_host.object_store.circuit_breaker import FAILURES
-from static_host.object_store.disk_cache import NoRoom, Shelf, ShelfUnusable
-from static_host.origin.index import NAME
+from static_host.object_store.candidate_names import FingerprintMatcher
+from static_host.object_store.catalog import FRESH_SECONDS
+from static_host.object_store.circuit_breaker import MAX_FAILURES
+from static_host.object_store.disk_cache import CacheUnusableError, DiskCache, NoSpaceError
+from static_host.origin.index import INDEX_FILE_NAME
 from tests.origin.test_cases import by_socket
 from tests.support.cases import CASES, CSS, CSS_BR, DIGITS, Case
-from tests.support.finders import SETTINGS, another_release, got, is_404, looking
-from tests.support.processes import Running, run, serving
-from tests.support.releases import index_of
-from tests.support.stores import Bucket, bucket, credentials, portal
+from tests.support.finders import SETTINGS, build_another_release, fetch, is_404, serve_with_store
+from tests.support.processes import Running, run, run_server
+from tests.support.releases import read_index
+from tests.support.stores import Bucket, make_credentials, run_bucket, run_portal
 
 STYLE, NUMBERS = CSS.removeprefix("/static/"), DIGITS.removeprefix("/static/")
 
@@ -35,7 +35,7 @@ STYLE, NUMBERS = CSS.removeprefix("/static/"), DIGITS.removeprefix("/static/")
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain" in another release, whose tree has none of the fingerprinted files of "plain"."""
-    return another_release(tmp_path_factory.mktemp("old"), cache)
+    return build_another_release(tmp_path_factory.mktemp("old"), cache)
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +51,19 @@ def published(tmp_path_factory: pytest.TempPathFactory, plain: Path) -> Path:
 def store(published: Path, tmp_path: Path) -> Iterator[Bucket]:
     """The same, to be changed, behind S3's protocol."""
     shutil.copytree(published, tmp_path / "bucket")
-    with bucket(tmp_path / "bucket") as running:
+    with run_bucket(tmp_path / "bucket") as running:
         yield running
 
 
 @contextmanager
 def looking_into(store: Bucket, project: Path, tmp_path: Path, **variables: str) -> Iterator[Running]:
-    with looking(project, "s3://bucket", tmp_path, **{**store.variables, **variables}) as running:
+    with serve_with_store(project, "s3://bucket", tmp_path, **{**store.variables, **variables}) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def other(old: Path, published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with looking(old, f"file://{published}", tmp_path_factory.mktemp("disk")) as running:
+    with serve_with_store(old, f"file://{published}", tmp_path_factory.mktemp("disk")) as running:
         yield running
 
 
@@ -79,7 +79,7 @@ def test_what_is_found_is_answered_as_if_it_had_been_built_in(
 
 
 def test_every_published_file_is_found_in_every_coding(plain: Path, server: Running, other: Running) -> None:
-    index = index_of(plain / "staticfiles")
+    index = read_index(plain / "staticfiles")
     names = [name for name, resource in index.items() if resource.immutable]
     assert len(names) > 5
     for name in names:
@@ -92,17 +92,17 @@ def test_every_published_file_is_found_in_every_coding(plain: Path, server: Runn
 
 
 def test_names_without_a_fingerprint_are_not_found(other: Running, server: Running) -> None:
-    for path in ("/static/digits.txt", "/static/site.css", f"/static/{NAME}", "/static/staticfiles.json"):
-        assert is_404(got(other, path))
-    assert not is_404(got(server, "/static/digits.txt"))
+    for path in ("/static/digits.txt", "/static/site.css", f"/static/{INDEX_FILE_NAME}", "/static/staticfiles.json"):
+        assert is_404(fetch(other, path))
+    assert not is_404(fetch(server, "/static/digits.txt"))
 
 
 def test_a_page_is_not_taken_for_an_empty_store(old: Path, tmp_path: Path) -> None:
     with (
-        portal(b"<html><body>Log in</body></html>") as address,
-        looking(old, "s3://bucket", tmp_path, **credentials(address)) as running,
+        run_portal(b"<html><body>Log in</body></html>") as address,
+        serve_with_store(old, "s3://bucket", tmp_path, **make_credentials(address)) as running,
     ):
-        assert is_404(got(running, CSS))
+        assert is_404(fetch(running, CSS))
         running.wait_for("the store s3://bucket: what answers there is no object store: it has an object that cannot")
 
 
@@ -110,10 +110,10 @@ def test_the_lane_and_the_outcome_are_told(old: Path, store: Bucket, tmp_path: P
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with looking_into(store, old, tmp_path, METRICS_PORT=str(port)) as running:
-        assert got(running, CSS)[0] == 200
-        assert is_404(got(running, "/static/none.0123456789ab.js"))
+        assert fetch(running, CSS)[0] == 200
+        assert is_404(fetch(running, "/static/none.0123456789ab.js"))
         store.fault = lambda key, body: 500
-        assert is_404(got(running, DIGITS))
+        assert is_404(fetch(running, DIGITS))
         lines = httpx.get(f"http://127.0.0.1:{port}/").text.splitlines()
         running.wait_for("/static/digits")
     assert f"GET {CSS} HTTP/1.1 200" in running.output
@@ -134,11 +134,11 @@ def test_requests_for_one_name_wait_for_one_look_up(old: Path, store: Bucket, tm
 
     store.fault = slow
     with looking_into(store, old, tmp_path) as running, ThreadPoolExecutor(20) as threads:
-        answers = set(threads.map(lambda _: got(running, CSS), range(20)))
+        answers = set(threads.map(lambda _: fetch(running, CSS), range(20)))
     assert len(answers) == 1
     assert answers.pop()[0] == 200
     (index,) = (path.name for path in (store.directory / "releases").iterdir())
-    assert store.asked == ["?releases/", f"releases/{index}", f"files/{STYLE}.br"]
+    assert store.requested_keys == ["?releases/", f"releases/{index}", f"files/{STYLE}.br"]
 
 
 def test_what_is_not_there_costs_one_question_in_a_few_seconds_however_many_ask(
@@ -153,14 +153,14 @@ def test_what_is_not_there_costs_one_question_in_a_few_seconds_however_many_ask(
         with httpx.Client(base_url=running.url) as client:
             for number in range(200):
                 assert client.get(f"/static/scan.{number:012x}.js").status_code == 404
-        assert is_404(got(running, CSS))
-        assert store.asked[:2] == ["?releases/", "releases/none"]  # is it a store at all?
-        assert set(store.asked[2:]) <= {"?releases/"}
-        assert len(store.asked) <= 2 + (time.monotonic() - began) / FRESH
+        assert is_404(fetch(running, CSS))
+        assert store.requested_keys[:2] == ["?releases/", "releases/none"]  # is it a store at all?
+        assert set(store.requested_keys[2:]) <= {"?releases/"}
+        assert len(store.requested_keys) <= 2 + (time.monotonic() - began) / FRESH_SECONDS
         for path in hidden.iterdir():
             path.rename(store.directory / "releases" / path.name)
         deadline = time.monotonic() + 20
-        while got(running, CSS)[0] != 200:
+        while fetch(running, CSS)[0] != 200:
             assert time.monotonic() < deadline
             time.sleep(0.5)
 
@@ -186,12 +186,12 @@ def test_a_release_that_is_published_while_a_server_runs_is_found(
     old: Path, plain: Path, tmp_path: Path, published: Path
 ) -> None:
     place = tmp_path / "later"
-    with looking(old, f"file://{place}", tmp_path) as running:
-        assert is_404(got(running, CSS))  # the directory is not there yet: the server has started all the same
+    with serve_with_store(old, f"file://{place}", tmp_path) as running:
+        assert is_404(fetch(running, CSS))  # the directory is not there yet: the server has started all the same
         assert f"file://{place} cannot be opened" in running.output
         shutil.copytree(published, place)
         deadline = time.monotonic() + 20
-        while got(running, CSS)[0] != 200:
+        while fetch(running, CSS)[0] != 200:
             assert time.monotonic() < deadline
             time.sleep(0.5)
 
@@ -211,18 +211,18 @@ def test_a_store_that_says_nothing_costs_a_404_within_the_bound_and_holds_up_nob
         silent(store),
         ThreadPoolExecutor(8) as threads,
     ):
-        waiting = [threads.submit(got, running, f"/static/site.{number:012x}.css") for number in range(8)]
+        waiting = [threads.submit(fetch, running, f"/static/site.{number:012x}.css") for number in range(8)]
         for _ in range(200):
-            assert got(running, "/static/old.txt")[0] == 200
+            assert fetch(running, "/static/old.txt")[0] == 200
         assert all(is_404(each.result(10)) for each in waiting)
         deadline = time.monotonic() + 20
         while "is not asked for 10 s" not in running.output:
-            assert is_404(got(running, CSS))
+            assert is_404(fetch(running, CSS))
             assert time.monotonic() < deadline
-        asked = len(store.asked)
+        asked = len(store.requested_keys)
         for number in range(20):
-            assert is_404(got(running, f"/static/later.{number:012x}.css"))
-        assert len(store.asked) == asked
+            assert is_404(fetch(running, f"/static/later.{number:012x}.css"))
+        assert len(store.requested_keys) == asked
     assert running.output.count("is not asked for 10 s") == 1
     assert running.output.count("no answer in time") == 1
 
@@ -234,7 +234,7 @@ def test_a_look_up_under_way_does_not_keep_a_server_from_ending(old: Path, store
         ThreadPoolExecutor(1) as threads,
     ):
         waiting = threads.submit(httpx.get, running.url + CSS, timeout=30)
-        while not store.asked:
+        while not store.requested_keys:
             time.sleep(0.05)
         assert running.stop() == 0
         assert waiting.result(10).status_code == 500  # as every request that takes longer than the grace time
@@ -244,15 +244,15 @@ def test_a_look_up_under_way_does_not_keep_a_server_from_ending(old: Path, store
 def test_a_spared_store_is_asked_again_after_a_while(old: Path, store: Bucket, tmp_path: Path) -> None:
     store.fault = lambda key, body: 503
     with looking_into(store, old, tmp_path) as running:
-        for _ in range(FAILURES):
-            assert is_404(got(running, CSS))
+        for _ in range(MAX_FAILURES):
+            assert is_404(fetch(running, CSS))
         running.wait_for("is not asked for 10 s, then once")
         store.fault = lambda key, body: body
-        asked = len(store.asked)
-        assert is_404(got(running, CSS))
-        assert len(store.asked) == asked
+        asked = len(store.requested_keys)
+        assert is_404(fetch(running, CSS))
+        assert len(store.requested_keys) == asked
         deadline = time.monotonic() + 30
-        while got(running, CSS)[0] != 200:
+        while fetch(running, CSS)[0] != 200:
             assert time.monotonic() < deadline
             time.sleep(0.5)
         running.wait_for("the store s3://bucket answers again")
@@ -280,16 +280,16 @@ def flipped(body: bytes) -> bytes:
 def test_no_lie_of_the_store_is_passed_on(
     old: Path, plain: Path, store: Bucket, tmp_path: Path, lie: object, said: str, path: str
 ) -> None:
-    names = index_of(plain / "staticfiles")
+    names = read_index(plain / "staticfiles")
     if path == "large":
         path = next(f"/static/{name}" for name in names if re.match(r"large\.[0-9a-f]{12}\.bin", name))
     store.fault = lie  # type: ignore[assignment]
     with looking_into(store, old, tmp_path) as running:
         for _ in range(3):
-            assert is_404(got(running, path))
+            assert is_404(fetch(running, path))
         assert said in running.output
         assert "Traceback" not in running.output
-        assert got(running, "/static/old.txt")[0] == 200
+        assert fetch(running, "/static/old.txt")[0] == 200
     assert [each for each in (tmp_path / "shelf").iterdir() if each.name.startswith(".draft")] == []
 
 
@@ -326,10 +326,10 @@ def test_a_line_of_an_index_that_no_build_writes_is_left_out(
     index.write_bytes(json.dumps(facts).encode() + b"\n" + lines)
     (store.directory / "files/evil.0123456789ab.js").write_bytes(b"abc")
     with looking_into(store, old, tmp_path) as running:
-        assert is_404(got(running, "/static/evil.0123456789ab.js"))
-        assert got(running, CSS)[0] == 200
+        assert is_404(fetch(running, "/static/evil.0123456789ab.js"))
+        assert fetch(running, CSS)[0] == 200
     assert "Traceback" not in running.output
-    assert "files/evil.0123456789ab.js" not in store.asked
+    assert "files/evil.0123456789ab.js" not in store.requested_keys
 
 
 @pytest.mark.parametrize("answer", [403, 404, None], ids=["refused", "removed meanwhile", "never read to its end"])
@@ -340,63 +340,63 @@ def test_an_index_that_cannot_be_had_takes_no_other_release_with_it(
     store.fault = lambda key, body: answer if key == "releases/newest.index" else body
     with looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
         deadline = time.monotonic() + 10
-        while got(running, CSS)[0] != 200:
+        while fetch(running, CSS)[0] != 200:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        assert is_404(got(running, "/static/app.0123456789ab.js"))
+        assert is_404(fetch(running, "/static/app.0123456789ab.js"))
         assert running.output.count("s3://bucket/releases/newest.index cannot be used: ") == 1
 
 
 def test_what_was_found_is_served_while_the_store_is_away_and_by_other_processes_too(
     old: Path, store: Bucket, tmp_path: Path, plain: Path
 ) -> None:
-    large = next(f"/static/{n}" for n in index_of(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
+    large = next(f"/static/{n}" for n in read_index(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
     with looking_into(store, old, tmp_path) as running:
-        before = [got(running, path) for path in (CSS, large)]
+        before = [fetch(running, path) for path in (CSS, large)]
         assert [status for status, *_ in before] == [200, 200]
         store.fault = lambda key, body: 500
-        assert [got(running, path) for path in (CSS, large)] == before
+        assert [fetch(running, path) for path in (CSS, large)] == before
     store.fault = lambda key, body: 500 if key.startswith("files/") else body
     with looking_into(store, old, tmp_path) as running:  # what the disk has is not fetched again
-        assert [got(running, path) for path in (CSS, large)] == before
+        assert [fetch(running, path) for path in (CSS, large)] == before
 
 
 def test_wrong_bytes_on_the_disk_are_fetched_anew(old: Path, plain: Path, store: Bucket, tmp_path: Path) -> None:
-    large = next(f"/static/{n}" for n in index_of(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
+    large = next(f"/static/{n}" for n in read_index(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
     with looking_into(store, old, tmp_path) as running:
-        before = [got(running, path) for path in (CSS, large)]
+        before = [fetch(running, path) for path in (CSS, large)]
         for path in (tmp_path / "shelf").iterdir():
             path.write_bytes(flipped(path.read_bytes()))
-        assert [got(running, path) for path in (CSS, large)] == before
+        assert [fetch(running, path) for path in (CSS, large)] == before
     for path in (tmp_path / "shelf").iterdir():
         path.write_bytes(flipped(path.read_bytes()))
     with looking_into(store, old, tmp_path) as running:
-        assert [got(running, path) for path in (CSS, large)] == before
+        assert [fetch(running, path) for path in (CSS, large)] == before
 
 
 def test_the_disk_is_kept_within_its_budget(old: Path, plain: Path, store: Bucket, tmp_path: Path) -> None:
     """With no memory to speak of, all that is found lies on the disk, where two files of this release have no room."""
     budget = 3_000_100
-    large = next(f"/static/{n}" for n in index_of(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
+    large = next(f"/static/{n}" for n in read_index(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
     variables = {"DJANGO_STATIC_STORE_DISK": str(budget), "DJANGO_STATIC_MEMORY": "0"}
     with looking_into(store, old, tmp_path, **variables) as running:
-        before = {path: got(running, path) for path in (CSS, large, CSS, large)}
+        before = {path: fetch(running, path) for path in (CSS, large, CSS, large)}
         for path in (CSS, large, CSS, large):
-            assert got(running, path) == before[path]
+            assert fetch(running, path) == before[path]
             assert sum(each.stat().st_size for each in (tmp_path / "shelf").iterdir()) <= budget
-    assert store.asked.count(f"files/{large.removeprefix('/static/')}") == 4
+    assert store.requested_keys.count(f"files/{large.removeprefix('/static/')}") == 4
 
 
 def test_without_a_disk_small_files_are_kept_in_memory_and_large_ones_not_found(
     old: Path, plain: Path, store: Bucket, tmp_path: Path
 ) -> None:
-    large = next(f"/static/{n}" for n in index_of(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
+    large = next(f"/static/{n}" for n in read_index(plain / "staticfiles") if re.match(r"large\.[0-9a-f]{12}\.bin", n))
     with looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_DISK="0") as running:
-        assert [got(running, CSS)[0] for _ in range(3)] == [200] * 3
-        assert is_404(got(running, large))
+        assert [fetch(running, CSS)[0] for _ in range(3)] == [200] * 3
+        assert is_404(fetch(running, large))
     assert not (tmp_path / "shelf").exists()
-    assert store.asked.count(f"files/{STYLE}.br") == 1
-    assert f"files/{large.removeprefix('/static/')}" not in store.asked
+    assert store.requested_keys.count(f"files/{STYLE}.br") == 1
+    assert f"files/{large.removeprefix('/static/')}" not in store.requested_keys
 
 
 def parts(old: Path, tmp_path: Path, number: int, length: int) -> list[str]:
@@ -417,67 +417,67 @@ def parts(old: Path, tmp_path: Path, number: int, length: int) -> list[str]:
 
 def test_what_takes_longer_than_a_request_waits_goes_on_arriving_for_those_after_it(old: Path, tmp_path: Path) -> None:
     (name,) = parts(old, tmp_path, 1, 400_000)
-    with bucket(tmp_path / "parts") as slow:
+    with run_bucket(tmp_path / "parts") as slow:
         with looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
-            assert is_404(got(running, f"/static/{name[:-4]}.0123456789ab.bin"))  # reads what there is
-            slow.pace = 200_000
-            assert is_404(got(running, f"/static/{name}"))
+            assert is_404(fetch(running, f"/static/{name[:-4]}.0123456789ab.bin"))  # reads what there is
+            slow.bytes_per_second = 200_000
+            assert is_404(fetch(running, f"/static/{name}"))
             deadline = time.monotonic() + 30
-            while got(running, f"/static/{name}", "identity")[0] != 200:
+            while fetch(running, f"/static/{name}", "identity")[0] != 200:
                 assert time.monotonic() < deadline
-            body = got(running, f"/static/{name}", "identity")[2]
+            body = fetch(running, f"/static/{name}", "identity")[2]
         assert sha256(body).hexdigest()[:12] == name.split(".")[1]
-        assert slow.asked.count(f"files/{name}") == 1
+        assert slow.requested_keys.count(f"files/{name}") == 1
 
 
 def test_so_does_an_index(old: Path, tmp_path: Path) -> None:
     (name,) = parts(old, tmp_path, 1, 300)
     (index,) = (tmp_path / "parts/releases").iterdir()
-    with bucket(tmp_path / "parts") as slow:
-        slow.pace = index.stat().st_size  # a second
+    with run_bucket(tmp_path / "parts") as slow:
+        slow.bytes_per_second = index.stat().st_size  # a second
         with looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
-            assert is_404(got(running, f"/static/{name}"))
+            assert is_404(fetch(running, f"/static/{name}"))
             deadline = time.monotonic() + 30
-            while got(running, f"/static/{name}")[0] != 200:
+            while fetch(running, f"/static/{name}")[0] != 200:
                 assert time.monotonic() < deadline
-        assert slow.asked.count(f"releases/{index.name}") == 1
+        assert slow.requested_keys.count(f"releases/{index.name}") == 1
 
 
 def test_what_trickles_is_given_up(old: Path, tmp_path: Path) -> None:
     (name,) = parts(old, tmp_path, 1, 400_000)
     with (
-        bucket(tmp_path / "parts") as slow,
+        run_bucket(tmp_path / "parts") as slow,
         looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running,
     ):
-        assert is_404(got(running, "/static/other.0123456789ab.bin"))
-        slow.pace = 1_000
-        assert is_404(got(running, f"/static/{name}"))
+        assert is_404(fetch(running, "/static/other.0123456789ab.bin"))
+        slow.bytes_per_second = 1_000
+        assert is_404(fetch(running, f"/static/{name}"))
         running.wait_for("the store s3://bucket: fewer than 10,000 bytes a second came")
 
 
 def test_what_no_room_can_be_made_for_is_told(old: Path, tmp_path: Path) -> None:
     (name,) = parts(old, tmp_path, 1, 1_200_000)
     with (
-        bucket(tmp_path / "parts") as store,
+        run_bucket(tmp_path / "parts") as store,
         looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_DISK="1MB") as running,
     ):
-        assert is_404(got(running, f"/static/{name}"))
-        assert is_404(got(running, f"/static/{name}"))
+        assert is_404(fetch(running, f"/static/{name}"))
+        assert is_404(fetch(running, f"/static/{name}"))
         told = f"s3://bucket/files/{name} is not served: no 1,200,000 bytes can be kept here (DJANGO_STATIC_STORE_DISK)"
         assert running.output.count(told) == 1
-    assert f"files/{name}" not in store.asked
+    assert f"files/{name}" not in store.requested_keys
 
 
 def test_what_comes_at_a_time_to_a_disk_that_has_room_for_one_waits_for_its_turn(old: Path, tmp_path: Path) -> None:
     names = parts(old, tmp_path, 4, 1_200_000)
     small = {"DJANGO_STATIC_STORE_DISK": "1500kB", "DJANGO_STATIC_STORE_TIMEOUT": "10"}
     with (
-        bucket(tmp_path / "parts") as store,
+        run_bucket(tmp_path / "parts") as store,
         looking_into(store, old, tmp_path, **small) as running,
         ThreadPoolExecutor(4) as threads,
     ):
-        store.pace = 6_000_000
-        waiting = [threads.submit(got, running, f"/static/{name}", "identity") for name in names]
+        store.bytes_per_second = 6_000_000
+        waiting = [threads.submit(fetch, running, f"/static/{name}", "identity") for name in names]
         answers = [each.result(20) for each in waiting]
     assert [answer[0] for answer in answers] == [200] * len(names)
 
@@ -486,27 +486,27 @@ def test_what_many_wait_for_reaches_them_though_memory_holds_one_file_at_a_time(
     names = parts(old, tmp_path, 8, 400_000)
     place = f"file://{tmp_path}/parts"
     small = {"DJANGO_STATIC_MEMORY": "500kB", "DJANGO_STATIC_STORE_DISK": "0"}
-    with looking(old, place, tmp_path, **small) as running, ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda name: got(running, f"/static/{name}", "identity"), names * 12))
+    with serve_with_store(old, place, tmp_path, **small) as running, ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda name: fetch(running, f"/static/{name}", "identity"), names * 12))
     assert [answer[0] for answer in answers] == [200] * len(answers)
     assert [sha256(body).hexdigest()[:12] for *_, body in answers] == [name.split(".")[1] for name in names * 12]
 
 
 def test_a_server_that_can_keep_nothing_says_so(old: Path, published: Path, tmp_path: Path) -> None:
     nowhere = {"DJANGO_STATIC_MEMORY": "0", "DJANGO_STATIC_STORE_DISK": "0"}
-    with looking(old, f"file://{published}", tmp_path, **nowhere) as running:
+    with serve_with_store(old, f"file://{published}", tmp_path, **nowhere) as running:
         assert f"nothing is kept on the disk: no file of file://{published} can be served" in running.output
-        assert is_404(got(running, CSS))
-    with looking(old, f"file://{published}", tmp_path, DJANGO_STATIC_MEMORY="0") as running:
+        assert is_404(fetch(running, CSS))
+    with serve_with_store(old, f"file://{published}", tmp_path, DJANGO_STATIC_MEMORY="0") as running:
         assert "nothing is kept" not in running.output
-        assert got(running, CSS)[0] == 200
+        assert fetch(running, CSS)[0] == 200
 
 
 def test_workers_share_the_disk(old: Path, store: Bucket, tmp_path: Path) -> None:
     with looking_into(store, old, tmp_path, WEB_CONCURRENCY="2") as running:
         for _ in range(20):
-            assert got(running, CSS)[0] == 200
-    assert store.asked.count(f"files/{STYLE}.br") == 1
+            assert fetch(running, CSS)[0] == 200
+    assert store.requested_keys.count(f"files/{STYLE}.br") == 1
 
 
 def test_a_file_that_was_published_anew_with_other_encoded_bytes_is_found(
@@ -514,14 +514,14 @@ def test_a_file_that_was_published_anew_with_other_encoded_bytes_is_found(
 ) -> None:
     """Another version of a compressor: the newest index is right, and the older one must not be believed."""
     with looking_into(store, old, tmp_path) as running:
-        assert got(running, DIGITS)[0] == 200
+        assert fetch(running, DIGITS)[0] == 200
         index = next((store.directory / "releases").iterdir())
         data = index.read_bytes()
         body = b"other bytes of the same text"
         (store.directory / f"files/{STYLE}.br").write_bytes(body)
-        from static_host.origin.index import digest, dumps, loads
+        from static_host.origin.index import compute_digest, dump_index, parse_index
 
-        releases = loads(data)
+        releases = parse_index(data)
         length = next(r.length for r in releases[STYLE].representations if r.coding == "br")
         changed = data.replace(f'["br",{length},"{CSS_BR.strip(chr(34))}"'.encode(), b"")
         assert changed != data
@@ -529,21 +529,22 @@ def test_a_file_that_was_published_anew_with_other_encoded_bytes_is_found(
 
         style = releases[STYLE]
         rows = tuple(
-            replace(r, length=len(body), digest=digest(body)) if r.coding == "br" else r for r in style.representations
+            replace(r, length=len(body), digest=compute_digest(body)) if r.coding == "br" else r
+            for r in style.representations
         )
-        rewritten = dumps(releases.prefix, {**releases, STYLE: replace(style, representations=rows)})
+        rewritten = dump_index(releases.prefix, {**releases, STYLE: replace(style, representations=rows)})
         (store.directory / "releases/ffffffffffffffff.index").write_bytes(rewritten)
         time.sleep(3.1)
-        assert got(running, CSS) == (200, "public, max-age=31536000, immutable", body)
+        assert fetch(running, CSS) == (200, "public, max-age=31536000, immutable", body)
 
 
 def test_without_the_setting_nothing_of_it_is_loaded(plain: Path) -> None:
-    with serving(cwd=plain, PYTHONPROFILEIMPORTTIME="1", **SETTINGS) as running:
-        assert is_404(got(running, "/static/none.0123456789ab.js"))
+    with run_server(cwd=plain, PYTHONPROFILEIMPORTTIME="1", **SETTINGS) as running:
+        assert is_404(fetch(running, "/static/none.0123456789ab.js"))
         assert " static_host.origin.responder\n" in running.output
         assert "obstore" not in running.output
         assert "static_host.object_store" not in running.output
-    with serving(
+    with run_server(
         cwd=plain,
         PYTHONPROFILEIMPORTTIME="1",
         DJANGO_STATIC_STORE=f"file://{plain}",
@@ -587,37 +588,37 @@ def test_the_setting_without_the_extra_stops_the_start(plain: Path, tmp_path: Pa
     ],
 )
 def test_a_name_that_is_worth_a_question_has_a_hash(name: str, can_be: bool) -> None:
-    assert Fingerprinted()(name) is can_be
-    assert Fingerprinted("^bundles/")(f"bundles/{name}") is (len(name) < 1024)
+    assert FingerprintMatcher()(name) is can_be
+    assert FingerprintMatcher("^bundles/")(f"bundles/{name}") is (len(name) < 1024)
 
 
 def test_a_directory_of_others_is_not_used(tmp_path: Path) -> None:
     open_to_all = tmp_path / "open"
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
-    with pytest.raises(ShelfUnusable, match="can be written by others"):
-        Shelf(open_to_all, 100)
+    with pytest.raises(CacheUnusableError, match="can be written by others"):
+        DiskCache(open_to_all, 100)
     (tmp_path / "link").symlink_to(tmp_path)
-    with pytest.raises(ShelfUnusable):
-        Shelf(tmp_path / "link", 100)
+    with pytest.raises(CacheUnusableError):
+        DiskCache(tmp_path / "link", 100)
     (tmp_path / "file").write_text("")
-    with pytest.raises(ShelfUnusable):
-        Shelf(tmp_path / "file", 100)
+    with pytest.raises(CacheUnusableError):
+        DiskCache(tmp_path / "file", 100)
 
 
 def test_a_shelf_touches_no_file_of_others_and_makes_room_for_what_comes(tmp_path: Path) -> None:
     (tmp_path / "shelf").mkdir()
     (tmp_path / "shelf/mine.txt").write_text("x" * 1000)
-    shelf = Shelf(tmp_path / "shelf", 100)
+    shelf = DiskCache(tmp_path / "shelf", 100)
     for number in range(5):
-        draft = shelf.draft(40)
+        draft = shelf.open_pending(40)
         draft.write(b"." * 40)
         draft.finish(f"{number:024d}")
-    waiting = [shelf.draft(40), shelf.draft(40)]
-    with pytest.raises(NoRoom):
-        shelf.draft(40)
+    waiting = [shelf.open_pending(40), shelf.open_pending(40)]
+    with pytest.raises(NoSpaceError):
+        shelf.open_pending(40)
     for draft in waiting:
         draft.abandon()
     assert [path.name for path in (tmp_path / "shelf").iterdir()] == ["mine.txt"]
-    with pytest.raises(NoRoom):
-        shelf.draft(101)
+    with pytest.raises(NoSpaceError):
+        shelf.open_pending(101)

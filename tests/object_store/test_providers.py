@@ -15,14 +15,14 @@ from urllib.parse import quote
 import pytest
 from obstore.store import from_url
 
-from static_host.object_store.circuit_breaker import FAILURES
-from static_host.origin.index import NAME
+from static_host.object_store.circuit_breaker import MAX_FAILURES
+from static_host.origin.index import INDEX_FILE_NAME
 from tests.publish.test_publish import document, expected, published
-from tests.support.clouds import KINDS, Cloud, cloud
-from tests.support.finders import SETTINGS, another_release, got, is_404, looking
-from tests.support.processes import SCRIPTS, environment, run
-from tests.support.projects import copied
-from tests.support.releases import index_of
+from tests.support.clouds import KINDS, Cloud, run_cloud
+from tests.support.finders import SETTINGS, build_another_release, fetch, is_404, serve_with_store
+from tests.support.processes import SCRIPTS, make_environment, run
+from tests.support.projects import copy_project
+from tests.support.releases import read_index
 
 ODD = "menü für 50% & 1 ~ [a] +b@2x*.txt"
 LARGE = 6 << 20
@@ -30,14 +30,14 @@ LARGE = 6 << 20
 
 @pytest.fixture(scope="module", params=KINDS)
 def place(request: pytest.FixtureRequest) -> Iterator[Cloud]:
-    with cloud(request.param) as running:
+    with run_cloud(request.param) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A project whose names and lengths are not only those that are easy, built."""
-    project = copied("plain", tmp_path_factory.mktemp("clouds"))
+    project = copy_project("plain", tmp_path_factory.mktemp("clouds"))
     (project / "mysite/static" / ODD).write_text("odd")
     (project / "mysite/static/large.bin").write_bytes(Random(1).randbytes(LARGE))
     result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS)
@@ -53,7 +53,7 @@ def tree(site: Path) -> Path:
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The same project in a release that has none of the files."""
-    return another_release(tmp_path_factory.mktemp("other"), cache)
+    return build_another_release(tmp_path_factory.mktemp("other"), cache)
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +93,13 @@ def test_what_is_there_is_not_sent_again_but_to_be_younger(place: Cloud, tree: P
     url = place.url("again")
     count = len(expected(tree)) - 1
     for options, sent in (((), count), ((), 0), (("--renew", "1"), 0), (("--renew", "0"), count)):
-        place.gate.passed.clear()
+        place.gate.passed_lines.clear()
         assert document(published(tree, url, "--json", *options, **place.variables))["sent"] == sent
         if not sent:
-            assert [line for line in place.gate.passed if line.startswith("PUT ") and "/releases/" not in line] == []
-            assert not any(line.startswith("HEAD ") for line in place.gate.passed)  # the index vouches for all
+            assert [
+                line for line in place.gate.passed_lines if line.startswith("PUT ") and "/releases/" not in line
+            ] == []
+            assert not any(line.startswith("HEAD ") for line in place.gate.passed_lines)  # the index vouches for all
 
 
 def test_without_an_index_the_digest_beside_an_object_vouches_for_it(place: Cloud, tree: Path) -> None:
@@ -109,25 +111,25 @@ def test_without_an_index_the_digest_beside_an_object_vouches_for_it(place: Clou
         body = expected(tree)["files/site.e8e374d844cc.css"]
         store.put("files/site.e8e374d844cc.css", b"!" * len(body))
         store.put("files/site.e8e374d844cc.css.br", b"")
-    place.gate.passed.clear()
+    place.gate.passed_lines.clear()
     assert document(published(tree, url, "--json", **place.variables))["sent"] == 2
-    assert not any(line.startswith("GET ") and "large" in line for line in place.gate.passed)
+    assert not any(line.startswith("GET ") and "large" in line for line in place.gate.passed_lines)
     with opened(place, url) as store:
         assert there(store) == expected(tree)
 
 
 def test_a_run_that_was_killed_is_gone_on_with(place: Cloud, tree: Path) -> None:
     url = place.url("killed")
-    place.gate.passed.clear()
-    place.gate.lets = lambda line: not line.startswith("PUT ") or len(puts(place)) < 5
+    place.gate.passed_lines.clear()
+    place.gate.is_passed = lambda line: not line.startswith("PUT ") or len(puts(place)) < 5
     variables = {"DJANGO_STATIC_STORE": url, **SETTINGS, **place.variables}
     command = [str(SCRIPTS / "static-host"), "publish", str(tree)]
-    with subprocess.Popen(command, cwd=tree, env=environment(variables), stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=tree, env=make_environment(variables), stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 30
         while len(puts(place)) < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
-    place.gate.lets = lambda line: True
+    place.gate.is_passed = lambda line: True
     with opened(place, url) as store:
         before = there(store)
         assert before
@@ -138,20 +140,20 @@ def test_a_run_that_was_killed_is_gone_on_with(place: Cloud, tree: Path) -> None
 
 
 def puts(place: Cloud) -> list[str]:
-    return [line for line in place.gate.passed if line.startswith("PUT ")]
+    return [line for line in place.gate.passed_lines if line.startswith("PUT ")]
 
 
 def test_a_server_finds_every_file_in_every_coding(
     place: Cloud, full: str, tree: Path, other: Path, tmp_path: Path
 ) -> None:
-    index = index_of(tree)
-    with looking(other, full, tmp_path, **place.variables) as running:
+    index = read_index(tree)
+    with serve_with_store(other, full, tmp_path, **place.variables) as running:
         for name, resource in index.items():
             for each in resource.representations if resource.immutable else ():
-                status, caching, body = got(running, f"/static/{quote(name)}", each.coding)
+                status, caching, body = fetch(running, f"/static/{quote(name)}", each.coding)
                 assert (status, body) == (200, (tree / each.file).read_bytes()), each.file
                 assert caching == "public, max-age=31536000, immutable"
-        assert is_404(got(running, "/static/none.0123456789ab.js"))
+        assert is_404(fetch(running, "/static/none.0123456789ab.js"))
 
 
 def test_other_bytes_are_not_served(place: Cloud, tree: Path, other: Path, tmp_path: Path) -> None:
@@ -160,33 +162,37 @@ def test_other_bytes_are_not_served(place: Cloud, tree: Path, other: Path, tmp_p
     with opened(place, url) as store:
         store.put("files/site.e8e374d844cc.css.br", b"!" * (tree / "site.e8e374d844cc.css.br").stat().st_size)
         store.delete("files/digits.781e5e245d69.txt")
-    with looking(other, url, tmp_path, **place.variables) as running:
-        assert is_404(got(running, "/static/site.e8e374d844cc.css"))
-        assert is_404(got(running, "/static/digits.781e5e245d69.txt", "identity"))
-        assert got(running, "/static/site.e8e374d844cc.css", "gzip")[0] == 200
+    with serve_with_store(other, url, tmp_path, **place.variables) as running:
+        assert is_404(fetch(running, "/static/site.e8e374d844cc.css"))
+        assert is_404(fetch(running, "/static/digits.781e5e245d69.txt", "identity"))
+        assert fetch(running, "/static/site.e8e374d844cc.css", "gzip")[0] == 200
         running.wait_for(f"{url}/files/site.e8e374d844cc.css.br has other bytes than its index says: it is not served")
 
 
 def test_a_store_that_is_silent_costs_a_404_and_is_spared(place: Cloud, full: str, other: Path, tmp_path: Path) -> None:
     try:
-        with looking(other, full, tmp_path, **place.variables, DJANGO_STATIC_STORE_TIMEOUT="0.2") as running:
-            place.gate.lets = lambda line: False
-            for _ in range(FAILURES + 1):
-                assert is_404(got(running, "/static/site.e8e374d844cc.css"))
-            running.wait_for(f"the store {full} has failed {FAILURES} times in a row")
+        with serve_with_store(other, full, tmp_path, **place.variables, DJANGO_STATIC_STORE_TIMEOUT="0.2") as running:
+            place.gate.is_passed = lambda line: False
+            for _ in range(MAX_FAILURES + 1):
+                assert is_404(fetch(running, "/static/site.e8e374d844cc.css"))
+            running.wait_for(f"the store {full} has failed {MAX_FAILURES} times in a row")
     finally:
-        place.gate.lets = lambda line: True
+        place.gate.is_passed = lambda line: True
 
 
 @pytest.mark.parametrize("change", ["nobody listens", "wrong credentials", "no bucket"])
 def test_a_server_starts_with_a_store_that_cannot_be_used_and_says_why(
     place: Cloud, other: Path, tmp_path: Path, change: str
 ) -> None:
-    variables = {"nobody listens": place.elsewhere, "wrong credentials": place.wrong, "no bucket": {}}[change]
+    variables = {
+        "nobody listens": place.unreachable_variables,
+        "wrong credentials": place.wrong_variables,
+        "no bucket": {},
+    }[change]
     url = place.url() if change != "no bucket" else f"{place.kind}://nowhere"
     said = {"nobody listens": "error sending request", "wrong credentials": "40[13] ", "no bucket": "404 "}[change]
-    with looking(other, url, tmp_path, **{**place.variables, **variables}) as running:
-        assert is_404(got(running, "/static/site.e8e374d844cc.css"))
+    with serve_with_store(other, url, tmp_path, **{**place.variables, **variables}) as running:
+        assert is_404(fetch(running, "/static/site.e8e374d844cc.css"))
         running.wait_for(f"the store {url}: ")
         assert re.search(rf"the store {url}: .*{said}", running.output), running.output
 
@@ -199,11 +205,11 @@ def test_a_build_carries_what_was_published(
     told = {"DJANGO_STATIC_PREVIOUS": full, "DJANGO_STATIC_MISSING_REFERENCES": "warn"}
     result = run("static-host", "build", cwd=other, **told, **variables)
     assert result.returncode == 0, result.stderr
-    assert [each.digest for each in index_of(root).releases[1:]] == [index_of(tree).releases[0].digest]
+    assert [each.digest for each in read_index(root).releases[1:]] == [read_index(tree).releases[0].digest]
     for path, body in expected(tree).items():
         if path.startswith("files/"):
             assert (root / path.removeprefix("files/")).read_bytes() == body
-    assert (root / NAME).is_file()
+    assert (root / INDEX_FILE_NAME).is_file()
 
 
 ADDRESS = {
@@ -232,7 +238,7 @@ def test_a_bucket_that_is_not_there_is_told(place: Cloud, tree: Path) -> None:
 
 
 def test_credentials_that_are_wrong_are_told(place: Cloud, tree: Path) -> None:
-    said = refused(tree, place.url(), {**place.variables, **place.wrong})
+    said = refused(tree, place.url(), {**place.variables, **place.wrong_variables})
     begins = (
         f"static-host: {place.url()}: the store refuses. Are the credentials right ({CREDENTIALS[place.kind]}), and"
     )
@@ -240,7 +246,7 @@ def test_credentials_that_are_wrong_are_told(place: Cloud, tree: Path) -> None:
 
 
 def test_an_address_where_nobody_listens_is_told(place: Cloud, tree: Path) -> None:
-    said = refused(tree, place.url(), {**place.variables, **place.elsewhere})
+    said = refused(tree, place.url(), {**place.variables, **place.unreachable_variables})
     begins = (
         f"static-host: {place.url()}: the store cannot be reached. Is its address right ({ADDRESS[place.kind]}), and"
     )

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from static_host.middleware.static_files import StaticOrigin
+from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder, Slice
-from static_host.origin.tree import load
+from static_host.origin.tree import load_tree
 from tests.support.cases import CASES, NOT_OURS, Case
 from tests.support.processes import Running
 
@@ -20,7 +20,7 @@ Answer = tuple[int, list[tuple[str, str]], bytes]
 
 @pytest.fixture(scope="module")
 def responder(plain: Path) -> Responder:
-    return Responder(load(plain / "staticfiles"), "/static/", 60, ("robots.txt", ".well-known/"))
+    return Responder(load_tree(plain / "staticfiles"), "/static/", 60, ("robots.txt", ".well-known/"))
 
 
 def raw_path(path: str) -> bytes:
@@ -46,7 +46,7 @@ def by_asgi(responder: Responder, case: Case) -> Answer:
         raise AssertionError("Django was woken")
 
     sent: list[Any] = []
-    asyncio.run(_call(StaticOrigin(django, responder), case, sent))
+    asyncio.run(_call(StaticFilesMiddleware(django, responder), case, sent))
     start, *bodies = sent
     assert start["type"] == "http.response.start"
     assert [message.get("more_body", False) for message in bodies] == [True] * (len(bodies) - 1) + [False]
@@ -54,7 +54,7 @@ def by_asgi(responder: Responder, case: Case) -> Answer:
     return start["status"], headers, b"".join(message["body"] for message in bodies)
 
 
-async def _call(app: StaticOrigin, case: Case, sent: list[Any]) -> None:
+async def _call(app: StaticFilesMiddleware, case: Case, sent: list[Any]) -> None:
     headers = [(name.encode(), value.encode()) for name, value in case.request]
     scope = {"type": "http", "method": case.method, "raw_path": raw_path(case.path), "headers": headers}
     requests = iter([{"type": "http.request", "body": b"", "more_body": False}])
@@ -122,7 +122,7 @@ def test_a_server_may_leave_the_raw_path_out(responder: Responder) -> None:
         raise AssertionError("nobody else is asked")
 
     scope = {"type": "http", "method": "GET", "path": "/static/café menu.txt", "headers": []}
-    asyncio.run(StaticOrigin(unused, responder)(scope, unused, send))
+    asyncio.run(StaticFilesMiddleware(unused, responder)(scope, unused, send))
     assert (sent[0]["status"], sent[1]["body"]) == (200, "crème brûlée\n".encode())
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from static_host.origin import negotiation
 from static_host.origin.index import Representation
-from static_host.origin.negotiation import preferred, weights
+from static_host.origin.negotiation import parse_accept_encoding, select_representation
 
 TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 ORDER = ["br", "zstd", "gzip", "identity", "dcz"]
@@ -96,16 +96,18 @@ def test_the_choice_is_that_of_a_plain_reading_of_the_grammar(
     representations = [
         Representation(coding, "", length, "", "its" if coding == "dcz" else "") for coding, length in sizes.items()
     ]
-    best = preferred(weights(None if field is None else field.encode("latin-1")), representations, dictionary)
+    best = select_representation(
+        parse_accept_encoding(None if field is None else field.encode("latin-1")), representations, dictionary
+    )
     usable = {coding: length for coding, length in sizes.items() if coding != "dcz" or dictionary == "its"}
     assert (best.coding if best else None) == chosen(field, usable)
 
 
 def test_the_cache_is_bounded_and_long_values_stay_out_of_it() -> None:
-    negotiation._cached.cache_clear()
+    negotiation._parse_cached.cache_clear()
     for number in range(3000):
-        weights(b"gzip;q=0.%03d, x%d" % (number % 1000, number))
-    weights(b"x" * 300)
-    information = negotiation._cached.cache_info()
+        parse_accept_encoding(b"gzip;q=0.%03d, x%d" % (number % 1000, number))
+    parse_accept_encoding(b"x" * 300)
+    information = negotiation._parse_cached.cache_info()
     assert (information.currsize, information.maxsize) == (1024, 1024)
     assert information.misses == 3000

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from static_host.origin.responder import Responder, Slice
-from static_host.origin.tree import load
+from static_host.origin.tree import load_tree
 from tests.support.builds import decompress_zstd
 from tests.support.cases import CASES, CSS_BR, DIGITS_DATE, DIGITS_ETAG, NOT_OURS
 
@@ -48,7 +48,7 @@ Head = tuple[str, bytes, list[tuple[bytes, bytes]]]
 
 @pytest.fixture(scope="module")
 def responder(plain: Path) -> Responder:
-    return Responder(load(plain / "staticfiles"), "/static/", 60, ("robots.txt", ".well-known/"))
+    return Responder(load_tree(plain / "staticfiles"), "/static/", 60, ("robots.txt", ".well-known/"))
 
 
 def heads(seed: int) -> Iterator[Head]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import Build, files, settings
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from static_host.origin.index import parse_index
+from tests.support.builds import Build, append_settings, read_files
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 
 def test_it_says_what_it_made(build: Build, project: Path) -> None:
@@ -54,14 +54,14 @@ def test_media_types_come_from_a_fixed_table(build: Build, project: Path) -> Non
     for name in types:
         (project / "mysite/static" / name).write_text("")
     assert build().returncode == 0
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     assert {name: index[name].media_type for name in types} == types
 
 
 def test_two_builds_of_one_source_are_byte_identical(tmp_path: Path, cache: Path) -> None:
     trees = []
     for place, order in (("one", 1), ("two", -1)):
-        project = copied("plain", tmp_path / place)
+        project = copy_project("plain", tmp_path / place)
         folder = project / "mysite/static"
         for number in list(range(40))[::order]:  # made in two orders, with two sets of times
             path = folder / f"made-{number}.css"
@@ -70,7 +70,7 @@ def test_two_builds_of_one_source_are_byte_identical(tmp_path: Path, cache: Path
         variables = {"DJANGO_STATIC_CACHE": str(tmp_path / place / "cache")}
         result = run("static-host", "build", cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings", **variables)
         assert result.returncode == 0, result.stderr
-        trees.append(files(project / "staticfiles"))
+        trees.append(read_files(project / "staticfiles"))
     assert trees[0] == trees[1]
     assert len(trees[0]) > 100
 
@@ -80,7 +80,7 @@ def test_a_dangling_link_is_left_out_with_a_warning(build: Build, project: Path)
     result = build()
     assert result.returncode == 0
     assert "gone[1].txt is a symbolic link to a file that does not exist; it is left out" in result.stderr
-    assert "gone[1].txt" not in loads((project / "staticfiles/static-host.index").read_bytes())
+    assert "gone[1].txt" not in parse_index((project / "staticfiles/static-host.index").read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_a_dangling_link_is_left_out_with_a_warning(build: Build, project: Path)
     ],
 )
 def test_every_form_of_static_url_has_a_meaning(build: Build, project: Path, own: str, href: str) -> None:
-    settings(project, f"STATIC_URL = {own}")
+    append_settings(project, f"STATIC_URL = {own}")
     result = build()
     assert result.returncode == 0, result.stderr
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         page = httpx.get(f"{running.url}/")
         assert f'href="{href}site.e8e374d844cc.css"' in page.text
         path = href.removeprefix("https:").removeprefix("//cdn.example.com")
@@ -109,30 +109,30 @@ def test_every_form_of_static_url_has_a_meaning(build: Build, project: Path, own
 
 
 def test_the_project_s_own_static_root_is_respected(build: Build, project: Path) -> None:
-    settings(project, "STATIC_ROOT = BASE_DIR / 'public/static'")
+    append_settings(project, "STATIC_ROOT = BASE_DIR / 'public/static'")
     assert build().returncode == 0
     assert (project / "public/static/static-host.index").is_file()
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
 
 
 def test_whitenoise_s_middleware_is_taken_out_unless_it_has_files_of_its_own(build: Build, project: Path) -> None:
-    settings(project, "MIDDLEWARE.insert(0, 'whitenoise.middleware.WhiteNoiseMiddleware')")
+    append_settings(project, "MIDDLEWARE.insert(0, 'whitenoise.middleware.WhiteNoiseMiddleware')")
     assert build().returncode == 0
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert "MIDDLEWARE without whitenoise.middleware.WhiteNoiseMiddleware" in running.output
         assert httpx.get(f"{running.url}/").status_code == 200
     (project / "public").mkdir()
     (project / "public/root.txt").write_text("from WhiteNoise")
-    settings(project, "WHITENOISE_ROOT = BASE_DIR / 'public'")
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    append_settings(project, "WHITENOISE_ROOT = BASE_DIR / 'public'")
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert "MIDDLEWARE without" not in running.output
         assert httpx.get(f"{running.url}/root.txt").text == "from WhiteNoise"
 
 
 def test_a_pattern_makes_other_names_immutable(build: Build, project: Path) -> None:
     assert build(DJANGO_STATIC_IMMUTABLE_PATTERN=r"^part\.js$").returncode == 0
-    index = loads((project / "staticfiles/static-host.index").read_bytes())
+    index = parse_index((project / "staticfiles/static-host.index").read_bytes())
     assert index["part.js"].immutable
     assert not index["main.js"].immutable
 
@@ -145,16 +145,16 @@ def test_django_compressor_s_output_is_immutable_where_it_is_installed(build: Bu
 
     def judged() -> list[bool]:
         assert build().returncode == 0
-        index = loads((project / "staticfiles/static-host.index").read_bytes())
+        index = parse_index((project / "staticfiles/static-host.index").read_bytes())
         return [index[f"CACHE/{name}"].immutable for name in names]
 
     assert judged() == [False, False, False, False]
-    settings(project, "INSTALLED_APPS += ['compressor']")
+    append_settings(project, "INSTALLED_APPS += ['compressor']")
     assert judged() == [True, True, False, False]
 
 
 def test_a_project_without_the_staticfiles_app_is_told(build: Build, project: Path) -> None:
-    settings(project, "INSTALLED_APPS = []")
+    append_settings(project, "INSTALLED_APPS = []")
     result = build()
     assert result.returncode == 5
     assert result.stderr == (
@@ -163,14 +163,14 @@ def test_a_project_without_the_staticfiles_app_is_told(build: Build, project: Pa
 
 
 def test_a_project_without_static_files_is_told(build: Build, project: Path) -> None:
-    settings(project, "STATICFILES_DIRS = []")
+    append_settings(project, "STATICFILES_DIRS = []")
     result = build()
     assert result.returncode == 5
     assert result.stderr == "static-host: the project has no static files: its finders find none.\n"
 
 
 def test_an_exception_of_the_project_is_shown_whole(build: Build, project: Path) -> None:
-    settings(project, "raise RuntimeError('no weather today')")
+    append_settings(project, "raise RuntimeError('no weather today')")
     result = build()
     assert result.returncode == 1
     assert "Traceback (most recent call last):" in result.stderr

@@ -18,11 +18,19 @@ from pathlib import Path
 import brotli
 import pytest
 
-from static_host.origin.index import NAME, SUFFIXES, Representation, Resource, digest, dumps, loads
-from static_host.origin.tree import TreeDamaged, TreeUnusable
-from static_host_build.output.integrity import verify
-from tests.support.processes import SCRIPTS, environment, run
-from tests.support.projects import copied
+from static_host.origin.index import (
+    CODING_SUFFIXES,
+    INDEX_FILE_NAME,
+    Representation,
+    Resource,
+    compute_digest,
+    dump_index,
+    parse_index,
+)
+from static_host.origin.tree import TreeDamagedError, TreeUnusableError
+from static_host_build.output.integrity import check_integrity
+from tests.support.processes import SCRIPTS, make_environment, run
+from tests.support.projects import copy_project
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -41,16 +49,16 @@ CODINGS = pytest.mark.parametrize("coding", ENCODE)
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain", with a tree, to be broken."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / "staticfiles")
     return project
 
 
 def bad(tree: Path) -> list[str]:
     """Return a line for each file that is found wrong."""
-    with pytest.raises(TreeDamaged) as stop:
-        verify(tree)
-    return stop.value.bad
+    with pytest.raises(TreeDamagedError) as stop:
+        check_integrity(tree)
+    return stop.value.problems
 
 
 def flip(path: Path) -> None:
@@ -69,17 +77,17 @@ def link(path: Path) -> None:
 def mislabel(tree: Path, file: str, body: bytes) -> None:
     """Put other bytes in a file's place, and in the index what they are: a build that encodes wrongly."""
     (tree / file).write_bytes(body)
-    index = loads((tree / NAME).read_bytes())
+    index = parse_index((tree / INDEX_FILE_NAME).read_bytes())
 
     def corrected(r: Representation) -> Representation:
-        return Representation(r.coding, r.file, len(body), digest(body)) if r.file == file else r
+        return Representation(r.coding, r.file, len(body), compute_digest(body)) if r.file == file else r
 
     resources = {
         name: replace(resource, representations=tuple(map(corrected, resource.representations)))
         for name, resource in index.items()
     }
     manifest = ("staticfiles.json", (tree / "staticfiles.json").read_bytes())
-    (tree / NAME).write_bytes(dumps(index.prefix, resources, manifest))
+    (tree / INDEX_FILE_NAME).write_bytes(dump_index(index.prefix, resources, manifest))
 
 
 def tree_of(directory: Path, source: bytes, coding: str, encoded: bytes) -> Path:
@@ -87,18 +95,23 @@ def tree_of(directory: Path, source: bytes, coding: str, encoded: bytes) -> Path
     directory.mkdir()
     bodies = {"identity": source, coding: encoded}
     for each, body in bodies.items():
-        (directory / f"a.txt{SUFFIXES[each]}").write_bytes(body)
+        (directory / f"a.txt{CODING_SUFFIXES[each]}").write_bytes(body)
     representations = (
-        Representation(each, f"a.txt{SUFFIXES[each]}", len(body), digest(body)) for each, body in bodies.items()
+        Representation(each, f"a.txt{CODING_SUFFIXES[each]}", len(body), compute_digest(body))
+        for each, body in bodies.items()
     )
-    (directory / NAME).write_bytes(dumps("/static/", {"a.txt": Resource("text/plain", False, tuple(representations))}))
+    (directory / INDEX_FILE_NAME).write_bytes(
+        dump_index("/static/", {"a.txt": Resource("text/plain", False, tuple(representations))})
+    )
     return directory
 
 
 def test_a_tree_that_was_built_decodes_to_its_sources(tree: Path) -> None:
-    files = [path for path in tree.rglob("*") if path.is_file() and path.name not in (NAME, "staticfiles.json")]
+    files = [
+        path for path in tree.rglob("*") if path.is_file() and path.name not in (INDEX_FILE_NAME, "staticfiles.json")
+    ]
     encoded = [path for path in files if path.suffix in (".br", ".zst", ".gz")]
-    verified = verify(tree)
+    verified = check_integrity(tree)
     assert len(encoded) >= 6
     assert (verified.files, verified.resources) == (len(files), len(files) - len(encoded))
     assert verified.bytes == sum(path.stat().st_size for path in files)
@@ -112,11 +125,11 @@ def test_files_of_all_lengths_are_decoded_whole(tmp_path: Path, coding: str, len
     noise = random.Random(length).randbytes(length)
     source = {"text": noise.hex().encode()[:length], "noise": noise, "one byte": bytes(length)}[kind]
     encoded = ENCODE[coding](source)
-    assert verify(tree_of(tmp_path / "tree", source, coding, encoded)).bytes == len(source) + len(encoded)
+    assert check_integrity(tree_of(tmp_path / "tree", source, coding, encoded)).bytes == len(source) + len(encoded)
     other = bytes([source[-1] ^ 1])
     wrong = ENCODE[coding](source[:-1] + other)
     assert bad(tree_of(tmp_path / "other", source, coding, wrong)) == [
-        f"a.txt{SUFFIXES[coding]} ({coding}): does not decode to a.txt"
+        f"a.txt{CODING_SUFFIXES[coding]} ({coding}): does not decode to a.txt"
     ]
 
 
@@ -125,10 +138,10 @@ def test_a_sibling_that_ends_with_a_chunk_is_decoded_to_its_end_and_not_further(
     noise = random.Random(1).randbytes(1 << 16)
     source = next(noise[:n] for n in range(1 << 16, 0, -1) if len(ENCODE[coding](noise[:n])) == 1 << 16)
     encoded = ENCODE[coding](source)
-    assert verify(tree_of(tmp_path / "tree", source, coding, encoded)).files == 2
+    assert check_integrity(tree_of(tmp_path / "tree", source, coding, encoded)).files == 2
     for place, wrong in (("more", encoded + b"junk"), ("less", encoded[:-1])):
         assert bad(tree_of(tmp_path / place, source, coding, wrong)) == [
-            f"a.txt{SUFFIXES[coding]} ({coding}): does not decode to a.txt"
+            f"a.txt{CODING_SUFFIXES[coding]} ({coding}): does not decode to a.txt"
         ]
 
 
@@ -171,7 +184,7 @@ def test_a_file_that_is_not_what_was_built(
 def test_a_sibling_that_does_not_decode_to_its_source(
     tree: Path, coding: str, broken: Callable[[Callable[[bytes], bytes], bytes], bytes]
 ) -> None:
-    file = f"site.css{SUFFIXES[coding]}"
+    file = f"site.css{CODING_SUFFIXES[coding]}"
     mislabel(tree, file, broken(ENCODE[coding], (tree / "site.css").read_bytes()))
     assert bad(tree) == [f"{file} ({coding}): does not decode to site.css"]
 
@@ -182,16 +195,16 @@ def test_a_sibling_is_compared_with_its_own_source_though_another_name_has_the_s
 ) -> None:
     tree = tree_of(tmp_path / "tree", b"one\n" * 50, coding, ENCODE[coding](b"one\n" * 50))
     two = ENCODE[coding](b"two\n" * 50)
-    index = loads((tree / NAME).read_bytes())
-    for name, body in (("b.txt", (tree / f"a.txt{SUFFIXES[coding]}").read_bytes()), ("c.txt", two)):
+    index = parse_index((tree / INDEX_FILE_NAME).read_bytes())
+    for name, body in (("b.txt", (tree / f"a.txt{CODING_SUFFIXES[coding]}").read_bytes()), ("c.txt", two)):
         shutil.copy(tree / "a.txt", tree / name)
-        (tree / f"{name}{SUFFIXES[coding]}").write_bytes(body)
+        (tree / f"{name}{CODING_SUFFIXES[coding]}").write_bytes(body)
         identity = replace(index["a.txt"].identity, file=name)
-        encoded = Representation(coding, f"{name}{SUFFIXES[coding]}", len(body), digest(body))
+        encoded = Representation(coding, f"{name}{CODING_SUFFIXES[coding]}", len(body), compute_digest(body))
         resource = Resource("text/plain", False, (encoded, identity))
-        (tree / NAME).write_bytes(dumps("/static/", {**index, name: resource}))
-        index = loads((tree / NAME).read_bytes())
-    assert bad(tree) == [f"c.txt{SUFFIXES[coding]} ({coding}): does not decode to c.txt"]
+        (tree / INDEX_FILE_NAME).write_bytes(dump_index("/static/", {**index, name: resource}))
+        index = parse_index((tree / INDEX_FILE_NAME).read_bytes())
+    assert bad(tree) == [f"c.txt{CODING_SUFFIXES[coding]} ({coding}): does not decode to c.txt"]
 
 
 def test_a_zstd_window_that_browsers_refuse_is_refused(tmp_path: Path) -> None:
@@ -207,8 +220,8 @@ def test_a_bomb_is_refused_without_being_unfolded(tmp_path: Path, coding: str) -
     bomb = zstd.compress(bytes(4 << 20)) * 100 if coding == "zstd" else ENCODE[coding](bytes(400 << 20))
     tree = tree_of(tmp_path / "tree", b"small", coding, bomb)
     code = (
-        "import resource, sys; from pathlib import Path; from static_host.origin.tree import TreeDamaged\n"
-        "from static_host_build.output.integrity import verify\n"
+        "import resource, sys; from pathlib import Path; from static_host.origin.tree import TreeDamagedError\n"
+        "from static_host_build.output.integrity import check_integrity\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = used()\n"
         "try: verify(Path(sys.argv[1]))\n"
@@ -217,7 +230,7 @@ def test_a_bomb_is_refused_without_being_unfolded(tmp_path: Path, coding: str) -
     )
     result = run("python", "-c", code, str(tree), cwd=Path(__file__).parents[2])
     told, megabytes = result.stdout.splitlines()
-    assert told == f"a.txt{SUFFIXES[coding]} ({coding}): does not decode to a.txt"
+    assert told == f"a.txt{CODING_SUFFIXES[coding]} ({coding}): does not decode to a.txt"
     assert int(megabytes) < 50  # of the 400 that it would unfold to
 
 
@@ -228,9 +241,9 @@ def test_all_that_is_wrong_is_listed_at_once_with_the_remedy_at_the_end(tree: Pa
     mislabel(tree, "site.css.br", ENCODE["br"](b"another file"))
     (tree / "site.css.zst").unlink()  # the index has it before the gzip coding
     flip(tree / "site.css.gz")
-    length = loads((tree / NAME).read_bytes())["main.js"].identity.length
-    with pytest.raises(TreeUnusable) as stop:
-        verify(tree)
+    length = parse_index((tree / INDEX_FILE_NAME).read_bytes())["main.js"].identity.length
+    with pytest.raises(TreeUnusableError) as stop:
+        check_integrity(tree)
     assert stop.value.exit_code == 3
     assert str(stop.value).splitlines() == [
         f"the static tree at {tree} is damaged:",
@@ -244,16 +257,16 @@ def test_all_that_is_wrong_is_listed_at_once_with_the_remedy_at_the_end(tree: Pa
     ]
 
 
-@pytest.mark.parametrize("name", [NAME, "staticfiles.json"])
+@pytest.mark.parametrize("name", [INDEX_FILE_NAME, "staticfiles.json"])
 def test_the_index_and_django_s_manifest_are_examined_too(tree: Path, name: str) -> None:
     flip(tree / name)
-    with pytest.raises(TreeUnusable, match=name):
-        verify(tree)
+    with pytest.raises(TreeUnusableError, match=name):
+        check_integrity(tree)
 
 
 def test_no_descriptor_and_no_lock_is_left(tree: Path) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
-    verify(tree)
+    check_integrity(tree)
     flip(tree / "site.css.br")
     bad(tree)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
@@ -265,7 +278,7 @@ def build(project: Path, cache: Path, *options: str) -> subprocess.CompletedProc
 
 
 def test_a_build_says_that_it_was_verified(tmp_path: Path, cache: Path) -> None:
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     result = build(project, cache, "--verify")
     assert result.returncode == 0, result.stderr
     assert "\nstatic-host: verified: 22 files of 16 resources decode to their sources\n" in result.stdout
@@ -276,7 +289,7 @@ def test_a_build_says_that_it_was_verified(tmp_path: Path, cache: Path) -> None:
 
 
 def test_a_build_over_a_damaged_tree_makes_it_anew(tmp_path: Path, cache: Path) -> None:
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     assert build(project, cache).returncode == 0
     flip(project / "staticfiles/site.css.br")
     damaged = (project / "staticfiles").resolve()
@@ -318,7 +331,7 @@ def test_an_image_that_only_serves_checks_without_it(project: Path, tmp_path: Pa
     result = subprocess.run(
         [SCRIPTS / "python", "-S", "-c", code],
         cwd=project,
-        env={**environment(SETTINGS), "PYTHONPATH": ""},
+        env={**make_environment(SETTINGS), "PYTHONPATH": ""},
         capture_output=True,
         text=True,
         check=False,

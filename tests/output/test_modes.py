@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import own_storage, settings
-from tests.support.processes import SCRIPTS, environment
+from tests.support.builds import add_own_storage, append_settings
+from tests.support.processes import SCRIPTS, make_environment
 
 
 def built(project: Path, cache: Path, umask: int, *arguments: str, **variables: str) -> None:
@@ -17,7 +17,7 @@ def built(project: Path, cache: Path, umask: int, *arguments: str, **variables: 
     result = subprocess.run(
         [SCRIPTS / "static-host", "build", *arguments],
         cwd=project,
-        env=environment(fixed),
+        env=make_environment(fixed),
         umask=umask,
         capture_output=True,
         text=True,
@@ -59,7 +59,7 @@ def modes(tree: Path) -> tuple[set[str], set[str]]:
 def test_every_file_and_every_directory_has_the_permissions_that_the_project_chooses(
     project: Path, cache: Path, umask: int, lines: list[str], folders: str, files: str
 ) -> None:
-    settings(project, *lines)
+    append_settings(project, *lines)
     root = project / "made/by/the/build"
     (project / "mysite/static/.well-known").mkdir(exist_ok=True)
     (project / "mysite/static/.well-known/security.txt").write_text("Contact: mailto:security@example.com")
@@ -71,7 +71,7 @@ def test_every_file_and_every_directory_has_the_permissions_that_the_project_cho
 
 
 def test_a_project_s_own_storage_makes_no_exception(project: Path, cache: Path) -> None:
-    own_storage(project)
+    add_own_storage(project)
     built(project, cache, 0o077)
     assert modes(project / "staticfiles") == ({"0o755"}, {"0o644"})
 
@@ -79,12 +79,12 @@ def test_a_project_s_own_storage_makes_no_exception(project: Path, cache: Path) 
 def test_carried_files_and_deltas_have_the_permissions_of_this_build(project: Path, cache: Path) -> None:
     script = project / "mysite/static/large.js"
     script.write_text("".join(f"call({number**3}, '{number**7}');\n" for number in range(2000)))
-    settings(project, "FILE_UPLOAD_PERMISSIONS = 0o600", "FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700")
+    append_settings(project, "FILE_UPLOAD_PERMISSIONS = 0o600", "FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o700")
     built(project, cache, 0o022, "--previous", "none", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
     (project / "staticfiles").resolve().rename(project / "before")
     (project / "staticfiles").unlink()
     script.write_text(script.read_text() + "more();\n")
-    settings(project, "FILE_UPLOAD_PERMISSIONS = 0o640", "FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750")
+    append_settings(project, "FILE_UPLOAD_PERMISSIONS = 0o640", "FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750")
     built(project, cache, 0o022, "--previous", "before")
     assert list((project / "staticfiles").rglob("*.dcz"))
     assert modes(project / "staticfiles") == ({"0o750"}, {"0o640"})
@@ -101,7 +101,7 @@ def test_other_permissions_make_the_tree_anew(
     project: Path, cache: Path, line: str, expected: tuple[set[str], set[str]]
 ) -> None:
     built(project, cache, 0o022)
-    settings(project, line)
+    append_settings(project, line)
     built(project, cache, 0o022)
     assert modes(project / "staticfiles") == expected
 
@@ -110,5 +110,5 @@ def test_an_index_of_another_tool_s_tree_can_be_read_by_who_reads_the_tree(proje
     (project / "dist").mkdir(mode=0o755)
     (project / "dist/x.txt").write_text("x")
     command = [str(SCRIPTS / "static-host"), "index", "dist"]
-    assert subprocess.run(command, cwd=project, env=environment({}), umask=0o077, timeout=60).returncode == 0
+    assert subprocess.run(command, cwd=project, env=make_environment({}), umask=0o077, timeout=60).returncode == 0
     assert oct(stat.S_IMODE((project / "dist/static-host.index").stat().st_mode)) == "0o644"

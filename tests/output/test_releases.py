@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from static_host.origin.index import loads
-from static_host_build.output.integrity import verify
-from tests.support.builds import Build, files, settings
-from tests.support.processes import SCRIPTS, environment, run
-from tests.support.projects import LARGE
+from static_host.origin.index import parse_index
+from static_host_build.output.integrity import check_integrity
+from tests.support.builds import Build, append_settings, read_files
+from tests.support.processes import SCRIPTS, make_environment, run
+from tests.support.projects import LARGE_BODY
 
 
 @pytest.mark.timeout(600)
@@ -36,12 +36,12 @@ def test_a_build_that_is_killed_leaves_a_whole_tree(build: Build, project: Path,
         new = f"number {number}"
         (project / "mysite/static/digits.txt").write_text(new)
         process = subprocess.Popen(
-            [SCRIPTS / "static-host", "build"], cwd=project, env=environment(variables), stdout=subprocess.DEVNULL
+            [SCRIPTS / "static-host", "build"], cwd=project, env=make_environment(variables), stdout=subprocess.DEVNULL
         )
         time.sleep(chance.uniform(0.3, 1.1) * length)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        verify(project / "staticfiles")
+        check_integrity(project / "staticfiles")
         found = (project / "staticfiles/digits.txt").read_text()
         assert found in (old, new)
         survived += found == old
@@ -61,14 +61,14 @@ def test_a_build_that_is_refused_a_write_leaves_the_old_tree(build: Build, proje
     try:
         root = str(place / "staticfiles")
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0
-        before = files(Path(root))
+        before = read_files(Path(root))
         (project / "mysite/static/digits.txt").write_text("changed")
         subprocess.run(["mount", "-o", "remount,ro", place], check=True)
         result = build(DJANGO_STATIC_ROOT=root)
         assert result.returncode == 5
         assert "Read-only file system" in result.stderr
         assert "Traceback" not in result.stderr
-        assert files(Path(root)) == before
+        assert read_files(Path(root)) == before
         subprocess.run(["mount", "-o", "remount,rw", place], check=True)
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0
         assert (Path(root) / "digits.txt").read_text() == "changed"
@@ -78,7 +78,7 @@ def test_a_build_that_is_refused_a_write_leaves_the_old_tree(build: Build, proje
 
 def test_what_did_not_change_is_the_same_file_in_the_next_release(build: Build, project: Path) -> None:
     tree = project / "staticfiles"
-    (project / "mysite/static/large.png").write_bytes(LARGE * 2)  # a format that is not encoded
+    (project / "mysite/static/large.png").write_bytes(LARGE_BODY * 2)  # a format that is not encoded
     assert build().returncode == 0
     before = {path.name: path.stat().st_ino for path in tree.resolve().iterdir() if path.is_file()}
     (project / "mysite/static/digits.txt").write_text("9876543210")
@@ -97,7 +97,7 @@ def test_a_damaged_release_is_never_taken_for_the_source(build: Build, project: 
             path.write_bytes(path.read_bytes()[:-1] + b"!")
     (project / "mysite/static/digits.txt").write_text("9876543210")
     assert build().returncode == 0
-    verify(project / "staticfiles")
+    check_integrity(project / "staticfiles")
     assert (project / "staticfiles/site.css").read_bytes() == (project / "mysite/static/site.css").read_bytes()
 
 
@@ -105,12 +105,12 @@ def test_a_build_waits_for_another_one(project: Path, cache: Path) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
     builds = [
         subprocess.Popen(
-            [SCRIPTS / "static-host", "build"], cwd=project, env=environment(variables), stdout=subprocess.DEVNULL
+            [SCRIPTS / "static-host", "build"], cwd=project, env=make_environment(variables), stdout=subprocess.DEVNULL
         )
         for _ in range(3)
     ]
     assert [process.wait(60) for process in builds] == [0, 0, 0]
-    assert loads((project / "staticfiles/static-host.index").read_bytes())
+    assert parse_index((project / "staticfiles/static-host.index").read_bytes())
 
 
 def test_a_static_root_that_is_a_file_is_refused(build: Build, project: Path) -> None:
@@ -158,12 +158,12 @@ def test_a_disk_that_is_full_leaves_the_old_tree(build: Build, project: Path) ->
     try:
         root = str(small / "staticfiles")
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0
-        before = files(Path(root))
+        before = read_files(Path(root))
         (project / "mysite/static/big.bin").write_bytes(random.Random(3).randbytes(250_000))
         result = build(DJANGO_STATIC_ROOT=root)
         assert result.returncode == 5
         assert "No space left on device" in result.stderr
-        assert files(Path(root)) == before
+        assert read_files(Path(root)) == before
         (project / "mysite/static/big.bin").unlink()
         (project / "mysite/static/digits.txt").write_text("room again")
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0
@@ -211,7 +211,7 @@ def test_a_release_whose_manifest_was_lost_is_made_anew(build: Build, project: P
 
 def test_files_have_the_permissions_of_this_build(build: Build, project: Path) -> None:
     assert build().returncode == 0
-    settings(project, "FILE_UPLOAD_PERMISSIONS = 0o640")
+    append_settings(project, "FILE_UPLOAD_PERMISSIONS = 0o640")
     assert build().returncode == 0
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (project / "staticfiles").rglob("*") if path.is_file()}
     assert modes == {0o640}

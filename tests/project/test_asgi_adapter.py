@@ -13,9 +13,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from tests.support.builds import settings
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from tests.support.builds import append_settings
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 LIFESPAN = """
 import os
@@ -48,7 +48,7 @@ async def application(scope, receive, send):
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = copied("chat", tmp_path_factory.mktemp("chat"))
+    project = copy_project("chat", tmp_path_factory.mktemp("chat"))
     result = run(
         *("static-host", "build"), cwd=project, DJANGO_SETTINGS_MODULE="chat.settings", DJANGO_STATIC_CACHE=str(cache)
     )
@@ -58,7 +58,7 @@ def chat(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 @pytest.fixture(params=["1", "2"])
 def server(chat: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
-    with serving(cwd=chat, DJANGO_SETTINGS_MODULE="chat.settings", WEB_CONCURRENCY=request.param) as running:
+    with run_server(cwd=chat, DJANGO_SETTINGS_MODULE="chat.settings", WEB_CONCURRENCY=request.param) as running:
         yield running
 
 
@@ -66,7 +66,7 @@ def server(chat: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
 def asgi(project: Path, cache: Path) -> Path:
     """The project "plain", with an ASGI application of its own that has a lifespan."""
     (project / "mysite/asgi.py").write_text(LIFESPAN)
-    settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
+    append_settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
     assert run("static-host", "build", cwd=project, **variables).returncode == 0
     return project
@@ -93,7 +93,7 @@ def test_a_channels_project_has_its_pages_its_files_and_its_websockets(server: R
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 def test_a_websocket_to_a_project_without_any_is_refused_and_not_an_error(plain: Path, interface: str) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_INTERFACE": interface}
-    with serving(cwd=plain, **variables) as running:
+    with run_server(cwd=plain, **variables) as running:
         with pytest.raises(InvalidStatus) as refused:
             connect(f"{running.url.replace('http', 'ws')}/ws/", open_timeout=5)
         assert refused.value.response.status_code == 403
@@ -132,7 +132,7 @@ application = ProtocolTypeRouter({"http": get_asgi_application(), "websocket": U
 @pytest.mark.parametrize("module", [WRAPPED, BY_PROTOCOL, BY_PATH], ids=["wrapped", "by protocol", "by path"])
 def test_a_websocket_that_the_project_has_nothing_for_is_refused_and_not_an_error(asgi: Path, module: str) -> None:
     (asgi / "mysite/asgi.py").write_text(module)
-    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         with pytest.raises(InvalidStatus) as refused:
             connect(f"{running.url.replace('http', 'ws')}/ws/", open_timeout=5)
         assert refused.value.response.status_code == 403
@@ -144,7 +144,7 @@ def test_a_websocket_that_the_project_has_nothing_for_is_refused_and_not_an_erro
 def test_an_exception_in_a_websocket_is_logged_whole(asgi: Path) -> None:
     raising = "    if scope['type'] == 'websocket':\n        await receive()\n        raise ValueError('a fault')\n"
     (asgi / "mysite/asgi.py").write_text(WRAPPED.replace("    await", f"{raising}    await"))
-    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         with pytest.raises(InvalidStatus) as failed:
             connect(f"{running.url.replace('http', 'ws')}/ws/", open_timeout=5)
         assert failed.value.response.status_code == 500
@@ -176,7 +176,7 @@ def test_a_request_that_raises_system_exit_ends_nothing_but_itself(asgi: Path) -
     raising = "    if scope['type'] == 'websocket':\n        raise SystemExit('a socket that exits')\n"
     (asgi / "mysite/asgi.py").write_text(WRAPPED.replace("    await", f"{raising}    await"))
     (asgi / "mysite/urls.py").write_text(EXITS)
-    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert httpx.get(f"{running.url}/leaves/").status_code == 500
         assert httpx.get(f"{running.url}/also/").status_code == 500
         with pytest.raises(httpx.RemoteProtocolError):
@@ -193,7 +193,7 @@ def test_a_request_that_raises_system_exit_ends_nothing_but_itself(asgi: Path) -
 @pytest.mark.parametrize("interface", ["auto", "wsgi"])
 def test_wsgi_can_be_forced(chat: Path, interface: str) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": "chat.settings", "DJANGO_INTERFACE": interface}
-    with serving(cwd=chat, **variables) as running:
+    with run_server(cwd=chat, **variables) as running:
         expected = "in 10 threads" if interface == "wsgi" else "through ASGI"
         assert f"Django project chat.settings {expected}" in running.output
         assert httpx.get(f"{running.url}/").status_code == 200
@@ -201,7 +201,7 @@ def test_wsgi_can_be_forced(chat: Path, interface: str) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_lifespan_begins_before_the_first_request_and_ends_after_the_last(asgi: Path, workers: str) -> None:
-    with serving(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings", WEB_CONCURRENCY=workers) as running:
+    with run_server(cwd=asgi, DJANGO_SETTINGS_MODULE="mysite.settings", WEB_CONCURRENCY=workers) as running:
         assert httpx.get(f"{running.url}/state/").text == "a pool"
         assert httpx.get(f"{running.url}/").status_code == 200
         assert running.stop() == 0
@@ -241,12 +241,12 @@ def test_a_form_that_comes_in_chunks_keeps_its_fields_and_its_files(project: Pat
     (project / "mysite/urls.py").write_text(FORMS)
     if interface in ("wrapped", "by protocol"):
         (project / "mysite/asgi.py").write_text({"wrapped": COPIED, "by protocol": BY_PROTOCOL}[interface])
-        settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
+        append_settings(project, "ASGI_APPLICATION = 'mysite.asgi.application'")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
     assert run("static-host", "build", cwd=project, **variables).returncode == 0
     variables["DJANGO_INTERFACE"] = "wsgi" if interface == "wsgi" else "asgi"
     small, large = b"a small file", b"a large file" * 500_000
-    with serving(cwd=project, **variables) as running, httpx.Client(base_url=running.url) as client:
+    with run_server(cwd=project, **variables) as running, httpx.Client(base_url=running.url) as client:
         for body in (small, large):
             request = client.build_request("POST", "/form/", data={"a": "é"}, files={"file": body})
             content = request.read()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import Build, settings
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from tests.support.builds import Build, append_settings
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 WHITENOISE = "whitenoise.storage.CompressedManifestStaticFilesStorage"
@@ -26,7 +26,7 @@ RAISED = "static-host: the Django project mysite.settings raised an exception wh
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain", with a tree."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / "staticfiles")
     return project
 
@@ -40,7 +40,7 @@ def breaks(project: Path) -> None:
         "    def ready(self):\n"
         "        raise RuntimeError('no weather today')\n"
     )
-    settings(project, "INSTALLED_APPS += ['mysite.apps.Broken']")
+    append_settings(project, "INSTALLED_APPS += ['mysite.apps.Broken']")
 
 
 def head(output: str) -> list[str]:
@@ -50,7 +50,7 @@ def head(output: str) -> list[str]:
 
 @pytest.mark.parametrize("command", ["serve", "check"])
 def test_the_settings_are_listed_with_both_values_and_no_secret(project: Path, command: str) -> None:
-    settings(project, *OWN)
+    append_settings(project, *OWN)
     breaks(project)
     variables = {"DJANGO_STATIC_HOST": "https://cdn.example.com", "DJANGO_STATIC_ROOT": "staticfiles", "PORT": "0"}
     result = run("static-host", command, cwd=project, **SETTINGS, **variables)
@@ -69,7 +69,7 @@ def test_the_settings_are_listed_with_both_values_and_no_secret(project: Path, c
 
 def test_a_build_lists_them(project: Path, build: Build) -> None:
     shutil.rmtree(project / "staticfiles")
-    settings(project, *OWN)
+    append_settings(project, *OWN)
     breaks(project)
     result = build(DJANGO_STATIC_PREFIX="/assets/")
     assert result.returncode == 1
@@ -85,29 +85,31 @@ def test_a_build_lists_them(project: Path, build: Build) -> None:
 
 
 def test_dev_lists_them(project: Path) -> None:
-    settings(project, "STATIC_ROOT = str(BASE_DIR / 'staticfiles')")
+    append_settings(project, "STATIC_ROOT = str(BASE_DIR / 'staticfiles')")
     breaks(project)
     told = "the project is loaded again when a file changes"
-    with serving("static-host", "dev", cwd=project, ready=told, DJANGO_STATIC_PREFIX="/assets/", **SETTINGS) as running:
+    with run_server(
+        "static-host", "dev", cwd=project, ready=told, DJANGO_STATIC_PREFIX="/assets/", **SETTINGS
+    ) as running:
         assert head(running.output) == [RAISED, HEADING, "  STATIC_URL: '/static/' -> '/assets/'"]
 
 
 def test_a_setting_that_keeps_its_value_is_not_listed(project: Path) -> None:
-    settings(project, "STATIC_ROOT = str(BASE_DIR / 'staticfiles')", "STATIC_URL = '/static/'")
-    settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'static_host.project.storage.StaticHostStorage'}}")
+    append_settings(project, "STATIC_ROOT = str(BASE_DIR / 'staticfiles')", "STATIC_URL = '/static/'")
+    append_settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'static_host.project.storage.StaticHostStorage'}}")
     breaks(project)
     result = run("static-host", "serve", cwd=project, PORT="0", **SETTINGS)
     assert head(result.stderr) == [RAISED]
 
 
 def test_settings_that_raise_have_not_been_overridden(project: Path) -> None:
-    settings(project, "raise RuntimeError('no weather today')")
+    append_settings(project, "raise RuntimeError('no weather today')")
     result = run("static-host", "serve", cwd=project, PORT="0", **SETTINGS)
     assert head(result.stderr) == [RAISED]
 
 
 def test_a_storage_that_cannot_be_imported_is_the_project_s(project: Path, build: Build) -> None:
-    settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.nowhere.Storage'}}")
+    append_settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.nowhere.Storage'}}")
     for result in (run("static-host", "serve", cwd=project, PORT="0", **SETTINGS), build()):
         assert result.returncode == 1
         assert head(result.stderr) == [RAISED]
@@ -121,8 +123,10 @@ def test_a_lifespan_and_a_system_check_that_raise(project: Path, command: str) -
         "    await receive()\n"
         "    raise RuntimeError('no weather today')\n"
     )
-    settings(project, "STATIC_ROOT = str(BASE_DIR / 'staticfiles')", "ASGI_APPLICATION = 'mysite.asgi.application'")
-    settings(project, "from django.core.checks import register", "@register", "def looks(**_): 1 / 0")
+    append_settings(
+        project, "STATIC_ROOT = str(BASE_DIR / 'staticfiles')", "ASGI_APPLICATION = 'mysite.asgi.application'"
+    )
+    append_settings(project, "from django.core.checks import register", "@register", "def looks(**_): 1 / 0")
     result = run("static-host", command, cwd=project, PORT="0", DJANGO_STATIC_HOST="cdn.example.com", **SETTINGS)
     assert result.returncode == 1
     assert f"{HEADING}\n  STATIC_URL: '/static/' -> '//cdn.example.com/static/'\n" in result.stderr

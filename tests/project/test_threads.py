@@ -8,7 +8,7 @@ from threading import Event, Thread
 import pytest
 
 from static_host.project import threads
-from static_host.project.threads import BacklogFull, Threads
+from static_host.project.threads import QueueFullError, Threads
 
 
 def test_where_no_further_thread_can_be_started_work_waits_and_where_there_is_none_it_is_refused(
@@ -26,7 +26,7 @@ def test_where_no_further_thread_can_be_started_work_waits_and_where_there_is_no
 
     monkeypatch.setattr(threads, "Thread", Scarce)
     pool, done, go = Threads(3, 10), SimpleQueue[str](), Event()
-    with pytest.raises(BacklogFull):
+    with pytest.raises(QueueFullError):
         pool.submit(lambda: done.put("never"), lambda: done.put("never"))
     left = 1
     assert pool.submit(lambda: done.put(str(go.wait(10))), lambda: None) is True

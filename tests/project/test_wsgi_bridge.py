@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import SCRIPTS, Running, run, serving
-from tests.support.projects import copied
+from tests.support.processes import SCRIPTS, Running, run, run_server
+from tests.support.projects import copy_project
 
 VIEWS = """
 import gc, os, tempfile, threading, time, weakref
@@ -140,7 +140,7 @@ VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_THREADS": "3"}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = copied("plain", tmp_path_factory.mktemp("bridge"))
+    project = copy_project("plain", tmp_path_factory.mktemp("bridge"))
     (project / "mysite/urls.py").write_text(VIEWS)
     settings = project / "mysite/settings.py"
     settings.write_text(
@@ -161,13 +161,13 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 @pytest.fixture
 def server(project: Path) -> Iterator[Running]:
-    with serving(cwd=project, **VARIABLES) as running:
+    with run_server(cwd=project, **VARIABLES) as running:
         yield running
 
 
 @pytest.fixture(params=["wsgi", "asgi"])
 def either(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
-    with serving(cwd=project, DJANGO_INTERFACE=request.param, **VARIABLES) as running:
+    with run_server(cwd=project, DJANGO_INTERFACE=request.param, **VARIABLES) as running:
         yield running
 
 
@@ -203,7 +203,7 @@ def test_a_body_that_the_view_never_reads_does_not_hide_that_its_client_goes(ser
 
 def test_a_body_of_unknown_length_that_there_is_no_room_for_is_refused(project: Path) -> None:
     limited = ("/bin/sh", "-c", f"ulimit -f 4096; exec {SCRIPTS}/static-host serve")  # no file beyond 2 MiB
-    with serving(*limited, cwd=project, **VARIABLES) as server:
+    with run_server(*limited, cwd=project, **VARIABLES) as server:
         bodies = [b"x" * (1 << 20)] * 8
         refused = httpx.post(f"{server.url}/upload/", content=iter(bodies))
         assert (refused.status_code, refused.headers["cache-control"]) == (413, "private, no-store, max-age=0")
@@ -261,7 +261,7 @@ def test_several_cookie_lines_are_one(server: Running) -> None:
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_view_that_hangs_does_not_hold_the_stop(project: Path, workers: str) -> None:
-    with serving(cwd=project, WEB_CONCURRENCY=workers, **VARIABLES) as running:
+    with run_server(cwd=project, WEB_CONCURRENCY=workers, **VARIABLES) as running:
         with socket.create_connection(("127.0.0.1", running.port)) as connection:
             connection.sendall(b"GET /slow/?seconds=60 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             time.sleep(0.5)
@@ -276,7 +276,7 @@ def test_a_stop_while_workers_start_is_obeyed_at_once(project: Path, tmp_path: P
         "if multiprocessing.parent_process(): time.sleep(15)\n"
     )
     variables = {**VARIABLES, "DJANGO_SETTINGS_MODULE": "slow_in_workers", "WEB_CONCURRENCY": "2"}
-    with serving(cwd=project, ready="Django project slow_in_workers", **variables) as running:
+    with run_server(cwd=project, ready="Django project slow_in_workers", **variables) as running:
         time.sleep(1.5)
         began = time.monotonic()
         assert running.stop() == 0
@@ -285,7 +285,10 @@ def test_a_stop_while_workers_start_is_obeyed_at_once(project: Path, tmp_path: P
 
 
 def test_a_request_in_flight_is_answered_before_the_stop(project: Path) -> None:
-    with serving(cwd=project, **VARIABLES) as running, socket.create_connection(("127.0.0.1", running.port)) as client:
+    with (
+        run_server(cwd=project, **VARIABLES) as running,
+        socket.create_connection(("127.0.0.1", running.port)) as client,
+    ):
         client.sendall(b"GET /slow/?seconds=1.5 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         time.sleep(0.5)
         running.process.send_signal(signal.SIGTERM)
@@ -297,10 +300,10 @@ def test_a_request_in_flight_is_answered_before_the_stop(project: Path) -> None:
 def test_a_worker_that_is_killed_is_replaced_with_the_same_release_and_a_line_in_the_log(
     tmp_path: Path, cache: Path
 ) -> None:
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
     assert run("static-host", "build", cwd=project, **variables).returncode == 0
-    with serving(cwd=project, WEB_CONCURRENCY="2", **variables) as running:
+    with run_server(cwd=project, WEB_CONCURRENCY="2", **variables) as running:
         (project / "mysite/static/digits.txt").write_text("another release")
         assert run("static-host", "build", cwd=project, **variables).returncode == 0
         workers = running.workers
@@ -314,7 +317,7 @@ def test_a_worker_that_is_killed_is_replaced_with_the_same_release_and_a_line_in
 
 
 def test_a_worker_that_dies_before_it_serves_stops_everything(tmp_path: Path, cache: Path) -> None:
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     variables = {**VARIABLES, "DJANGO_STATIC_CACHE": str(cache)}
     assert run("static-host", "build", cwd=project, **variables).returncode == 0
     urls = project / "mysite/urls.py"
@@ -328,7 +331,7 @@ def test_a_worker_that_dies_before_it_serves_stops_everything(tmp_path: Path, ca
 @pytest.fixture(scope="module")
 def bridge(project: Path) -> Iterator[Running]:
     """A server for tests that leave no view running."""
-    with serving(cwd=project, **VARIABLES) as running:
+    with run_server(cwd=project, **VARIABLES) as running:
         yield running
 
 
@@ -502,7 +505,7 @@ LOGGING = {  # it turns all other loggers off, which is what Python does unless 
 @pytest.mark.parametrize("settings", ["mysite.settings", "silent"])
 def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, settings: str) -> None:
     (project / "silent.py").write_text(SILENT)
-    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": settings}) as running:
+    with run_server(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": settings}) as running:
         with httpx.Client(base_url=running.url) as client:
             assert client.get("/fails/").status_code == 500
             assert client.get("/leaves/").status_code == 500
@@ -516,7 +519,7 @@ def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, 
 
 def test_static_files_do_not_wait_and_what_is_too_much_is_refused(project: Path) -> None:
     head = b"Host: localhost\r\nConnection: close\r\n\r\n"
-    with serving(cwd=project, **{**VARIABLES, "DJANGO_QUEUE": "2"}) as running:
+    with run_server(cwd=project, **{**VARIABLES, "DJANGO_QUEUE": "2"}) as running:
         clients = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(5)]
         for client in clients:  # three have a thread, two wait for one
             client.sendall(b"GET /slow/?seconds=1.5 HTTP/1.1\r\n" + head)
@@ -536,7 +539,7 @@ def test_static_files_do_not_wait_and_what_is_too_much_is_refused(project: Path)
 
 def test_the_application_s_side_of_wsgi_is_kept(project: Path) -> None:
     """wsgiref's validator, around Django, checks what the bridge gives and does (PEP 3333)."""
-    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": "validated"}) as running:
+    with run_server(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": "validated"}) as running:
         with httpx.Client(base_url=running.url) as client:
             assert client.get("/status/").status_code == 200
             assert client.head("/status/").status_code == 200

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from obstore.store import from_url
 
-from static_host.origin.index import NAME, digest, loads
-from static_host_build.publish.problems import explained
+from static_host.origin.index import INDEX_FILE_NAME, compute_digest, parse_index
+from static_host_build.publish.problems import explain_store_error
 from tests.support.builds import Build
 from tests.support.processes import run
-from tests.support.releases import Released, index_of, releasing
-from tests.support.stores import Bucket, bucket, credentials, moto, portal
+from tests.support.releases import Releaser, make_releaser, read_index
+from tests.support.stores import Bucket, make_credentials, run_bucket, run_moto, run_portal
 
 NOBODY = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_METADATA_ENDPOINT": "http://127.0.0.1:9"}
 ACCOUNT = {"AZURE_STORAGE_ACCOUNT_NAME": "mysite", "AZURE_STORAGE_ACCOUNT_KEY": "c29tZXRoaW5n"}
@@ -33,20 +33,20 @@ SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
-    with moto() as variables:
+    with run_moto() as variables:
         yield variables
 
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Bucket]:
     (tmp_path / "bucket").mkdir()
-    with bucket(tmp_path / "bucket") as running:
+    with run_bucket(tmp_path / "bucket") as running:
         yield running
 
 
 @pytest.fixture
-def release(project: Path, build: Build, tmp_path: Path) -> Released:
-    return releasing(project, build, tmp_path)
+def release(project: Path, build: Build, tmp_path: Path) -> Releaser:
+    return make_releaser(project, build, tmp_path)
 
 
 def published(tree: Path, place: str, *options: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -57,10 +57,10 @@ def published(tree: Path, place: str, *options: str, **variables: str) -> subpro
 
 def expected(tree: Path) -> dict[str, bytes]:
     """Return every file that the release has to have in the store, by its path there."""
-    index = index_of(tree)
+    index = read_index(tree)
     names = [r.file for resource in index.values() if resource.immutable for r in resource.representations]
     files = {f"files/{name}": (tree / name).read_bytes() for name in names}
-    return {**files, f"releases/{index.releases[0].digest}.index": (tree / NAME).read_bytes()}
+    return {**files, f"releases/{index.releases[0].digest}.index": (tree / INDEX_FILE_NAME).read_bytes()}
 
 
 def there(place: Path) -> dict[str, bytes]:
@@ -72,7 +72,10 @@ def test_every_coding_of_every_fingerprinted_file_and_the_index_are_published(tr
     result = published(tree, f"file://{place}")
     assert result.returncode == 0, result.stderr
     assert there(place) == expected(tree)
-    count, size = len(expected(tree)) - 1, sum(map(len, expected(tree).values())) - (tree / NAME).stat().st_size
+    count, size = (
+        len(expected(tree)) - 1,
+        sum(map(len, expected(tree).values())) - (tree / INDEX_FILE_NAME).stat().st_size,
+    )
     assert re.fullmatch(
         rf"static-host: release [0-9a-f]{{16}} is in file://{place}: {count} files, {size:,} bytes; {count} files, "
         rf"{size:,} bytes sent; \d+\.\d s\n",
@@ -139,16 +142,16 @@ def test_the_index_comes_last_and_a_run_that_was_cut_short_goes_on(tree: Path, e
     assert not (empty.directory / "releases").exists()
     sent = len(there(empty.directory))
     empty.fault = lambda key, body: body
-    empty.asked.clear()
+    empty.requested_keys.clear()
     again = document(published(tree, "s3://bucket", "--json", **empty.variables))
     assert (again["files"], again["sent"]) == (count, count - sent)
-    puts = [key for key in empty.asked if key.startswith("PUT ")]
+    puts = [key for key in empty.requested_keys if key.startswith("PUT ")]
     assert puts[-1].startswith("PUT releases/")
     assert len(puts) == count - sent + 1
     assert there(empty.directory) == expected(tree)
 
 
-def test_a_second_release_sends_what_is_new_and_leaves_the_first_one_as_it_is(release: Released, empty: Bucket) -> None:
+def test_a_second_release_sends_what_is_new_and_leaves_the_first_one_as_it_is(release: Releaser, empty: Bucket) -> None:
     one, two = release("1"), release("2")
     place = f"file://{empty.directory}"
     assert published(one, place).returncode == 0
@@ -158,7 +161,7 @@ def test_a_second_release_sends_what_is_new_and_leaves_the_first_one_as_it_is(re
 
 
 def test_another_content_under_a_published_name_is_refused_unless_it_shall_be_replaced(
-    project: Path, release: Released, empty: Bucket
+    project: Path, release: Releaser, empty: Bucket
 ) -> None:
     pattern = {"DJANGO_STATIC_IMMUTABLE_PATTERN": r"^digits\.txt$"}
     one = release("1", **pattern)
@@ -167,7 +170,7 @@ def test_another_content_under_a_published_name_is_refused_unless_it_shall_be_re
     place = f"file://{empty.directory}"
     assert published(one, place, **pattern).returncode == 0
     result = published(two, place, **pattern)
-    named = index_of(one).releases[0].digest
+    named = read_index(one).releases[0].digest
     assert result.returncode == 7
     assert result.stderr == (
         "static-host: files would take the place of other releases':\n"
@@ -179,7 +182,7 @@ def test_another_content_under_a_published_name_is_refused_unless_it_shall_be_re
     assert there(empty.directory)["files/digits.txt"] == b"9876543210"
 
 
-def test_a_name_that_no_server_would_look_for_is_a_warning(release: Released, empty: Bucket) -> None:
+def test_a_name_that_no_server_would_look_for_is_a_warning(release: Releaser, empty: Bucket) -> None:
     one = release("1", DJANGO_STATIC_IMMUTABLE_PATTERN=r"^main\.js$")
     result = published(one, f"file://{empty.directory}")
     assert result.returncode == 0
@@ -248,7 +251,7 @@ def test_what_is_wrong_with_the_store_is_told_in_words(
 def test_what_keeps_google_from_giving_a_token_is_told_in_words(said: str, told: str) -> None:
     """The addresses are fixed in obstore. The first message is its own, but for its end; the second is composed."""
     error = Exception(f"Generic GCS error: Error performing token request: Error performing {said}")
-    assert explained("gs://bucket", error).startswith(told)
+    assert explain_store_error("gs://bucket", error).startswith(told)
 
 
 def test_a_store_that_refuses_is_told_in_words(tree: Path, empty: Bucket) -> None:
@@ -281,10 +284,10 @@ def test_a_setting_that_names_no_store_is_told(tree: Path, value: str, said: str
 @pytest.mark.parametrize("scheme", ["s3", "gs", "az"])
 @pytest.mark.parametrize("page", ["<html><body>Log in</body></html>", "<!doctype html><meta charset=utf-8>Log in"])
 def test_a_page_is_not_taken_for_a_store(tree: Path, scheme: str, page: str) -> None:
-    with portal(page.encode()) as address:
+    with run_portal(page.encode()) as address:
         google = {"GOOGLE_BASE_URL": address, "GOOGLE_BEARER_TOKEN": "something"}
         azure = {"AZURE_STORAGE_ENDPOINT": address, **ACCOUNT}
-        variables = {**credentials(address), **google, **azure}
+        variables = {**make_credentials(address), **google, **azure}
         result = published(tree, f"{scheme}://bucket/mysite", **variables)
     assert result.returncode == 7
     assert f"{scheme}://bucket/mysite: what answers there is no object store. Is its address right (" in result.stderr
@@ -320,7 +323,7 @@ def test_names_that_are_written_in_more_than_ascii_are_published_and_found(
     (project / "mysite/static" / odd).write_text("odd")
     assert build().returncode == 0
     tree = project / "staticfiles"
-    (name,) = (name for name in index_of(tree) if name.startswith("menü") and re.search(r"\.[0-9a-f]{12}\.", name))
+    (name,) = (name for name in read_index(tree) if name.startswith("menü") and re.search(r"\.[0-9a-f]{12}\.", name))
     for place in ("s3://bucket/odd", f"file://{tmp_path}/odd"):
         assert published(tree.resolve(), place, **s3).returncode == 0
         assert document(published(tree.resolve(), place, "--json", **s3))["sent"] == 0
@@ -331,11 +334,11 @@ def test_names_that_are_written_in_more_than_ascii_are_published_and_found(
             assert bytes(store.get(f"files/{name}").bytes()) == b"odd"
 
 
-def test_what_was_published_can_be_carried(release: Released, empty: Bucket, build: Build, project: Path) -> None:
+def test_what_was_published_can_be_carried(release: Releaser, empty: Bucket, build: Build, project: Path) -> None:
     one = release("1")
     assert published(one, f"file://{empty.directory}").returncode == 0
     two = release("2", DJANGO_STATIC_PREVIOUS=f"file://{empty.directory}")
-    assert [each.digest for each in index_of(two).releases[1:]] == [index_of(one).releases[0].digest]
-    index = loads(next((empty.directory / "releases").iterdir()).read_bytes())
-    assert all(digest((two / r.file).read_bytes()) == r.digest for x in index.values() if x.immutable
+    assert [each.digest for each in read_index(two).releases[1:]] == [read_index(one).releases[0].digest]
+    index = parse_index(next((empty.directory / "releases").iterdir()).read_bytes())
+    assert all(compute_digest((two / r.file).read_bytes()) == r.digest for x in index.values() if x.immutable
                for r in x.representations)  # fmt: skip

@@ -20,8 +20,18 @@ from typing import Protocol
 import httpx
 
 from tests.support import containers
-from tests.support.containers import HARDENED, call, image_of, inspected, logs, published, running, stopped_in, wait_for
-from tests.support.processes import run, serving
+from tests.support.containers import (
+    HARDENED,
+    build_image,
+    find_published_port,
+    inspect_container,
+    measure_stop_seconds,
+    read_logs,
+    run_command,
+    run_container,
+    wait_for,
+)
+from tests.support.processes import run, run_server
 
 DATA = "/var/lib/static-host/data"
 """The one directory of the image that the container's user may write to, where a volume is mounted on it."""
@@ -64,7 +74,7 @@ class Process:
 
     @contextmanager
     def served(self) -> Iterator[Served]:
-        with serving(cwd=self.project, DJANGO_SETTINGS_MODULE=self.settings) as server:
+        with run_server(cwd=self.project, DJANGO_SETTINGS_MODULE=self.settings) as server:
             with client(server.url) as opened:
                 yield server.url, opened
             assert server.stop() == 0, server.output
@@ -84,21 +94,23 @@ class Container:
 
     def run(self, *command: str, **variables: str) -> None:
         environment = [part for item in variables.items() for part in ("--env", "=".join(item))]
-        call("docker", "run", "--rm", *self.options, *environment, self.image, *command)
+        run_command("docker", "run", "--rm", *self.options, *environment, self.image, *command)
 
     def manage(self, *arguments: str, **variables: str) -> None:
         self.run("python", "manage.py", *arguments, **variables)
 
     @contextmanager
     def served(self) -> Iterator[Served]:
-        with running(self.image, *self.options) as container:
-            wait_for(lambda: "ready on" in logs(container), lambda: logs(container), seconds=120)
-            url = f"http://127.0.0.1:{published(container)}"
+        with run_container(self.image, *self.options) as container:
+            wait_for(lambda: "ready on" in read_logs(container), lambda: read_logs(container), seconds=120)
+            url = f"http://127.0.0.1:{find_published_port(container)}"
             with client(url) as opened:
                 yield url, opened
-            stopped_in(container)
-            assert inspected(container)["State"]["ExitCode"] == 0, logs(container)  # one that had to be killed has 137
-            assert errors(logs(container)) == []
+            measure_stop_seconds(container)
+            assert inspect_container(container)["State"]["ExitCode"] == 0, read_logs(
+                container
+            )  # one that had to be killed has 137
+            assert errors(read_logs(container)) == []
 
 
 @contextmanager
@@ -116,13 +128,13 @@ def in_a_container(base: str, project: Path, settings: str) -> Iterator[Host]:
     (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
     shutil.copy(REQUIREMENTS, project)
     volume = f"static-host-test-{secrets.token_hex(4)}"
-    with image_of(project, base, f"{package}.elsewhere") as image:
+    with build_image(project, base, f"{package}.elsewhere") as image:
         host = Container(image, volume)
         try:
             host.run("static-host", "check")
             yield host
         finally:
-            containers.exit_code("docker", "volume", "rm", "--force", volume)
+            containers.run_for_exit_code("docker", "volume", "rm", "--force", volume)
 
 
 def client(url: str) -> httpx.Client:

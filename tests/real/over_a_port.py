@@ -37,10 +37,10 @@ from static_host import health
 from static_host.asgi import Front
 from static_host.conf.settings import Settings
 from static_host.origin.responder import Responder
-from static_host.origin.tree import load
-from static_host.project.wsgi_bridge import Threaded
-from static_host.server.listener import listening
-from static_host.server.serve import configuration
+from static_host.origin.tree import load_tree
+from static_host.project.wsgi_bridge import WSGIWorker
+from static_host.server.listener import open_listener
+from static_host.server.serve import build_uvicorn_config
 from tests.real.messages import (
     SAFE,
     SENT,
@@ -71,7 +71,7 @@ class Server:
     def __init__(
         self, address: tuple[str, int], *_: Any, connections_override: dict[str, Any] | None = None, **__: Any
     ) -> None:
-        self.listener = listening(*address)
+        self.listener = open_listener(*address)
         self.server_address: tuple[str, int] = self.listener.getsockname()[:2]
         self._shared = connections_override or {}
 
@@ -84,10 +84,10 @@ class Server:
             return application(environ, start_response)
 
         settings, readiness = Settings(), health.Readiness()
-        routes = health.routes(settings.health_path, settings.ready_path, readiness)
-        django = Threaded(call, threads=4, backlog=100)
+        routes = health.build_routes(settings.health_path, settings.ready_path, readiness)
+        django = WSGIWorker(call, threads=4, backlog=100)
         front = Front(settings, self.responder, readiness, None, django, routes=routes)
-        config = configuration(front, settings)
+        config = build_uvicorn_config(front, settings)
         config.lifespan = "off"
         self._server = uvicorn.Server(config)
 
@@ -246,7 +246,7 @@ class Port:
 
 def main(tree: str, runtests: str, *arguments: str) -> None:
     """Run Django's ``runtests.py`` with real requests; the last line tells how many there were."""
-    Server.responder = Responder(load(Path(tree)), PREFIX)
+    Server.responder = Responder(load_tree(Path(tree)), PREFIX)
     port = Port()
     handle: Any = lambda handler, environ: port.handle(handler, environ)  # noqa: E731 - a method is bound
     django_client.ClientHandler.__call__ = handle  # type: ignore[method-assign]

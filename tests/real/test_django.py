@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import environment, run
+from tests.support.processes import make_environment, run
 
 pytestmark = pytest.mark.timeout(1600)
 
@@ -59,7 +59,7 @@ def test_django_s_own_suite(tmp_path: Path) -> None:
             *("--parallel=1", "--settings=test_sqlite", "--noinput", *PARTS),
         ],
         cwd=Path(__file__).parents[2],
-        env=environment({"TMPDIR": str(tmp_path)}),
+        env=make_environment({"TMPDIR": str(tmp_path)}),
         capture_output=True,
         text=True,
         timeout=1500,

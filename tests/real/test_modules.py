@@ -22,9 +22,9 @@ from tests.forms.stylesheets import STYLESHEETS
 from tests.forms.untouched import UNTOUCHED
 from tests.real.test_vite import NODE
 from tests.real.trees import compare, resolve
-from tests.support.builds import manifest
-from tests.support.processes import environment, run
-from tests.support.projects import copied
+from tests.support.builds import read_manifest_paths
+from tests.support.processes import make_environment, run
+from tests.support.projects import copy_project
 
 RUN = Path(__file__).parent / "modules/run.mjs"
 
@@ -75,7 +75,7 @@ def printed(root: Path, names: dict[str, str]) -> dict[str, list[str]]:
     done = subprocess.run(
         ["node", "--no-warnings", RUN],
         input=json.dumps({"root": str(root), "entries": entries}),
-        env=environment({}),
+        env=make_environment({}),
         capture_output=True,
         text=True,
         check=False,
@@ -88,7 +88,7 @@ def printed(root: Path, names: dict[str, str]) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project with a folder for each form, built."""
-    project = copied("plain", tmp_path_factory.mktemp("modules"))
+    project = copy_project("plain", tmp_path_factory.mktemp("modules"))
     for slug, form in FORMS.items():
         write(project / "mysite/static/forms" / slug, form)
     for name, form in STYLES.items():
@@ -110,20 +110,20 @@ def test_the_sources_print_what_the_tables_say(project: Path) -> None:
 
 
 def test_what_is_built_prints_the_same(project: Path) -> None:
-    paths = manifest(project)
+    paths = read_manifest_paths(project)
     names = {slug: paths[f"forms/{slug}/{form.entry}"] for slug, form in FORMS.items()}
     assert wrong(printed(project / "staticfiles", names)) == {}
 
 
 def test_references_are_rewritten_and_nothing_else(project: Path) -> None:
-    paths = manifest(project)
+    paths = read_manifest_paths(project)
     forms = {**STYLES, **{f"forms/{slug}/{form.entry}": form for slug, form in FORMS.items()}}
     built = {name: (project / "staticfiles" / paths[name]).read_bytes().decode() for name in forms}
     assert {name: text for name, text in built.items() if not forms[name].built.fullmatch(text)} == {}
 
 
 def test_other_readers_find_the_same(project: Path) -> None:
-    sources, paths = project / "mysite/static", manifest(project)
+    sources, paths = project / "mysite/static", read_manifest_paths(project)
     findings = compare({name: sources / name for name in paths}, project / "staticfiles", paths)
     assert findings.problems == [
         # acorn takes the division behind `?.typeof` for a regular expression, css-tree does not read `\\75rl(`

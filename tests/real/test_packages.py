@@ -18,9 +18,9 @@ import pytest
 
 from tests.real.test_vite import NODE
 from tests.real.trees import Findings, compare
-from tests.support.builds import settings
+from tests.support.builds import append_settings
 from tests.support.processes import run
-from tests.support.projects import copied
+from tests.support.projects import copy_project
 
 PACKAGES = Path(__file__).parent / "packages"
 SITE, MODULES = PACKAGES / "site-packages", PACKAGES / "node_modules"
@@ -60,8 +60,8 @@ def folders() -> list[str | tuple[str, str]]:
 @pytest.fixture(scope="module")
 def collected(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """The packages' files in a tree, and what ``collectstatic`` said."""
-    project = copied("plain", tmp_path_factory.mktemp("packages"))
-    settings(project, f"STATICFILES_DIRS = {folders()!r}", "STATIC_ROOT = BASE_DIR / 'tree'", STORAGE)
+    project = copy_project("plain", tmp_path_factory.mktemp("packages"))
+    append_settings(project, f"STATICFILES_DIRS = {folders()!r}", "STATIC_ROOT = BASE_DIR / 'tree'", STORAGE)
     command = ["python", "-m", "django", "collectstatic", "--noinput", "--verbosity", "0"]
     ignored = [] if EVERYTHING else [f"--ignore={pattern}" for pattern in IGNORED]
     return project / "tree", run(*command, *ignored, cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings")

@@ -15,7 +15,7 @@ from websockets.typing import Origin
 from tests.real.hosts import Host, Hosting
 from tests.real.pages import check_page, watched
 from tests.support.processes import run
-from tests.support.projects import copied
+from tests.support.projects import copy_project
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -106,7 +106,7 @@ def entered(url: str) -> ClientConnection:
 
 
 def test_channels(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
-    with hosted(copied("chat", tmp_path), "chat.settings") as host, host.served() as (url, client):
+    with hosted(copy_project("chat", tmp_path), "chat.settings") as host, host.served() as (url, client):
         check_page(client, "/", least=2)
         with entered(url) as one, entered(url) as other:
             one.send(json.dumps({"text": "hello"}))
@@ -120,6 +120,6 @@ def test_channels(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
 
 
 def test_django_compressor(tmp_path: Path, hosted: Hosting) -> None:
-    with hosted(copied("compressed", tmp_path), "shop.settings") as host, host.served() as (_, client):
+    with hosted(copy_project("compressed", tmp_path), "shop.settings") as host, host.served() as (_, client):
         page = check_page(client, "/", least=2)
         assert len(re.findall(r"/static/CACHE/(?:css|js)/output\.[0-9a-f]{12}\.", page.text)) == 2

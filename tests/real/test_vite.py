@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.real.hosts import Hosting, Served
 from tests.real.pages import check_file, check_page, watched
-from tests.support.processes import environment
+from tests.support.processes import make_environment
 
 
 def node() -> tuple[int, ...]:
@@ -45,7 +45,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SOURCE, project, ignore=shutil.ignore_patterns("node_modules", "dist", "__pycache__"))
     (project / "node_modules").symlink_to(SOURCE / "node_modules")
     command = ["npm", "run", "build"]
-    variables = environment({})
+    variables = make_environment({})
     built = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stdout + built.stderr
     return project

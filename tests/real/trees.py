@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
-from tests.support.processes import environment
+from tests.support.processes import make_environment
 
 JUDGE = Path(__file__).parent / "modules/judge.mjs"
 SUFFIXES = (".js", ".mjs", ".css")
@@ -96,7 +96,7 @@ def resolve(name: str, target: str, kind: str) -> str | None:
 def _judge(files: list[Path]) -> list[_File | None]:
     command = ["node", "--max-old-space-size=4096", str(JUDGE)]
     request = json.dumps([str(path) for path in files])
-    done = subprocess.run(command, input=request, env=environment({}), capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=request, env=make_environment({}), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [
         _file(path, json.loads(line)) for path, line in zip(files, done.stdout.rstrip("\n").split("\n"), strict=True)

@@ -10,8 +10,8 @@ from urllib.parse import quote, urljoin
 import httpx
 import pytest
 
-from tests.support.builds import Build, manifest, settings
-from tests.support.processes import run, serving
+from tests.support.builds import Build, append_settings, read_manifest_paths
+from tests.support.processes import run, run_server
 
 NAMES = (
     "a b.js",
@@ -62,13 +62,13 @@ def on_page(url: str) -> list[str]:
 def test_every_name_is_built_and_served_by_the_url_that_pages_and_files_have(build: Build, strange: Path) -> None:
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    tree, names = strange / "staticfiles", manifest(strange)
+    tree, names = strange / "staticfiles", read_manifest_paths(strange)
     script = (tree / names["names/all.js"]).read_text()
     styles = (tree / names["names/all.css"]).read_text()
     specifiers = re.findall(r"from '(.*)';", script)
     targets = re.findall(r'url\("(.*?)"\)', styles)
     assert len(specifiers) == len(targets) == len(NAMES)
-    with serving(cwd=strange, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=strange, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         base = f"{running.url}/static/names/"
         urls = on_page(running.url)
         for number, name in enumerate(NAMES):
@@ -86,7 +86,9 @@ def test_every_name_is_built_and_served_by_the_url_that_pages_and_files_have(bui
 
 def test_while_developing_they_are_served_too(strange: Path) -> None:
     ready = r"ready on (http://[^\s,]+), development: "
-    with serving("static-host", "dev", cwd=strange, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(
+        "static-host", "dev", cwd=strange, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings"
+    ) as running:
         for number, url in enumerate(on_page(running.url)):
             assert httpx.get(urljoin(running.url, url)).text == f"export default {number};\n", NAMES[number]
 
@@ -97,8 +99,8 @@ def test_a_query_and_a_fragment_behind_a_name_stay_behind_it(build: Build, proje
         "{% static 'caf%C3%A9%20menu.txt' %} {% static 'img/' %}"
     )
     assert build().returncode == 0
-    menu = manifest(project)["caf\u00e9 menu.txt"].removeprefix("caf\u00e9 menu.").removesuffix(".txt")
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    menu = read_manifest_paths(project)["caf\u00e9 menu.txt"].removeprefix("caf\u00e9 menu.").removesuffix(".txt")
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         assert httpx.get(running.url).text.split() == [
             "/static/site.e8e374d844cc.css?v=2",
             "/static/site.e8e374d844cc.css#x",
@@ -136,7 +138,7 @@ def ends(project: Path) -> Path:
 def test_a_name_ends_as_late_as_there_is_such_a_file(build: Build, ends: Path) -> None:
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    with serving(cwd=ends, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=ends, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         urls = httpx.get(running.url).text.splitlines()
         for url, (name, rest) in zip(urls, ENDS.values(), strict=True):
             assert url.endswith(rest)
@@ -147,7 +149,7 @@ def test_a_name_ends_as_late_as_there_is_such_a_file(build: Build, ends: Path) -
 
 def test_while_developing_it_ends_there_too(ends: Path) -> None:
     ready = r"ready on (http://[^\s,]+), development: "
-    with serving("static-host", "dev", cwd=ends, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server("static-host", "dev", cwd=ends, ready=ready, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         urls = httpx.get(running.url).text.splitlines()
         assert [httpx.get(urljoin(running.url, url)).text for url in urls] == [name for name, _ in ENDS.values()]
         assert httpx.get(f"{running.url}/static/gone.css%3Fv=1").status_code == 404
@@ -172,10 +174,10 @@ def test_a_backslash_is_a_character_of_a_name(build: Build, project: Path) -> No
     )
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    assert (project / "staticfiles" / manifest(project)["back.css"]).read_text() == (
+    assert (project / "staticfiles" / read_manifest_paths(project)["back.css"]).read_text() == (
         'a { b: url("back%5Cslash.c57aeddaffce.txt") url("back/slash.9fbbaa4cc515.txt") }\n'
     )
-    with serving(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         urls = httpx.get(running.url).text.split()
         assert urls == [
             "/static/back%5Cslash.c57aeddaffce.txt",
@@ -187,7 +189,7 @@ def test_a_backslash_is_a_character_of_a_name(build: Build, project: Path) -> No
 
 def test_collectstatic_with_our_storage_gives_such_names_their_urls(project: Path, tmp_path: Path) -> None:
     backend = "{'staticfiles': {'BACKEND': 'static_host_build.storage.FingerprintStorage'}}"
-    settings(project, f"STORAGES = {backend}", f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
+    append_settings(project, f"STORAGES = {backend}", f"STATIC_ROOT = {str(tmp_path / 'own')!r}")
     for name in ("what?.txt", "a#b.txt", "50% off.txt", "a%20b.txt", "c:d.txt", "back\\slash.txt", " x.txt"):
         (project / "mysite/static" / name).write_text("x")
     names = ["what?.txt", "a#b.txt", "50% off.txt", "a%20b.txt", "c:d.txt", "back\\slash.txt", " x.txt", "site.css#x"]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 from static_host_build.references import missing
-from static_host_build.references.templates import static_names
-from tests.support.builds import Build, files, manifest, settings
+from static_host_build.references.templates import find_static_names
+from tests.support.builds import Build, append_settings, read_files, read_manifest_paths
 
 REMEDY = "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
 
@@ -19,12 +19,15 @@ def test_references_are_rewritten_to_fingerprinted_names(build: Build, project: 
     tree = project / "staticfiles"
     assert b'url("img/dot.png")' in (tree / "site.css").read_bytes()
     assert b'url("img/dot.f829b914fc47.png")' in (tree / "site.e8e374d844cc.css").read_bytes()
-    assert b'import { part } from "./part.3eb92c086480.js";' in (tree / manifest(project)["main.js"]).read_bytes()
+    assert (
+        b'import { part } from "./part.3eb92c086480.js";'
+        in (tree / read_manifest_paths(project)["main.js"]).read_bytes()
+    )
 
 
 def test_references_that_lead_nowhere_are_all_named_and_the_old_tree_stands(build: Build, project: Path) -> None:
     assert build().returncode == 0
-    before = files(project / "staticfiles")
+    before = read_files(project / "staticfiles")
     (project / "mysite/static/broken.css").write_text(
         "a { color: red; }\nb { background: url(img/dott.png); }\n@import 'nothing.css';\n"
     )
@@ -36,7 +39,7 @@ def test_references_that_lead_nowhere_are_all_named_and_the_old_tree_stands(buil
         "  broken.css, line 3: nothing.css does not exist.",
         REMEDY,
     ]
-    assert files(project / "staticfiles") == before
+    assert read_files(project / "staticfiles") == before
 
 
 def test_imports_and_names_in_templates_that_lead_nowhere_are_named_too(build: Build, project: Path) -> None:
@@ -48,7 +51,7 @@ def test_imports_and_names_in_templates_that_lead_nowhere_are_named_too(build: B
         "{% static 'site.css' %}{% static 'site.css?v=2' %}{% static name %}{% static 'x-'|add:name %}\n"
         '<link href="{% static \'siet.css\' %}">{% static "img/absent.png" as url %}\n'
     )
-    settings(project, "TEMPLATES[0]['DIRS'].append(BASE_DIR)")
+    append_settings(project, "TEMPLATES[0]['DIRS'].append(BASE_DIR)")
     (project / "README.md").write_text("{% static 'example.css' %}")
     (project / "node_modules/x").mkdir(parents=True)
     (project / "node_modules/x/y.html").write_text("{% static 'example.css' %}")
@@ -65,7 +68,7 @@ def test_imports_and_names_in_templates_that_lead_nowhere_are_named_too(build: B
     warned = build(DJANGO_STATIC_MISSING_REFERENCES="warn")
     assert warned.returncode == 0
     assert warned.stderr.splitlines() == [line.replace("  ", "static-host: ", 1) for line in lines]
-    built = (project / "staticfiles" / manifest(project)["vendor.js"]).read_text()
+    built = (project / "staticfiles" / read_manifest_paths(project)["vendor.js"]).read_text()
     assert built == (project / "mysite/static/vendor.js").read_text()
 
 
@@ -81,10 +84,13 @@ def test_missing_source_maps_are_warnings(build: Build, project: Path) -> None:
 
 
 def test_an_absolute_reference_below_the_prefix_is_rewritten(build: Build, project: Path) -> None:
-    settings(project, "STATIC_URL = 'https://cdn.example.com/s/'")
+    append_settings(project, "STATIC_URL = 'https://cdn.example.com/s/'")
     (project / "mysite/static/absolute.css").write_text("a { background: url(/s/img/dot.png); }\n")
     assert build().returncode == 0
-    assert b"/s/img/dot.f829b914fc47.png" in (project / "staticfiles" / manifest(project)["absolute.css"]).read_bytes()
+    assert (
+        b"/s/img/dot.f829b914fc47.png"
+        in (project / "staticfiles" / read_manifest_paths(project)["absolute.css"]).read_bytes()
+    )
 
 
 def test_a_folder_of_a_reference_stays_but_for_slashes_that_a_server_does_not_merge(
@@ -97,7 +103,7 @@ def test_a_folder_of_a_reference_stays_but_for_slashes_that_a_server_does_not_me
     )
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    assert (project / "staticfiles" / manifest(project)["slashes.css"]).read_text() == (
+    assert (project / "staticfiles" / read_manifest_paths(project)["slashes.css"]).read_text() == (
         "a { b: url(img/dot.f829b914fc47.png) url(img%2fdot.f829b914fc47.png) url(img%2Fdot.f829b914fc47.png?a/b) "
         "url(./img/dot.f829b914fc47.png) url(img/%2e%2e/img/dot.f829b914fc47.png) "
         "url(../static/img/dot.f829b914fc47.png) url(/static/img/dot.f829b914fc47.png#//y) "
@@ -118,7 +124,7 @@ def test_what_stands_in_a_string_is_no_reference(build: Build, project: Path) ->
     (project / "mysite/static/tool.css").write_text("a::after { content: 'url(gone.png)' }\n")
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    built = (project / "staticfiles" / manifest(project)["tool.js"]).read_text()
+    built = (project / "staticfiles" / read_manifest_paths(project)["tool.js"]).read_text()
     assert built.endswith('import"./part.3eb92c086480.js";\n')
 
 
@@ -139,7 +145,7 @@ def test_what_an_installed_package_lacks_is_a_warning(build: Build, project: Pat
     (package / "static/shop/view.jsx.js").write_text('import "./a";\nexport default <p>Don\'t</p>;\n')
     (project / "node_modules/lib").mkdir(parents=True)
     (project / "node_modules/lib/lib.css").write_text("a { b: url(gone.svg) }\n")
-    settings(
+    append_settings(
         project,
         "import sys; sys.path.insert(0, str(BASE_DIR / 'venv/lib/python3.13/site-packages'))",
         "INSTALLED_APPS.append('shop')",
@@ -178,7 +184,7 @@ def test_a_script_that_cannot_be_read_is_left_as_it_is_and_named(build: Build, p
         0,
         ["static-host: view.js, line 2: the file cannot be read (a string is not closed); its references are kept."],
     )
-    assert (project / "staticfiles" / manifest(project)["view.js"]).read_text() == source
+    assert (project / "staticfiles" / read_manifest_paths(project)["view.js"]).read_text() == source
 
 
 def test_pictures_and_manifests_refer_to_fingerprinted_names(build: Build, project: Path) -> None:
@@ -192,7 +198,7 @@ def test_pictures_and_manifests_refer_to_fingerprinted_names(build: Build, proje
     )
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    names = manifest(project)
+    names = read_manifest_paths(project)
     assert (tree / names["icon.svg"]).read_text() == (
         '<svg xmlns="http://www.w3.org/2000/svg"><style>@import "site.e8e374d844cc.css"; a { fill: url(#x) }</style>'
         '<image href="img/dot.f829b914fc47.png"/><use xlink:href="#x"/><a href="img/dot.png"/></svg>'
@@ -213,7 +219,7 @@ def test_a_picture_is_read_as_xml(build: Build, project: Path) -> None:
     (project / "mysite/static/icon.svg").write_text(source)
     result = build()
     assert (result.returncode, result.stderr) == (0, "")
-    assert (project / "staticfiles" / manifest(project)["icon.svg"]).read_text() == source.replace(
+    assert (project / "staticfiles" / read_manifest_paths(project)["icon.svg"]).read_text() == source.replace(
         "img/dot.png", "img/dot.f829b914fc47.png"
     ).replace("a&amp;b.png", "a&amp;b.d41d8cd98f00.png")
 
@@ -240,7 +246,7 @@ def test_a_folder_is_no_file_and_what_leads_back_into_the_tree_is_one(build: Bui
     (project / "mysite/static/folders.js").write_text(source)
     result = build()
     assert (result.returncode, result.stderr) == (0, "static-host: folders.js, line 2: ./img is a folder.\n")
-    built = (project / "staticfiles" / manifest(project)["folders.js"]).read_text()
+    built = (project / "staticfiles" / read_manifest_paths(project)["folders.js"]).read_text()
     assert built == source.replace("../../static/part.js", "../../static/part.3eb92c086480.js")
 
 
@@ -251,14 +257,14 @@ def test_tags_of_templates_are_read_as_django_reads_them() -> None:
         "{% static 'f.css' %}{% endverbatim own %}\n"
         "{%static\t'g.css'  as url%}{% static\n'h.css' %}{% static 'i' 'j' %}{% static 'k.css' % } {% static 'l.css' %}"
     )
-    assert list(static_names(text)) == [(1, "a.css"), (3, "g.css")]
+    assert list(find_static_names(text)) == [(1, "a.css"), (3, "g.css")]
 
 
 def test_names_in_templates_may_have_the_other_quote() -> None:
     text = (
         """{% static "it's.png" %}{% static '"b".png' as x %}{% static "a"b" %}{% static 'c'd' %}{% static "e\\"f" %}"""
     )
-    assert list(static_names(text)) == [(1, "it's.png"), (1, '"b".png')]
+    assert list(find_static_names(text)) == [(1, "it's.png"), (1, '"b".png')]
 
 
 def test_the_ending_that_a_browser_does_not_add_is_told(build: Build, project: Path) -> None:
@@ -291,15 +297,15 @@ def test_a_message_has_no_control_characters(build: Build, project: Path) -> Non
 def test_hints_stop_where_they_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(missing, "_MAX_COMPARISONS", 500)
     references = [missing.MissingReference("a.css", line, f"x{line}.png") for line in (1, 2, 3)]
-    with pytest.raises(BuildFailed) as caught:
-        missing.report(references, [f"x{number}.pngs" for number in range(10, 400)], is_fatal=True)
+    with pytest.raises(BuildError) as caught:
+        missing.report_missing(references, [f"x{number}.pngs" for number in range(10, 400)], is_fatal=True)
     assert str(caught.value).splitlines()[1:-1] == [
         "  a.css, line 1: x1.png does not exist.",
         "  a.css, line 2: x2.png does not exist.",
         "  a.css, line 3: x3.png does not exist.",
     ]
-    with pytest.raises(BuildFailed, match=r"line 1: x1.png does not exist. Did you mean x11.png\?"):
-        missing.report(references, ["x11.png", "y.png"], is_fatal=True)
+    with pytest.raises(BuildError, match=r"line 1: x1.png does not exist. Did you mean x11.png\?"):
+        missing.report_missing(references, ["x11.png", "y.png"], is_fatal=True)
 
 
 def test_a_name_whose_accents_are_spelt_in_another_way_is_told(build: Build, project: Path) -> None:

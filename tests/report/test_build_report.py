@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from static_host_build.report.build_report import size
-from tests.support.processes import SCRIPTS, environment, run
-from tests.support.projects import copied
+from static_host_build.report.build_report import format_size
+from tests.support.processes import SCRIPTS, make_environment, run
+from tests.support.projects import copy_project
 
 SUFFIXES = {"identity": "", "br": ".br", "zstd": ".zst", "gzip": ".gz"}
 NASTY = "</script><img src=x onerror=alert(1)>\"'&amp;.txt"
@@ -34,7 +34,7 @@ Build = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A copy of "plain", not built."""
-    return copied("plain", tmp_path)
+    return copy_project("plain", tmp_path)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def on_terminal(project: Path, columns: int = 80) -> tuple[str, str]:
     process = subprocess.Popen(
         [SCRIPTS / "static-host", "build"],
         cwd=project,
-        env=environment(variables(project)),
+        env=make_environment(variables(project)),
         stdout=subprocess.PIPE,
         stderr=theirs,
     )
@@ -126,7 +126,7 @@ def test_the_table_has_a_row_for_each_media_type_and_one_for_all(build: Build) -
     ],
 )
 def test_sizes_are_in_decimal_units(length: int, shown: str) -> None:
-    assert size(length) == shown
+    assert format_size(length) == shown
 
 
 def test_a_terminal_gets_a_bar_with_bytes(project: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_build_that_fails_leaves_no_empty_page_and_keeps_an_older_one(build: B
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a project with a file of a nasty name, and with more files than the page shows at first."""
-    project = copied("plain", tmp_path_factory.mktemp("report"))
+    project = copy_project("plain", tmp_path_factory.mktemp("report"))
     nasty = project / "mysite/static" / NASTY
     nasty.parent.mkdir()
     nasty.write_text("<" * 400)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import environment
+from tests.support.processes import make_environment
 
 SCRIPT = Path(__file__).parents[1] / "support/audit.py"
 CLEAN = {"name": "anyio", "version": "4.16.0", "vulns": []}
@@ -26,7 +26,7 @@ def audited(directory: Path, pip_audit: str) -> tuple[int, str]:
     (directory / "pip_audit.py").write_text(pip_audit)
     done = subprocess.run(
         [sys.executable, SCRIPT],
-        env=environment({"PYTHONPATH": str(directory), "AUDIT_SECONDS": "20"}),
+        env=make_environment({"PYTHONPATH": str(directory), "AUDIT_SECONDS": "20"}),
         capture_output=True,
         text=True,
         timeout=60,

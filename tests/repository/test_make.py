@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import environment, free_port
+from tests.support.processes import find_free_port, make_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +42,7 @@ def on_a_terminal(directory: Path, port: int) -> tuple[int, str]:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(directory)
-        os.execvpe("make", ["make", "run", f"PYTHON={sys.executable}"], environment({"PORT": str(port)}))
+        os.execvpe("make", ["make", "run", f"PYTHON={sys.executable}"], make_environment({"PORT": str(port)}))
     output = ""
     pressed = False
     deadline = time.monotonic() + 240
@@ -63,7 +63,7 @@ def on_a_terminal(directory: Path, port: int) -> tuple[int, str]:
 
 
 def test_make_run_sets_everything_up_and_ends_cleanly_twice(checkout: Path) -> None:
-    port = free_port()
+    port = find_free_port()
     code, output = on_a_terminal(checkout, port)
     assert code == 0, output
     assert output.count(f"ready on http://127.0.0.1:{port}") == 1
@@ -75,7 +75,7 @@ def test_make_run_sets_everything_up_and_ends_cleanly_twice(checkout: Path) -> N
 
 def test_make_help_lists_the_targets(checkout: Path) -> None:
     result = subprocess.run(
-        ["make", "help"], cwd=checkout, env=environment({}), capture_output=True, text=True, check=True
+        ["make", "help"], cwd=checkout, env=make_environment({}), capture_output=True, text=True, check=True
     )
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
         *("run", "test", "azurite", "check", "projects", "projects-all", "fuzz"),
@@ -88,7 +88,7 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
 def test_make_sbom_names_every_locked_package_in_the_same_bytes_each_time(checkout: Path) -> None:
     def made() -> bytes:
         command = ["make", "sbom", f"PYTHON={sys.executable}"]
-        subprocess.run(command, cwd=checkout, env=environment({}), capture_output=True, check=True)
+        subprocess.run(command, cwd=checkout, env=make_environment({}), capture_output=True, check=True)
         return (checkout / "sbom.json").read_bytes()
 
     first = made()

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.support.containers import ROOT
-from tests.support.processes import SCRIPTS, run, serving
-from tests.support.projects import copied
+from tests.support.processes import SCRIPTS, run, run_server
+from tests.support.projects import copy_project
 
 NAMES = ("app", "build", "site", "static_build", "tests")
 
@@ -20,7 +20,7 @@ NAMES = ("app", "build", "site", "static_build", "tests")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose applications have names that are this repository's, too; "app" has a static file."""
-    project = copied("plain", tmp_path_factory.mktemp("namesakes"))
+    project = copy_project("plain", tmp_path_factory.mktemp("namesakes"))
     for name in NAMES:
         (project / name).mkdir()
         (project / name / "__init__.py").touch()
@@ -39,7 +39,7 @@ def test_a_project_may_have_packages_of_any_name(project: Path, cache: Path) -> 
     assert list((project / "staticfiles").glob("of-app.*.css"))
     checked = run("static-host", "check", cwd=project, **variables)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         assert httpx.get(f"{running.url}/static/of-app.css").text == "a{}"
         assert httpx.get(f"{running.url}/").status_code == 200
 
@@ -100,5 +100,5 @@ def test_the_wheel_in_an_empty_environment_builds_and_serves_the_bundled_site(in
     for command in (("static-host", "build"), ("python", "-m", "static_host", "check")):
         ended = run(str(installed / command[0]), *command[1:], cwd=tmp_path, **variables)
         assert ended.returncode == 0, ended.stdout + ended.stderr
-    with serving(str(installed / "static-host"), "serve", cwd=tmp_path, **variables) as running:
+    with run_server(str(installed / "static-host"), "serve", cwd=tmp_path, **variables) as running:
         assert "<h1>Delivery inspector</h1>" in httpx.get(f"{running.url}/").text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.processes import run, serving
+from tests.support.processes import run, run_server
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 
@@ -27,7 +27,7 @@ def test_a_new_project_is_served_with_one_variable_and_the_working_directory(tmp
     name, _, value = export.removeprefix("export ").partition("=")
     built = run(*build.split(), cwd=project, **{name: value, "DJANGO_STATIC_CACHE": str(cache)})
     assert built.returncode == 0, built.stderr
-    with serving(*serve.split(), cwd=project, **{name: value}) as running:
+    with run_server(*serve.split(), cwd=project, **{name: value}) as running:
         assert httpx.get(f"{running.url}/").status_code == 200
         login = httpx.get(f"{running.url}/admin/login/")
         assert login.status_code == 200

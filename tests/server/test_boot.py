@@ -16,10 +16,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import loads
-from tests.support.builds import settings
-from tests.support.processes import run, serving
-from tests.support.projects import copied
+from static_host.origin.index import parse_index
+from tests.support.builds import append_settings
+from tests.support.processes import run, run_server
+from tests.support.projects import copy_project
 
 WORKERS = pytest.mark.parametrize("workers", ["1", "4"])
 
@@ -27,7 +27,7 @@ WORKERS = pytest.mark.parametrize("workers", ["1", "4"])
 @pytest.fixture
 def project(tmp_path: Path, plain: Path) -> Path:
     """A copy of "plain", with a tree, to be broken."""
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     shutil.copytree(plain / "staticfiles", project / "staticfiles")
     return project
 
@@ -195,14 +195,14 @@ def test_lengths_that_the_boot_had_no_time_for_are_told_of(project: Path) -> Non
     code = f"from static_host.asgi import create_app; from static_host.conf.settings import Settings; print({create})"
     result = run("python", "-c", code, cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings")
     assert result.returncode == 0, result.stderr
-    resources = len(loads((project / "staticfiles/static-host.index").read_bytes()))
+    resources = len(parse_index((project / "staticfiles/static-host.index").read_bytes()))
     assert result.stdout == (
         f"lengths compared for the files of 0 of {resources} resources; the others' when they are asked for\n"
     )
 
 
 def test_a_worker_that_is_started_later_compares_no_lengths(project: Path) -> None:
-    with serving(cwd=project, WEB_CONCURRENCY="2", DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=project, WEB_CONCURRENCY="2", DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         workers = running.workers
         (project / "staticfiles/digits.txt").unlink()
         for pid in workers:
@@ -254,7 +254,10 @@ def test_an_unreadable_tree(project: Path) -> None:
 def test_a_tree_that_another_user_keeps_to_himself(project: Path) -> None:
     if os.getuid() != 0:
         pytest.skip("only root can become another user")
-    code = "import sys; from pathlib import Path; from static_host.origin.tree import load; load(Path(sys.argv[1]))"
+    code = (
+        "import sys; from pathlib import Path; "
+        "from static_host.origin.tree import load_tree; load_tree(Path(sys.argv[1]))"
+    )
     (project / "staticfiles").chmod(0o700)
     result = subprocess.run(
         [
@@ -318,7 +321,7 @@ ASGI = [
 
 def asgi(project: Path, path: str, code: str) -> None:
     """Give the project an ASGI_APPLICATION, and the module mysite.asgi."""
-    settings(project, f"ASGI_APPLICATION = {path!r}")
+    append_settings(project, f"ASGI_APPLICATION = {path!r}")
     (project / "mysite/asgi.py").write_text(f"{code}\n")
 
 
@@ -343,7 +346,7 @@ def test_check_and_dev_name_it_too(project: Path, command: str) -> None:
     told = "set DJANGO_INTERFACE=wsgi if the project works without ASGI"
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
     if command == "dev":
-        with serving(
+        with run_server(
             "static-host", "dev", cwd=project, ready="loaded again when a file changes", **variables
         ) as running:
             assert told in running.output
@@ -357,7 +360,7 @@ def test_check_and_dev_name_it_too(project: Path, command: str) -> None:
 def test_what_is_named_is_the_remedy(project: Path) -> None:
     asgi(project, *ASGI[0][:2])
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_INTERFACE": "wsgi"}
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         assert httpx.get(f"{running.url}/echo/").status_code == 200
 
 

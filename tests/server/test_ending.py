@@ -22,9 +22,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from static_host.server.listener import let_in, listening, turn_away, waiting
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from static_host.server.listener import count_pending_connections, let_in, open_listener, turn_away
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 DATABASE = "\nDATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'data/db.sqlite3'}}\n"
@@ -43,7 +43,7 @@ def test_ready_is_answered_for_any_host_and_never_kept(server: Running) -> None:
 
 def test_the_checks_have_other_paths_where_the_environment_says_so(plain: Path) -> None:
     paths = {"DJANGO_HEALTH_PATH": "/-/alive", "DJANGO_READY_PATH": "/-/ready/"}
-    with serving(cwd=plain, **SETTINGS, **paths) as running:
+    with run_server(cwd=plain, **SETTINGS, **paths) as running:
         assert httpx.get(f"{running.url}/-/alive").text == "ok\n"
         assert httpx.get(f"{running.url}/-/ready/").text == "ok\n"
         assert httpx.get(f"{running.url}/healthz").status_code == 404
@@ -78,10 +78,10 @@ def test_a_url_of_the_project_s_own_is_not_shadowed_in_silence(
     own = f"from django.http import HttpResponse\nurlpatterns.append({pattern}, lambda r: HttpResponse('own')))\n"
     urls.write_text(f"{urls.read_text()}\nfrom django.urls import path, re_path\n{own}")
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
-    with serving(cwd=project, **SETTINGS) as running:
+    with run_server(cwd=project, **SETTINGS) as running:
         assert f"static-host: /healthz is answered here, not by the project's own {route}\n" in running.lines
         assert httpx.get(f"{running.url}/healthz").text == "ok\n"
-    with serving(cwd=project, DJANGO_HEALTH_PATH="/alive", **SETTINGS) as running:
+    with run_server(cwd=project, DJANGO_HEALTH_PATH="/alive", **SETTINGS) as running:
         assert "is answered here" not in running.output
         assert httpx.get(f"{running.url}/healthz").text == "own"
 
@@ -90,7 +90,7 @@ def test_a_database_that_does_not_answer_makes_it_unready_until_it_does(project:
     settings = project / "mysite/settings.py"
     settings.write_text(settings.read_text() + DATABASE)
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
-    with serving(cwd=project, DJANGO_READY_DATABASE="default", **SETTINGS) as running:
+    with run_server(cwd=project, DJANGO_READY_DATABASE="default", **SETTINGS) as running:
         answer = httpx.get(f"{running.url}/readyz")
         told = (503, "the database 'default': OperationalError\n", "private, no-store, max-age=0")
         assert uncached(answer) == told
@@ -103,7 +103,7 @@ def test_a_database_that_does_not_answer_makes_it_unready_until_it_does(project:
 
 
 def test_after_sigterm_it_is_unready_and_serves_on_for_the_drain_time(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_DRAIN_SECONDS="1.5", **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_DRAIN_SECONDS="1.5", **SETTINGS) as running:
         running.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         answer = httpx.get(f"{running.url}/readyz")
@@ -139,7 +139,7 @@ def asked(port: int, path: str, counts: list[int], failures: list[str]) -> None:
 
 @pytest.mark.parametrize("variables", [{}, {"WEB_CONCURRENCY": "2"}], ids=["one process", "two workers"])
 def test_under_load_no_request_is_lost_when_it_ends(plain: Path, variables: dict[str, str]) -> None:
-    with serving(cwd=plain, ACCESS_LOG="false", **SETTINGS, **variables) as running:
+    with run_server(cwd=plain, ACCESS_LOG="false", **SETTINGS, **variables) as running:
         counts, failures = [0], list[str]()
         paths = ["/static/digits.txt", "/", "/static/site.css", "/healthz"] * 3
         clients = [Thread(target=asked, args=(running.port, path, counts, failures)) for path in paths]
@@ -155,13 +155,13 @@ def test_under_load_no_request_is_lost_when_it_ends(plain: Path, variables: dict
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has filters of sockets")
 def test_a_listener_that_turns_away_keeps_the_connections_it_has_and_refuses_late_ones_when_it_is_closed() -> None:
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         address = listener.getsockname()
         with socket.create_connection(address, 5) as early:
             turn_away(listener)
-            assert waiting(listener) == 1
+            assert count_pending_connections(listener) == 1
             taken, _ = listener.accept()
-            assert waiting(listener) == 0
+            assert count_pending_connections(listener) == 0
             with taken:
                 early.sendall(b"a question")
                 assert taken.recv(20) == b"a question"
@@ -180,7 +180,7 @@ def test_a_listener_that_turns_away_keeps_the_connections_it_has_and_refuses_lat
 
 
 def test_a_worker_that_somebody_else_stops_closes_the_door_to_nobody(plain: Path) -> None:
-    with serving(cwd=plain, WEB_CONCURRENCY="2", **SETTINGS) as running:
+    with run_server(cwd=plain, WEB_CONCURRENCY="2", **SETTINGS) as running:
         for process in running.workers:
             os.kill(process, signal.SIGTERM)
         running.wait_for("another one takes its place")
@@ -189,10 +189,10 @@ def test_a_worker_that_somebody_else_stops_closes_the_door_to_nobody(plain: Path
 
 @pytest.fixture
 def chat(tmp_path: Path, cache: Path) -> Iterator[Running]:
-    project = copied("chat", tmp_path)
+    project = copy_project("chat", tmp_path)
     variables = {"DJANGO_SETTINGS_MODULE": "chat.settings"}
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **variables).returncode == 0
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         yield running
 
 
@@ -215,7 +215,7 @@ def built_again(project: Path, cache: Path) -> str:
 
 def test_one_process_serves_the_tree_that_it_has_loaded_whatever_it_is_told(project: Path, cache: Path) -> None:
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
-    with serving(cwd=project, **SETTINGS) as running:
+    with run_server(cwd=project, **SETTINGS) as running:
         built_again(project, cache)
         running.process.send_signal(signal.SIGHUP)
         running.wait_for("SIGHUP: one process cannot take its own place")
@@ -225,7 +225,7 @@ def test_one_process_serves_the_tree_that_it_has_loaded_whatever_it_is_told(proj
 
 def test_workers_are_replaced_by_workers_of_the_new_tree_when_they_are_told(project: Path, cache: Path) -> None:
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
-    with serving(cwd=project, WEB_CONCURRENCY="2", ACCESS_LOG="false", **SETTINGS) as running:
+    with run_server(cwd=project, WEB_CONCURRENCY="2", ACCESS_LOG="false", **SETTINGS) as running:
         new = built_again(project, cache)
         assert {httpx.get(f"{running.url}/static/digits.txt").text for _ in range(20)} == {"0123456789"}
         counts, failures = [0], list[str]()
@@ -243,7 +243,7 @@ def test_workers_are_replaced_by_workers_of_the_new_tree_when_they_are_told(proj
 
 def test_a_tree_that_cannot_be_served_replaces_no_worker(project: Path, cache: Path) -> None:
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
-    with serving(cwd=project, WEB_CONCURRENCY="2", **SETTINGS) as running:
+    with run_server(cwd=project, WEB_CONCURRENCY="2", **SETTINGS) as running:
         (project / "staticfiles").unlink()
         running.process.send_signal(signal.SIGHUP)
         running.wait_for("SIGHUP: the workers go on with")

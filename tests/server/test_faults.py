@@ -20,8 +20,8 @@ import httpx
 import pytest
 
 from tests.support.cases import CSS
-from tests.support.processes import Running, free_port, run, serving
-from tests.support.projects import LARGE
+from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.projects import LARGE_BODY
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
@@ -38,9 +38,9 @@ def disk(tmp_path: Path, plain: Path) -> Path:
 
 @pytest.fixture
 def served(plain: Path, disk: Path) -> Iterator[Running]:
-    with serving(cwd=plain, DJANGO_STATIC_ROOT=str(disk / "tree"), ACCESS_LOG="false", **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_STATIC_ROOT=str(disk / "tree"), ACCESS_LOG="false", **SETTINGS) as running:
         assert httpx.get(running.url + CSS).status_code == 200
-        assert httpx.get(f"{running.url}/static/large.bin").content == LARGE
+        assert httpx.get(f"{running.url}/static/large.bin").content == LARGE_BODY
         yield running
 
 
@@ -59,7 +59,7 @@ def lives_on(running: Running) -> None:
 
 def recovers(running: Running) -> None:
     running_out = time.monotonic() + 20
-    while httpx.get(f"{running.url}/static/large.bin").content != LARGE:
+    while httpx.get(f"{running.url}/static/large.bin").content != LARGE_BODY:
         assert time.monotonic() < running_out, running.output
         time.sleep(0.2)
     assert httpx.get(f"{running.url}/static/robots.txt").status_code == 200
@@ -99,10 +99,10 @@ def test_a_file_system_that_is_taken_away_and_mounted_again(plain: Path, tmp_pat
         pytest.skip("mounting a file system needs a privilege")
     try:
         shutil.copytree(plain / "staticfiles", place / "tree")
-        with serving(cwd=plain, DJANGO_STATIC_ROOT=str(place / "tree"), ACCESS_LOG="false", **SETTINGS) as running:
+        with run_server(cwd=plain, DJANGO_STATIC_ROOT=str(place / "tree"), ACCESS_LOG="false", **SETTINGS) as running:
             assert httpx.get(running.url + CSS).status_code == 200
             subprocess.run(["umount", "--lazy", place], check=True)  # the server's own descriptor is left to it
-            assert httpx.get(f"{running.url}/static/large.bin").content == LARGE
+            assert httpx.get(f"{running.url}/static/large.bin").content == LARGE_BODY
             assert httpx.get(f"{running.url}/static/robots.txt").status_code == 200
             subprocess.run(["mount", "-o", "loop", image, place], check=True)
             assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
@@ -153,9 +153,9 @@ def dated(connection: http.client.HTTPConnection, path: str) -> datetime:
 def test_a_clock_that_jumps_changes_dates_and_nothing_else(
     plain: Path, tmp_path: Path, clock: Callable[[str], None], workers: str
 ) -> None:
-    port = free_port()
+    port = find_free_port()
     variables = {"WEB_CONCURRENCY": workers, "METRICS_PORT": str(port), "LOG_FORMAT": "json"}
-    with serving(cwd=plain, DJANGO_KEEP_ALIVE_SECONDS="8", **under(tmp_path), **variables, **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_KEEP_ALIVE_SECONDS="8", **under(tmp_path), **variables, **SETTINGS) as running:
         begun = socket.create_connection(("127.0.0.1", running.port))
         begun.sendall(b"GET /static/digits.txt HTTP/1.1\r\nHost: local")
         with closing(http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)) as connection:

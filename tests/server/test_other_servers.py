@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import free_port, run, serving
+from tests.support.processes import find_free_port, run, run_server
 
 COMMANDS = {
     "uvicorn": ("uvicorn", "static_host.asgi:app", "--port", "{port}"),
@@ -28,9 +28,9 @@ def command(name: str, port: int) -> tuple[str, ...]:
 
 @SERVERS
 def test_it_serves_static_files_pages_and_health(plain: Path, name: str) -> None:
-    port = free_port()
+    port = find_free_port()
     with (
-        serving(
+        run_server(
             *command(name, port), cwd=plain, ready=READY[name], DJANGO_SETTINGS_MODULE="mysite.settings"
         ) as running,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=20)) as client,
@@ -49,7 +49,10 @@ def test_it_serves_static_files_pages_and_health(plain: Path, name: str) -> None
 @SERVERS
 def test_what_stops_the_boot_is_printed_and_the_server_exits(plain: Path, name: str) -> None:
     result = run(
-        *command(name, free_port()), cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", DJANGO_STATIC_ROOT="elsewhere"
+        *command(name, find_free_port()),
+        cwd=plain,
+        DJANGO_SETTINGS_MODULE="mysite.settings",
+        DJANGO_STATIC_ROOT="elsewhere",
     )
     if name != "hypercorn":  # it prints its own traceback and exits with 0
         assert result.returncode != 0
@@ -59,7 +62,7 @@ def test_what_stops_the_boot_is_printed_and_the_server_exits(plain: Path, name: 
 def test_a_file_that_does_not_have_its_length_stops_the_boot_there_too(plain: Path, tree: Path) -> None:
     (tree / "digits.txt").write_text("")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_ROOT": str(tree)}
-    result = run(*command("uvicorn", free_port()), cwd=plain, **variables)
+    result = run(*command("uvicorn", find_free_port()), cwd=plain, **variables)
     assert result.returncode != 0
     assert f"static-host: the static tree at {tree} is damaged: digits.txt has 0 bytes, the index says 10." in (
         result.stderr

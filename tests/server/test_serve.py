@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.builds import Build, settings
-from tests.support.processes import READY, Running, free_port, run, serving
-from tests.support.projects import copied
+from tests.support.builds import Build, append_settings
+from tests.support.processes import READY_PATTERN, Running, find_free_port, run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
@@ -24,22 +24,22 @@ def client(server: Running) -> Iterator[httpx.Client]:
 
 
 def test_one_line_says_where_it_is_ready(server: Running) -> None:
-    assert len(re.findall(READY, server.output)) == 1
+    assert len(re.findall(READY_PATTERN, server.output)) == 1
     assert re.search(r"^static-host: ready on http://127\.0\.0\.1:\d+$", server.output, re.MULTILINE)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_exit_code_0(plain: Path, number: int, workers: str) -> None:
-    with serving(cwd=plain, WEB_CONCURRENCY=workers, **SETTINGS) as running:
+    with run_server(cwd=plain, WEB_CONCURRENCY=workers, **SETTINGS) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
         assert running.stop(number) == 0
         assert "Traceback" not in running.output
 
 
 def test_host_and_port_are_respected(plain: Path) -> None:
-    port = free_port()
-    with serving(cwd=plain, HOST="127.0.0.2", PORT=str(port), **SETTINGS) as running:
+    port = find_free_port()
+    with run_server(cwd=plain, HOST="127.0.0.2", PORT=str(port), **SETTINGS) as running:
         assert running.url == f"http://127.0.0.2:{port}"
         assert httpx.get(f"http://127.0.0.2:{port}/healthz").text == "ok\n"
 
@@ -80,7 +80,7 @@ def test_a_hostile_middleware_changes_nothing_on_a_static_answer(client: httpx.C
     ],
 )
 def test_the_static_host_is_in_the_urls_of_a_rendered_page(plain: Path, host: str, prefix: str) -> None:
-    with serving(cwd=plain, DJANGO_STATIC_HOST=host, **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_STATIC_HOST=host, **SETTINGS) as running:
         page = httpx.get(f"{running.url}/").text
         assert f'href="{prefix}site.e8e374d844cc.css"' in page
         assert f'src="{prefix}main.' in page
@@ -114,7 +114,7 @@ def test_a_path_that_only_begins_like_the_prefix_is_django_s(client: httpx.Clien
 
 
 def test_the_prefix_of_the_environment_wins(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_STATIC_PREFIX="/assets/v1/", **SETTINGS) as running:
+    with run_server(cwd=plain, DJANGO_STATIC_PREFIX="/assets/v1/", **SETTINGS) as running:
         assert 'href="/assets/v1/site.e8e374d844cc.css"' in httpx.get(f"{running.url}/").text
         assert httpx.get(f"{running.url}/assets/v1/site.e8e374d844cc.css").status_code == 200
         assert httpx.get(f"{running.url}/static/site.e8e374d844cc.css").status_code == 404
@@ -124,9 +124,9 @@ def test_the_prefix_of_the_environment_wins(plain: Path) -> None:
 def test_behind_a_proxy_that_takes_the_script_name_off_static_files_are_found(
     project: Path, build: Build, command: str
 ) -> None:
-    settings(project, "FORCE_SCRIPT_NAME = '/shop'")
+    append_settings(project, "FORCE_SCRIPT_NAME = '/shop'")
     build()
-    with serving(
+    with run_server(
         "static-host",
         command,
         cwd=project,
@@ -142,15 +142,15 @@ def test_behind_a_proxy_that_takes_the_script_name_off_static_files_are_found(
 
 def test_it_serves_the_tree_that_it_loaded_while_another_one_is_built(tmp_path: Path, cache: Path) -> None:
 
-    project = copied("plain", tmp_path)
+    project = copy_project("plain", tmp_path)
     variables = {"DJANGO_STATIC_CACHE": str(cache), **SETTINGS}
     assert run("static-host", "build", cwd=project, **variables).returncode == 0
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         for text in ("one", "two", "three"):
             (project / "mysite/static/digits.txt").write_text(text)
             assert run("static-host", "build", cwd=project, **variables).returncode == 0
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         assert httpx.get(f"{running.url}/static/digits.txt").text == "three"
 
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from static_host.origin.body_cache import Bodies
-from static_host.origin.index import digest
+from static_host.origin.body_cache import BodyCache
+from static_host.origin.index import compute_digest
 from static_host.origin.slabs import Sealed
 from static_host.server.shared_cache import Member, Pool
-from tests.support.processes import Running, serving
-from tests.support.projects import plain_with
+from tests.support.processes import Running, run_server
+from tests.support.projects import build_plain_with
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 TWO = {**SETTINGS, "WEB_CONCURRENCY": "2", "ACCESS_LOG": "false"}
@@ -33,7 +33,7 @@ FILES = {f"{number}.bin": random.Random(number).randbytes(20_000 + 4_000 * numbe
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """The project "plain" with files whose bytes cannot be compressed."""
-    return plain_with(FILES, tmp_path_factory.mktemp("pool"), cache)
+    return build_plain_with(FILES, tmp_path_factory.mktemp("pool"), cache)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def disk(built: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def running(built: Path, disk: Path) -> Iterator[Running]:
-    with serving(cwd=built, **TWO, DJANGO_STATIC_ROOT=str(disk)) as running:
+    with run_server(cwd=built, **TWO, DJANGO_STATIC_ROOT=str(disk)) as running:
         yield running
 
 
@@ -111,10 +111,10 @@ def anonymous(pid: int) -> int:
     return sum(int(rss) for rss in re.findall(r"/dev/zero.*\n(?:\w+:.*\n)*?Rss: +(\d+) kB", smaps)) * 1024
 
 
-def keep_to(budget: int, members: list[Bodies]) -> bool:
+def keep_to(budget: int, members: list[BodyCache]) -> bool:
     for bodies in members:
         bodies.meet()
-    return sum(bodies.held for bodies in members) <= budget
+    return sum(bodies.stored_bytes for bodies in members) <= budget
 
 
 def comes_true(what: Callable[[], bool]) -> None:
@@ -144,7 +144,7 @@ def test_it_takes_memory_once(running: Running) -> None:
 
 
 def test_the_budget_is_that_of_all_workers_together(built: Path) -> None:
-    with serving(cwd=built, **TWO, DJANGO_STATIC_MEMORY="200kB") as running, connected(running) as workers:
+    with run_server(cwd=built, **TWO, DJANGO_STATIC_MEMORY="200kB") as running, connected(running) as workers:
         for _ in range(3):
             assert all(map(has_all, workers.values()))
         comes_true(lambda: sum(size for _, size in slabs(running.process.pid, *workers).values()) < 260_000)
@@ -182,7 +182,7 @@ def test_a_worker_that_stands_still_keeps_nobody_waiting(running: Running) -> No
 
 def test_a_worker_that_has_nothing_to_do_is_not_left_behind(built: Path, disk: Path) -> None:
     variables = {**TWO, "DJANGO_STATIC_MEMORY": "200kB", "DJANGO_STATIC_ROOT": str(disk)}
-    with serving(cwd=built, **variables) as running, connected(running) as workers:
+    with run_server(cwd=built, **variables) as running, connected(running) as workers:
         (pid, one), (idle, other) = workers.items()
         os.kill(idle, signal.SIGSTOP)
         for _ in range(50):
@@ -197,7 +197,7 @@ def test_a_worker_that_has_nothing_to_do_is_not_left_behind(built: Path, disk: P
 def test_where_there_are_no_files_in_memory_each_worker_has_its_part(built: Path, tmp_path: Path, few: str) -> None:
     (tmp_path / "sitecustomize.py").write_text(f"import os, resource\n{few}\n")
     few_files = {**TWO, "DJANGO_STATIC_MEMORY": "200kB", "PYTHONPATH": str(tmp_path)}
-    with serving(cwd=built, **few_files) as running, connected(running) as workers, ExitStack() as stack:
+    with run_server(cwd=built, **few_files) as running, connected(running) as workers, ExitStack() as stack:
         for _ in range(40):  # leaves no descriptors for slabs, but some for what else there is
             connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
             stack.callback(connection.close)
@@ -223,25 +223,25 @@ def test_what_another_worker_has_is_compared_with_its_digest(running: Running) -
 
 
 def test_what_is_asked_for_stays_when_much_is_not() -> None:
-    bodies = Bodies(1_000_000)
+    bodies = BodyCache(1_000_000)
     hot = [random.Random(f"hot {number}").randbytes(length) for number, length in enumerate((10_000, 50_000, 300_000))]
     for body in hot:
-        bodies.keep(digest(body), body)
+        bodies.keep(compute_digest(body), body)
     for number in range(500):
         cold = random.Random(number).randbytes(20_000)
-        assert bodies.keep(digest(cold), cold) == cold
-        assert bodies.held <= 1_000_000
-        assert [bytes(bodies.get(digest(body)) or b"") for body in hot] == hot
-    assert isinstance(bodies.get(digest(hot[2])), Sealed)
+        assert bodies.keep(compute_digest(cold), cold) == cold
+        assert bodies.stored_bytes <= 1_000_000
+        assert [bytes(bodies.get(compute_digest(body)) or b"") for body in hot] == hot
+    assert isinstance(bodies.get(compute_digest(hot[2])), Sealed)
 
 
 def test_a_body_that_is_being_sent_outlives_its_place() -> None:
-    bodies = Bodies(100_000)
+    bodies = BodyCache(100_000)
     for length in (1_000, 60_000):
-        sent = bodies.keep(digest(b"a" * length), b"a" * length)
+        sent = bodies.keep(compute_digest(b"a" * length), b"a" * length)
         for number in range(20):
             bodies.keep(str(number) * 24, bytes(60_000))
-        assert bodies.get(digest(b"a" * length)) is None
+        assert bodies.get(compute_digest(b"a" * length)) is None
         assert bytes(sent) == b"a" * length
 
 
@@ -250,27 +250,27 @@ def test_the_slabs_of_a_worker_that_dies_are_dropped_though_a_process_that_it_st
     end, other_end = pool.joined(), pool.joined()
     assert end
     assert other_end
-    one, other = Bodies(100_000), Bodies(100_000)
+    one, other = BodyCache(100_000), BodyCache(100_000)
     one.share(Member(end, one), 2)
     other.share(Member(other_end, other), 2)
-    one.keep(digest(b"a" * 60_000), b"a" * 60_000)
-    comes_true(lambda: other.find(digest(b"a" * 60_000)) is not None)
+    one.keep(compute_digest(b"a" * 60_000), b"a" * 60_000)
+    comes_true(lambda: other.find(compute_digest(b"a" * 60_000)) is not None)
     with socket.socket(fileno=os.dup(end.fileno())):
         end.close()
         pool.left(end)
-        comes_true(lambda: keep_to(100_000, [other]) and other.get(digest(b"a" * 60_000)) is None)
+        comes_true(lambda: keep_to(100_000, [other]) and other.get(compute_digest(b"a" * 60_000)) is None)
     other_end.close()
 
 
 def test_whatever_members_do_and_whoever_dies_bytes_are_right_and_the_budget_is_kept() -> None:
     lengths = [1, 100, 3_000, 3_200, 6_000, 33_000, 60_000, 100_000, *range(7_000, 40_000, 1_000)]
-    files = {digest(body): body for body in map(os.urandom, lengths)}
+    files = {compute_digest(body): body for body in map(os.urandom, lengths)}
     for seed in range(6):
         chance, pool = random.Random(seed), Pool()
-        members: list[tuple[socket.socket, Bodies]] = []
+        members: list[tuple[socket.socket, BodyCache]] = []
         for _ in range(600):
             if len(members) < 3:
-                connection, bodies = pool.joined(), Bodies(100_000)
+                connection, bodies = pool.joined(), BodyCache(100_000)
                 assert connection
                 bodies.share(Member(connection, bodies), 3)
                 members.append((connection, bodies))

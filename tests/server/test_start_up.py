@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.support.processes import SCRIPTS, run, serving
+from tests.support.processes import SCRIPTS, run, run_server
 
 WATCH = """
 import hashlib, json, os, sys
@@ -66,7 +66,7 @@ def test_a_server_may_have_as_many_descriptors_as_the_hard_limit_allows(plain: P
         f"{LIMITED}; os.execv(sys.argv[1], [sys.argv[1], 'serve'])",
         str(SCRIPTS / "static-host"),
     )
-    with serving(*command, cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(*command, cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         limits = Path(f"/proc/{running.process.pid}/limits").read_text()
     assert re.search(r"^Max open files +900 +900 ", limits, re.MULTILINE)
 

@@ -10,7 +10,7 @@ import brotli
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.support.processes import Running, run, serving
+from tests.support.processes import Running, run, run_server
 
 FILES = ["inspector.css", "main.js", "timing.js", "panel.js", "journey.svg", "bytes.png", "instrument-sans.woff2"]
 
@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterator[Runn
     directory = tmp_path_factory.mktemp("site")
     built = run("static-host", "build", cwd=directory, DJANGO_STATIC_CACHE=str(cache))
     assert built.returncode == 0, built.stderr
-    with serving(cwd=directory) as running:
+    with run_server(cwd=directory) as running:
         yield running
 
 

@@ -20,12 +20,12 @@ ROOT = Path(__file__).parents[2]
 SERVICES = ("pypi", "osv")
 
 
-class NoAnswer(Exception):
+class NoAnswerError(Exception):
     """No service has said anything about a package; the message says why."""
 
 
-def answer(service: str, seconds: float) -> list[dict[str, Any]]:
-    """Return what the service says of each package that it knows. Raises NoAnswer."""
+def ask_service(service: str, seconds: float) -> list[dict[str, Any]]:
+    """Return what the service says of each package that it knows. Raises NoAnswerError."""
     with tempfile.TemporaryDirectory() as directory:
         document = Path(directory, "audit.json")
         options = ("--require-hashes", "--disable-pip", "--timeout", "5", "--progress-spinner", "off")
@@ -39,15 +39,15 @@ def answer(service: str, seconds: float) -> list[dict[str, Any]]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise NoAnswer(f"{service}: no answer within {seconds:g} s") from None
+            raise NoAnswerError(f"{service}: no answer within {seconds:g} s") from None
         try:
             packages = json.loads(document.read_text())["dependencies"]
         except (OSError, ValueError):
             last = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-            raise NoAnswer(f"{service}: {last}") from None
+            raise NoAnswerError(f"{service}: {last}") from None
     known = [package for package in packages if "skip_reason" not in package]
     if not known:
-        raise NoAnswer(f"{service}: it knows none of {len(packages)} packages")
+        raise NoAnswerError(f"{service}: it knows none of {len(packages)} packages")
     for package in packages:
         if "skip_reason" in package:
             print(f"not audited: {package['skip_reason']}")
@@ -59,8 +59,8 @@ def main() -> int:
     reasons = []
     for service in SERVICES:
         try:
-            packages = answer(service, float(os.environ.get("AUDIT_SECONDS") or 60))
-        except NoAnswer as reason:
+            packages = ask_service(service, float(os.environ.get("AUDIT_SECONDS") or 60))
+        except NoAnswerError as reason:
             reasons.append(str(reason))
             continue
         found = [(package, each) for package in packages for each in package["vulns"]]

@@ -15,12 +15,12 @@ from typing import Any
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
-HEAD = 700
+MAX_RESPONSE_HEAD_BYTES = 700
 """Bytes that a response head is at most."""
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def run_chromium() -> Iterator[Browser]:
     """Run the browser."""
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:

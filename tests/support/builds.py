@@ -21,22 +21,22 @@ else:
 Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def settings(project: Path, *lines: str) -> None:
+def append_settings(project: Path, *lines: str) -> None:
     """Append lines to the project's settings."""
     path = project / "mysite/settings.py"
     path.write_text("\n".join([path.read_text(), *lines, ""]))
 
 
-def manifest(project: Path) -> dict[str, str]:
+def read_manifest_paths(project: Path) -> dict[str, str]:
     paths: dict[str, str] = json.loads((project / "staticfiles/staticfiles.json").read_text())["paths"]
     return paths
 
 
-def files(tree: Path) -> dict[str, bytes]:
+def read_files(tree: Path) -> dict[str, bytes]:
     return {path.relative_to(tree).as_posix(): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
 
 
-def own_storage(project: Path) -> None:
+def add_own_storage(project: Path) -> None:
     """Give the project a fingerprinting storage of its own."""
     (project / "mysite/storage.py").write_text(
         "from django.contrib.staticfiles.storage import ManifestStaticFilesStorage\n"
@@ -44,7 +44,7 @@ def own_storage(project: Path) -> None:
         "    def file_hash(self, name, content=None):\n"
         "        return 'mine'\n"
     )
-    settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
+    append_settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
 
 
 def compress_zstd(data: bytes) -> bytes:
@@ -64,7 +64,7 @@ DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 
 
-def as_browser(delta: bytes, dictionary: bytes) -> bytes:
+def decode_delta(delta: bytes, dictionary: bytes) -> bytes:
     """Decode a delta as RFC 9842 §5 has it, with the window that it grants to a dictionary of up to 6.4 MB."""
     assert delta[:8] == b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
     assert delta[8:40] == sha256(dictionary).digest()
@@ -72,6 +72,6 @@ def as_browser(delta: bytes, dictionary: bytes) -> bytes:
     return zstd.decompress(delta[40:], known, {zstd.DecompressionParameter.window_log_max: 23})
 
 
-def hashed(body: bytes) -> str:
+def format_available_dictionary(body: bytes) -> str:
     """Return the value of Available-Dictionary for these bytes."""
     return f":{b64encode(sha256(body).digest()).decode()}:"

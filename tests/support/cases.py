@@ -22,7 +22,7 @@ CSS_ZSTD = '"CDEyUJ4smNkXCuRQrPzyOgvv"'
 CSS_GZIP = '"X4iswDlHY_sx9U8i1jafBlDH"'
 LARGE = "/static/large.bin"
 
-OPEN = {
+COMMON_HEADERS = {
     "access-control-allow-origin": "*",
     "cross-origin-resource-policy": "cross-origin",
     "timing-allow-origin": "*",
@@ -46,7 +46,7 @@ class Case:
 
     @property
     def expected(self) -> dict[str, str | None]:
-        return {**OPEN, **self.headers}
+        return {**COMMON_HEADERS, **self.headers}
 
 
 def _accepting(value: str, coding: str | None, etag: str, *more: str) -> Case:

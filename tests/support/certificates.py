@@ -31,7 +31,7 @@ class Authority:
             (self._identifier, False),
         ]
         self.file = directory / "authority.pem"
-        self.file.write_bytes(self._signed("an authority for tests", self._key.public_key(), own, days=2))
+        self.file.write_bytes(self._sign("an authority for tests", self._key.public_key(), own, days=2))
 
     def issue(self, *hosts: str, days: int = 2) -> Path:
         """Return the file of a certificate for these names and addresses, and of its key; it ends in so many days."""
@@ -41,10 +41,10 @@ class Authority:
         own = [(x509.SubjectAlternativeName(names), False), (authority, False)]
         path = self._directory / f"{hosts[0]}{days:+}.pem"
         secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        path.write_bytes(secret + self._signed(hosts[0], key.public_key(), own, days))
+        path.write_bytes(secret + self._sign(hosts[0], key.public_key(), own, days))
         return path
 
-    def _signed(
+    def _sign(
         self,
         name: str,
         key: ec.EllipticCurvePublicKey,
@@ -52,12 +52,14 @@ class Authority:
         days: int,
     ) -> bytes:
         end = datetime.now(UTC) + days * DAY
-        made = x509.CertificateBuilder(_named("an authority for tests"), _named(name), key, x509.random_serial_number())
+        made = x509.CertificateBuilder(
+            _make_name("an authority for tests"), _make_name(name), key, x509.random_serial_number()
+        )
         made = made.not_valid_before(end - 9 * DAY).not_valid_after(end)
         for extension, is_critical in extensions:
             made = made.add_extension(extension, is_critical)
         return made.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def _named(name: str) -> x509.Name:
+def _make_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])

@@ -25,8 +25,8 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support import google
-from tests.support.processes import environment, free_port
-from tests.support.stores import answering, make_bucket
+from tests.support.processes import find_free_port, make_environment
+from tests.support.stores import make_bucket, serve_in_thread
 
 KINDS = ("gs", "az")
 AZURITE = Path(__file__).parents[1] / "azurite/node_modules/azurite/dist/src/blob/main.js"
@@ -41,17 +41,17 @@ class Gate(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", 0), _Forward)
+        super().__init__(("127.0.0.1", 0), _GateHandler)
         self.port = port
-        self.passed: list[str] = []
-        self.lets: Callable[[str], bool] = lambda line: True
+        self.passed_lines: list[str] = []
+        self.is_passed: Callable[[str], bool] = lambda line: True
         self.is_over = Event()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that has gone away is no news."""
 
 
-class _Forward(BaseHTTPRequestHandler):
+class _GateHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Gate
 
@@ -61,7 +61,7 @@ class _Forward(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         line = f"{self.command} {unquote(self.path)}"
-        if not self.server.lets(line):
+        if not self.server.is_passed(line):
             self.server.is_over.wait()
             self.close_connection = True
             return
@@ -72,7 +72,7 @@ class _Forward(BaseHTTPRequestHandler):
             store.endheaders(body)
             answer = store.getresponse()
             data = answer.read()
-        self.server.passed.append(line)
+        self.server.passed_lines.append(line)
         self.send_response_only(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "content-length", "keep-alive", "transfer-encoding"):
@@ -92,9 +92,9 @@ class Cloud:
     kind: str
     gate: Gate
     variables: dict[str, str]
-    wrong: dict[str, str]
+    wrong_variables: dict[str, str]
     """The variables that differ where the credentials are wrong."""
-    elsewhere: dict[str, str]
+    unreachable_variables: dict[str, str]
     """Those that differ where nobody listens."""
 
     def url(self, path: str = "") -> str:
@@ -102,20 +102,20 @@ class Cloud:
 
 
 @contextmanager
-def cloud(kind: str) -> Iterator[Cloud]:
+def run_cloud(kind: str) -> Iterator[Cloud]:
     """Run a store of that kind."""
     if kind == "az" and not (AZURITE.is_file() and shutil.which("node")):
         missing = "Azurite is not installed: make azurite"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    port = free_port()
+    port = find_free_port()
     process = subprocess.Popen(
-        _command(kind, port), env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        _command(kind, port), env=make_environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     gate = Gate(port)
-    with answering(gate):
+    with serve_in_thread(gate):
         try:
             _make_bucket(kind, port)
-            yield _described(kind, gate)
+            yield _describe_cloud(kind, gate)
         finally:
             gate.is_over.set()
             process.kill()
@@ -129,7 +129,7 @@ def _command(kind: str, port: int) -> list[str]:
     }[kind]
 
 
-def _described(kind: str, gate: Gate) -> Cloud:
+def _describe_cloud(kind: str, gate: Gate) -> Cloud:
     address, nobody = f"http://127.0.0.1:{gate.server_port}", "http://127.0.0.1:9"
     if kind == "gs":
         variables = {"GOOGLE_BASE_URL": address, "GOOGLE_BEARER_TOKEN": google.TOKEN}
@@ -145,12 +145,12 @@ def _described(kind: str, gate: Gate) -> Cloud:
 
 def _make_bucket(kind: str, port: int) -> None:
     if kind == "az":
-        make_bucket(f"http://127.0.0.1:{port}/{ACCOUNT}/bucket?restype=container", _signed())
+        make_bucket(f"http://127.0.0.1:{port}/{ACCOUNT}/bucket?restype=container", _sign_request())
     else:
         make_bucket(f"http://127.0.0.1:{port}/bucket", {"authorization": f"Bearer {google.TOKEN}"})
 
 
-def _signed() -> dict[str, str]:
+def _sign_request() -> dict[str, str]:
     """Return the headers of a request for a container.
 
     (https://learn.microsoft.com/en-us/rest/api/storageservices/authorize-with-shared-key)

@@ -14,33 +14,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import environment
+from tests.support.processes import make_environment
 
 ROOT = Path(__file__).parents[2]
 HARDENED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL", "--publish", "127.0.0.1::8000")
 
 
-def lacking() -> str | None:
+def explain_unavailable() -> str | None:
     """Return why no container can be run on this machine; None if they can."""
-    if not shutil.which("docker") or exit_code("docker", "version") != 0:
+    if not shutil.which("docker") or run_for_exit_code("docker", "version") != 0:
         return "there is no Docker engine"
-    return None if compose_tool() else "there is neither docker-compose nor `docker compose`"
+    return None if find_compose_tool() else "there is neither docker-compose nor `docker compose`"
 
 
 @cache
-def compose_tool() -> tuple[str, ...]:
+def find_compose_tool() -> tuple[str, ...]:
     if shutil.which("docker-compose"):
         return ("docker-compose",)
-    return ("docker", "compose") if exit_code("docker", "compose", "version") == 0 else ()
+    return ("docker", "compose") if run_for_exit_code("docker", "compose", "version") == 0 else ()
 
 
-def call(*command: str, stdin: str = "", cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
+def run_command(*command: str, stdin: str = "", cwd: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
     """Run a command that must succeed; returns its standard output."""
     done = subprocess.run(
         command,
         input=stdin,
         cwd=cwd,
-        env=_environment(variables or {}),
+        env=_make_environment(variables or {}),
         capture_output=True,
         text=True,
         timeout=500,
@@ -50,26 +50,26 @@ def call(*command: str, stdin: str = "", cwd: Path = ROOT, variables: Mapping[st
     return done.stdout
 
 
-def exit_code(*command: str) -> int:
-    return subprocess.run(command, env=_environment({}), capture_output=True, timeout=60, check=False).returncode
+def run_for_exit_code(*command: str) -> int:
+    return subprocess.run(command, env=_make_environment({}), capture_output=True, timeout=60, check=False).returncode
 
 
 def make_image(directory: Path, name: str) -> str:
     """Run ``make image`` there; returns everything that it printed."""
-    return call("sh", "-c", 'exec make image IMAGE="$1" 2>&1', "sh", name, cwd=directory)
+    return run_command("sh", "-c", 'exec make image IMAGE="$1" 2>&1', "sh", name, cwd=directory)
 
 
 @contextmanager
-def named() -> Iterator[str]:
+def reserve_image_name() -> Iterator[str]:
     """Give a name for an image, which is removed in the end."""
     name = f"static-host-test-{secrets.token_hex(4)}"
     try:
         yield name
     finally:
-        exit_code("docker", "image", "rm", "--force", name)
+        run_for_exit_code("docker", "image", "rm", "--force", name)
 
 
-def block(language: str) -> str:
+def read_readme_block(language: str) -> str:
     """Return the README's one block in that language."""
     readme = (ROOT / "README.md").read_text()
     (text,) = re.findall(rf"^```{language}\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL)
@@ -77,63 +77,65 @@ def block(language: str) -> str:
 
 
 @contextmanager
-def image_of(project: Path, base: str, settings: str = "mysite.settings") -> Iterator[str]:
+def build_image(project: Path, base: str, settings: str = "mysite.settings") -> Iterator[str]:
     """Make the image of a project on the image `base`, by the README's Dockerfile; give its name."""
-    dockerfile = block("dockerfile")
+    dockerfile = read_readme_block("dockerfile")
     replaced = {"FROM django-static-host\n": f"FROM {base}\n", "=mysite.settings\n": f"={settings}\n"}
     for line, own in replaced.items():
         assert dockerfile.count(line) == 1
         dockerfile = dockerfile.replace(line, own)
     (project / "Dockerfile").write_text(dockerfile)
-    with named() as name:
-        call("docker", "build", "--tag", name, str(project))
+    with reserve_image_name() as name:
+        run_command("docker", "build", "--tag", name, str(project))
         yield name
 
 
 @contextmanager
-def next_image_of(project: Path, base: str, previous: str = "") -> Iterator[str]:
+def build_next_image(project: Path, base: str, previous: str = "") -> Iterator[str]:
     """Make an image by the README's Dockerfile with the lines that carry, from the image `previous`; give its name.
 
     Without `previous` it is the first one.
     """
-    first, *middle, last = block("dockerfile").splitlines(keepends=True)
+    first, *middle, last = read_readme_block("dockerfile").splitlines(keepends=True)
     assert (first, last) == ("FROM django-static-host\n", "RUN static-host build\n")
-    carrying = block("docker").replace("…\n", "".join(middle)).replace(f"\n{first}", f"\nFROM {base}\n")
+    carrying = read_readme_block("docker").replace("…\n", "".join(middle)).replace(f"\n{first}", f"\nFROM {base}\n")
     (project / "requirements.txt").write_text("")
     (project / "Dockerfile").write_text(carrying)
     first_one = ["DJANGO_STATIC_PREVIOUS_PROBLEMS=warn"]
     arguments = [f"PREVIOUS={previous}", "SOURCE_DATE_EPOCH=1780000000"] if previous else first_one
-    with named() as name:
-        call("docker", "build", "--tag", name, *(f"--build-arg={argument}" for argument in arguments), str(project))
+    with reserve_image_name() as name:
+        run_command(
+            "docker", "build", "--tag", name, *(f"--build-arg={argument}" for argument in arguments), str(project)
+        )
         yield name
 
 
 @contextmanager
-def running(image: str, *options: str) -> Iterator[str]:
+def run_container(image: str, *options: str) -> Iterator[str]:
     """Start a container and give its id; it is removed in the end."""
-    container = call("docker", "run", "--detach", *options, image).strip()
+    container = run_command("docker", "run", "--detach", *options, image).strip()
     try:
         yield container
     finally:
-        call("docker", "rm", "--force", "--volumes", container)
+        run_command("docker", "rm", "--force", "--volumes", container)
 
 
-def inspected(name: str) -> Any:
-    return json.loads(call("docker", "inspect", name))[0]
+def inspect_container(name: str) -> Any:
+    return json.loads(run_command("docker", "inspect", name))[0]
 
 
-def logs(container: str) -> str:
-    return call("sh", "-c", 'exec docker logs "$1" 2>&1', "sh", container)
+def read_logs(container: str) -> str:
+    return run_command("sh", "-c", 'exec docker logs "$1" 2>&1', "sh", container)
 
 
-def published(container: str) -> int:
-    return int(inspected(container)["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"])
+def find_published_port(container: str) -> int:
+    return int(inspect_container(container)["NetworkSettings"]["Ports"]["8000/tcp"][0]["HostPort"])
 
 
-def stopped_in(container: str) -> float:
+def measure_stop_seconds(container: str) -> float:
     """Stop the container as an orchestrator does; returns the seconds that it took."""
     began = time.monotonic()
-    call("docker", "stop", "--time", "10", container)
+    run_command("docker", "stop", "--time", "10", container)
     return time.monotonic() - began
 
 
@@ -144,6 +146,6 @@ def wait_for(true: Callable[[], bool], explanation: Callable[[], str], seconds: 
         time.sleep(0.2)
 
 
-def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+def _make_environment(variables: Mapping[str, str]) -> dict[str, str]:
     buildkit = {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1", "BUILDKIT_PROGRESS": "plain"}
-    return environment({**buildkit, **variables})
+    return make_environment({**buildkit, **variables})

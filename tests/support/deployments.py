@@ -32,7 +32,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 TYPES = {"css": "text/css", "js": "text/javascript", "mp4": "video/mp4", "woff2": "font/woff2", "png": "image/png"}
 
 
-def as_built(path: str, body: bytes, asked: Mapping[str, str]) -> Answer:
+def answer_as_built(path: str, body: bytes, asked: Mapping[str, str]) -> Answer:
     """Return what this origin answers to a request with these header fields for a file with these bytes."""
     wanted = [part.strip() for part in asked.get("accept-encoding", "").split(",")]
     codings = [coding for coding in ENCODERS if coding in wanted] if path.endswith(("css", "js")) else []
@@ -61,27 +61,30 @@ With status 0 the connection is closed without one.
 
 @dataclass
 class Deployment:
-    """`page` names `files`; `change` has the last word about each answer. `most` requests were under way at once."""
+    """`page` names `read_files`; `change` has the last word about each answer.
+
+    `most` requests were under way at once.
+    """
 
     page: str
     files: dict[str, bytes]
     change: Change = lambda path, asked, before, answer: answer
-    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    request_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     cookies: list[str] = field(default_factory=list)
     under_way: int = 0
-    most: int = 0
+    max_under_way: int = 0
     slowness: float = 0.0
     url: str = ""
 
     def answer(self, path: str, fields: Mapping[str, str]) -> Answer:
         key = (path, fields.get("accept-encoding", "") + fields.get("range", ""))
         with _LOCK:
-            before, self.asked[key] = self.asked[key], self.asked[key] + 1
+            before, self.request_counts[key] = self.request_counts[key], self.request_counts[key] + 1
             self.cookies += [fields["cookie"]] if "cookie" in fields else []
         if path == "/":
             plain: Answer = (200, {"content-type": "text/html", "cache-control": "private"}, self.page.encode())
         elif path in self.files:
-            plain = as_built(path, self.files[path], fields)
+            plain = answer_as_built(path, self.files[path], fields)
         else:
             plain = (404, {"content-type": "text/plain", "cache-control": "private, no-store, max-age=0"}, b"no\n")
         return self.change(path, fields, before, plain)
@@ -90,7 +93,7 @@ class Deployment:
 _LOCK = threading.Lock()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _DeploymentHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     deployment: Deployment
 
@@ -98,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         own = self.deployment
         with _LOCK:
             own.under_way += 1
-            own.most = max(own.most, own.under_way)
+            own.max_under_way = max(own.max_under_way, own.under_way)
         time.sleep(own.slowness)
         status, headers, body = own.answer(self.path, {name.lower(): value for name, value in self.headers.items()})
         with _LOCK:
@@ -118,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class _Listening(ThreadingHTTPServer):
+class _DeploymentServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -126,10 +129,10 @@ class _Listening(ThreadingHTTPServer):
 
 
 @contextmanager
-def deployed(deployment: Deployment, certificate: Path | None = None) -> Iterator[Deployment]:
+def serve_deployment(deployment: Deployment, certificate: Path | None = None) -> Iterator[Deployment]:
     """Serve it on a port of 127.0.0.1, by TLS if it has a certificate."""
-    handler = type("Handler", (_Handler,), {"deployment": deployment})
-    with _Listening(("127.0.0.1", 0), handler) as server:
+    handler = type("Handler", (_DeploymentHandler,), {"deployment": deployment})
+    with _DeploymentServer(("127.0.0.1", 0), handler) as server:
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 UNCACHEABLE = "private, no-store, max-age=0"
 
 
-def another_release(directory: Path, cache: Path) -> Path:
+def build_another_release(directory: Path, cache: Path) -> Path:
     """Build the project "plain" in another release, whose tree has none of the fingerprinted files of "plain"."""
-    project = copied("plain", directory)
+    project = copy_project("plain", directory)
     shutil.rmtree(project / "mysite/static")
     (project / "mysite/static").mkdir()
     (project / "mysite/static/old.txt").write_text("old")
@@ -29,14 +29,14 @@ def another_release(directory: Path, cache: Path) -> Path:
 
 
 @contextmanager
-def looking(project: Path, place: str, tmp_path: Path, **variables: str) -> Iterator[Running]:
+def serve_with_store(project: Path, place: str, tmp_path: Path, **variables: str) -> Iterator[Running]:
     """A server that looks into a store, with a disk of its own."""
     own = {"DJANGO_STATIC_STORE": place, "DJANGO_STATIC_STORE_DIRECTORY": str(tmp_path / "shelf")}
-    with serving(cwd=project, **{**SETTINGS, **own, **variables}) as running:
+    with run_server(cwd=project, **{**SETTINGS, **own, **variables}) as running:
         yield running
 
 
-def got(running: Running, path: str, coding: str = "br") -> tuple[int, str, bytes]:
+def fetch(running: Running, path: str, coding: str = "br") -> tuple[int, str, bytes]:
     """Return status, Cache-Control and the body as it is sent."""
     with httpx.stream("GET", running.url + path, headers={"accept-encoding": coding}, timeout=20) as answer:
         return answer.status_code, answer.headers["cache-control"], b"".join(answer.iter_raw())

@@ -21,16 +21,16 @@ LENGTHS = (0, 1, 10, 10**12)
 
 def read(data: bytes) -> None:
     """Give the bytes to each reader; what they return must keep its promises."""
-    weights = negotiation.weights(data)
+    weights = negotiation.parse_accept_encoding(data)
     assert all(0 <= weight <= 1000 for weight in weights)
-    negotiation.preferred(weights, REPRESENTATIONS)
-    conditional.parsed_date(data)
+    negotiation.select_representation(weights, REPRESENTATIONS)
+    conditional.parse_http_date(data)
     for name in (b"if-none-match", b"if-match", b"if-range", b"if-modified-since", b"if-unmodified-since"):
         conditional.evaluate({name: data, b"range": data}, VALIDATORS, 10)
     for length in LENGTHS:
-        status, spans = conditional.ranges(data, length)
+        status, spans = conditional.parse_range(data, length)
         assert (status == 206) == bool(spans)
-        assert len(spans) <= conditional.MOST_RANGES
+        assert len(spans) <= conditional.MAX_RANGES
         assert all(0 <= first < end <= length for first, end in spans)
         assert sum(end - first for first, end in spans) <= length  # no byte twice
 

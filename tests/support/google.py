@@ -19,7 +19,7 @@ from werkzeug.serving import run_simple
 
 TOKEN = "something"
 _UNKNOWN = b"<Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>"
-_SIGNED = "AWS4-HMAC-SHA256 Credential=someone/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+_SIGNATURE = "AWS4-HMAC-SHA256 Credential=someone/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 """What moto takes for a signature."""
 
 Environ = dict[str, Any]
@@ -38,7 +38,7 @@ class Translation:
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             start("401 Unauthorized", [("Content-Type", "application/xml"), ("Content-Length", str(len(_UNKNOWN)))])
             return [_UNKNOWN]
-        environ["HTTP_AUTHORIZATION"] = _SIGNED
+        environ["HTTP_AUTHORIZATION"] = _SIGNATURE
         for name in [name for name in environ if name.startswith("HTTP_X_GOOG_META_")]:
             environ[name.replace("_GOOG_", "_AMZ_")] = environ.pop(name)
 

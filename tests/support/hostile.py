@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
-MEASURABLE = 0.001
+MIN_MEASURABLE_SECONDS = 0.001
 """Seconds above which a single run is measured well enough."""
-LARGEST = 1 << 19
+MAX_REPETITIONS = 1 << 19
 """Repetitions after which a function that still takes less counts as fast enough."""
-FACTOR = 4
+LENGTH_FACTOR = 4
 """Two doublings: a linear function takes four times as long, a quadratic one sixteen times."""
-ALLOWED = 8.0
+MAX_GROWTH_RATIO = 8.0
 _METHODS = {"compile", "search", "match", "fullmatch", "split", "sub", "subn", "findall", "finditer"}
 
 
@@ -26,30 +26,30 @@ class Hostile(NamedTuple):
     make: Callable[[int], Any]
 
 
-def repeated(function: Callable[[Any], object], *texts: str) -> list[Hostile]:
+def repeat_texts(function: Callable[[Any], object], *texts: str) -> list[Hostile]:
     """Return a row for each text: ``before{unit}after`` repeats the unit, any other text is repeated whole."""
-    return [Hostile(function, _maker(text)) for text in texts]
+    return [Hostile(function, _make_repeater(text)) for text in texts]
 
 
-def repeated_bytes(function: Callable[[Any], object], *texts: str) -> list[Hostile]:
+def repeat_bytes(function: Callable[[Any], object], *texts: str) -> list[Hostile]:
     """Return the same rows for a function of bytes."""
-    return repeated(lambda text: function(text.encode("latin-1")), *texts)
+    return repeat_texts(lambda text: function(text.encode("latin-1")), *texts)
 
 
-def _maker(text: str) -> Callable[[int], str]:
+def _make_repeater(text: str) -> Callable[[int], str]:
     before, opening, rest = text.partition("{")
     unit, _, after = rest.partition("}")
     return lambda count: before + unit * count + after if opening else text * count
 
 
-def growth(hostile: Hostile, least: float = MEASURABLE) -> float:
-    """Return how many times as long an input takes that is `FACTOR` times as long as one that takes `least` seconds."""
+def measure_growth(hostile: Hostile, min_seconds: float = MIN_MEASURABLE_SECONDS) -> float:
+    """Return the ratio of the times for an input and for one `LENGTH_FACTOR` times as long."""
     count = 256
-    while (took := seconds(hostile, count)) < least:
+    while (took := measure_thread_seconds(hostile, count)) < min_seconds:
         count *= 2
-        if count > LARGEST:
+        if count > MAX_REPETITIONS:
             return 1.0
-    return seconds(hostile, count * FACTOR) / took
+    return measure_thread_seconds(hostile, count * LENGTH_FACTOR) / took
 
 
 def is_linear(hostile: Hostile) -> bool:
@@ -57,10 +57,10 @@ def is_linear(hostile: Hostile) -> bool:
 
     Each begins with a longer input, because at one length or another it no longer fits into a processor's cache.
     """
-    return any(growth(hostile, MEASURABLE * 2**attempt) < ALLOWED for attempt in range(5))
+    return any(measure_growth(hostile, MIN_MEASURABLE_SECONDS * 2**attempt) < MAX_GROWTH_RATIO for attempt in range(5))
 
 
-def seconds(hostile: Hostile, count: int) -> float:
+def measure_thread_seconds(hostile: Hostile, count: int) -> float:
     """Return the time that this thread takes for an input of so many repetitions: the best of three runs."""
     value = hostile.make(count)
     best = float("inf")
@@ -71,17 +71,17 @@ def seconds(hostile: Hostile, count: int) -> float:
     return best
 
 
-def expressions() -> set[str]:
+def find_regex_calls() -> set[str]:
     """Return where app/ and static_build/ call the module `re`: ``module.NAME`` or ``module.function``."""
     return {
         f"{'.'.join(path.relative_to(ROOT / source).with_suffix('').parts)}.{name}"
         for source in ("app", "static_build")
         for path in (ROOT / source).rglob("*.py")
-        for name in _calls(ast.parse(path.read_text(encoding="utf-8")), ())
+        for name in _find_calls(ast.parse(path.read_text(encoding="utf-8")), ())
     }
 
 
-def _calls(node: ast.AST, scope: tuple[str, ...]) -> Iterator[str]:
+def _find_calls(node: ast.AST, scope: tuple[str, ...]) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
         own = scope
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -96,4 +96,4 @@ def _calls(node: ast.AST, scope: tuple[str, ...]) -> Iterator[str]:
             and child.func.attr in _METHODS
         ):
             yield ".".join(own)
-        yield from _calls(child, own)
+        yield from _find_calls(child, own)

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 from static_host_build.references import Lines, Reference, UnreadableError, find_references
 from static_host_build.references.resolve import resolve
-from static_host_build.references.templates import static_names
-from tests.support.hostile import Hostile, repeated
+from static_host_build.references.templates import find_static_names
+from tests.support.hostile import Hostile, repeat_texts
 
 # fmt: off
 SCRIPTS = (
@@ -67,7 +67,7 @@ TARGETS = ("a", "a:", "+", "/", "../", "./", "?", "#", "%", "%25", " ", "\\", "a
 # fmt: on
 
 
-def _found_in(name: str, before: str = "", after: str = "") -> Callable[[str], None]:
+def _make_finder(name: str, before: str = "", after: str = "") -> Callable[[str], None]:
     def find(text: str) -> None:
         with suppress(UnreadableError):
             find_references(name, before + text + after)
@@ -75,22 +75,22 @@ def _found_in(name: str, before: str = "", after: str = "") -> Callable[[str], N
     return find
 
 
-def _rows(function: Callable[[str], object], whole: Iterable[str], parts: Iterable[str] = ()) -> list[Hostile]:
+def _make_rows(function: Callable[[str], object], whole: Iterable[str], parts: Iterable[str] = ()) -> list[Hostile]:
     return [
         *(Hostile(function, lambda count, text=text: text * count) for text in whole),  # type: ignore[misc]
-        *repeated(function, *parts),
+        *repeat_texts(function, *parts),
     ]
 
 
 LANGUAGES = {
-    "markup": _rows(_found_in("a.svg"), MARKUP, PARTS_OF_MARKUP),
-    "resolve": _rows(lambda text: resolve(Reference(0, 0, text), "a/b.css", "/static/"), TARGETS),
-    "script": _rows(_found_in("a.js", "import.meta.url;"), SCRIPTS, PARTS_OF_SCRIPTS),
+    "markup": _make_rows(_make_finder("a.svg"), MARKUP, PARTS_OF_MARKUP),
+    "resolve": _make_rows(lambda text: resolve(Reference(0, 0, text), "a/b.css", "/static/"), TARGETS),
+    "script": _make_rows(_make_finder("a.js", "import.meta.url;"), SCRIPTS, PARTS_OF_SCRIPTS),
     "script_literals": [],  # "script" uses both
     "script_syntax": [],
-    "stylesheet": _rows(_found_in("a.css", after="url()"), STYLESHEETS, PARTS_OF_STYLESHEETS),
-    "templates": _rows(lambda text: list(static_names(text)), TEMPLATES),
-    "reference": _rows(lambda text: Lines(text).number(1), ("\r", "\n", "\r\n", "\n\r", "a")),
-    "webmanifest": _rows(_found_in("a.webmanifest"), MANIFESTS, PARTS_OF_MANIFESTS),
+    "stylesheet": _make_rows(_make_finder("a.css", after="url()"), STYLESHEETS, PARTS_OF_STYLESHEETS),
+    "templates": _make_rows(lambda text: list(find_static_names(text)), TEMPLATES),
+    "reference": _make_rows(lambda text: Lines(text).find_line(1), ("\r", "\n", "\r\n", "\n\r", "a")),
+    "webmanifest": _make_rows(_make_finder("a.webmanifest"), MANIFESTS, PARTS_OF_MANIFESTS),
 }
 """A module of `static_host_build.references` that has regular expressions → its hostile inputs."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.support.containers import call, compose_tool, wait_for
-from tests.support.processes import free_port
+from tests.support.containers import find_compose_tool, run_command, wait_for
+from tests.support.processes import find_free_port
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Laptop:
 
     def compose(self, *arguments: str, **variables: str) -> str:
         own = {"IMAGE": self.image, "PORT": str(self.port), "CDN_PORT": str(self.cdn_port)}
-        command = (*compose_tool(), "--project-name", self.project, "--profile", "cdn", *arguments)
-        return call(*command, variables={**own, **variables})
+        command = (*find_compose_tool(), "--project-name", self.project, "--profile", "cdn", *arguments)
+        return run_command(*command, variables={**own, **variables})
 
     def ask(self, path: str, **headers: str) -> tuple[int, httpx.Headers, bytes]:
         """Ask the CDN; the body comes back as it was sent. Without `accept_encoding` the field is not sent."""
@@ -40,13 +40,13 @@ class Laptop:
             with client.stream("GET", path, headers=own) as response:
                 return response.status_code, response.headers, b"".join(response.iter_raw())
 
-    def named(self, pattern: str) -> str:
+    def find_named_path(self, pattern: str) -> str:
         """Return the path of a file that the page names."""
         found = re.search(rf'"{self.url}(/static/{pattern})"', self.ask("/")[2].decode())
         assert found
         return found[1]
 
-    def answers(self) -> bool:
+    def is_answering(self) -> bool:
         """Return whether a page comes through the CDN."""
         try:
             return self.ask("/")[0] == 200
@@ -55,12 +55,12 @@ class Laptop:
 
 
 @contextmanager
-def composed(image: str, *up: str) -> Iterator[Laptop]:
+def run_laptop(image: str, *up: str) -> Iterator[Laptop]:
     """Run ``docker-compose --profile cdn up``, with further arguments; give it when a page comes through the CDN."""
-    laptop = Laptop(f"static-host-test-{secrets.token_hex(4)}", image, free_port(), free_port())
+    laptop = Laptop(f"static-host-test-{secrets.token_hex(4)}", image, find_free_port(), find_free_port())
     try:
         laptop.compose("up", "--detach", *up)
-        wait_for(laptop.answers, lambda: laptop.compose("logs"))
+        wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
         yield laptop
     finally:
         laptop.compose("down", "--volumes")

@@ -17,15 +17,26 @@ from pathlib import Path
 from threading import Thread
 
 SCRIPTS = Path(sys.executable).parent
-READY = r"ready on (http://[^\s\"]+)"
+READY_PATTERN = r"ready on (http://[^\s\"]+)"
 
-_OURS = ("MAKE", "MFLAGS", "DJANGO_", "HOST", "PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "XDG_CACHE_HOME")
-_OF_THE_BUILD = ("SOURCE_DATE_EPOCH", "AWS_", "AZURE_", "GOOGLE_")
+_OWN_VARIABLES = (
+    "MAKE",
+    "MFLAGS",
+    "DJANGO_",
+    "HOST",
+    "PORT",
+    "WEB_CONCURRENCY",
+    "FORWARDED_ALLOW_IPS",
+    "XDG_CACHE_HOME",
+)
+_BUILD_VARIABLES = ("SOURCE_DATE_EPOCH", "AWS_", "AZURE_", "GOOGLE_")
 
 
-def environment(variables: Mapping[str, str]) -> dict[str, str]:
+def make_environment(variables: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment without any variable that the program or make reads, plus `variables`."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(_OURS + _OF_THE_BUILD)}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES + _BUILD_VARIABLES)
+    }
     return {**clean, "PYTHONUNBUFFERED": "1", **variables}
 
 
@@ -34,7 +45,7 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
     return subprocess.run(
         [SCRIPTS / command[0], *command[1:]],
         cwd=cwd,
-        env=environment(variables),
+        env=make_environment(variables),
         capture_output=True,
         text=True,
         timeout=300,
@@ -79,24 +90,24 @@ class Running:
 
 
 @contextmanager
-def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> Iterator[Running]:
+def run_server(*command: str, cwd: Path, ready: str = READY_PATTERN, **variables: str) -> Iterator[Running]:
     """Start a server (by default ``static-host serve`` on a free port); give it when it prints what matches `ready`."""
     arguments = command or ("static-host", "serve")
     process = subprocess.Popen(
         [SCRIPTS / arguments[0], *arguments[1:]],
         cwd=cwd,
-        env=environment({"PORT": "0", **variables}),
+        env=make_environment({"PORT": "0", **variables}),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,  # so that its children can be ended with it
-        preexec_fn=_minding_signals,
+        preexec_fn=_reset_signals,
     )
     running = Running(process, [])
     reader = Thread(target=_read, args=(running,), daemon=True)
     reader.start()
     try:
-        running.url = _announced(running, ready)
+        running.url = _wait_for_url(running, ready)
         yield running
     finally:
         with suppress(ProcessLookupError):
@@ -107,13 +118,13 @@ def serving(*command: str, cwd: Path, ready: str = READY, **variables: str) -> I
         process.stdout.close()
 
 
-def _minding_signals() -> None:
+def _reset_signals() -> None:
     """Have the signals that end a program end it, whatever nohup, or a shell in the background, has set before."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on, and that no one gets who asks the system for any port."""
     while True:
         port = 10_000 + secrets.randbelow(20_000)
@@ -127,7 +138,7 @@ def _read(running: Running) -> None:
         running.lines.append(line)
 
 
-def _announced(running: Running, ready: str) -> str:
+def _wait_for_url(running: Running, ready: str) -> str:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         match = re.search(ready, running.output)

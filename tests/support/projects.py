@@ -10,19 +10,19 @@ from pathlib import Path
 from tests.support.processes import run
 
 PROJECTS = Path(__file__).parents[1] / "projects"
-LARGE = random.Random(1).randbytes(3_000_000)
+LARGE_BODY = random.Random(1).randbytes(3_000_000)
 
 
-def copied(name: str, directory: Path) -> Path:
+def copy_project(name: str, directory: Path) -> Path:
     """Return a copy of one of the projects, with a file that is too large to be kept in memory."""
     project = directory / name
     shutil.copytree(PROJECTS / name, project, ignore=shutil.ignore_patterns("__pycache__"))
     return project
 
 
-def plain_with(files: Mapping[str, bytes], directory: Path, cache: Path, **variables: str) -> Path:
+def build_plain_with(files: Mapping[str, bytes], directory: Path, cache: Path, **variables: str) -> Path:
     """Build the project "plain" with these static files more, by name, in a new directory below `directory`."""
-    project = copied("plain", directory)
+    project = copy_project("plain", directory)
     for name, body in files.items():
         (project / "mysite/static" / name).write_bytes(body)
     settings = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}

@@ -18,7 +18,7 @@ CONFIGURATION = (Path(__file__).parents[2] / "deploy/cdn/nginx.conf").read_text(
 
 
 @contextmanager
-def nginx(
+def run_nginx(
     origin: str,
     directory: Path,
     *,

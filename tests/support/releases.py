@@ -10,23 +10,23 @@ from pathlib import Path
 
 import httpx
 
-from static_host.origin.index import NAME, Index, loads
+from static_host.origin.index import INDEX_FILE_NAME, Index, parse_index
 from tests.support.builds import Build
 
 CODINGS = ("identity", "gzip", "br", "zstd")
-Released = Callable[..., Path]
+Releaser = Callable[..., Path]
 
 
-def index_of(tree: Path) -> Index:
-    return loads((tree / NAME).read_bytes())
+def read_index(tree: Path) -> Index:
+    return parse_index((tree / INDEX_FILE_NAME).read_bytes())
 
 
-def immutable(tree: Path) -> list[str]:
+def list_immutable_names(tree: Path) -> list[str]:
     """Return the fingerprinted names of the release that the tree was built for."""
-    return [name for name, resource in index_of(tree).items() if resource.immutable and not resource.carried]
+    return [name for name, resource in read_index(tree).items() if resource.immutable and not resource.carried]
 
 
-def changed(project: Path, release: str) -> None:
+def change_release(project: Path, release: str) -> None:
     """Give the stylesheet another content, and with it another name; and the release a file of its own."""
     path = project / "mysite/static/site.css"
     path.write_text(path.read_text().partition("/* release")[0] + f"/* release {release} */\n")
@@ -35,12 +35,12 @@ def changed(project: Path, release: str) -> None:
     (project / f"mysite/static/only-{release}.js").write_text(f"console.log('only in release {release}');\n" * 40)
 
 
-def releasing(project: Path, build: Build, place: Path) -> Released:
+def make_releaser(project: Path, build: Build, place: Path) -> Releaser:
     """Return what builds one release, as a new container would: nothing is left of others."""
 
     def release(name: str, **variables: str) -> Path:
-        changed(project, name)
-        result = built(project, build, **variables)
+        change_release(project, name)
+        result = build_afresh(project, build, **variables)
         assert result.returncode == 0, result.stderr
         tree = place / f"tree-{name}"
         shutil.copytree((project / "staticfiles").resolve(), tree)
@@ -49,7 +49,7 @@ def releasing(project: Path, build: Build, place: Path) -> Released:
     return release
 
 
-def built(project: Path, build: Build, **variables: str) -> subprocess.CompletedProcess[str]:
+def build_afresh(project: Path, build: Build, **variables: str) -> subprocess.CompletedProcess[str]:
     """Build where nothing was built before."""
     (project / "staticfiles").unlink(missing_ok=True)
     shutil.rmtree(project / ".staticfiles.releases", ignore_errors=True)
@@ -58,10 +58,10 @@ def built(project: Path, build: Build, **variables: str) -> subprocess.Completed
 
 def set_written(tree: Path, time: int) -> None:
     """Have the tree's index be as old as that."""
-    os.utime(tree / NAME, (time, time))
+    os.utime(tree / INDEX_FILE_NAME, (time, time))
 
 
-def answers(url: str, names: list[str], prefix: str = "/static/", **fields: str) -> dict[tuple[str, str], object]:
+def fetch_all(url: str, names: list[str], prefix: str = "/static/", **fields: str) -> dict[tuple[str, str], object]:
     """Return what a server sends for each name in each coding alone: status, what names the bytes, and the bytes."""
     found: dict[tuple[str, str], object] = {}
     with httpx.Client() as client:

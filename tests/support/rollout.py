@@ -26,14 +26,14 @@ from urllib.parse import urljoin
 
 import httpx
 
-from tests.support.processes import free_port, run, serving
-from tests.support.projects import copied
-from tests.support.proxies import nginx
-from tests.support.releases import changed
+from tests.support.processes import find_free_port, run, run_server
+from tests.support.projects import copy_project
+from tests.support.proxies import run_nginx
+from tests.support.releases import change_release
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 PHASES = ("old", "both", "new")
-VISITS = 12
+VISITS_PER_PHASE = 12
 _FINGERPRINT = re.compile(r"\.[0-9a-f]{12}\.\w+$")
 _URL = re.compile(r'"(/static/[^"]+)"|url\("?([^")]+)"?\)|(?:from|import) ?"(\./[^"]+)"')
 
@@ -44,22 +44,22 @@ class Balancer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Forward)
+        super().__init__(("127.0.0.1", 0), _BalancerHandler)
         self.ports: tuple[int, ...] = ()
         self._turn = count()
 
-    def next(self) -> int:
+    def choose_port(self) -> int:
         return self.ports[next(self._turn) % len(self.ports)]
 
 
-class _Forward(BaseHTTPRequestHandler):
+class _BalancerHandler(BaseHTTPRequestHandler):
     server: Balancer
 
     def log_message(self, *_: object) -> None:
         pass
 
     def do_GET(self) -> None:
-        upstream = http.client.HTTPConnection("127.0.0.1", self.server.next(), timeout=20)
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.choose_port(), timeout=20)
         upstream.request("GET", self.path, headers={**dict(self.headers.items()), "Connection": "close"})
         answer = upstream.getresponse()
         body = answer.read()
@@ -75,12 +75,12 @@ class _Forward(BaseHTTPRequestHandler):
 class Figures:
     """Static files that were asked for in each phase, and those that were broken."""
 
-    asked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
+    requested: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
     broken: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
     names: set[str] = field(default_factory=set)
 
     def __str__(self) -> str:
-        return ", ".join(f"{phase} {self.broken[phase]} of {self.asked[phase]}" for phase in PHASES)
+        return ", ".join(f"{phase} {self.broken[phase]} of {self.requested[phase]}" for phase in PHASES)
 
 
 class Visitors:
@@ -95,7 +95,7 @@ class Visitors:
     def close(self) -> None:
         self._client.close()
 
-    def page(self) -> str:
+    def fetch_page(self) -> str:
         answer = self._client.get(f"{self._url}/")
         assert answer.status_code == 200
         return answer.text
@@ -119,7 +119,7 @@ class Visitors:
         name = url.partition("/static/")[2]
         right = {path.read_bytes() for tree in self._trees if (path := tree / name).is_file()}
         assert len(right) == 1, name  # it is a file of a release, and of one content
-        self._figures.asked[phase] += 1
+        self._figures.requested[phase] += 1
         if answer.status_code != 200 or answer.content not in right:
             assert answer.status_code == 404
             assert answer.headers["cache-control"] == "private, no-store, max-age=0"
@@ -127,36 +127,39 @@ class Visitors:
             self._figures.names.add(name)
 
 
-def rolled_out(old: Path, new: Path, project: Path, work: Path, **variables: str) -> Figures:
+def roll_out(old: Path, new: Path, project: Path, work: Path, **variables: str) -> Figures:
     """Roll the tree `new` out after the tree `old`; `variables` are those of the servers."""
     figures = Figures()
     with ExitStack() as stack:
         ports = [
-            stack.enter_context(serving(cwd=project, DJANGO_STATIC_ROOT=str(tree), **SETTINGS, **place)).port
-            for tree, place in ((old, _own(work, "old", variables)), (new, _own(work, "new", variables)))
+            stack.enter_context(run_server(cwd=project, DJANGO_STATIC_ROOT=str(tree), **SETTINGS, **place)).port
+            for tree, place in (
+                (old, _add_store_directory(work, "old", variables)),
+                (new, _add_store_directory(work, "new", variables)),
+            )
         ]
-        balancer = stack.enter_context(_balancing())
-        cdn = free_port()
+        balancer = stack.enter_context(_run_balancer())
+        cdn = find_free_port()
         balancer.ports = (ports[0],)
-        stack.enter_context(nginx(f"127.0.0.1:{balancer.server_port}", work / "cdn", port=cdn))
+        stack.enter_context(run_nginx(f"127.0.0.1:{balancer.server_port}", work / "cdn", port=cdn))
         visitors = Visitors(f"http://127.0.0.1:{cdn}", (old, new), figures)
         stack.callback(visitors.close)
-        kept = visitors.page()
+        kept = visitors.fetch_page()
         for phase, serves, coding in zip(PHASES, (ports[:1], ports, ports[1:]), ("br", "br", "gzip"), strict=True):
             balancer.ports = tuple(serves)
-            for _ in range(VISITS):
-                visitors.follow(visitors.page(), phase, coding)
+            for _ in range(VISITS_PER_PHASE):
+                visitors.follow(visitors.fetch_page(), phase, coding)
                 visitors.follow(kept, phase, coding)
     return figures
 
 
-def _own(work: Path, name: str, variables: dict[str, str]) -> dict[str, str]:
+def _add_store_directory(work: Path, name: str, variables: dict[str, str]) -> dict[str, str]:
     """Each server has a disk of its own, as two containers have."""
     return {**variables, "DJANGO_STATIC_STORE_DIRECTORY": str(work / f"shelf-{name}")}
 
 
 @contextmanager
-def _balancing() -> Iterator[Balancer]:
+def _run_balancer() -> Iterator[Balancer]:
     balancer = Balancer()
     thread = Thread(target=balancer.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -178,9 +181,9 @@ class Trees:
     carrying: Path
 
 
-def built(place: Path, cache: Path) -> Trees:
+def build_trees(place: Path, cache: Path) -> Trees:
     """Build both, every file of the new release changed but one."""
-    project = copied("plain", place)
+    project = copy_project("plain", place)
     style = project / "mysite/static/site.css"
     random = Random(1)
     rules = (f".rule-{number} {{ width: {random.randint(1, 10**9)}px }}\n" for number in range(2000))
@@ -192,7 +195,7 @@ def built(place: Path, cache: Path) -> Trees:
         ("new", {}),
         ("carrying", {"DJANGO_STATIC_PREVIOUS": str(place / "tree-old")}),
     ):
-        changed(project, "1" if name == "old" else "2")
+        change_release(project, "1" if name == "old" else "2")
         if name == "new":
             for module in ("main.js", "part.js"):
                 path = project / "mysite/static" / module
@@ -216,7 +219,7 @@ def main() -> None:
     """Print the figures of all four."""
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
-        trees = built(work, work / "cache")
+        trees = build_trees(work, work / "cache")
         store = {"DJANGO_STATIC_STORE": f"file://{work}/store"}
         for tree in (trees.old, trees.new, trees.carrying):
             publish(trees, tree, store)
@@ -226,8 +229,8 @@ def main() -> None:
             ("DJANGO_STATIC_STORE", trees.new, store),
             ("both", trees.carrying, store),
         ):
-            figures = rolled_out(trees.old, new, trees.project, work / label, **variables)
-            print(f"{label:<24}{figures}; in all {sum(figures.broken.values())} of {sum(figures.asked.values())}")
+            figures = roll_out(trees.old, new, trees.project, work / label, **variables)
+            print(f"{label:<24}{figures}; in all {sum(figures.broken.values())} of {sum(figures.requested.values())}")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.processes import run
-from tests.support.projects import copied
+from tests.support.projects import copy_project
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
-def script(release: int) -> str:
+def make_script(release: int) -> str:
     """Return a script of 30 kB of which each release has another function; it tells the page its release."""
     chance = random.Random(8)
     functions = [f"function f{n}(a,b){{return a*{chance.randrange(10**6)}+b*{n}}}" for n in range(750)]
@@ -24,24 +24,24 @@ def script(release: int) -> str:
     return "\n".join([*functions, f'document.documentElement.dataset.release="{release}:"+f7(1,0);\n'])
 
 
-def result(release: int) -> str:
+def compute_result(release: int) -> str:
     """Return what the script of a release tells the page: only if all of it is what was built."""
-    factor = re.search(r"function f7\(a,b\)\{return a\*(\d+)", script(release))
+    factor = re.search(r"function f7\(a,b\)\{return a\*(\d+)", make_script(release))
     assert factor
     return f"{release}:{factor[1]}"
 
 
-def scripted(directory: Path) -> Path:
-    """Return a copy of "plain" whose page has a script, which is there when it is `changed`."""
-    project = copied("plain", directory)
+def copy_scripted_project(directory: Path) -> Path:
+    """Return a copy of "plain" whose page has a script, which is there when it is `change_script`."""
+    project = copy_project("plain", directory)
     page = project / "mysite/templates/page.html"
     page.write_text(page.read_text() + "<script src=\"{% static 'app.js' %}\"></script>\n")
     return project
 
 
-def changed(project: Path, release: int) -> None:
+def change_script(project: Path, release: int) -> None:
     """Make of the project what it is in that release."""
-    (project / "mysite/static/app.js").write_text(script(release))
+    (project / "mysite/static/app.js").write_text(make_script(release))
 
 
 @dataclass(frozen=True)
@@ -54,19 +54,21 @@ class Rollout:
     """The name of the script in each release."""
 
 
-def rolled_out(directory: Path, cache: Path, releases: Iterable[int] = (1, 2, 3), **variables: str) -> Rollout:
+def build_rollout(directory: Path, cache: Path, releases: Iterable[int] = (1, 2, 3), **variables: str) -> Rollout:
     """Build these releases, each in a container of its own that is given the tree of the one before."""
-    project = scripted(directory)
+    project = copy_scripted_project(directory)
     trees: list[Path] = []
     names = []
     for release in releases:
-        changed(project, release)
-        trees.append(_built(project, directory / f"tree-{release}", trees, DJANGO_STATIC_CACHE=str(cache), **variables))
+        change_script(project, release)
+        trees.append(
+            _build_release(project, directory / f"tree-{release}", trees, DJANGO_STATIC_CACHE=str(cache), **variables)
+        )
         names.append(json.loads((trees[-1] / "staticfiles.json").read_text())["paths"]["app.js"])
     return Rollout(project, tuple(trees), tuple(names))
 
 
-def _built(project: Path, tree: Path, before: Sequence[Path], **variables: str) -> Path:
+def _build_release(project: Path, tree: Path, before: Sequence[Path], **variables: str) -> Path:
     """Build a release that is given the last of the trees before, and leave its own at `tree` alone."""
     variables = {
         "DJANGO_STATIC_PREVIOUS": str(before[-1] if before else tree / "nothing"),
@@ -99,20 +101,22 @@ BUNDLES: tuple[dict[str, tuple[str, str]], ...] = (
 ``[contenthash].js`` gave to an entry point and to a chunk in two releases, by folder."""
 
 
-def bundled(directory: Path, cache: Path) -> Rollout:
-    """Build both releases of a project whose page has all of these bundles (`show`); `names` are not told."""
-    project = copied("plain", directory)
+def build_bundled_rollout(directory: Path, cache: Path) -> Rollout:
+    """Build both releases of a project whose page has all of these bundles (`show_bundles`); `names` are not told."""
+    project = copy_project("plain", directory)
     trees: list[Path] = []
     for place, bundles in enumerate(BUNDLES):
         shutil.rmtree(project / "mysite/static/dist", ignore_errors=True)
         for folder, (entry, chunk) in bundles.items():
-            _bundle(project / "mysite/static/dist" / folder, entry, chunk, f"/*{folder}*/{script(place + 1)}")
+            _write_bundle(
+                project / "mysite/static/dist" / folder, entry, chunk, f"/*{folder}*/{make_script(place + 1)}"
+            )
         tree = directory / f"tree-{place + 1}"
-        trees.append(_built(project, tree, trees, DJANGO_STATIC_CACHE=str(cache)))
+        trees.append(_build_release(project, tree, trees, DJANGO_STATIC_CACHE=str(cache)))
     return Rollout(project, tuple(trees), ())
 
 
-def show(project: Path, place: int) -> None:
+def show_bundles(project: Path, place: int) -> None:
     """Give the project the page of one of the releases of `BUNDLES`."""
     page = project / "mysite/templates/page.html"
     others = [line for line in page.read_text().splitlines() if "dist/" not in line]
@@ -120,7 +124,7 @@ def show(project: Path, place: int) -> None:
     page.write_text("\n".join([*others, *(f'<script type=module src="{url}"></script>' for url in urls), ""]))
 
 
-def _bundle(folder: Path, entry: str, chunk: str, text: str) -> None:
+def _write_bundle(folder: Path, entry: str, chunk: str, text: str) -> None:
     folder.mkdir(parents=True)
     padding = "\n".join(f"export const own{n} = {n};" for n in range(100))
     (folder / entry).write_text(f'import "./{chunk}";\n{padding}\n')

@@ -16,10 +16,10 @@ from xml.sax.saxutils import escape
 
 import httpx
 
-from tests.support.processes import SCRIPTS, environment, free_port
+from tests.support.processes import SCRIPTS, find_free_port, make_environment
 
 
-def credentials(endpoint: str) -> dict[str, str]:
+def make_credentials(endpoint: str) -> dict[str, str]:
     """Return the variables of a store at that address."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
@@ -31,12 +31,12 @@ def credentials(endpoint: str) -> dict[str, str]:
 
 
 @contextmanager
-def moto() -> Iterator[dict[str, str]]:
+def run_moto() -> Iterator[dict[str, str]]:
     """Run moto's server with one bucket, ``bucket``; give the variables that lead there."""
-    variables = credentials(f"http://127.0.0.1:{free_port()}")
+    variables = make_credentials(f"http://127.0.0.1:{find_free_port()}")
     port = variables["AWS_ENDPOINT_URL"].rpartition(":")[2]
     command = [str(SCRIPTS / "moto_server"), "-H", "127.0.0.1", "-p", port]
-    process = subprocess.Popen(command, env=environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=make_environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         make_bucket(f"{variables['AWS_ENDPOINT_URL']}/bucket", {})
         yield variables
@@ -60,7 +60,7 @@ def make_bucket(url: str, fields: dict[str, str]) -> None:
 
 
 @contextmanager
-def answering(server: ThreadingHTTPServer) -> Iterator[None]:
+def serve_in_thread(server: ThreadingHTTPServer) -> Iterator[None]:
     """Have it answer in a thread."""
     thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
@@ -73,7 +73,7 @@ def answering(server: ThreadingHTTPServer) -> Iterator[None]:
 
 
 @contextmanager
-def portal(page: bytes) -> Iterator[str]:
+def run_portal(page: bytes) -> Iterator[str]:
     """Run what answers every question with one page; give its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -92,7 +92,7 @@ def portal(page: bytes) -> Iterator[str]:
         do_HEAD = do_POST = do_PUT = do_GET  # noqa: N815 - as the base class has it
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    with answering(server):
+    with serve_in_thread(server):
         yield f"http://127.0.0.1:{server.server_port}"
 
 
@@ -107,22 +107,22 @@ class Bucket(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, directory: Path) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _BucketHandler)
         self.directory = directory
-        self.asked: list[str] = []
+        self.requested_keys: list[str] = []
         self.fault: Callable[[str, bytes], bytes | int | None] = lambda key, body: body
         self.is_over = Event()
-        self.pace = 0
+        self.bytes_per_second = 0
 
     @property
     def variables(self) -> dict[str, str]:
-        return credentials(f"http://127.0.0.1:{self.server_port}")
+        return make_credentials(f"http://127.0.0.1:{self.server_port}")
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that has gone away is no news."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _BucketHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Bucket
 
@@ -135,11 +135,11 @@ class _Handler(BaseHTTPRequestHandler):
         key = unquote(parts.path).removeprefix("/bucket").removeprefix("/")
         if "list-type" in query:
             key = f"?{query['prefix'][0]}"
-            body: bytes | None = self._listed(query["prefix"][0])
+            body: bytes | None = self._list_keys(query["prefix"][0])
         else:
             path = self.server.directory / key
             body = path.read_bytes() if path.is_file() else None
-        self.server.asked.append(key)
+        self.server.requested_keys.append(key)
         if body is None:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
             return
@@ -149,14 +149,14 @@ class _Handler(BaseHTTPRequestHandler):
         elif isinstance(answer, int):
             self._answer(answer, b"<Error><Code>Fault</Code></Error>")
         else:
-            self._answer(200, answer, 0 if "list-type" in query else self.server.pace)
+            self._answer(200, answer, 0 if "list-type" in query else self.server.bytes_per_second)
 
     do_HEAD = do_GET  # noqa: N815 - as the base class has it
 
     def do_PUT(self) -> None:
         key = unquote(urlsplit(self.path).path).removeprefix("/bucket/")
         body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.asked.append(f"PUT {key}")
+        self.server.requested_keys.append(f"PUT {key}")
         answer = self.server.fault(f"PUT {key}", body)
         if isinstance(answer, int):
             self._answer(answer, b"<Error><Code>AccessDenied</Code></Error>")
@@ -166,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
         path.write_bytes(body)
         self._answer(200, b"")
 
-    def _listed(self, prefix: str) -> bytes:
+    def _list_keys(self, prefix: str) -> bytes:
         rows = ""
         for path in sorted(self.server.directory.rglob("*")):
             key = path.relative_to(self.server.directory).as_posix()
@@ -192,10 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def bucket(directory: Path) -> Iterator[Bucket]:
+def run_bucket(directory: Path) -> Iterator[Bucket]:
     """Run a bucket."""
     server = Bucket(directory)
-    with answering(server):
+    with serve_in_thread(server):
         try:
             yield server
         finally:

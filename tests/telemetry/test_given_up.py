@@ -11,8 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import Running, free_port, run, serving
-from tests.support.projects import copied
+from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.projects import copy_project
 
 VIEWS = """
 import time
@@ -48,7 +48,7 @@ BREAKING_OFF = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = copied("plain", tmp_path_factory.mktemp("given_up"))
+    project = copy_project("plain", tmp_path_factory.mktemp("given_up"))
     (project / "mysite/urls.py").write_text(VIEWS)
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
     return project
@@ -56,7 +56,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
 def server(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
-    with serving(cwd=project, DJANGO_INTERFACE=request.param, **VARIABLES) as running:
+    with run_server(cwd=project, DJANGO_INTERFACE=request.param, **VARIABLES) as running:
         yield running
 
 
@@ -112,9 +112,9 @@ def test_a_client_that_leaves_while_its_view_works(server: Running, tmp_path: Pa
 def test_a_client_that_leaves_while_its_request_waits_for_a_thread(
     project: Path, tmp_path: Path, at_once: bool
 ) -> None:
-    port = free_port()
+    port = find_free_port()
     variables = {**VARIABLES, "DJANGO_INTERFACE": "wsgi", "LOG_FORMAT": "json", "METRICS_PORT": str(port)}
-    with serving(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables) as running:
         first = waiting(running.port, "first", tmp_path)
         until_there(tmp_path / "first", running)
         second = waiting(running.port, "second", tmp_path)
@@ -153,7 +153,7 @@ async def application(scope, receive, send):
 def test_a_client_that_leaves_before_its_handshake_is_answered(project: Path) -> None:
     (project / "mysite/asgi.py").write_text(SLOW_HANDSHAKE)
     (project / "slow.py").write_text("from mysite.settings import *\nASGI_APPLICATION = 'mysite.asgi.application'\n")
-    with serving(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": "slow"}) as running:
+    with run_server(cwd=project, **{**VARIABLES, "DJANGO_SETTINGS_MODULE": "slow"}) as running:
         fields = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         connection = asked(running.port, f"GET /ws/?token=SECRET HTTP/1.1\r\nHost: localhost\r\n{fields}{key}\r\n")
@@ -178,7 +178,7 @@ def test_what_comes_behind_a_request_and_is_no_request_ends_it(server: Running, 
 
 
 def test_an_answer_that_is_cut_short_has_the_status_that_was_sent(plain: Path) -> None:
-    with serving(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
+    with run_server(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         connection = asked(running.port, "GET /static/large.bin HTTP/1.1\r\nHost: a\r\n\r\n")
         assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
         leave(connection)

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from tests.support.cases import DIGITS
-from tests.support.processes import Running, run, serving
-from tests.support.projects import copied
+from tests.support.processes import Running, run, run_server
+from tests.support.projects import copy_project
 
 VIEWS = """
 import logging, threading, time, warnings
@@ -67,7 +67,7 @@ JSON = {**VARIABLES, "LOG_FORMAT": "json"}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = copied("plain", tmp_path_factory.mktemp("logs"))
+    project = copy_project("plain", tmp_path_factory.mktemp("logs"))
     (project / "mysite/urls.py").write_text(VIEWS)
     (project / "own.py").write_text(f"from mysite.settings import *\n{LOGGING}\n")
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES).returncode == 0
@@ -89,7 +89,7 @@ def messages(running: Running) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> None:
-    with serving(cwd=project, DJANGO_INTERFACE=interface, **JSON) as running:
+    with run_server(cwd=project, DJANGO_INTERFACE=interface, **JSON) as running:
         assert httpx.get(running.url + DIGITS).status_code == 200
         assert httpx.get(f"{running.url}/fails/").status_code == 500
         with pytest.raises(httpx.RemoteProtocolError):
@@ -133,7 +133,7 @@ def test_every_line_of_a_server_is_one_object(project: Path, interface: str) -> 
 
 
 def test_several_workers_write_objects_too(project: Path) -> None:
-    with serving(cwd=project, WEB_CONCURRENCY="2", **JSON) as running:
+    with run_server(cwd=project, WEB_CONCURRENCY="2", **JSON) as running:
         assert httpx.get(f"{running.url}/fails/").status_code == 500
         running.wait_for("Internal Server Error: /fails/")
         assert run("python", "-c", f"import os; os.kill({running.workers[0]}, 9)", cwd=project).returncode == 0
@@ -148,7 +148,7 @@ def test_several_workers_write_objects_too(project: Path) -> None:
 
 
 def test_the_project_s_own_logging_stays_its_own(project: Path) -> None:
-    with serving(cwd=project, **{**JSON, "DJANGO_SETTINGS_MODULE": "own"}) as running:
+    with run_server(cwd=project, **{**JSON, "DJANGO_SETTINGS_MODULE": "own"}) as running:
         assert httpx.get(f"{running.url}/says/").text == "said"
         assert httpx.get(f"{running.url}/fails/").status_code == 500
         assert running.stop() == 0
@@ -251,7 +251,7 @@ def test_a_build_logs_objects_and_prints_its_result(project: Path, tmp_path: Pat
 def test_ctrl_c_is_one_object(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
     variables = {"DJANGO_SETTINGS_MODULE": "slow", "LOG_FORMAT": "json"}
-    with serving("static-host", "build", cwd=tmp_path, ready="loading", **variables) as running:
+    with run_server("static-host", "build", cwd=tmp_path, ready="loading", **variables) as running:
         assert running.stop(signal.SIGINT) == 1
         running.wait_for("interrupted")
         assert running.lines.pop(0) == "loading\n"
@@ -277,7 +277,7 @@ def test_while_developing_every_line_is_one_object(project: Path) -> None:
         "register(lambda **_: [Warning('an own check', id='own.W001')])\n"
     )
     variables = {**JSON, "DJANGO_SETTINGS_MODULE": "warned"}
-    with serving("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+)", **variables) as running:
+    with run_server("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+)", **variables) as running:
         assert httpx.get(f"{running.url}/fails/").status_code == 500
         running.wait_for("GET /fails/")
         (project / "warned.py").write_text("raise RuntimeError('in the settings')\n")
@@ -312,7 +312,7 @@ def test_a_format_that_is_none_is_told_of_as_text(tmp_path: Path) -> None:
 
 
 def test_text_is_as_it_was(project: Path) -> None:
-    with serving(cwd=project, **VARIABLES) as running:
+    with run_server(cwd=project, **VARIABLES) as running:
         assert httpx.get(f"{running.url}/says/").text == "said"
         assert running.stop() == 0
         running.wait_for("static-host: stopped\n")

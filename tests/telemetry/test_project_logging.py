@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.builds import Build, settings
+from tests.support.builds import Build, append_settings
 from tests.support.processes import run
-from tests.support.projects import copied
+from tests.support.projects import copy_project
 
 LOGGINGS = {
     "root at ERROR": "LOGGING = {'version': 1, 'root': {'level': 'ERROR'}}",
@@ -46,7 +46,7 @@ WARNING = "static-host: vendor.js, line 2: vendor.js.map does not exist."
 
 @pytest.mark.parametrize("logging", LOGGINGS)
 def test_a_project_s_logging_swallows_no_warning_of_the_build(build: Build, project: Path, logging: str) -> None:
-    settings(project, LOGGINGS[logging])
+    append_settings(project, LOGGINGS[logging])
     (project / "mysite/static/vendor.js").write_text("call();\n//# sourceMappingURL=vendor.js.map\n")
     for _ in range(2):
         result = build()
@@ -55,7 +55,7 @@ def test_a_project_s_logging_swallows_no_warning_of_the_build(build: Build, proj
 
 
 def test_nor_one_of_an_index(project: Path) -> None:
-    settings(project, LOGGINGS["root at ERROR"])
+    append_settings(project, LOGGINGS["root at ERROR"])
     (project / "dist").mkdir()
     (project / "dist/a.css").write_text("a { color: red }")
     (project / "dist/a.css.br").write_text("no brotli")
@@ -64,8 +64,8 @@ def test_nor_one_of_an_index(project: Path) -> None:
 
 
 def test_what_the_project_says_is_shown_as_its_own(tmp_path: Path, cache: Path) -> None:
-    project = copied("plain", tmp_path)
-    settings(
+    project = copy_project("plain", tmp_path)
+    append_settings(
         project,
         "import logging, warnings",
         "print('printed by the settings')",
@@ -104,7 +104,7 @@ def test_what_the_project_says_is_shown_as_its_own(tmp_path: Path, cache: Path) 
 
 
 def test_a_document_is_all_that_is_on_standard_output(project: Path, cache: Path) -> None:
-    settings(project, "import os", "print('printed', flush=True)", "os.system('echo by a program')")
+    append_settings(project, "import os", "print('printed', flush=True)", "os.system('echo by a program')")
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
     result = run("static-host", "build", "--json", cwd=project, **variables)
     assert json.loads(result.stdout)["changed"] is True

@@ -16,12 +16,12 @@ from typing import Any
 import brotli
 import pytest
 
-from static_host.origin.index import digest
-from static_host.verify.client import Client, Unreachable
-from static_host.verify.crawler import examined, page_at
+from static_host.origin.index import compute_digest
+from static_host.verify.client import Client, NoResponseError
+from static_host.verify.crawler import fetch_page, probe_files
 from static_host.verify.scope import Scope
-from tests.support.deployments import CSS, ENCODERS, Answer, Change, Deployment, deployed
-from tests.support.processes import SCRIPTS, environment, free_port, run
+from tests.support.deployments import CSS, ENCODERS, Answer, Change, Deployment, serve_deployment
+from tests.support.processes import SCRIPTS, find_free_port, make_environment, run
 
 NAME = "/static/site.0123456789ab.css"
 PAGE = f'<link rel="stylesheet" href="{NAME}">'
@@ -104,7 +104,7 @@ def on_a_terminal(width: int, *command: str, cwd: Path) -> list[str]:
     process = subprocess.Popen(
         [SCRIPTS / command[0], *command[1:]],
         cwd=cwd,
-        env=environment({"COLUMNS": str(width)}),
+        env=make_environment({"COLUMNS": str(width)}),
         stdout=writer,
         stderr=subprocess.DEVNULL,
     )
@@ -119,7 +119,7 @@ def on_a_terminal(width: int, *command: str, cwd: Path) -> list[str]:
 
 
 def verified(deployment: Deployment, directory: Path, *options: str) -> tuple[int, dict[str, Any]]:
-    with deployed(deployment):
+    with serve_deployment(deployment):
         result = run("static-host", "verify", "--json", *options, deployment.url, cwd=directory)
     assert result.stderr == ""
     return result.returncode, json.loads(result.stdout)
@@ -229,13 +229,13 @@ def test_no_more_than_four_requests_are_under_way(tmp_path: Path) -> None:
     deployment = Deployment(page, dict.fromkeys(names, CSS), slowness=0.01)
     code, printed = verified(deployment, tmp_path)
     assert (code, len(printed["files"])) == (0, 12)
-    assert deployment.most == 4
+    assert deployment.max_under_way == 4
 
 
 def test_nothing_is_remembered_between_requests(tmp_path: Path) -> None:
     deployment = Deployment(PAGE, {NAME: CSS}, with_fields(set_cookie="visitor=7"))
     verified(deployment, tmp_path)
-    assert sum(deployment.asked.values()) > 10
+    assert sum(deployment.request_counts.values()) > 10
     assert deployment.cookies == []
 
 
@@ -261,7 +261,7 @@ def test_files_of_others_are_left_out_and_said_so(tmp_path: Path) -> None:
 def test_the_prefixes_and_the_number_can_be_said(tmp_path: Path) -> None:
     page = PAGE + '<img src="/media/a.png"><img src="/media/b.png"><img src="/media/c.png">'
     deployment = Deployment(page, {f"/media/{name}.png": b"png" for name in "abc"})
-    with deployed(deployment):
+    with serve_deployment(deployment):
         options = ("--json", "--static-prefix", f"{deployment.url}/media", "--max-files", "2")
         printed = json.loads(run("static-host", "verify", *options, deployment.url, cwd=tmp_path).stdout)
     assert [file["url"][-6:] for file in printed["files"]] == ["/a.png", "/b.png"]
@@ -403,7 +403,7 @@ def test_cors_headers_for_those_who_ask_with_an_origin_are_enough(
         return status, own, body
 
     deployment = Deployment("", {NAME: CSS}, change)
-    with deployed(deployment):
+    with serve_deployment(deployment):
         elsewhere = deployment.url.replace("127.0.0.1", "localhost")
         deployment.page = f'<link rel="stylesheet" href="{elsewhere}{NAME}" crossorigin>'
         result = run("static-host", "verify", "--json", deployment.url, cwd=tmp_path)
@@ -414,7 +414,7 @@ def test_cors_headers_for_those_who_ask_with_an_origin_are_enough(
 def test_on_a_narrow_terminal_what_all_files_agree_in_is_one_line(tmp_path: Path) -> None:
     names = ["/static/site.0123456789ab.css", "/static/a-longer-name-than-others.0123456789ab.png"]
     deployment = Deployment(f'{PAGE}<img src="{names[1]}">', {names[0]: CSS, names[1]: b"png"})
-    with deployed(deployment):
+    with serve_deployment(deployment):
         lines = on_a_terminal(72, "static-host", "verify", deployment.url, cwd=tmp_path)
     table = lines[: lines.index("")]
     assert [line.split()[:2] for line in table[:3]] == [
@@ -430,7 +430,7 @@ def test_on_a_narrow_terminal_what_all_files_agree_in_is_one_line(tmp_path: Path
 
 
 def test_where_nobody_answers_that_is_the_finding(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}/"
+    url = f"http://127.0.0.1:{find_free_port()}/"
     result = run("static-host", "verify", url, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (1, "")
     assert result.stdout.startswith(f"error    page  {url} is not answered: ConnectError: ")
@@ -485,16 +485,16 @@ def test_a_host_that_no_name_server_can_be_asked_for_is_a_finding(tmp_path: Path
 
 
 def test_an_answer_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("static_host.verify.client.LONGEST", 0.0)
-    without_end = pytest.raises(Unreachable, match="the answer had not ended after 0 s")
-    with deployed(Deployment(PAGE, {})) as deployment, Client() as client, without_end:
-        client.ask(f"{deployment.url}/")
+    monkeypatch.setattr("static_host.verify.client.MAX_RESPONSE_SECONDS", 0.0)
+    without_end = pytest.raises(NoResponseError, match="the answer had not ended after 0 s")
+    with serve_deployment(Deployment(PAGE, {})) as deployment, Client() as client, without_end:
+        client.fetch(f"{deployment.url}/")
 
 
 def test_what_was_examined_takes_no_memory_for_its_bytes() -> None:
-    with deployed(Deployment(PAGE, {NAME: CSS})) as deployment, Client() as client:
-        page = page_at(client, f"{deployment.url}/")
-        ((file,), _) = examined(client, page, Scope.of(page.references, page.url), 50)
-    answers = [answer for _, answer in file.answers]
+    with serve_deployment(Deployment(PAGE, {NAME: CSS})) as deployment, Client() as client:
+        page = fetch_page(client, f"{deployment.url}/")
+        ((file,), _) = probe_files(client, page, Scope.from_references(page.references, page.url), 50)
+    answers = [answer for _, answer in file.successful_responses]
     assert len(answers) == 10
-    assert all(answer.plain is None and answer.content == digest(CSS) for answer in answers)
+    assert all(answer.decoded_body is None and answer.decoded_digest == compute_digest(CSS) for answer in answers)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Authority
-from tests.support.processes import Running, free_port, run, serving
-from tests.support.proxies import NGINX, nginx
+from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.proxies import NGINX, run_nginx
 
 if not NGINX and "CI" not in os.environ:
     pytest.skip("no nginx on this machine", allow_module_level=True)
@@ -48,15 +48,15 @@ def tree(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tree: Path) -> Iterator[Site]:
-    port = free_port()
-    with serving(cwd=tree, DJANGO_STATIC_HOST=f"http://localhost:{port}") as server:
+    port = find_free_port()
+    with run_server(cwd=tree, DJANGO_STATIC_HOST=f"http://localhost:{port}") as server:
         yield Site(server, port)
 
 
 @pytest.fixture(scope="module")
 def one_host(tree: Path) -> Iterator[Running]:
     """The bundled site, its files on the page's own host."""
-    with serving(cwd=tree) as server:
+    with run_server(cwd=tree) as server:
         yield server
 
 
@@ -69,7 +69,7 @@ def document(site: Site, directory: Path, **options: str) -> tuple[int, dict[str
 
     The page comes from 127.0.0.1 and its files from localhost, which is another host.
     """
-    with nginx(site.address, directory / "nginx", port=site.cdn_port, **options):
+    with run_nginx(site.address, directory / "nginx", port=site.cdn_port, **options):
         result = verify("--json", f"http://127.0.0.1:{site.cdn_port}/", cwd=directory)
     assert result.stderr == ""
     return result.returncode, json.loads(result.stdout)
@@ -304,8 +304,8 @@ def test_the_http_version_is_that_which_the_host_agrees_to(
     authority = Authority(tmp_path)
     own = authority.issue("localhost", "127.0.0.1")
     tls = f"ssl_certificate {own}; ssl_certificate_key {own};"
-    port = free_port()
-    with nginx(
+    port = find_free_port()
+    with run_nginx(
         one_host.url.removeprefix("http://"), tmp_path / "nginx", port=port, listen=f"ssl{protocol}", server=tls
     ):
         result = verify("--json", f"https://localhost:{port}/", cwd=tmp_path, SSL_CERT_FILE=str(authority.file))

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from static_host.verify.page_references import Reference, of_page, of_stylesheet
-from static_host.verify.probe import Examination
-from static_host.verify.scope import Scope, is_fingerprinted, left_out, origin_of
-from static_host.verify.verdict import flaws_of
+from static_host.verify.page_references import PageReference, parse_page, parse_stylesheet
+from static_host.verify.probe import FileProbe
+from static_host.verify.scope import Scope, count_out_of_scope, is_fingerprinted, parse_origin
+from static_host.verify.verdict import find_file_issues
 
 BASE = "https://example.com/shop/page"
 CDN = "https://cdn.example.com"
 
 
 def listed(html: str) -> list[tuple[str, str, bool]]:
-    return [(each.url.removeprefix("https://example.com"), each.kind, each.cors) for each in of_page(html, BASE)]
+    return [(each.url.removeprefix("https://example.com"), each.kind, each.is_cors) for each in parse_page(html, BASE)]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_what_a_stylesheet_names_lies_beside_it() -> None:
         @font-face { font-family: A; src: url(../fonts/a.woff2) format("woff2"), url('../fonts/a.ttf?v=1') }
         a { background: url(//img.example.com/a.png), url(data:,x), URL( b.svg ) } /* url(no.png) */
     """
-    found = of_stylesheet(css, f"{CDN}/static/css/site.css")
-    assert {(each.url, each.kind, each.cors) for each in found} == {
+    found = parse_stylesheet(css, f"{CDN}/static/css/site.css")
+    assert {(each.url, each.kind, each.is_cors) for each in found} == {
         (f"{CDN}/static/css/base.css", "style", False),
         (f"{CDN}/static/css/print.css", "style", False),
         (f"{CDN}/static/fonts/a.woff2", "font", True),
@@ -113,14 +113,14 @@ def test_a_fingerprint_brings_its_neighbours_into_scope_on_its_own_host() -> Non
         <img src="{CDN}/assets/static/img/a.0123456789ab.png"><img src="{CDN}/assets/plain.png">
         <img src="{CDN}/other/b.png"><img src="/assets/c.png"><img src="https://cdn.example.com:8443/assets/d.png">
     """
-    references = of_page(html, BASE)
-    scope = Scope.of(references, BASE)
+    references = parse_page(html, BASE)
+    scope = Scope.from_references(references, BASE)
     assert scope == Scope((f"{CDN}/assets/",))
-    assert [each.url for each in references if scope.covers(each.url)] == [
+    assert [each.url for each in references if scope.has_url(each.url)] == [
         f"{CDN}/assets/static/img/a.0123456789ab.png",
         f"{CDN}/assets/plain.png",
     ]
-    assert left_out(references, scope) == {
+    assert count_out_of_scope(references, scope) == {
         f"{CDN}/other/": 1,
         "https://example.com/assets/": 1,
         "https://cdn.example.com:8443/assets/": 1,
@@ -128,11 +128,11 @@ def test_a_fingerprint_brings_its_neighbours_into_scope_on_its_own_host() -> Non
 
 
 def test_where_no_name_tells_the_pages_host_is_in_scope() -> None:
-    scope = Scope.of(of_page('<img src="/a.png">', BASE), BASE)
+    scope = Scope.from_references(parse_page('<img src="/a.png">', BASE), BASE)
     assert scope == Scope(("https://example.com/",), is_guessed=True)
-    assert scope.covers("https://example.com:443/static/a.css")
-    assert not scope.covers("http://example.com/static/a.css")
-    assert not scope.covers("https://example.com.evil.example/a.css")
+    assert scope.has_url("https://example.com:443/static/a.css")
+    assert not scope.has_url("http://example.com/static/a.css")
+    assert not scope.has_url("https://example.com.evil.example/a.css")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_where_no_name_tells_the_pages_host_is_in_scope() -> None:
     ],
 )
 def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
-    assert origin_of(url) == origin
+    assert parse_origin(url) == origin
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ def test_an_origin_is_scheme_host_and_port(url: str, origin: str) -> None:
     ],
 )
 def test_a_page_over_https_cannot_use_files_over_http(page: str, file: str, checks: list[str]) -> None:
-    examination = Examination(Reference(file, "style"), page, failure="ConnectTimeout")
-    assert [flaw.check for flaw in flaws_of(examination)] == checks
+    examination = FileProbe(PageReference(file, "style"), page, failure="ConnectTimeout")
+    assert [flaw.check for flaw in find_file_issues(examination)] == checks

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from static_host.findings import Finding, named
+from static_host.findings import Finding, format_exception_line
 from static_host.origin.index import Index
 
-_MIDDLEWARE = re.compile(r"CSP|Csp|(?<![A-Za-z])csp(?![A-Za-z])|(?i:content_?security_?policy)")
-_PORTS = {"http": 80, "https": 443}
-_SECURE = "https"
+_CSP_MIDDLEWARE = re.compile(r"CSP|Csp|(?<![A-Za-z])csp(?![A-Za-z])|(?i:content_?security_?policy)")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_SCHEME = "https"
 """What is taken for the scheme of a static host that follows the page's own."""
 
 Policy = Mapping[str, Sequence[str]]
@@ -27,7 +27,7 @@ Policy = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FileKind:
     """What files are to a browser.
 
     `directives` are those that tell of them, the first that there is counts (§6.8.3); `media_types` is a pattern;
@@ -40,36 +40,38 @@ class Kind:
     is_embedded: bool = True
 
 
-KINDS = (
-    Kind("scripts", ("script-src-elem", "script-src", "default-src"), r"(text|application)/javascript"),
-    Kind("styles", ("style-src-elem", "style-src", "default-src"), r"text/css"),
-    Kind("images", ("img-src", "default-src"), r"image/.*"),
-    Kind("fonts", ("font-src", "default-src"), r"font/.*|application/(font-.*|vnd\.ms-fontobject)"),
-    Kind("audio and video", ("media-src", "default-src"), r"(audio|video)/.*|text/vtt"),
-    Kind("manifests", ("manifest-src", "default-src"), r"application/manifest\+json"),
-    Kind("what scripts fetch", ("connect-src", "default-src"), r"application/((geo\+)?json|wasm)", is_embedded=False),
-    Kind("frames", ("frame-src", "child-src", "default-src"), r"text/html|application/pdf", is_embedded=False),
+FILE_KINDS = (
+    FileKind("scripts", ("script-src-elem", "script-src", "default-src"), r"(text|application)/javascript"),
+    FileKind("styles", ("style-src-elem", "style-src", "default-src"), r"text/css"),
+    FileKind("images", ("img-src", "default-src"), r"image/.*"),
+    FileKind("fonts", ("font-src", "default-src"), r"font/.*|application/(font-.*|vnd\.ms-fontobject)"),
+    FileKind("audio and video", ("media-src", "default-src"), r"(audio|video)/.*|text/vtt"),
+    FileKind("manifests", ("manifest-src", "default-src"), r"application/manifest\+json"),
+    FileKind(
+        "what scripts fetch", ("connect-src", "default-src"), r"application/((geo\+)?json|wasm)", is_embedded=False
+    ),
+    FileKind("frames", ("frame-src", "child-src", "default-src"), r"text/html|application/pdf", is_embedded=False),
 )
 
-Files = Mapping[Kind, Sequence[str]]
+FilesByKind = Mapping[FileKind, Sequence[str]]
 
 
-def refusals(django: Any, host: str, prefix: str, index: Index) -> Iterator[Finding]:
+def check_csp(django_settings: Any, host: str, prefix: str, index: Index) -> Iterator[Finding]:
     """Find the policies that refuse files of the tree: `host` is in the form that `host_of_files` gives."""
-    names = [name for name in django.MIDDLEWARE if host and _MIDDLEWARE.search(str(name))]
-    files = _by_kind(index) if names else {}
+    names = [name for name in django_settings.MIDDLEWARE if host and _CSP_MIDDLEWARE.search(str(name))]
+    files = _group_by_kind(index) if names else {}
     base = urlsplit(host + prefix)
     for name in names:
         try:
-            texts = _sent(name)
+            texts = _read_policies(name)
         except Exception as error:
-            yield Finding("info", "csp", f"what {name} sends could not be asked: {named(error)}")
+            yield Finding("info", "csp", f"what {name} sends could not be asked: {format_exception_line(error)}")
             continue
-        for policy in filter(None, map(parsed, texts)):
-            yield from _of_policy(name, policy, base, files, django.ALLOWED_HOSTS)
+        for policy in filter(None, map(parse_policy, texts)):
+            yield from _check_policy(name, policy, base, files, django_settings.ALLOWED_HOSTS)
 
 
-def _sent(name: str) -> list[str]:
+def _read_policies(name: str) -> list[str]:
     """Return the policies that a middleware sends with an empty page. Raises whatever the middleware does."""
     from django.core.exceptions import MiddlewareNotUsed
     from django.http import HttpRequest, HttpResponse
@@ -90,20 +92,22 @@ def _sent(name: str) -> list[str]:
     return str(response.headers.get("Content-Security-Policy", "")).split(",")
 
 
-def parsed(text: str) -> Policy:
+def parse_policy(text: str) -> Policy:
     """Return a policy; of a directive that is there twice the first one counts (§2.2.1)."""
     directives = [part.split() for part in text.split(";") if part.strip()]
     return {name.lower(): sources for name, *sources in reversed(directives)}
 
 
-def _of_policy(name: str, policy: Policy, base: SplitResult, files: Files, hosts: Collection[str]) -> Iterator[Finding]:
-    refused = [kind for kind in KINDS if any(_refuses(policy, kind, base, file) for file in files[kind])]
+def _check_policy(
+    name: str, policy: Policy, base: SplitResult, files: FilesByKind, hosts: Collection[str]
+) -> Iterator[Finding]:
+    refused = [kind for kind in FILE_KINDS if any(_is_refused(policy, kind, base, file) for file in files[kind])]
     if (base.hostname or "") in hosts:  # pages may well come from there: 'self' is that host
-        refused = [kind for kind in refused if "'self'" not in _decisive(policy, kind)[1]]
+        refused = [kind for kind in refused if "'self'" not in _find_effective_directive(policy, kind)[1]]
     host = f"{base.scheme}://{base.netloc}" if base.scheme else base.netloc
     for is_embedded in (True, False):
         kinds = [kind for kind in refused if kind.is_embedded == is_embedded]
-        directives = dict.fromkeys(_decisive(policy, kind)[0] for kind in kinds)
+        directives = dict.fromkeys(_find_effective_directive(policy, kind)[0] for kind in kinds)
         if kinds:
             listed = ", ".join(kind.name for kind in kinds)
             found = f"the policy of {name} does not admit {host}: browsers refuse {listed} from there"
@@ -111,64 +115,64 @@ def _of_policy(name: str, policy: Policy, base: SplitResult, files: Files, hosts
             yield Finding("warning" if is_embedded else "info", "csp", found, remedy)
 
 
-def _by_kind(index: Index) -> Files:
+def _group_by_kind(index: Index) -> FilesByKind:
     """Return the names of the tree's files by kind. Source maps are of none: no page asks for them."""
-    files: dict[Kind, list[str]] = {kind: [] for kind in KINDS}
+    files: dict[FileKind, list[str]] = {kind: [] for kind in FILE_KINDS}
     for name, resource in index.items():
         media_type = resource.media_type.partition(";")[0]
-        for kind in KINDS:
+        for kind in FILE_KINDS:
             if re.fullmatch(kind.media_types, media_type) and not name.endswith(".map"):
                 files[kind].append(name)
     return files
 
 
-def _decisive(policy: Policy, kind: Kind) -> tuple[str, Sequence[str]]:
+def _find_effective_directive(policy: Policy, kind: FileKind) -> tuple[str, Sequence[str]]:
     """Return the directive that counts for a kind, and its sources; everything is admitted where there is none."""
     return next(((name, policy[name]) for name in kind.directives if name in policy), ("", ["*"]))
 
 
-def _refuses(policy: Policy, kind: Kind, base: SplitResult, file: str) -> bool:
-    directive, sources = _decisive(policy, kind)
+def _is_refused(policy: Policy, kind: FileKind, base: SplitResult, file: str) -> bool:
+    directive, sources = _find_effective_directive(policy, kind)
     if kind.name in ("scripts", "styles") and any(source.lower().startswith("'nonce-") for source in sources):
         return False
     if kind.name == "scripts" and "'strict-dynamic'" in map(str.lower, sources):
         return False
-    return not (directive == "" or any(_matches(source, base, f"{base.path}{file}") for source in sources))
+    return not (directive == "" or any(_is_source_match(source, base, f"{base.path}{file}") for source in sources))
 
 
-def _matches(source: str, base: SplitResult, path: str) -> bool:
+def _is_source_match(source: str, base: SplitResult, path: str) -> bool:
     """Whether a source expression admits a file of the static host (§6.7.2.8)."""
     if source == "*":
         return True
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:", source):
-        return _is_scheme(source[:-1].lower(), base.scheme)
+        return _is_scheme_match(source[:-1].lower(), base.scheme)
     scheme, separator, rest = source.rpartition("://")
-    if source.startswith("'") or (separator and not _is_scheme(scheme.lower(), base.scheme)):
+    if source.startswith("'") or (separator and not _is_scheme_match(scheme.lower(), base.scheme)):
         return False
     authority, slash, own_path = rest.partition("/")
     host, _, port = authority.lower().partition(":")
     return (
-        _is_host(host, base.hostname or "")
-        and _is_port(port, base)
-        and (own_path == "" or _is_path(f"{slash}{own_path}", path))
+        _is_host_match(host, base.hostname or "")
+        and _is_port_match(port, base)
+        and (own_path == "" or _is_path_match(f"{slash}{own_path}", path))
     )
 
 
-def _is_scheme(own: str, theirs: str) -> bool:
-    theirs = theirs or _SECURE
+def _is_scheme_match(own: str, theirs: str) -> bool:
+    theirs = theirs or _DEFAULT_SCHEME
     return own == theirs or (own, theirs) == ("http", "https")
 
 
-def _is_host(own: str, theirs: str) -> bool:
+def _is_host_match(own: str, theirs: str) -> bool:
     return own in ("*", theirs) or (own.startswith("*.") and theirs.endswith(own[1:]))
 
 
-def _is_port(own: str, base: SplitResult) -> bool:
-    default = _PORTS[base.scheme or _SECURE]
+def _is_port_match(own: str, base: SplitResult) -> bool:
+    default = _DEFAULT_PORTS[base.scheme or _DEFAULT_SCHEME]
     port = base.port or default
     return own == "*" or own == str(port) or (own == "" and port == default) or (own, port) == ("80", 443)
 
 
-def _is_path(own: str, path: str) -> bool:
+def _is_path_match(own: str, path: str) -> bool:
     """Whether a path expression admits a path: one that ends with a slash admits what is below it (§6.7.2.12)."""
     return unquote(path).startswith(unquote(own)) if own.endswith("/") else unquote(path) == unquote(own)

@@ -12,43 +12,43 @@ from contextlib import nullcontext
 
 import click
 
-from static_host.errors import Stop
-from static_host.findings import Finding, document, is_ok, table
-from static_host.installed_packages import blamed, broken
-from static_host.standard_streams import nothing_printed
+from static_host.errors import StaticHostError
+from static_host.findings import Finding, build_document, format_findings, is_ok
+from static_host.installed_packages import broken, find_package_error
+from static_host.standard_streams import redirect_stdout_to_stderr
 from static_host.telemetry import log_configuration
 
 
-def check(as_json: bool = False) -> int:
+def run_checks(as_json: bool = False) -> int:
     """Print what was found, and return the exit code. A traceback goes to standard error."""
     log_configuration.mute()  # what it would say is among the findings
-    with nothing_printed() if as_json else nullcontext():
-        findings, code = examined()
+    with redirect_stdout_to_stderr() if as_json else nullcontext():
+        findings, code = collect_findings()
     if as_json:
-        click.echo(json.dumps(document(findings), indent=2))
+        click.echo(json.dumps(build_document(findings), indent=2))
     else:
-        click.echo(table(findings, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+        click.echo(format_findings(findings, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
     return code
 
 
-def examined() -> tuple[list[Finding], int]:
+def collect_findings() -> tuple[list[Finding], int]:
     """Return all findings, and the exit code."""
     try:
-        from static_host.checks.sequence import examination, stopped
+        from static_host.checks.sequence import iter_findings, make_error_finding
         from static_host.server import serve  # noqa: F401 - what `serve` imports
     except Exception as error:
-        wrong = blamed(error)
+        wrong = find_package_error(error)
         if wrong is not None:
             return [Finding("error", "packages", str(wrong), wrong.remedy)], wrong.exit_code
         wrong = broken(error)
         if wrong is None:
             raise
-        log_configuration.tell(wrong)
+        log_configuration.log_error(wrong)
         return [Finding("error", "packages", str(wrong), wrong.remedy)], 1  # as `serve` would exit
     findings: list[Finding] = []
     try:
-        for finding in examination():
+        for finding in iter_findings():
             findings.append(finding)  # noqa: PERF402 - those before a Stop count
-    except Stop as stop:
-        return [*findings, stopped(stop)], stop.exit_code
+    except StaticHostError as stop:
+        return [*findings, make_error_finding(stop)], stop.exit_code
     return findings, 0 if is_ok(findings) else 1

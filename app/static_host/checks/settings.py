@@ -14,29 +14,33 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from static_host.conf.settings import Settings
-from static_host.findings import Finding, listed
+from static_host.findings import Finding, format_names
 from static_host.origin.index import Index
 from static_host.project import compressor
 from static_host.project.project import Project
-from static_host.project.script_name import with_script_name
+from static_host.project.script_name import prepend_script_name
 
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
-SECURITY = "django.middleware.security.SecurityMiddleware"
+SECURITY_MIDDLEWARE = "django.middleware.security.SecurityMiddleware"
 
 
-def debug(project: Project, django: Any) -> Finding:
+def check_debug(project: Project, django_settings: Any) -> Finding:
     """Find debug mode."""
-    if not django.DEBUG:
+    if not django_settings.DEBUG:
         return Finding("ok", "debug", "DEBUG = False")
-    value = "True" if django.DEBUG is True else f"{django.DEBUG!r}, a {type(django.DEBUG).__name__} that counts as true"
+    value = (
+        "True"
+        if django_settings.DEBUG is True
+        else f"{django_settings.DEBUG!r}, a {type(django_settings.DEBUG).__name__} that counts as true"
+    )
     found = f"DEBUG = {value}: whoever meets an error reads the project's code, its settings and the request"
     remedy = "Unset DJANGO_DEBUG" if project.is_bundled else "Set DEBUG = False"
     return Finding("warning", "debug", found, f"{remedy} wherever others than developers can reach the site.")
 
 
-def allowed_hosts(project: Project, django: Any) -> Finding:
+def check_allowed_hosts(project: Project, django_settings: Any) -> Finding:
     """Find hosts that are missing, and a check of them that is switched off."""
-    hosts = list(django.ALLOWED_HOSTS)
+    hosts = list(django_settings.ALLOWED_HOSTS)
     name = "DJANGO_ALLOWED_HOSTS" if project.is_bundled else "ALLOWED_HOSTS"
     remedy = f"Set {name} to the host names of the site; health checks at /healthz need none."
     if "*" in hosts:
@@ -44,35 +48,35 @@ def allowed_hosts(project: Project, django: Any) -> Finding:
         return Finding("warning", "allowed-hosts", found, remedy)
     if hosts:
         return Finding("ok", "allowed-hosts", f"ALLOWED_HOSTS = {hosts}")
-    if django.DEBUG:
+    if django_settings.DEBUG:
         found = "ALLOWED_HOSTS = []: only localhost is answered, and with DEBUG = False nobody, but with 400"
         return Finding("warning", "allowed-hosts", found, remedy)
     found = "ALLOWED_HOSTS = [] with DEBUG = False: Django answers every request with 400"
     return Finding("error", "allowed-hosts", found, remedy)
 
 
-def proxy(django: Any, ours: Settings) -> Iterator[Finding]:
+def check_proxy(django_settings: Any, ours: Settings) -> Iterator[Finding]:
     """Find who is believed about https.
 
     The server sets the scheme from X-Forwarded-Proto if the peer's address is among FORWARDED_ALLOW_IPS, and Django
     takes that scheme, through WSGI as through ASGI. SECURE_PROXY_SSL_HEADER comes before it, and asks for no address.
     """
-    header = django.SECURE_PROXY_SSL_HEADER
+    header = django_settings.SECURE_PROXY_SSL_HEADER
     trusted = ours.forwarded_allow_ips
     if header:
-        yield _header_refused(header) or _header_believed(tuple(header), ours)
+        yield _find_unusable_header(header) or _report_trusted_header(tuple(header), ours)
     if trusted == ("*",):
         found = (
             "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of everyone who reaches "
             f"HOST={ours.host}; a client that does so without the proxy can forge https, and its address"
         )
         remedy = "Name the addresses or networks of the proxy, or let nobody else reach the port."
-        yield Finding("info" if _only_from_here(ours) else "warning", "forwarded-allow-ips", found, remedy)
+        yield Finding("info" if _is_loopback_only(ours) else "warning", "forwarded-allow-ips", found, remedy)
     elif not header:
-        yield from _proxies_believed(django, trusted)
+        yield from _check_trusted_proxies(django_settings, trusted)
 
 
-def _header_refused(header: Any) -> Finding | None:
+def _find_unusable_header(header: Any) -> Finding | None:
     """Find a header that Django cannot look for, or never finds (its names are those of WSGI: PEP 3333)."""
     remedy = "Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO', 'https')."
     if not isinstance(header, tuple | list) or len(header) != 2:
@@ -84,7 +88,7 @@ def _header_refused(header: Any) -> Finding | None:
     return None
 
 
-def _header_believed(header: tuple[str, ...], ours: Settings) -> Finding:
+def _report_trusted_header(header: tuple[str, ...], ours: Settings) -> Finding:
     found = (
         f"SECURE_PROXY_SSL_HEADER = {header}: Django believes this header of everyone who reaches HOST={ours.host}, "
         "whatever FORWARDED_ALLOW_IPS says; a client that does so without the proxy can forge https"
@@ -95,11 +99,11 @@ def _header_believed(header: tuple[str, ...], ours: Settings) -> Finding:
         if header[0] == FORWARDED_PROTO
         else "Let nobody but the proxy reach the port, and let the proxy set or remove this header in every request."
     )
-    return Finding("info" if _only_from_here(ours) else "warning", "proxy-ssl-header", found, remedy)
+    return Finding("info" if _is_loopback_only(ours) else "warning", "proxy-ssl-header", found, remedy)
 
 
-def _proxies_believed(django: Any, trusted: tuple[str, ...]) -> Iterator[Finding]:
-    redirects = django.SECURE_SSL_REDIRECT and SECURITY in django.MIDDLEWARE
+def _check_trusted_proxies(django_settings: Any, trusted: tuple[str, ...]) -> Iterator[Finding]:
+    redirects = django_settings.SECURE_SSL_REDIRECT and SECURITY_MIDDLEWARE in django_settings.MIDDLEWARE
     names = ", ".join(trusted)
     only_here = all(ip_network(part).is_loopback for part in trusted)
     if redirects and only_here:
@@ -118,7 +122,7 @@ def _proxies_believed(django: Any, trusted: tuple[str, ...]) -> Iterator[Finding
         yield Finding("info", "proxy-ssl-header", found, loop)
 
 
-def _only_from_here(ours: Settings) -> bool:
+def _is_loopback_only(ours: Settings) -> bool:
     """Whether only this machine can reach the address that is listened on."""
     try:
         return ip_address(ours.host).is_loopback
@@ -126,39 +130,39 @@ def _only_from_here(ours: Settings) -> bool:
         return ours.host == "localhost"
 
 
-def static_root(project: Project, django: Any) -> Iterator[Finding]:
+def check_static_root(project: Project, django_settings: Any) -> Iterator[Finding]:
     """Find a static root where others write, or where the build reads."""
-    root = _placed(project.static_root)
-    media = django.MEDIA_ROOT
+    root = _resolve_parent(project.static_root)
+    media = django_settings.MEDIA_ROOT
     remedy = "Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own."
     if media and root.is_relative_to(Path(media).resolve()):
         found = f"the static root {root} lies in MEDIA_ROOT = {str(media)!r}: an upload can change what was built"
         yield Finding("warning", "static-root", found, remedy)
-    sources = django.STATICFILES_DIRS if isinstance(django.STATICFILES_DIRS, list | tuple) else ()
+    sources = django_settings.STATICFILES_DIRS if isinstance(django_settings.STATICFILES_DIRS, list | tuple) else ()
     paths = (source[1] if isinstance(source, list | tuple) else source for source in sources)
-    if any(_placed(Path(path)) == root for path in paths):
+    if any(_resolve_parent(Path(path)) == root for path in paths):
         found = f"the static root {root} is one of STATICFILES_DIRS: a build collects what the last one made"
         yield Finding("error", "static-root", found, remedy)
 
 
-def _placed(path: Path) -> Path:
+def _resolve_parent(path: Path) -> Path:
     """Return where the path lies, not where it leads: the static root is a symbolic link to a release."""
     path = path.absolute()
     return path.parent.resolve() / path.name
 
 
-def media_url(project: Project, django: Any, prefix: str) -> Iterator[Finding]:
+def check_media_url(project: Project, django_settings: Any, prefix: str) -> Iterator[Finding]:
     """Find uploads whose URLs are those of static files; `prefix` is that of the tree.
 
     Static files come first, so Django, or what serves MEDIA_ROOT, is never asked for such an upload.
     """
-    own = str(django._wrapped.MEDIA_URL)  # it may be lazy
+    own = str(django_settings._wrapped.MEDIA_URL)  # it may be lazy
     if not own:  # Django then has "/", which nothing is served below
         return
-    media = urlsplit(with_script_name(own, django.FORCE_SCRIPT_NAME))
+    media = urlsplit(prepend_script_name(own, django_settings.FORCE_SCRIPT_NAME))
     path = unquote(f"{media.path.rstrip('/')}/")
     remedy = "Set MEDIA_URL to a path of its own, for example '/media/'."
-    for served in _static_paths(project, django, prefix, media.netloc):
+    for served in _iter_static_paths(project, django_settings, prefix, media.netloc):
         if path.startswith(served):
             found = (
                 f"MEDIA_URL = {own!r} lies in {served}, where everything comes from the static tree: uploads are a 404"
@@ -174,16 +178,16 @@ def media_url(project: Project, django: Any, prefix: str) -> Iterator[Finding]:
             return
 
 
-def _static_paths(project: Project, django: Any, prefix: str, host: str) -> Iterator[str]:
+def _iter_static_paths(project: Project, django_settings: Any, prefix: str, host: str) -> Iterator[str]:
     """Give the paths below which static files are served on a host; "" is the page's own."""
     cdn = urlsplit(f"{project.host}{prefix}")
     if host and host.lower() == cdn.netloc.lower():
         yield cdn.path
-    if not host or host.partition(":")[0].lower() in django.ALLOWED_HOSTS:
-        yield from project.prefixes(prefix)
+    if not host or host.partition(":")[0].lower() in django_settings.ALLOWED_HOSTS:
+        yield from project.expand_prefix(prefix)
 
 
-def static_url(project: Project, index: Index) -> Iterator[Finding]:
+def check_static_url(project: Project, index: Index) -> Iterator[Finding]:
     """Find URLs that the project has by heart, and that are not where its files are."""
     given = project.settings.static_prefix
     prefix = given or index.prefix
@@ -206,11 +210,13 @@ def static_url(project: Project, index: Index) -> Iterator[Finding]:
         yield Finding("warning", "static-prefix", found, "Build the tree again with the same DJANGO_STATIC_PREFIX.")
 
 
-def manifest(index: Index, names: Mapping[str, str]) -> Finding:
+def check_manifest(index: Index, names: Mapping[str, str]) -> Finding:
     """Find names that pages ask for, and that the tree does not have: `names` is Django's manifest as it was read."""
     missing = sorted(set(names.values()).difference(index))
     if missing:
-        found = f"Django's manifest names {listed(missing)}, which the tree does not have: pages ask for them in vain"
+        found = (
+            f"Django's manifest names {format_names(missing)}, which the tree does not have: pages ask for them in vain"
+        )
         return Finding("error", "manifest", found, "Build the tree again.")
     if not names:
         found = "the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint"
@@ -218,9 +224,11 @@ def manifest(index: Index, names: Mapping[str, str]) -> Finding:
     return Finding("ok", "manifest", f"all {len(names)} names of Django's manifest are in the tree")
 
 
-def django_compressor(django: Any, root: Path) -> Iterator[Finding]:
+def check_compressor(django_settings: Any, root: Path) -> Iterator[Finding]:
     """Find that the tree has nothing of what django-compressor's blocks are rendered from."""
-    is_in_tree = compressor.is_active(django) and compressor.path_below_static(django) is not None
-    if is_in_tree and not (root / compressor.manifest_name(django)).exists():
+    is_in_tree = (
+        compressor.is_active(django_settings) and compressor.find_path_below_static(django_settings) is not None
+    )
+    if is_in_tree and not (root / compressor.format_manifest_name(django_settings)).exists():
         remedy = "Build it again, with the settings that it is served with."
-        yield Finding("warning", "compressor", compressor.NONE, remedy)
+        yield Finding("warning", "compressor", compressor.NO_BLOCKS_MESSAGE, remedy)

@@ -12,25 +12,28 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import Any
 
-from static_host.errors import Stop
-from static_host.findings import Finding, Level, named
-from static_host.project.overrides import overrides
+from static_host.errors import StaticHostError
+from static_host.findings import Finding, Level, format_exception_line
+from static_host.project.overrides import format_overrides
 from static_host.telemetry import log_configuration
 
 log = logging.getLogger("static_host")
 
-COVERED = frozenset({"security.W018", "security.W020", "staticfiles.E002"})
+COVERED_CHECK_IDS = frozenset({"security.W018", "security.W020", "staticfiles.E002"})
 """Django's checks of DEBUG, ALLOWED_HOSTS and STATIC_ROOT, which have a finding of ours in their place."""
 
 
-class ChecksFailed(Stop):
+class SystemChecksFailedError(StaticHostError):
     """The system checks find errors; the message is Django's own."""
 
     exit_code = 1
 
 
-def refuse_errors(name: str) -> None:
-    """Run the checks of the project `name` as ``runserver`` does. Prints what is no error. Raises ChecksFailed."""
+def run_system_checks(name: str) -> None:
+    """Run the checks of the project `name` as ``runserver`` does. Prints what is no error.
+
+    Raises SystemChecksFailedError.
+    """
     from django.conf import settings
     from django.core.management.base import BaseCommand, SystemCheckError
 
@@ -40,15 +43,15 @@ def refuse_errors(name: str) -> None:
         with _printed() as output:
             BaseCommand(stderr=output).check()
     except SystemCheckError as errors:
-        raise ChecksFailed(f"Django's system checks find errors in {name}:\n{errors}") from None
+        raise SystemChecksFailedError(f"Django's system checks find errors in {name}:\n{errors}") from None
     except (Exception, SystemExit):
         what = "one of Django's system checks raised an exception, and the others were not run:"
-        log.exception("%s", "\n".join([what, *overrides()]))
+        log.exception("%s", "\n".join([what, *format_overrides()]))
     finally:
         settings.SILENCED_SYSTEM_CHECKS = silenced
 
 
-def tell_of_migrations() -> None:
+def print_unapplied_migrations() -> None:
     """Print what ``runserver`` prints of migrations that are not applied; for a thread of its own."""
     from django.core.management.base import BaseCommand
     from django.db import connections
@@ -57,7 +60,7 @@ def tell_of_migrations() -> None:
         with _printed() as output:
             BaseCommand(stdout=output).check_migrations()
     except (Exception, SystemExit) as error:
-        log.warning("whether all migrations are applied could not be found out: %s", named(error))
+        log.warning("whether all migrations are applied could not be found out: %s", format_exception_line(error))
     finally:
         connections.close_all()
 
@@ -74,36 +77,38 @@ def _printed() -> Iterator[Any]:
         log.warning("%s", output.getvalue())
 
 
-def findings() -> Iterator[Finding]:
+def run_deployment_checks() -> Iterator[Finding]:
     """Run the checks, those for deployment too, each by itself, but none that is tagged for databases."""
     from django.core.checks import Tags
     from django.core.checks.registry import registry
 
     for check in registry.get_checks(include_deployment_checks=True):
         if Tags.database not in check.tags:
-            yield from _of_check(check)
+            yield from _run_check(check)
 
 
-def _of_check(check: Callable[..., Any]) -> list[Finding]:
+def _run_check(check: Callable[..., Any]) -> list[Finding]:
     from django.db import Error
 
     name = f"{check.__module__}.{getattr(check, '__qualname__', check)}"
     try:
         messages = check(app_configs=None, databases=[])
-        told = [message for message in messages if not message.is_silenced() and message.id not in COVERED]
-        return [_of_message(message) for message in told]
+        told = [message for message in messages if not message.is_silenced() and message.id not in COVERED_CHECK_IDS]
+        return [_convert_message(message) for message in told]
     except Error as error:
         remedy = "Register it with Tags.database, and it is left out here."
-        return [Finding("warning", "django", f"the check {name} asks a database: {named(error)}", remedy)]
+        return [
+            Finding("warning", "django", f"the check {name} asks a database: {format_exception_line(error)}", remedy)
+        ]
     except (Exception, SystemExit) as error:
-        stop = ChecksFailed(f"the check {name} raised an exception:")
-        stop.notes, stop.__cause__ = tuple(overrides()), error
-        log_configuration.tell(stop)
+        stop = SystemChecksFailedError(f"the check {name} raised an exception:")
+        stop.notes, stop.__cause__ = tuple(format_overrides()), error
+        log_configuration.log_error(stop)
         remedy = "Correct it: standard error has the whole traceback."
-        return [Finding("error", "django", f"the check {name} raised {named(error)}", remedy)]
+        return [Finding("error", "django", f"the check {name} raised {format_exception_line(error)}", remedy)]
 
 
-def _of_message(message: Any) -> Finding:
+def _convert_message(message: Any) -> Finding:
     from django.core.checks import ERROR, WARNING
 
     level: Level = "error" if message.level >= ERROR else "warning" if message.level >= WARNING else "info"

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from static_host.findings import Finding
-from static_host.project.project import WHITENOISE
+from static_host.project.project import WHITENOISE_MIDDLEWARE
 
-NOSTATIC = "whitenoise.runserver_nostatic"
+RUNSERVER_NOSTATIC_APP = "whitenoise.runserver_nostatic"
 
-REPLACEMENTS = {
+SETTING_REPLACEMENTS = {
     "ADD_HEADERS_FUNCTION": "The header fields of static answers are fixed here; add others at the CDN.",
     "ALLOW_ALL_ORIGINS": "Static answers always say Access-Control-Allow-Origin: *.",
     "AUTOREFRESH": "`static-host dev` serves files as they are.",
@@ -26,41 +26,42 @@ REPLACEMENTS = {
     "STATIC_PREFIX": "DJANGO_STATIC_PREFIX takes its place.",
     "USE_FINDERS": "`static-host dev` serves files as the finders find them.",
 }
-OF_STORAGES = {
+STORAGE_SETTING_REPLACEMENTS = {
     "KEEP_ONLY_HASHED_FILES": "The build keeps the names without a fingerprint, too.",
     "MANIFEST_STRICT": "A name that the manifest lacks is served without a fingerprint, and logged.",
     "SKIP_COMPRESS_EXTENSIONS": "The build keeps an encoded file only where it saves enough.",
 }
 """Settings of WhiteNoise → what there is in their place; the latter are read by its storages, not its middleware."""
-_KNOWN_STORAGES = ("django.", "whitenoise.", "static_host.")
+_KNOWN_STORAGE_PREFIXES = ("django.", "whitenoise.", "static_host.")
 
 
-def whitenoise(django: Any) -> Iterator[Finding]:
+def check_whitenoise(django_settings: Any) -> Iterator[Finding]:
     """Find WhiteNoise, and each setting of it that has no effect."""
-    root = getattr(django, "WHITENOISE_ROOT", None)
-    replacements = dict(REPLACEMENTS)
-    if WHITENOISE in django.MIDDLEWARE and root:
+    root = getattr(django_settings, "WHITENOISE_ROOT", None)
+    replacements = dict(SETTING_REPLACEMENTS)
+    if WHITENOISE_MIDDLEWARE in django_settings.MIDDLEWARE and root:
         replacements = {}
         found = (
-            f"{WHITENOISE} stays in MIDDLEWARE for WHITENOISE_ROOT = {str(root)!r}: it walks the tree at every start"
+            f"{WHITENOISE_MIDDLEWARE} stays in MIDDLEWARE for "
+            f"WHITENOISE_ROOT = {str(root)!r}: it walks the tree at every start"
         )
         remedy = "Put these files among the static files, name them in DJANGO_STATIC_ROOT_FILES, and remove both."
         yield Finding("warning", "whitenoise", found, remedy)
-    elif WHITENOISE in django.MIDDLEWARE:
-        found = f"MIDDLEWARE has {WHITENOISE}: it is taken out, since static requests do not reach Django"
+    elif WHITENOISE_MIDDLEWARE in django_settings.MIDDLEWARE:
+        found = f"MIDDLEWARE has {WHITENOISE_MIDDLEWARE}: it is taken out, since static requests do not reach Django"
         yield Finding("info", "whitenoise", found, "Remove it.")
-    if NOSTATIC in django.INSTALLED_APPS:
-        found = f"INSTALLED_APPS has {NOSTATIC}: it has an effect on `manage.py runserver` alone"
+    if RUNSERVER_NOSTATIC_APP in django_settings.INSTALLED_APPS:
+        found = f"INSTALLED_APPS has {RUNSERVER_NOSTATIC_APP}: it has an effect on `manage.py runserver` alone"
         yield Finding("info", "whitenoise", found, "Remove it; `static-host dev` is for development.")
-    storage = str(django.STORAGES.get("staticfiles", {}).get("BACKEND", _KNOWN_STORAGES[0]))
-    if storage.startswith(_KNOWN_STORAGES):  # a project's own may well be made from one of WhiteNoise's
-        replacements |= OF_STORAGES
+    storage = str(django_settings.STORAGES.get("staticfiles", {}).get("BACKEND", _KNOWN_STORAGE_PREFIXES[0]))
+    if storage.startswith(_KNOWN_STORAGE_PREFIXES):  # a project's own may well be made from one of WhiteNoise's
+        replacements |= STORAGE_SETTING_REPLACEMENTS
     for name, replacement in sorted(replacements.items()):
-        if hasattr(django, f"WHITENOISE_{name}"):
+        if hasattr(django_settings, f"WHITENOISE_{name}"):
             yield Finding("warning", "whitenoise", f"WHITENOISE_{name} has no effect here", replacement)
 
 
-def walkers(django: Any, *, is_asgi: bool) -> Iterator[Finding]:
+def check_static_servers(django_settings: Any, *, is_asgi: bool) -> Iterator[Finding]:
     """Find what serves static files inside Django all the same, and walks the tree at every start for it.
 
     Those are middleware made from WhiteNoise's or ServeStatic's, and a WSGI application that one of them wraps. For the
@@ -68,24 +69,24 @@ def walkers(django: Any, *, is_asgi: bool) -> Iterator[Finding]:
     """
     from django.utils.module_loading import import_string
 
-    for name in django.MIDDLEWARE:
-        if name != WHITENOISE and any(map(_serves_files, getattr(import_string(name), "__mro__", ()))):
+    for name in django_settings.MIDDLEWARE:
+        if name != WHITENOISE_MIDDLEWARE and any(map(_is_static_server, getattr(import_string(name), "__mro__", ()))):
             found = f"MIDDLEWARE has {name}, which walks the tree at every start and is never asked for a file"
             yield Finding("warning", "whitenoise", found, "Remove it.")
-    path = None if is_asgi else django.WSGI_APPLICATION
+    path = None if is_asgi else django_settings.WSGI_APPLICATION
     wrapper = type(import_string(path)) if path else object
-    if any(map(_serves_files, wrapper.__mro__)):
+    if any(map(_is_static_server, wrapper.__mro__)):
         found = f"{path} is wrapped by {wrapper.__name__}, which walks its files at every start, for nothing"
         yield Finding("warning", "whitenoise", found, "Let it be what get_wsgi_application() returns.")
 
 
-def _serves_files(kind: type) -> bool:
+def _is_static_server(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in ("whitenoise", "servestatic", "dj_static")
 
 
-def caching(django: Any) -> Iterator[Finding]:
+def check_cache_middleware(django_settings: Any) -> Iterator[Finding]:
     """Find middleware that is feared for what it does to the caching of static files."""
-    names = [name for name in django.MIDDLEWARE if "cach" in str(name).rpartition(".")[2].lower()]
+    names = [name for name in django_settings.MIDDLEWARE if "cach" in str(name).rpartition(".")[2].lower()]
     if names:
         found = f"MIDDLEWARE has {', '.join(names)}: pages pass through it, static answers do not"
         yield Finding("info", "cache-middleware", found)

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from static_host.errors import Stop
-from static_host.standard_streams import prepared
+from static_host.errors import StaticHostError
+from static_host.standard_streams import prepare_streams
 from static_host.telemetry import log_configuration
 from static_host.telemetry.log_configuration import reported
 
 
-class CommandLineWrong(Stop):
+class CommandLineWrong(StaticHostError):
     """There is no such command or option, or one is missing, or has a value that it cannot have."""
 
     exit_code = 2
@@ -27,13 +27,13 @@ class CommandLineWrong(Stop):
         self.notes = (context.get_usage(), f"`{context.command_path} --help` tells more.") if context else ()
 
 
-class Interrupted(Stop):
+class Interrupted(StaticHostError):
     """Ctrl-C has ended a command that has an end of its own."""
 
     exit_code = 1
 
 
-class Commands(click.Group):
+class CommandGroup(click.Group):
     """The commands here and those that other packages bring by entry point, imported only when they are called."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -45,19 +45,19 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return all names, in the order in which one uses them."""
-        return [*self._brought(), *super().list_commands(ctx)]
+        return [*self._find_plugin_commands(), *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name, or None."""
-        brought = self._brought().get(cmd_name)
+        brought = self._find_plugin_commands().get(cmd_name)
         return brought.load() if brought else super().get_command(ctx, cmd_name)
 
     @staticmethod
-    def _brought() -> dict[str, EntryPoint]:
+    def _find_plugin_commands() -> dict[str, EntryPoint]:
         return {point.name: point for point in entry_points(group="static_host.commands")}
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="django-static-host", prog_name="static-host")
 def main() -> None:
     """Serve a Django project and its precompressed static files from one process, behind any CDN.
@@ -134,7 +134,7 @@ def dev() -> None:
     """
     with reported(), suppress(KeyboardInterrupt):
         from static_host.conf.settings import Settings
-        from static_host.dev.supervisor import dev as run
+        from static_host.dev.supervisor import run_dev_server as run
 
         run(Settings.read())
 
@@ -170,7 +170,7 @@ def check(as_json: bool) -> None:
             found      what was found, with its value
             remedy     what to do; empty if nothing is, or if found says it
     """
-    from static_host.checks.run import check as run
+    from static_host.checks.run import run_checks as run
 
     raise SystemExit(run(as_json))
 
@@ -231,17 +231,17 @@ def verify(url: str, max_files: int, static_prefixes: tuple[str, ...], as_json: 
         findings       as those of check --json
     """
     with reported():
-        from static_host.verify.extra import needed
+        from static_host.verify.extra import require_extra
 
-        needed()
-        from static_host.verify.run import verify as run
+        require_extra()
+        from static_host.verify.run import verify_deployment as run
 
         raise SystemExit(run(url, max_files, static_prefixes, as_json))
 
 
 def run() -> None:
     """Run the command line to its end: the console script ``static-host``. Raises SystemExit."""
-    with prepared(), reported():
+    with prepare_streams(), reported():
         try:
             code = main(prog_name="static-host", standalone_mode=False)
         except click.ClickException as error:

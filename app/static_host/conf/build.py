@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize
 
 from static_host.conf import validators
-from static_host.conf.validators import Listed
+from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import variable
 
 
@@ -17,7 +17,7 @@ class BuildSettings(BaseModel):
 
     title: ClassVar = "Build"
 
-    static_codings: Annotated[Listed, AfterValidator(validators.codings)] = variable(
+    static_codings: Annotated[CommaSeparated, AfterValidator(validators.validate_codings)] = variable(
         "DJANGO_STATIC_CODINGS",
         ("br", "zstd", "gzip"),
         "Content codings that the build makes, separated by commas: `br`, `zstd`, `gzip`. `zopfli` in place of `gzip` "
@@ -46,7 +46,7 @@ class BuildSettings(BaseModel):
         "a directory",
         shown="`$XDG_CACHE_HOME/static-host`, else `~/.cache/static-host`",
     )
-    static_previous: Annotated[Listed, AfterValidator(validators.sources)] = variable(
+    static_previous: Annotated[CommaSeparated, AfterValidator(validators.validate_sources)] = variable(
         "DJANGO_STATIC_PREVIOUS",
         (),
         "Where the build finds earlier releases, whose fingerprinted files it carries into the new tree. Directories, "
@@ -70,7 +70,7 @@ class BuildSettings(BaseModel):
         ge=1,
         le=100,
     )
-    static_keep_age: Annotated[int, BeforeValidator(validators.age)] = variable(
+    static_keep_age: Annotated[int, BeforeValidator(validators.parse_age)] = variable(
         "DJANGO_STATIC_KEEP_AGE",
         30 * 86400,
         "How long the build carries a release after another one replaced it, in hours, days or weeks: `12h`, `30d`, "

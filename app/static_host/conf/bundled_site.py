@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import BaseModel, SecretStr
 
-from static_host.conf.validators import Listed
+from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import variable
 
 
@@ -30,7 +30,7 @@ class BundledSiteSettings(BaseModel):
         "a long random text",
         shown="made once, kept in `DJANGO_SITE_DATA`",
     )
-    allowed_hosts: Listed = variable(
+    allowed_hosts: CommaSeparated = variable(
         "DJANGO_ALLOWED_HOSTS",
         ("localhost", "127.0.0.1", "[::1]"),
         "`ALLOWED_HOSTS` of the bundled site, separated by commas.",

@@ -16,7 +16,7 @@ class ObjectStoreSettings(BaseModel):
 
     title: ClassVar = "Object store"
 
-    static_store: Annotated[str, AfterValidator(validators.store)] = variable(
+    static_store: Annotated[str, AfterValidator(validators.parse_store_url)] = variable(
         "DJANGO_STATIC_STORE",
         "",
         "An object store that all releases share (`s3://…`, `gs://…`, `az://…`, `file://…`; install "

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from static_host.conf import validators
-from static_host.conf.validators import Listed
+from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import variable
 
 
@@ -16,19 +16,19 @@ class OperationsSettings(BaseModel):
 
     title: ClassVar = "Operations"
 
-    health_path: Annotated[str, AfterValidator(validators.path)] = variable(
+    health_path: Annotated[str, AfterValidator(validators.validate_path)] = variable(
         "DJANGO_HEALTH_PATH",
         "/healthz",
         "Path of the liveness check: 200 while the process accepts requests.",
         "a path without a query, for example /healthz",
     )
-    ready_path: Annotated[str, AfterValidator(validators.path)] = variable(
+    ready_path: Annotated[str, AfterValidator(validators.validate_path)] = variable(
         "DJANGO_READY_PATH",
         "/readyz",
         "Path of the readiness check: 200 while requests should be sent here, else 503.",
         "a path without a query, other than that of DJANGO_HEALTH_PATH, for example /readyz",
     )
-    ready_database: Listed = variable(
+    ready_database: CommaSeparated = variable(
         "DJANGO_READY_DATABASE",
         (),
         "Databases of the project that must answer before the process is ready, by their names in `DATABASES`, "

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, SecretStr
 
 from static_host.conf import validators
-from static_host.conf.validators import Listed
+from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import variable
 
 
@@ -16,7 +16,7 @@ class ServerSettings(BaseModel):
 
     title: ClassVar = "Server"
 
-    host: Annotated[str, AfterValidator(validators.host)] = variable(
+    host: Annotated[str, AfterValidator(validators.parse_listen_host)] = variable(
         "HOST",
         "127.0.0.1",
         "The address to listen on. `::` is every address of IPv6 and IPv4.",
@@ -68,7 +68,7 @@ class ServerSettings(BaseModel):
         ge=0,
         le=3600,
     )
-    forwarded_allow_ips: Annotated[Listed, AfterValidator(validators.networks)] = variable(
+    forwarded_allow_ips: Annotated[CommaSeparated, AfterValidator(validators.parse_networks)] = variable(
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1", "::1"),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, separated "
@@ -76,7 +76,7 @@ class ServerSettings(BaseModel):
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1,::1",
     )
-    origin_secret: Annotated[SecretStr | None, AfterValidator(validators.secrets)] = variable(
+    origin_secret: Annotated[SecretStr | None, AfterValidator(validators.validate_secrets)] = variable(
         "DJANGO_ORIGIN_SECRET",
         None,
         "A secret that the CDN sends with every request. Requests without it get 403, except health checks. Two "
@@ -84,7 +84,7 @@ class ServerSettings(BaseModel):
         "one or two texts of 16 or more letters, digits and the like, separated by a comma",
         shown="",
     )
-    origin_secret_header: Annotated[str, AfterValidator(validators.field_of_its_own)] = variable(
+    origin_secret_header: Annotated[str, AfterValidator(validators.validate_header_name)] = variable(
         "DJANGO_ORIGIN_SECRET_HEADER",
         "X-Origin-Secret",
         "The header field in which the CDN sends the secret.",

@@ -27,9 +27,9 @@ from static_host.conf.object_store import ObjectStoreSettings
 from static_host.conf.operations import OperationsSettings
 from static_host.conf.server import ServerSettings
 from static_host.conf.static_files import StaticFileSettings
-from static_host.errors import Stop
+from static_host.errors import StaticHostError
 
-SECRETS = Path("/run/secrets")
+SECRETS_DIRECTORY = Path("/run/secrets")
 """Where container platforms mount secrets, one file for each variable."""
 
 GROUPS = (
@@ -43,7 +43,7 @@ GROUPS = (
 )
 
 
-class SettingsWrong(Stop):
+class InvalidSettingsError(StaticHostError):
     """One or more variables cannot be used; the message lists them all."""
 
     exit_code = 2
@@ -82,37 +82,39 @@ class Settings(
 
     @field_validator("*", mode="before")
     @classmethod
-    def _blank_is_unset(cls, value: object, info: ValidationInfo) -> object:
+    def _treat_blank_as_unset(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and not value.strip() and info.field_name:
             return cls.model_fields[info.field_name].get_default()
         return value
 
     @field_validator("ready_path")
     @classmethod
-    def _is_another_path(cls, value: str, info: ValidationInfo) -> str:
+    def _require_distinct_path(cls, value: str, info: ValidationInfo) -> str:
         if value == info.data.get("health_path"):
             raise ValueError("it is that of DJANGO_HEALTH_PATH")
         return value
 
     @field_validator("metrics_port")
     @classmethod
-    def _is_another_port(cls, value: int | None, info: ValidationInfo) -> int | None:
+    def _require_distinct_port(cls, value: int | None, info: ValidationInfo) -> int | None:
         if value and value == info.data.get("port"):
             raise ValueError("it is that of PORT")
         return value
 
     @classmethod
     def read(cls) -> Settings:
-        """Return the settings of this process. Raises SettingsWrong, naming every variable that is wrong."""
+        """Return the settings of this process. Raises InvalidSettingsError, naming every variable that is wrong."""
         try:
-            return cls(_secrets_dir=SECRETS if SECRETS.is_dir() else None)  # type: ignore[call-arg]  # pydantic-settings' own
+            return cls(_secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None)  # type: ignore[call-arg]  # pydantic-settings' own
         except ValidationError as error:
-            raise SettingsWrong(_complaints(error)) from None
+            raise InvalidSettingsError(_format_validation_error(error)) from None
         except UnicodeDecodeError as error:
-            raise SettingsWrong(f"the file .env is not UTF-8: {error}. Save it as UTF-8.") from None
+            raise InvalidSettingsError(f"the file .env is not UTF-8: {error}. Save it as UTF-8.") from None
         except (OSError, SettingsError) as error:
             reason = error.__cause__ or error
-            raise SettingsWrong(f"the settings in .env or {SECRETS} cannot be read: {reason}") from None
+            raise InvalidSettingsError(
+                f"the settings in .env or {SECRETS_DIRECTORY} cannot be read: {reason}"
+            ) from None
 
 
 def list_variables() -> Iterator[Variable]:
@@ -123,17 +125,17 @@ def list_variables() -> Iterator[Variable]:
             yield Variable(str(field.validation_alias), extra["shown"], str(field.description), group.title)
 
 
-def names_set() -> dict[str, str]:
+def find_set_variables() -> dict[str, str]:
     """Return the names of all variables that are set and not blank, whoever reads them, with where each is set."""
     found: dict[str, str] = {}
     with suppress(OSError):
-        found |= {path.name: str(SECRETS) for path in SECRETS.iterdir()}
+        found |= {path.name: str(SECRETS_DIRECTORY) for path in SECRETS_DIRECTORY.iterdir()}
     with suppress(OSError, UnicodeDecodeError), Path(".env").open(encoding="utf-8") as file:
         found |= {line.key: ".env" for line in parse_stream(file) if line.key and (line.value or "").strip()}
     return found | {name: "the environment" for name, value in os.environ.items() if value.strip()}
 
 
-class _LogFormat(BaseSettings):
+class _LogFormatSettings(BaseSettings):
     model_config = Settings.model_config
 
     log_format: str = Field("", validation_alias="LOG_FORMAT")
@@ -141,17 +143,21 @@ class _LogFormat(BaseSettings):
 
 def log_format_elsewhere() -> str:
     """Return LOG_FORMAT as it is in .env or among the secrets. Raises an exception where they cannot be read."""
-    return _LogFormat(_secrets_dir=SECRETS if SECRETS.is_dir() else None).log_format  # type: ignore[call-arg]
+    return _LogFormatSettings(_secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None).log_format  # type: ignore[call-arg]
 
 
-def _complaints(error: ValidationError) -> str:
+def _format_validation_error(error: ValidationError) -> str:
     fields = {field.validation_alias: field for field in Settings.model_fields.values()}
     lines = []
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0])
         extra: Any = fields[name].json_schema_extra
         reason = f"{problem['ctx']['error']}. " if problem["type"] == "value_error" else ""
-        value = "…" if "SECRET" in name and "HEADER" not in name else repr(validators.shown(str(problem["input"])))
+        value = (
+            "…"
+            if "SECRET" in name and "HEADER" not in name
+            else repr(validators.mask_credentials(str(problem["input"])))
+        )
         lines.append(f"  {name}={value}: {reason}Expected: {extra['expected']}.")
     count = "this variable is" if len(lines) == 1 else f"these {len(lines)} variables are"
     return "\n".join([f"{count} wrong:", *lines])

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ByteSize
 
 from static_host.conf import validators
-from static_host.conf.validators import Listed
+from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import variable
 
 
@@ -17,7 +17,7 @@ class StaticFileSettings(BaseModel):
 
     title: ClassVar = "Static files"
 
-    static_host: Annotated[str, AfterValidator(validators.host_of_files)] = variable(
+    static_host: Annotated[str, AfterValidator(validators.parse_static_host)] = variable(
         "DJANGO_STATIC_HOST",
         "",
         "The host from which browsers fetch static files: the CDN's address, with a path if it has one. Empty or `//`: "
@@ -25,7 +25,7 @@ class StaticFileSettings(BaseModel):
         "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
         shown="",
     )
-    static_prefix: Annotated[str | None, AfterValidator(validators.url_prefix)] = variable(
+    static_prefix: Annotated[str | None, AfterValidator(validators.validate_url_prefix)] = variable(
         "DJANGO_STATIC_PREFIX",
         None,
         "The URL path below which static files are served.",
@@ -39,7 +39,7 @@ class StaticFileSettings(BaseModel):
         "a directory",
         shown="the project's `STATIC_ROOT`, else `staticfiles`",
     )
-    static_root_files: Annotated[Listed, AfterValidator(validators.relative)] = variable(
+    static_root_files: Annotated[CommaSeparated, AfterValidator(validators.validate_relative_names)] = variable(
         "DJANGO_STATIC_ROOT_FILES",
         ("favicon.ico", "robots.txt"),
         "Files of the tree that are also served at `/`, separated by commas. A name that ends with a slash stands for "
@@ -55,7 +55,7 @@ class StaticFileSettings(BaseModel):
         ge=0,
         le=31536000,
     )
-    static_immutable_pattern: Annotated[str, AfterValidator(validators.pattern)] = variable(
+    static_immutable_pattern: Annotated[str, AfterValidator(validators.validate_pattern)] = variable(
         "DJANGO_STATIC_IMMUTABLE_PATTERN",
         "",
         "A regular expression. The build records files whose name below the prefix matches it as immutable, in "

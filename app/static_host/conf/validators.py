@@ -25,29 +25,29 @@ _HOST = re.compile(
 )
 
 
-def host_of_files(value: str) -> str:
+def parse_static_host(value: str) -> str:
     """Return the normal form of DJANGO_STATIC_HOST: "", ``//host[/path]`` or ``http[s]://host[/path]``.
 
     No trailing slash; "" and "//" both mean no host. A bare host follows the page's own scheme (RFC 3986 §4.2).
     """
     if value in ("", "//"):
         return ""
-    match = _address(value)
+    match = _match_address(value)
     scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
     return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"
 
 
-def _address(value: str) -> re.Match[str]:
+def _match_address(value: str) -> re.Match[str]:
     """Return the parts of a host, or of an http(s) URL. Raises ValueError."""
     match = _HOST.fullmatch(value)
     if not match or int(match["port"] or 0) > 65535:
-        raise ValueError(_refusal(value))
+        raise ValueError(_explain_invalid_host(value))
     if {".", ".."} & set(match["path"].split("/")):
         raise ValueError("its path has a dot segment")
     return match
 
 
-_TAKEN = re.compile(
+_RESERVED_HEADER_NAMES = re.compile(
     r"accept.*|authorization|cf-ray|connection|content-.*|cookie|date|expect|host|if-.*|origin|range|referer|sec-.*|te|"
     r"trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*|x-request-id",
     re.IGNORECASE,
@@ -55,7 +55,7 @@ _TAKEN = re.compile(
 """Names of fields that mean something else, or that the access log tells of."""
 
 
-def _refusal(value: str) -> str:
+def _explain_invalid_host(value: str) -> str:
     scheme, separator, _ = value.lower().partition("://")
     authority = re.sub(r"^(\w+:)?//", "", value).partition("/")[0]
     reasons = {
@@ -71,7 +71,7 @@ def _refusal(value: str) -> str:
     return next((reason for reason, applies in reasons.items() if applies), "it is not a host name")
 
 
-def url_prefix(value: str | None) -> str | None:
+def validate_url_prefix(value: str | None) -> str | None:
     """Return a URL path that static files can be served below. Raises ValueError."""
     if value is None:
         return None
@@ -80,14 +80,14 @@ def url_prefix(value: str | None) -> str | None:
     return value
 
 
-def path(value: str) -> str:
+def validate_path(value: str) -> str:
     """Return a URL path below ``/``."""
     if not re.fullmatch(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?", value) or {".", ".."} & set(value.split("/")):
         raise ValueError("it is not a path below /")
     return value
 
 
-def secrets(value: SecretStr | None) -> SecretStr | None:
+def validate_secrets(value: SecretStr | None) -> SecretStr | None:
     """Return one secret, or two with a comma between them."""
     parts = value.get_secret_value().split(",") if value else []
     if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
@@ -95,14 +95,14 @@ def secrets(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-def field_of_its_own(value: str) -> str:
+def validate_header_name(value: str) -> str:
     """Return the name of a header field that has no other meaning."""
-    if _TAKEN.fullmatch(value):
+    if _RESERVED_HEADER_NAMES.fullmatch(value):
         raise ValueError("this field has another meaning, or is told of in the access log")
     return value
 
 
-def pattern(value: str) -> str:
+def validate_pattern(value: str) -> str:
     """Return a regular expression."""
     try:
         re.compile(value)
@@ -111,12 +111,12 @@ def pattern(value: str) -> str:
     return value
 
 
-def listed(value: object) -> object:
+def split_list(value: object) -> object:
     """Return the parts of a list with commas."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def relative(value: tuple[str, ...]) -> tuple[str, ...]:
+def validate_relative_names(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return names below the static root."""
     for name in value:
         if not name.isprintable() or {"", ".", ".."} & set(name.removesuffix("/").split("/")):
@@ -124,20 +124,20 @@ def relative(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def networks(value: tuple[str, ...]) -> tuple[str, ...]:
+def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return addresses and networks, or ``*`` alone."""
     if "*" in value and len(value) > 1:
         raise ValueError("* believes everyone, so nothing can stand beside it")
-    plain = tuple(_without_brackets(part) for part in value)
+    plain = tuple(_strip_brackets(part) for part in value)
     for part in plain:
         if part != "*":
             ip_network(part)
     return plain
 
 
-def host(value: str) -> str:
+def parse_listen_host(value: str) -> str:
     """Return an address to listen on; that of IPv6 without the brackets that it has in a URL, in its shortest form."""
-    plain = _without_brackets(value)
+    plain = _strip_brackets(value)
     if ":" not in plain and plain == value:
         return value
     try:
@@ -146,11 +146,11 @@ def host(value: str) -> str:
         raise ValueError("only an IPv6 address has colons or brackets; the port is PORT's") from None
 
 
-def _without_brackets(value: str) -> str:
+def _strip_brackets(value: str) -> str:
     return value[1:-1] if value.startswith("[") and value.endswith("]") else value
 
 
-def sources(value: tuple[str, ...]) -> tuple[str, ...]:
+def validate_sources(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return places of earlier releases, each a directory or a URL. Raises ValueError."""
     for source in value:
         scheme, separator, rest = source.partition("://")
@@ -161,16 +161,16 @@ def sources(value: tuple[str, ...]) -> tuple[str, ...]:
         if separator and {"?", "#"} & set(rest):
             raise ValueError(f"{source} has a query or a fragment")
         if scheme in ("http", "https") and separator:
-            _address(source)
+            _match_address(source)
     return value
 
 
-def store(value: str) -> str:
+def parse_store_url(value: str) -> str:
     """Return the URL of an object store, without a slash at its end."""
     scheme, _, rest = value.partition("://")
     if value and (scheme not in STORE_SCHEMES or not rest.strip("/")):
         raise ValueError("it is not the URL of an object store")
-    return "".join(sources((value,))).rstrip("/")
+    return "".join(validate_sources((value,))).rstrip("/")
 
 
 def log_format(value: object) -> object:
@@ -179,12 +179,12 @@ def log_format(value: object) -> object:
     return plain if plain in ("text", "json") else value
 
 
-def shown(value: str) -> str:
+def mask_credentials(value: str) -> str:
     """Return what an error tells of a value: without the credentials of a URL."""
     return re.sub(r"//[^/\s,]*@", "//…@", value)
 
 
-def age(value: object) -> object:
+def parse_age(value: object) -> object:
     """Return seconds for a number with a unit, such as ``30d``. Raises ValueError."""
     if not isinstance(value, str):
         return value
@@ -194,7 +194,7 @@ def age(value: object) -> object:
     return int(match[1]) * {"h": 3600, "d": 86400, "w": 604800}[match[2]]
 
 
-def codings(value: tuple[str, ...]) -> tuple[str, ...]:
+def validate_codings(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return content codings that the build can make together."""
     unknown = sorted(set(value) - {"br", "zstd", "gzip", "zopfli"})
     if unknown or {"gzip", "zopfli"} <= set(value):
@@ -202,4 +202,4 @@ def codings(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]

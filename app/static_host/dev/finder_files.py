@@ -21,17 +21,17 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from static_host.origin.conditional import ranges
-from static_host.origin.headers import OPEN_TO_ALL, PREFLIGHT, UNCACHEABLE
-from static_host.origin.negotiation import CODINGS, weights
-from static_host.project.storage import candidates
+from static_host.origin.conditional import parse_range
+from static_host.origin.headers import CORS_HEADERS, PREFLIGHT, UNCACHEABLE
+from static_host.origin.negotiation import CODINGS, parse_accept_encoding
+from static_host.project.storage import iter_candidates
 
-DJANGO_APP = "django.contrib.staticfiles"
+STATICFILES_APP = "django.contrib.staticfiles"
 _MAX_SVG_BYTES = 64 << 20
 """As in a build."""
 
 
-class Found(StaticFiles):
+class FinderFiles(StaticFiles):
     """Starlette's files, found by Django's finders and with media types of ours."""
 
     def __init__(self, media_type: Callable[[str], str]) -> None:
@@ -47,9 +47,9 @@ class Found(StaticFiles):
         from django.contrib.staticfiles import finders
         from django.core.exceptions import SuspiciousFileOperation
 
-        names = dict.fromkeys([path, *(name for name, _ in candidates(path) if _is_collected(name))])
+        names = dict.fromkeys([path, *(name for name, _ in iter_candidates(path) if _is_collected(name))])
         try:
-            is_there = bool(path) and apps.is_installed(DJANGO_APP)
+            is_there = bool(path) and apps.is_installed(STATICFILES_APP)
             found = next(filter(None, map(finders.find, filter(None, names))), None) if is_there else None
             return (str(found), os.stat(found)) if found else ("", None)  # noqa: PTH116 - Starlette's own kind of path
         except (FileNotFoundError, NotADirectoryError, SuspiciousFileOperation):
@@ -59,9 +59,9 @@ class Found(StaticFiles):
         self, full_path: os.PathLike[str] | str, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
         """Return the answer of a file that there is."""
-        scope["headers"] = list(_with_usable_range(scope, stat_result.st_size))
-        svg = _unfolded(str(full_path))
-        if svg is not None and not _accepts_gzip(scope):
+        scope["headers"] = list(_remove_unusable_range(scope, stat_result.st_size))
+        svg = _decompress_svgz(str(full_path))
+        if svg is not None and not _is_gzip_accepted(scope):
             return Response(svg, headers={"vary": "Accept-Encoding"}, media_type=self._media_type(str(full_path)))
         response = super().file_response(full_path, stat_result, scope, status_code)
         if svg is not None:
@@ -71,7 +71,7 @@ class Found(StaticFiles):
         return response
 
 
-class Unbuilt:
+class FinderFilesMiddleware:
     """ASGI middleware: the static files first, then the next application.
 
     `prefixes` begin and end with a slash; `root_files` are names that are served at ``/`` too, where they are found,
@@ -83,59 +83,59 @@ class Unbuilt:
     ) -> None:
         self.app = app
         self._prefixes = prefixes
-        self._root = frozenset(root_files)
-        self._folders = tuple(name for name in self._root if name.endswith("/"))
-        self._found = Found(media_type)
+        self._root_files = frozenset(root_files)
+        self._root_folders = tuple(name for name in self._root_files if name.endswith("/"))
+        self._files = FinderFiles(media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the static files, or pass the request on."""
-        name = None if scope["type"] == "lifespan" else await self._name(scope["path"])
+        name = None if scope["type"] == "lifespan" else await self._resolve_name(scope["path"])
         if name is None:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})  # as in production
         else:
-            response = await self._answer(name, scope)
+            response = await self._respond(name, scope)
             await response(scope, receive, send)
 
-    async def _name(self, path: str) -> str | None:
+    async def _resolve_name(self, path: str) -> str | None:
         """Return the static file's name that a path asks for ("": none that exists), or None when it is not ours."""
         if path.startswith(self._prefixes):
             name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
             return name if _is_collected(name) else ""
         name = path.removeprefix("/")
-        if not (name in self._root or name.startswith(self._folders)) or not _is_plain(name):
+        if not (name in self._root_files or name.startswith(self._root_folders)) or not _is_normalized(name):
             return None
-        return name if await self._exists(name) else None  # Django may well have a view of that path
+        return name if await self._is_file(name) else None  # Django may well have a view of that path
 
-    async def _exists(self, name: str) -> bool:
-        _, facts = await anyio.to_thread.run_sync(self._found.lookup_path, name)
+    async def _is_file(self, name: str) -> bool:
+        _, facts = await anyio.to_thread.run_sync(self._files.lookup_path, name)
         return facts is not None and S_ISREG(facts.st_mode)
 
-    async def _answer(self, name: str, scope: Scope) -> Response:
+    async def _respond(self, name: str, scope: Scope) -> Response:
         if scope["method"] == "OPTIONS":
             answer = Response(status_code=204)
             answer.raw_headers.extend(PREFLIGHT)
             return answer
         try:
-            answer = await self._file(name, scope)
+            answer = await self._serve_file(name, scope)
             answer.headers["cache-control"] = "no-cache"
         except HTTPException as error:
             answer = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
             answer.headers["cache-control"] = UNCACHEABLE.decode()
-        answer.raw_headers.extend(OPEN_TO_ALL)
+        answer.raw_headers.extend(CORS_HEADERS)
         return answer
 
-    async def _file(self, name: str, scope: Scope) -> Response:
+    async def _serve_file(self, name: str, scope: Scope) -> Response:
         """Return the answer of a file. Raises HTTPException."""
         if scope["method"] in ("GET", "HEAD"):
-            return await self._found.get_response(name, scope)
-        if await self._exists(name):
+            return await self._files.get_response(name, scope)
+        if await self._is_file(name):
             raise HTTPException(405, headers={"Allow": "GET, HEAD, OPTIONS"})
         raise HTTPException(404)
 
 
-def _unfolded(path: str) -> bytes | None:
+def _decompress_svgz(path: str) -> bytes | None:
     """Return what an .svgz file is in its gzip coding; None for every other file, and for one that is no gzip."""
     if not path.lower().endswith(".svgz"):
         return None
@@ -147,15 +147,15 @@ def _unfolded(path: str) -> bytes | None:
         return None
 
 
-def _accepts_gzip(scope: Scope) -> bool:
+def _is_gzip_accepted(scope: Scope) -> bool:
     fields = [value for name, value in scope["headers"] if name == b"accept-encoding"]
-    return bool(weights(b", ".join(fields) if fields else None)[CODINGS.index("gzip")])
+    return bool(parse_accept_encoding(b", ".join(fields) if fields else None)[CODINGS.index("gzip")])
 
 
-def _with_usable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes]]:
+def _remove_unusable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes]]:
     """Give the request's header fields; a Range that is to be ignored (RFC 9110 §14.2) is left out."""
     fields = [value for name, value in scope["headers"] if name == b"range"]
-    status, spans = ranges(fields[0], length) if len(fields) == 1 and scope["method"] == "GET" else (200, [])
+    status, spans = parse_range(fields[0], length) if len(fields) == 1 and scope["method"] == "GET" else (200, [])
     yield from ((name, value) for name, value in scope["headers"] if name != b"range")
     if status == 206:
         yield b"range", b"bytes=" + b",".join(b"%d-%d" % (first, after - 1) for first, after in spans)
@@ -163,7 +163,7 @@ def _with_usable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes
         yield b"range", fields[0]
 
 
-def _is_plain(name: str) -> bool:
+def _is_normalized(name: str) -> bool:
     """Whether the name is spelled as a tree would have it: no ``//``, no dot segment."""
     return name == posixpath.normpath(name)
 
@@ -173,7 +173,7 @@ def _is_collected(name: str) -> bool:
     from django.apps import apps
     from django.contrib.staticfiles.utils import matches_patterns
 
-    if not _is_plain(name) or not apps.is_installed(DJANGO_APP):
+    if not _is_normalized(name) or not apps.is_installed(STATICFILES_APP):
         return False
     ignored = getattr(apps.get_app_config("staticfiles"), "ignore_patterns", ())
     return not any(matches_patterns(part, ignored) for part in (*name.split("/"), name))

@@ -21,54 +21,59 @@ from typing import NoReturn
 
 from static_host.conf import misspelled
 from static_host.conf.settings import Settings
-from static_host.dev.file_watcher import Changes
-from static_host.dev.reload_reporter import Report
-from static_host.dev.worker import WRONG, Start, serve
-from static_host.errors import Stop
-from static_host.server.listener import listening
+from static_host.dev.file_watcher import FileWatcher
+from static_host.dev.reload_reporter import ReloadReport
+from static_host.dev.worker import USAGE_ERROR_EXIT_CODE, WorkerOptions, run_worker
+from static_host.errors import StaticHostError
+from static_host.server.listener import open_listener
 
 log = logging.getLogger("static_host")
 
-GRACE = 1
+GRACE_SECONDS = 1
 """Seconds that requests in flight get to end before the process that serves them is replaced: streams never do."""
-ANSWER = 2.0
+RECEIVER_TIMEOUT_SECONDS = 2.0
 """Seconds that the project's receivers of `file_changed` may take before the project is loaded again."""
-MOST = 500
+MAX_REPORTED_CHANGES = 500
 """Changes that the project is asked about at once: of more, the pipe might not hold the names."""
-_SPAWN = multiprocessing.get_context("spawn")
+_SPAWN_CONTEXT = multiprocessing.get_context("spawn")
 
 
-class DirectoryGone(Stop):
+class WorkingDirectoryRemovedError(StaticHostError):
     """The working directory has been removed."""
 
     exit_code = 2
 
 
-def dev(settings: Settings) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP. Raises Stop; SystemExit when the settings module cannot be found."""
-    misspelled.warn(settings)
+def run_dev_server(settings: Settings) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP.
+
+    Raises StaticHostError; SystemExit when the settings module cannot be found.
+    """
+    misspelled.warn_misspelled(settings)
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
-    with listening(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
-        _Supervisor(Start(listener, (settings.host, settings.port))).run()
+    with open_listener(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
+        _Supervisor(WorkerOptions(listener, (settings.host, settings.port))).run()
     log.info("stopped")
 
 
-class _Server:
+class _WorkerProcess:
     """The process that serves, and what it has told."""
 
-    def __init__(self, start: Start) -> None:
-        self.stands_in = start.stands_in
-        self._reports: list[Report] = []
+    def __init__(self, start: WorkerOptions) -> None:
+        self.is_stand_in = start.is_stand_in
+        self._reports: list[ReloadReport] = []
         self._is_loaded = False
-        self._pipe, its = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=serve, args=(start, its))
+        self._pipe, its = _SPAWN_CONTEXT.Pipe()
+        self._process = _SPAWN_CONTEXT.Process(target=run_worker, args=(start, its))
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it, too: it would print a traceback
         try:
             self._process.start()
         except FileNotFoundError:
-            raise DirectoryGone("the working directory has been removed: start `static-host dev` again.") from None
+            raise WorkingDirectoryRemovedError(
+                "the working directory has been removed: start `static-host dev` again."
+            ) from None
         finally:
             signal.signal(signal.SIGINT, before)
             its.close()
@@ -78,7 +83,7 @@ class _Server:
         """Its exit code, when it has ended."""
         return self._process.exitcode
 
-    def reports(self) -> list[Report]:
+    def take_reports(self) -> list[ReloadReport]:
         """Return what it has reported since it was last asked."""
         with suppress(EOFError, OSError):
             while self._pipe.poll():
@@ -86,11 +91,11 @@ class _Server:
         reports, self._reports = self._reports, []
         return reports
 
-    def deals_with(self, paths: list[str]) -> bool:
+    def handle_changes(self, paths: list[str]) -> bool:
         """Whether the project needs no reload for these changes: Django's receivers say so."""
-        if not self._is_loaded or len(paths) > MOST or any(path.endswith("/.env") for path in paths):
+        if not self._is_loaded or len(paths) > MAX_REPORTED_CHANGES or any(path.endswith("/.env") for path in paths):
             return False
-        end = time.monotonic() + ANSWER
+        end = time.monotonic() + RECEIVER_TIMEOUT_SECONDS
         with suppress(EOFError, OSError):
             self._pipe.send(paths)
             while self._pipe.poll(max(0, end - time.monotonic())):
@@ -100,15 +105,15 @@ class _Server:
         return False
 
     def end(self) -> None:
-        """End it, within `GRACE`."""
+        """End it, within `GRACE_SECONDS`."""
         self._process.terminate()
-        self._process.join(GRACE)
+        self._process.join(GRACE_SECONDS)
         self._process.kill()
         self._process.join()
 
     def _receive(self) -> bool | None:
         message = self._pipe.recv()
-        if not isinstance(message, Report):
+        if not isinstance(message, ReloadReport):
             return bool(message)
         self._is_loaded |= message.is_loaded
         self._reports.append(message)
@@ -118,50 +123,50 @@ class _Server:
 class _Supervisor:
     """Who looks for changes, and starts one server after the other."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: WorkerOptions) -> None:
         self._start = start
-        self._changes = Changes(Path.cwd())
-        self._restore = _terminal()
-        self._server = _Server(start)
+        self._watcher = FileWatcher(Path.cwd())
+        self._restore_terminal = _make_terminal_restorer()
+        self._worker = _WorkerProcess(start)
 
     def run(self) -> NoReturn:
         """Look for changes until a signal ends it. Raises SystemExit for a mistake that was there from the start."""
         try:
             while True:
-                time.sleep(self._changes.pause)
-                self._look()
+                time.sleep(self._watcher.poll_seconds)
+                self._check_for_changes()
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)  # it is ending, within seconds
-            self._end()
+            self._end_worker()
 
-    def _look(self) -> None:
-        self._hear()
-        server, new = self._server, self._changes.new()
-        if new and not server.deals_with(new):
-            log.info("%s: loading the project again", self._changes.summary(new))
-            self._end()
+    def _check_for_changes(self) -> None:
+        self._read_reports()
+        server, new = self._worker, self._watcher.find_changes()
+        if new and not server.handle_changes(new):
+            log.info("%s: loading the project again", self._watcher.format_paths(new))
+            self._end_worker()
             self._start = replace(self._start, is_first=False)
-            self._server = _Server(self._start)
-        elif server.exitcode == WRONG and self._start.is_first:
-            raise SystemExit(WRONG)
-        elif server.exitcode is not None and not server.stands_in:
+            self._worker = _WorkerProcess(self._start)
+        elif server.exitcode == USAGE_ERROR_EXIT_CODE and self._start.is_first:
+            raise SystemExit(USAGE_ERROR_EXIT_CODE)
+        elif server.exitcode is not None and not server.is_stand_in:
             log.warning("the server ended (exit %s); it is started again when a file changes", server.exitcode)
-            self._end()
-            self._server = _Server(replace(self._start, stands_in=True))
+            self._end_worker()
+            self._worker = _WorkerProcess(replace(self._start, is_stand_in=True))
 
-    def _hear(self) -> None:
-        for report in self._server.reports():
-            self._changes.watch(report.places, report.since)
-            self._start = replace(self._start, is_told=self._start.is_told or report.is_loaded)
+    def _read_reports(self) -> None:
+        for report in self._worker.take_reports():
+            self._watcher.watch(report.paths, report.since_ns)
+            self._start = replace(self._start, is_announced=self._start.is_announced or report.is_loaded)
 
-    def _end(self) -> None:
-        self._server.end()
-        self._hear()  # its last words
-        self._restore()
+    def _end_worker(self) -> None:
+        self._worker.end()
+        self._read_reports()  # its last words
+        self._restore_terminal()
 
 
-def _terminal() -> Callable[[], None]:
+def _make_terminal_restorer() -> Callable[[], None]:
     """Return what brings the terminal back to what it is now: a debugger that is ended leaves it without an echo."""
     try:
         import termios

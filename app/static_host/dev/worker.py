@@ -32,28 +32,34 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from static_host import health
 from static_host.checks import system_checks
 from static_host.conf.settings import Settings
-from static_host.dev.finder_files import DJANGO_APP, Unbuilt
-from static_host.dev.reload_reporter import Watched
-from static_host.errors import Stop
-from static_host.http.websocket import WebSocket
-from static_host.middleware.forwarded import Forwarded, TrustedProxies
+from static_host.dev.finder_files import STATICFILES_APP, FinderFilesMiddleware
+from static_host.dev.reload_reporter import ReloadReporter
+from static_host.errors import StaticHostError
+from static_host.http.websocket import WebSocketProtocol
+from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
 from static_host.origin.headers import UNCACHEABLE
-from static_host.project.lifespan import StartFailed, lifespan_of
-from static_host.project.project import DJANGO_STORAGE, FORGOTTEN, Project, ProjectBroken, configured
-from static_host.project.project import explained as explaining
-from static_host.server.listener import url_of
+from static_host.project.lifespan import LifespanStartupError, run_lifespan
+from static_host.project.project import (
+    DJANGO_STORAGE,
+    UNSET_SETTINGS_MODULE_MESSAGE,
+    Project,
+    ProjectLoadError,
+    configure_project,
+)
+from static_host.project.project import wrap_project_errors as explaining
+from static_host.server.listener import format_url
 from static_host.telemetry import log_configuration
 
 log = logging.getLogger("static_host")
 
-WHAT = "code that changes is loaded again, nothing is compressed or kept; for development only"
-AGAIN = "the project is loaded again when a file changes"
-WRONG = 2
+DEVELOPMENT_NOTICE = "code that changes is loaded again, nothing is compressed or kept; for development only"
+RETRY_NOTICE = "the project is loaded again when a file changes"
+USAGE_ERROR_EXIT_CODE = 2
 """The exit code of an operator's mistake, which ends the program if it was there from the start."""
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class WorkerOptions:
     """How a process starts.
 
     `address` is HOST and PORT as they were when the listener was made, `is_first` whether no other process served
@@ -64,32 +70,32 @@ class Start:
     listener: socket.socket
     address: tuple[str, int]
     is_first: bool = True
-    is_told: bool = False
-    stands_in: bool = False
+    is_announced: bool = False
+    is_stand_in: bool = False
 
 
-def serve(start: Start, pipe: Connection) -> None:
+def run_worker(start: WorkerOptions, pipe: Connection) -> None:
     """Serve until SIGTERM, in a process of its own. `pipe` leads to the one that looks for changes."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    log_configuration.use(log_configuration.log_format())
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    log_configuration.configure_logging(log_configuration.log_format())
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     with suppress(OSError):
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing took it away; breakpoint() reads it
     with log_configuration.telling_of_crashes():
-        app = _WAITING if start.stands_in else _loaded(start, Watched(pipe))
+        app = _UNAVAILABLE_APP if start.is_stand_in else _load_app(start, ReloadReporter(pipe))
         config = uvicorn.Config(
             app,
             http="httptools",
-            ws=WebSocket,
-            log_config=log_configuration.configuration_with_access_log(),
+            ws=WebSocketProtocol,
+            log_config=log_configuration.build_configuration_with_access_log(),
             server_header=False,
             proxy_headers=False,  # they are ours
             lifespan="on",
         )
-        _Server(config).run(sockets=[start.listener])
+        _DevServer(config).run(sockets=[start.listener])
 
 
-class _Server(uvicorn.Server):
+class _DevServer(uvicorn.Server):
     """A server that ends in order: whoever cannot wait for it kills it.
 
     uvicorn's own gives up on the lifespan at a second signal (a terminal sends one, too), and raises the signal again
@@ -100,29 +106,29 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _end_with_the_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
         os._exit(0)
 
 
-def _loaded(start: Start, watched: Watched) -> ASGIApp:
+def _load_app(start: WorkerOptions, watched: ReloadReporter) -> ASGIApp:
     """Return the application, or what answers for it."""
     try:
         settings = Settings.read()
         if (settings.host, settings.port) != start.address:
             log.warning("HOST and PORT have changed; they count when `static-host dev` is started again")
-        app = create_app(settings, start)
-    except Stop as stop:
-        log_configuration.tell(stop)
-        if start.is_first and stop.exit_code == WRONG:
-            raise SystemExit(WRONG) from None
-        log.info(AGAIN)
-        watched.failed(stop)
-        return _WAITING
-    watched.loaded()
-    return Forwarded(app, TrustedProxies(settings.forwarded_allow_ips))
+        app = create_dev_app(settings, start)
+    except StaticHostError as stop:
+        log_configuration.log_error(stop)
+        if start.is_first and stop.exit_code == USAGE_ERROR_EXIT_CODE:
+            raise SystemExit(USAGE_ERROR_EXIT_CODE) from None
+        log.info(RETRY_NOTICE)
+        watched.report_failure(stop)
+        return _UNAVAILABLE_APP
+    watched.report_loaded()
+    return ForwardedMiddleware(app, TrustedProxies(settings.forwarded_allow_ips))
 
 
 async def _answer_503(scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,69 +141,76 @@ async def _answer_503(scope: Scope, receive: Receive, send: Send) -> None:
     await answer(scope, receive, send)
 
 
-_WAITING = Starlette(routes=[Mount("/", app=_answer_503)])
+_UNAVAILABLE_APP = Starlette(routes=[Mount("/", app=_answer_503)])
 
 
-class _Django:
+class _DjangoApp:
     """The project as an ASGI application, as long as it can answer."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self._application = project.application()
+        self._application = project.load_application()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._application(scope, receive, send)
 
-    async def start(self, stack: AsyncExitStack) -> Any:
+    async def start_lifespan(self, stack: AsyncExitStack) -> Any:
         """Start its lifespan, where it has one, to be ended with `stack`, and return the state that requests share."""
         if not self.project.is_asgi:
             return None
         try:
-            return await stack.enter_async_context(lifespan_of(self._application))
-        except StartFailed as failed:
-            stop = ProjectBroken(f"the ASGI application of {self.project.name} could not start: {failed}".rstrip(": "))
+            return await stack.enter_async_context(run_lifespan(self._application))
+        except LifespanStartupError as failed:
+            stop = ProjectLoadError(
+                f"the ASGI application of {self.project.name} could not start: {failed}".rstrip(": ")
+            )
             stop.__cause__ = failed.__cause__
-            log_configuration.tell(stop)
-            log.info(AGAIN)
+            log_configuration.log_error(stop)
+            log.info(RETRY_NOTICE)
             self._application = _answer_503
             return None
 
 
-def create_app(settings: Settings, start: Start) -> Starlette:
-    """Return the front: static files as they are, then health, then Django. Raises Stop."""
-    project = configured(settings)
+def create_dev_app(settings: Settings, start: WorkerOptions) -> Starlette:
+    """Return the front: static files as they are, then health, then Django. Raises StaticHostError."""
+    project = configure_project(settings)
     with explaining(project.name):
-        changed = project.lay_over(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
-    django = _Django(project)
-    _read_templates_again(project)
-    system_checks.refuse_errors(project.name)
+        changed = project.apply_overlay(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
+    django = _DjangoApp(project)
+    _disable_template_caching(project)
+    system_checks.run_system_checks(project.name)
 
     @asynccontextmanager
     async def announced(_: Starlette) -> AsyncIterator[Any]:
-        for line in [] if start.is_told else _summary(project, changed):
+        for line in [] if start.is_announced else _format_summary(project, changed):
             log.info("%s", line)
         async with AsyncExitStack() as stack:
-            state = await django.start(stack)
-            log.info("ready on %s, development: %s", url_of(start.listener), WHAT)
-            threading.Thread(target=system_checks.tell_of_migrations, daemon=True).start()
+            state = await django.start_lifespan(stack)
+            log.info("ready on %s, development: %s", format_url(start.listener), DEVELOPMENT_NOTICE)
+            threading.Thread(target=system_checks.print_unapplied_migrations, daemon=True).start()
             yield state
 
-    prefixes = project.prefixes(project.prefix)
-    files = Middleware(Unbuilt, prefixes=prefixes, root_files=settings.static_root_files, media_type=_media_type())
-    checks = health.routes(settings.health_path, settings.ready_path, health.Readiness())
+    prefixes = project.expand_prefix(project.prefix)
+    files = Middleware(
+        FinderFilesMiddleware,
+        prefixes=prefixes,
+        root_files=settings.static_root_files,
+        media_type=_load_media_type_function(),
+    )
+    checks = health.build_routes(settings.health_path, settings.ready_path, health.Readiness())
     return Starlette(routes=[*checks, Mount("/", app=django)], middleware=[files], lifespan=announced)
 
 
-def _summary(project: Project, changed: list[str]) -> list[str]:
+def _format_summary(project: Project, changed: list[str]) -> list[str]:
     from django.apps import apps
     from django.conf import settings
 
     remedy = "DJANGO_DEBUG=true" if project.is_bundled else f"DEBUG = True in {project.name}"
     lines = [
-        FORGOTTEN if project.seems_forgotten else "",
-        f"static files as the project's finders find them, at {' and '.join(project.prefixes(project.prefix))}",
+        UNSET_SETTINGS_MODULE_MESSAGE if project.is_other_project_unnamed else "",
+        f"static files as the project's finders find them, at {' and '.join(project.expand_prefix(project.prefix))}",
         f"{project.host} is not used: files that change are served from here" if project.host else "",
-        "" if apps.is_installed(DJANGO_APP) else f"no static files: {DJANGO_APP} is not in INSTALLED_APPS",
+        "" if apps.is_installed(STATICFILES_APP) else f"no static files: {STATICFILES_APP} is not in INSTALLED_APPS",
         project.summary,
         *(f"laid over the project's settings: {line}" for line in changed),
         "" if settings.DEBUG else f"DEBUG is False, so errors show no debug pages; {remedy} turns them on",
@@ -205,7 +218,7 @@ def _summary(project: Project, changed: list[str]) -> list[str]:
     return [line for line in lines if line]
 
 
-def _read_templates_again(project: Project) -> None:
+def _disable_template_caching(project: Project) -> None:
     """Forget what template loaders keep, at every request: Django's keep templates with DEBUG, Jinja's without it."""
     with explaining(project.name):
         from django.contrib.staticfiles import finders
@@ -221,7 +234,7 @@ def _read_templates_again(project: Project) -> None:
                 environment.auto_reload = True
 
 
-def _media_type() -> Callable[[str], str]:
+def _load_media_type_function() -> Callable[[str], str]:
     """Return the build's function: its table comes with it, by entry point, and nothing here imports the build."""
     (point,) = entry_points(group="static_host.media_types")
     media_type: Callable[[str], str] = point.load()

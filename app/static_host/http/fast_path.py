@@ -5,8 +5,9 @@ at once, byte for byte as the middleware's answer would be; everything else is h
 Where a request ends is decided by httptools, here as there: a head is answered only if a parser of the same kind has
 found in it exactly one message, begun and complete.
 
-Strategy: the parser that judges has no callbacks for fields, which cost more than everything else it does; `Memo` finds
-the lines that matter. The keep-alive timer is not set anew for every answer, but asks when it rings.
+Strategy: the parser that judges has no callbacks for fields, which cost more than everything else it does;
+`ResponseCache` finds the lines that matter. The keep-alive timer is not set anew for every answer, but asks when it
+rings.
 """
 
 from __future__ import annotations
@@ -26,37 +27,37 @@ import uvicorn
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from static_host.http.limits import Guarded, application_of
-from static_host.http.sendfile import Spans
+from static_host.http.limits import LimitedProtocol, get_application
+from static_host.http.sendfile import SendfileTransfer
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
-from static_host.middleware.request_log import Observer
+from static_host.middleware.request_log import RequestRecorder
 from static_host.origin.body_cache import Body, Sealed
 from static_host.origin.responder import Responder
-from static_host.origin.response_cache import Answer, Memo
-from static_host.telemetry.request_record import Seen, address, identifier
-from static_host.telemetry.request_record import target as target_of
+from static_host.origin.response_cache import PreparedResponse, ResponseCache
+from static_host.telemetry.request_record import RequestRecord, find_identifier, format_address
+from static_host.telemetry.request_record import format_target as target_of
 
 log = logging.getLogger("static_host.origin")
 
-UVICORN = "0.54."
+UVICORN_VERSION_PREFIX = "0.54."
 """What the version of uvicorn begins with whose protocol class this one knows."""
-BATCH = 256 << 10
+MAX_BATCH_BYTES = 256 << 10
 """Bytes that are answered to pipelined requests before the connection must take them."""
-MORE = getattr(socket, "MSG_MORE", 0)
-MAX_LINES = 64
+MSG_MORE = getattr(socket, "MSG_MORE", 0)
+MAX_LOGGED_FIELD_LINES = 64
 """Lines of a head's fields that are looked at for the access log."""
-_END = b"\r\n\r\n"
+_END_OF_HEAD = b"\r\n\r\n"
 
 
-def unusable() -> str | None:
+def find_incompatibility() -> str | None:
     """Return why the fast lane cannot be used here, or None."""
-    if not uvicorn.__version__.startswith(UVICORN):
-        return f"uvicorn is {uvicorn.__version__}, and it knows {UVICORN}x"
+    if not uvicorn.__version__.startswith(UVICORN_VERSION_PREFIX):
+        return f"uvicorn is {uvicorn.__version__}, and it knows {UVICORN_VERSION_PREFIX}x"
     return None
 
 
-class Judge:
+class SingleRequestParser:
     """Decides whether bytes are exactly one request without a body, as the parser of the other lane would."""
 
     def __init__(self) -> None:
@@ -84,56 +85,56 @@ class Judge:
         return False
 
 
-class Lane:
+class FastPathState:
     """What the connections of one process share."""
 
     def __init__(self, responder: Responder, proxies: TrustedProxies) -> None:
-        self.memo = Memo(responder)
-        self.judge = Judge()
+        self.response_cache = ResponseCache(responder)
+        self.single_request_parser = SingleRequestParser()
         self.proxies = proxies
 
 
 @cache
-def lane_of(config: Config) -> Lane:
+def get_fast_path_state(config: Config) -> FastPathState:
     """Return the lane of a server whose application has booted."""
-    application = application_of(config)
-    return Lane(application.responder, getattr(application, "proxies", TrustedProxies(())))
+    application = get_application(config)
+    return FastPathState(application.responder, getattr(application, "proxies", TrustedProxies(())))
 
 
-class FastLane(Guarded):
+class FastPathProtocol(LimitedProtocol):
     """uvicorn's protocol class, with the static origin before it."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
-        lane = lane_of(config)
-        self._memo = lane.memo
-        self._find = lane.memo.find
-        self._body = lane.memo.body
-        self._is_one_request = lane.judge.is_one_request
+        lane = get_fast_path_state(config)
+        self._response_cache = lane.response_cache
+        self._find_response = lane.response_cache.find
+        self._get_body = lane.response_cache.get_body
+        self._is_one_request = lane.single_request_parser.is_one_request
         self._proxies = lane.proxies
-        self._secret: OriginSecret | None = getattr(application_of(config), "secret", None)
+        self._secret: OriginSecret | None = getattr(get_application(config), "secret", None)
         self._time = self.loop.time
         self._is_free = config.limit_concurrency is None and not config.is_ssl
         self._answered_at = 0.0
-        self._sending: Answer | None = None
-        self._spans: Spans | None = None
-        self._held = b""
-        self._began = 0.0
+        self._sending: PreparedResponse | None = None
+        self._transfer: SendfileTransfer | None = None
+        self._pending_data = b""
+        self._started_at = 0.0
         self._writes_at_once = True
         self._socket: socket.socket | None = None
 
     def data_received(self, data: bytes) -> None:
         """Answer what is the origin's, and hand on the rest."""
-        if self.observer is not None:
-            self._began = time.perf_counter()
+        if self.recorder is not None:
+            self._started_at = time.perf_counter()
         if self._is_free and (self.scope is None or self._is_between_requests()) and not self.flow.write_paused:
-            answer = self._find(data)
+            answer = self._find_response(data)
             if (
                 answer is not None
                 and (self._secret is None or self._secret.is_in_head(data))
                 and self._is_one_request(data)
             ):
-                body = self._body(answer.digest) if answer.digest else answer.body
+                body = self._get_body(answer.digest) if answer.digest else answer.body
                 if body is not None:
                     self._write(data, answer, body)
                     return
@@ -141,7 +142,7 @@ class FastLane(Guarded):
             if not data:
                 return
         elif self._sending is not None:
-            self._held += data
+            self._pending_data += data
             return
         if self._writes_at_once:
             self._writes_at_once = False
@@ -160,7 +161,7 @@ class FastLane(Guarded):
             return False
         return cycle.response_complete and not cycle.more_body and not self.transport.is_closing()
 
-    def _write(self, head: bytes, answer: Answer, body: Body) -> None:
+    def _write(self, head: bytes, answer: PreparedResponse, body: Body) -> None:
         """Write one answer. What `_account` does is done here too: a call is a tenth of what is left to save."""
         state = self.server_state
         if answer.stamp is not state.default_headers:
@@ -171,8 +172,8 @@ class FastLane(Guarded):
             self.transport.write(answer.head + body)
         state.total_requests += 1
         self._answered_at = self._time()
-        if self.timeout_keep_alive_task is None or self.observer is not None:
-            self._account(head, answer, len(body))
+        if self.timeout_keep_alive_task is None or self.recorder is not None:
+            self._complete_response(head, answer, len(body))
 
     def _write_sealed(self, head: bytes, body: Sealed) -> None:
         """Write a body from its file in memory to the socket, and what the socket does not take to the transport."""
@@ -183,7 +184,7 @@ class FastLane(Guarded):
                     connection = self.transport.get_extra_info("socket")
                     self._socket = socket.socket(fileno=os.dup(connection.fileno()))
                     self._socket.setblocking(False)  # whatever the project's socket.setdefaulttimeout says
-                begun = self._socket.send(head, MORE)
+                begun = self._socket.send(head, MSG_MORE)
                 if begun == len(head):
                     sent = os.sendfile(self._socket.fileno(), body.descriptor, body.offset, len(body))
             except OSError:
@@ -193,34 +194,34 @@ class FastLane(Guarded):
         if sent < len(body):
             self.transport.write(memoryview(body)[sent:])  # without a copy
 
-    def _stamp(self, answer: Answer) -> None:
+    def _stamp(self, answer: PreparedResponse) -> None:
         answer.stamp = self.server_state.default_headers
         defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
         begin = STATUS_LINE[answer.status] + defaults
         answer.head, answer.begin = begin + answer.block, len(begin)
 
-    def _account(self, head: bytes, answer: Answer, size: int) -> None:
+    def _complete_response(self, head: bytes, answer: PreparedResponse, size: int) -> None:
         """Do what uvicorn does when a response is complete, but count it."""
         self._answered_at = self._time()
-        if self._late is not None:
-            self._in_time()
+        if self._head_timer is not None:
+            self._stop_head_timer()
         if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-        self._tell(head, answer, size, self.observer)
+        self._record(head, answer, size, self.recorder)
 
     def _answer_each(self, data: bytes) -> bytes:
         """Answer the requests that the data begins with, in one write; return the data from the first other one on."""
         output: list[Body] = []
         size = at = 0
-        while size < BATCH and at < len(data):
-            end = data.find(_END, at) + len(_END)
+        while size < MAX_BATCH_BYTES and at < len(data):
+            end = data.find(_END_OF_HEAD, at) + len(_END_OF_HEAD)
             head = data[at:end]
-            answer = self._answer(head) if end >= len(_END) else None
+            answer = self._answer(head) if end >= len(_END_OF_HEAD) else None
             if answer is None:
                 break
-            body = self._body(answer.digest) if answer.digest else answer.body
+            body = self._get_body(answer.digest) if answer.digest else answer.body
             if body is None:  # there is no room for it: the other lane reads it anew
                 break
             if answer.stamp is not self.server_state.default_headers:
@@ -228,22 +229,22 @@ class FastLane(Guarded):
             at = end
             output.append(answer.head)
             if answer.parts:
-                self._held = data[at:]
-                self._begin(b"".join(output), head, answer)
+                self._pending_data = data[at:]
+                self._begin_transfer(b"".join(output), head, answer)
                 return b""
             output.append(body)
             size += len(body)
             self.server_state.total_requests += 1
-            self._account(head, answer, len(body))
+            self._complete_response(head, answer, len(body))
         if output:
             self.transport.write(b"".join(output))
         return data[at:]
 
-    def _answer(self, head: bytes) -> Answer | None:
+    def _answer(self, head: bytes) -> PreparedResponse | None:
         """Return the answer to a whole head, its body in memory if it is to be, or None when it is not the lane's."""
         if self._secret is not None and not self._secret.is_in_head(head):
             return None
-        answer = self._memo.respond(head)
+        answer = self._response_cache.respond(head)
         if answer is None:
             return None
         if not self._is_one_request(head):
@@ -251,41 +252,41 @@ class FastLane(Guarded):
             return None
         return answer
 
-    def _begin(self, output: bytes, head: bytes, answer: Answer) -> None:
+    def _begin_transfer(self, output: bytes, head: bytes, answer: PreparedResponse) -> None:
         """Write what comes before a large body, and have the body sent when the socket has taken it."""
         self._sending, self._is_free = answer, False
         self._head = head
-        self._in_time()
+        self._stop_head_timer()
         self._unset_keepalive_if_required()
         self.flow.pause_reading()
         self.transport.set_write_buffer_limits(high=0)
         self.transport.write(output)
-        self._send_spans()
+        self._start_transfer()
 
-    def _send_spans(self) -> None:
-        if self._sending and not self._spans and not self.transport.get_write_buffer_size():
+    def _start_transfer(self) -> None:
+        if self._sending and not self._transfer and not self.transport.get_write_buffer_size():
             connection = self.transport.get_extra_info("socket")
             try:
-                self._spans = Spans(connection, self._sending.parts, self._sent)
+                self._transfer = SendfileTransfer(connection, self._sending.parts, self._finish_transfer)
             except OSError as error:  # no descriptor is left
-                self._sent(error)
+                self._finish_transfer(error)
 
-    def _sent(self, error: OSError | None) -> None:
+    def _finish_transfer(self, error: OSError | None) -> None:
         """Go on after a large body; a connection that has not had all of it is of no use any more."""
-        answer, held = self._sending, self._held
+        answer, held = self._sending, self._pending_data
         if answer is None:
             return
         answer.close()
-        size = self._spans.sent if self._spans else 0
-        self._sending, self._spans, self._held, self._is_free = None, None, b"", not self.is_last
+        size = self._transfer.sent_bytes if self._transfer else 0
+        self._sending, self._transfer, self._pending_data, self._is_free = None, None, b"", not self.is_last
         if error:
             if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
                 log.error("a body could not be sent to its end: %s", error)
-            self._tell(self._head, answer, size, self.observer)
+            self._record(self._head, answer, size, self.recorder)
             self.transport.abort()
             return
         self.server_state.total_requests += 1
-        self._account(self._head, answer, size)
+        self._complete_response(self._head, answer, size)
         if self.is_last:
             self.transport.close()
             return
@@ -298,16 +299,16 @@ class FastLane(Guarded):
     def resume_writing(self) -> None:
         """Note that the transport has sent what it was given."""
         super().resume_writing()
-        self._send_spans()
+        self._start_transfer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of what was being sent."""
-        if self._spans:
-            self._spans.abandon()
+        if self._transfer:
+            self._transfer.abandon()
         if self._sending:
             self._sending.close()
-            self._tell(self._head, self._sending, self._spans.sent if self._spans else 0, self.observer)
-            self._sending = self._spans = None
+            self._record(self._head, self._sending, self._transfer.sent_bytes if self._transfer else 0, self.recorder)
+            self._sending = self._transfer = None
         self._close_socket()
         super().connection_lost(exc)
 
@@ -338,22 +339,22 @@ class FastLane(Guarded):
         else:
             super().timeout_keep_alive_handler()
 
-    def _tell(self, head: bytes, answer: Answer, size: int, observer: Observer | None) -> None:
+    def _record(self, head: bytes, answer: PreparedResponse, size: int, observer: RequestRecorder | None) -> None:
         """Tell of an answer: to the counts, and in a line of the access log."""
         if observer is None:
             return
         if observer.log is None:
-            if observer.counts is not None:
-                observer.counts.add("fast", answer.status, answer.coding, size)
+            if observer.counters is not None:
+                observer.counters.count_response("fast", answer.status, answer.coding, size)
             return
-        method, target, fields = _told(head)
+        method, target, fields = _parse_logged_parts(head)
         client = self.client
-        if client and self._proxies.trusts(client[0]):
-            client = self._proxies.client(value for name, value in fields if name == b"x-forwarded-for") or client
-        seconds = time.perf_counter() - self._began
-        observer.see(
-            Seen(
-                *address(client),
+        if client and self._proxies.is_trusted(client[0]):
+            client = self._proxies.find_client(value for name, value in fields if name == b"x-forwarded-for") or client
+        seconds = time.perf_counter() - self._started_at
+        observer.record(
+            RequestRecord(
+                *format_address(client),
                 method,
                 target,
                 "1.1",
@@ -362,20 +363,20 @@ class FastLane(Guarded):
                 answer.coding,
                 "fast",
                 seconds,
-                identifier(fields),
+                find_identifier(fields),
             )
         )
 
 
-_TOLD = re.compile(
+_LOGGED_FIELDS = re.compile(
     rb"\r\n(x-forwarded-for|x-request-id|x-amz-cf-id|cf-ray|x-amzn-trace-id):[ \t]*([^\r]*)", re.IGNORECASE
 )
 
 
-def _told(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
+def _parse_logged_parts(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
     """Return the method, the target, and the fields that are told of."""
     method, target, _ = head.split(b" ", 2)
     path, _, query = target.partition(b"?")
-    lines = islice(_TOLD.finditer(head), MAX_LINES)
+    lines = islice(_LOGGED_FIELDS.finditer(head), MAX_LOGGED_FIELD_LINES)
     fields = [(line[1].lower(), line[2].rstrip(b" \t")) for line in lines]
     return method.decode("latin-1"), target_of(path, query), fields

@@ -20,10 +20,10 @@ from static_host.origin.escapes import unescaped
 
 log = logging.getLogger("static_host.framing")
 
-_FRAMING = (b"content-length", b"transfer-encoding")
+_FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 
 
-class Framed(HttpToolsProtocol):
+class FramedProtocol(HttpToolsProtocol):
     """uvicorn's protocol class, which takes nothing for a part of a head, or for a request, that is none."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
@@ -57,7 +57,7 @@ class Framed(HttpToolsProtocol):
         """Have the body of this request read by a new parser: the one that met the Upgrade reads no more."""
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        lines = [b"%s: %s\r\n" % field for field in self.headers if field[0] in _FRAMING]
+        lines = [b"%s: %s\r\n" % field for field in self.headers if field[0] in _FRAMING_FIELDS]
         self._is_reading_on = True
         try:
             self.parser.feed_data(b"POST / HTTP/%s\r\n%s\r\n" % (self.scope["http_version"].encode(), b"".join(lines)))
@@ -109,10 +109,10 @@ class Framed(HttpToolsProtocol):
             super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        super()._start_asgi_task(cycle, app if cycle.scope["http_version"] >= "1.1" else _until_close(cycle, app))
+        super()._start_asgi_task(cycle, app if cycle.scope["http_version"] >= "1.1" else _delimit_by_close(cycle, app))
 
 
-def _until_close(cycle: RequestResponseCycle, app: Any) -> Any:
+def _delimit_by_close(cycle: RequestResponseCycle, app: Any) -> Any:
     """Return the application with bodies of unknown length that the end of the connection ends, not chunks."""
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:

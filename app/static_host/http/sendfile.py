@@ -3,7 +3,7 @@
 Strategy: sendfile(2) on a duplicate of the socket's descriptor, whenever the socket takes more; nothing is read into
 memory, and a slow client costs two descriptors. What is not in the page cache is read by a thread first, as far as
 the file system can tell (preadv2(2), RWF_NOWAIT), so that a slow disk does not hold up the others. A client that takes
-nothing for `STALLED` seconds is given up.
+nothing for `WRITE_TIMEOUT_SECONDS` seconds is given up.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from static_host.http.limits import STALLED
+from static_host.http.limits import WRITE_TIMEOUT_SECONDS
 from static_host.origin.body_cache import Body
 from static_host.origin.responder import Slice
 
-CHUNK = 2 << 20
+MAX_TURN_BYTES = 2 << 20
 """Bytes that one client is sent before the others have their turn."""
 
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
-class Spans:
+class SendfileTransfer:
     """The parts of one body on their way to one client.
 
     The connection's transport must have sent all that it was given, and read nothing meanwhile. `over` is called once,
@@ -33,19 +33,19 @@ class Spans:
     """
 
     def __init__(
-        self, connection: socket.socket, parts: Sequence[Body | Slice], over: Callable[[OSError | None], None]
+        self, connection: socket.socket, parts: Sequence[Body | Slice], on_end: Callable[[OSError | None], None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._parts = deque(part for part in parts if isinstance(part, Slice) or part)
         self._at = 0
-        self.sent = 0
+        self.sent_bytes = 0
         """Bytes that the socket has taken."""
-        self._over = over
+        self._on_end = on_end
         self._out = os.dup(connection.fileno())
-        self._has_moved = True
-        self._can_ask = bool(_NOWAIT)
+        self._has_progressed = True
+        self._can_probe = bool(_NOWAIT)
         self._probe = [bytearray(1)]
-        self._watch = self._loop.call_soon(self._look)
+        self._watch = self._loop.call_soon(self._check_progress)
         self._loop.add_writer(self._out, self._send)
 
     def abandon(self) -> None:
@@ -56,16 +56,16 @@ class Spans:
             os.close(self._out)
             self._out = -1
 
-    def _look(self) -> None:
-        if not self._has_moved:
-            self._end(TimeoutError(f"the client took nothing for {STALLED:.0f} s"))
+    def _check_progress(self) -> None:
+        if not self._has_progressed:
+            self._end(TimeoutError(f"the client took nothing for {WRITE_TIMEOUT_SECONDS:.0f} s"))
             return
-        self._has_moved = False
-        self._watch = self._loop.call_later(STALLED, self._look)
+        self._has_progressed = False
+        self._watch = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self._check_progress)
 
     def _send(self) -> None:
         try:
-            while self._parts and not self._is_part_sent():
+            while self._parts and not self._send_part():
                 pass
         except BlockingIOError:
             return
@@ -75,22 +75,22 @@ class Spans:
             if not self._parts:
                 self._end(None)
 
-    def _is_part_sent(self) -> bool:
+    def _send_part(self) -> bool:
         """Send on; return whether the others should have their turn before the next part. Raises OSError."""
         part = self._parts[0]
         if not isinstance(part, Slice):
             length, sent = len(part), os.write(self._out, memoryview(part)[self._at :])
         else:
-            length, count = part.length, min(CHUNK, part.length - self._at)
+            length, count = part.length, min(MAX_TURN_BYTES, part.length - self._at)
             if not self._is_cached(part, count):
-                self._fetch(part, count)
+                self._read_ahead(part, count)
                 return True
             sent = os.sendfile(self._out, part.file.fileno(), part.offset + self._at, count)
             if not sent:
-                raise FileShorter(f"the file ended {length - self._at} bytes early")
-        self._has_moved = True
+                raise FileTruncatedError(f"the file ended {length - self._at} bytes early")
+        self._has_progressed = True
         self._at += sent
-        self.sent += sent
+        self.sent_bytes += sent
         if self._at == length:
             self._parts.popleft()
             self._at = 0
@@ -98,7 +98,7 @@ class Spans:
 
     def _is_cached(self, part: Slice, count: int) -> bool:
         """Whether the first and the last of the next bytes are in the page cache, or the file system does not tell."""
-        if not self._can_ask:
+        if not self._can_probe:
             return True
         first = part.offset + self._at
         try:
@@ -107,39 +107,39 @@ class Spans:
         except BlockingIOError:
             return False
         except OSError:
-            self._can_ask = False
+            self._can_probe = False
         return True
 
-    def _fetch(self, part: Slice, count: int) -> None:
+    def _read_ahead(self, part: Slice, count: int) -> None:
         self._loop.remove_writer(self._out)
         arguments = (os.dup(part.file.fileno()), count, part.offset + self._at)
-        self._loop.run_in_executor(None, _read, *arguments).add_done_callback(self._fetched)
+        self._loop.run_in_executor(None, _fill_page_cache, *arguments).add_done_callback(self._resume_after_read)
 
-    def _fetched(self, read: asyncio.Future[None]) -> None:
+    def _resume_after_read(self, read: asyncio.Future[None]) -> None:
         error = read.exception()
         if self._out < 0:
             return
         if isinstance(error, OSError):
             self._end(error)
             return
-        self._has_moved = True
-        self._can_ask = False if error else self._can_ask
+        self._has_progressed = True
+        self._can_probe = False if error else self._can_probe
         self._loop.add_writer(self._out, self._send)
 
     def _end(self, error: OSError | None) -> None:
         self.abandon()
-        self._over(error)
+        self._on_end(error)
 
 
-class FileShorter(OSError):
+class FileTruncatedError(OSError):
     """A file ended before its span did."""
 
 
-def _read(descriptor: int, count: int, offset: int) -> None:
+def _fill_page_cache(descriptor: int, count: int, offset: int) -> None:
     """Read bytes into the page cache, and the descriptor's own copy of them nowhere. Closes it. Raises OSError."""
     try:
         with suppress(AttributeError):
-            os.posix_fadvise(descriptor, offset, 2 * CHUNK, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(descriptor, offset, 2 * MAX_TURN_BYTES, os.POSIX_FADV_WILLNEED)
         end = offset + count
         while offset < end:
             got = len(os.pread(descriptor, min(1 << 18, end - offset), offset))

@@ -13,22 +13,22 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import SecurityError
 from websockets.http11 import Request
 
-from static_host.http.limits import application_of
-from static_host.http.rejection import LINGER, refuse, refused
-from static_host.middleware.forwarded import as_ipv4
-from static_host.project.wsgi_environ import CLIENT_GONE, GIVEN_UP
+from static_host.http.limits import get_application
+from static_host.http.rejection import LINGER_SECONDS, build_refusal_record, send_refusal
+from static_host.middleware.forwarded import unmap_ipv4
+from static_host.project.wsgi_environ import LOGGED_STATUS_KEY, STATUS_CLIENT_CLOSED_REQUEST
 
 GOING_AWAY = 1001
 
 
-class WebSocket(WebSocketsSansIOProtocol):
+class WebSocketProtocol(WebSocketsSansIOProtocol):
     """A connection that is told of the end, and so is the application behind it."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Note the client's address, in its own spelling."""
         super().connection_made(transport)
         if self.client:
-            self.client = (as_ipv4(self.client[0]), self.client[1])
+            self.client = (unmap_ipv4(self.client[0]), self.client[1])
 
     def data_received(self, data: bytes) -> None:
         """Have the data read, and refuse a handshake that cannot be."""
@@ -37,24 +37,24 @@ class WebSocket(WebSocketsSansIOProtocol):
         if error is not None and not self.handshake_initiated and not self.close_sent:
             self.close_sent = True
             is_too_long = isinstance(error, SecurityError) or isinstance(error.__cause__, SecurityError)
-            refuse(self.transport, 431 if is_too_long else 400, self.default_headers, self.client, self._observer)
-            self.loop.call_later(LINGER, self.transport.close)
+            send_refusal(self.transport, 431 if is_too_long else 400, self.default_headers, self.client, self._recorder)
+            self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def handle_connect(self, event: Request) -> None:
         """Pass the handshake on; tell of one that `websockets` itself refuses, for its version or its key."""
         super().handle_connect(event)
         answer = self.response
-        if answer.status_code != 101 and self._observer:
-            self._observer.see(refused(self.client, answer.status_code, len(answer.body)))
+        if answer.status_code != 101 and self._recorder:
+            self._recorder.see(build_refusal_record(self.client, answer.status_code, len(answer.body)))
 
     @property
-    def _observer(self) -> Any:
-        return getattr(application_of(self.config), "observer", None)
+    def _recorder(self) -> Any:
+        return getattr(get_application(self.config), "recorder", None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the client has gone, if it did so before its handshake was answered."""
         if self.handshake_initiated and not self.handshake_complete:
-            cast("dict[str, Any]", self.scope)[GIVEN_UP] = CLIENT_GONE
+            cast("dict[str, Any]", self.scope)[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

@@ -8,39 +8,39 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Transport
 
-COPIED = 16 << 10
+MAX_COPY_BYTES = 16 << 10
 """Bytes of a piece up to which a copy costs less than a second buffer."""
 
 
-class Joined:
+class CoalescingTransport:
     """What uvicorn asks of a transport for one response."""
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._held = b""
-        self._is_begun = False
+        self._pending = b""
+        self._has_begun = False
 
     def write(self, data: bytes) -> None:
         """Write what is held, and this with it, or hold it if it is the first."""
-        held = self._held
+        held = self._pending
         if held:
-            self._held = b""
-            if len(data) > COPIED:
+            self._pending = b""
+            if len(data) > MAX_COPY_BYTES:
                 self._transport.writelines((held, data))
             else:
                 self._transport.write(held + data)
-        elif self._is_begun:
+        elif self._has_begun:
             self._transport.write(data)
         else:
-            self._held = data
+            self._pending = data
             self._loop.call_soon(self.flush)
             return
-        self._is_begun = True
+        self._has_begun = True
 
     def flush(self) -> None:
         """Write what is held."""
-        held, self._held = self._held, b""
+        held, self._pending = self._pending, b""
         if held and not self._transport.is_closing():
             self._transport.write(held)
 

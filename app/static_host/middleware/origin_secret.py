@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.conf.settings import Settings
-from static_host.telemetry.request_record import LANE
+from static_host.telemetry.request_record import HANDLER
 
 
 class OriginSecret:
@@ -25,11 +25,11 @@ class OriginSecret:
         self.field = field.lower().encode()
         self._secrets = [secret.encode() for secret in secrets]
         name = re.escape(self.field)
-        self._lines = re.compile(rb"\r\n" + name + rb":[ \t]*([^\r\n]*)", re.IGNORECASE).findall
+        self._find_values = re.compile(rb"\r\n" + name + rb":[ \t]*([^\r\n]*)", re.IGNORECASE).findall
 
     def is_in_head(self, head: bytes) -> bool:
         """Whether a head, as bytes, has a secret."""
-        return self.is_among(value.rstrip(b" \t") for value in self._lines(head))
+        return self.is_among(value.rstrip(b" \t") for value in self._find_values(head))
 
     def is_among(self, values: Iterable[bytes]) -> bool:
         """Whether one of the field's values is a secret."""
@@ -37,7 +37,7 @@ class OriginSecret:
         return any(matches)
 
 
-def secret_of(settings: Settings) -> OriginSecret | None:
+def secret_from_settings(settings: Settings) -> OriginSecret | None:
     """Return the origin's secret, if it has one."""
     if settings.origin_secret is None:
         return None
@@ -45,7 +45,7 @@ def secret_of(settings: Settings) -> OriginSecret | None:
     return OriginSecret(settings.origin_secret_header, (secret.strip() for secret in secrets))
 
 
-class Protected:
+class OriginSecretMiddleware:
     """ASGI middleware that lets only requests with the secret through, and those for `open_paths`."""
 
     def __init__(self, app: ASGIApp, secret: OriginSecret, open_paths: Collection[str]) -> None:
@@ -66,9 +66,9 @@ class Protected:
         if self._secret.is_among(value.strip(b" \t") for value in values) or is_check:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
-            scope[LANE] = "refused"
+            scope[HANDLER] = "refused"
             await send({"type": "websocket.close", "code": 1008})  # before the handshake: the server answers 403
         else:
-            scope[LANE] = "refused"
+            scope[HANDLER] = "refused"
             headers = {"Cache-Control": "private, no-store, max-age=0"}
             await PlainTextResponse("Forbidden\n", 403, headers)(scope, receive, send)

@@ -13,63 +13,70 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from static_host.conf.settings import Settings
-from static_host.project.wsgi_environ import GIVEN_UP
+from static_host.project.wsgi_environ import LOGGED_STATUS_KEY
 from static_host.telemetry.access_log import AccessLog
-from static_host.telemetry.counters import Counts
-from static_host.telemetry.request_record import LANE, Seen, address, identifier, path_of, target
+from static_host.telemetry.counters import Counters
+from static_host.telemetry.request_record import (
+    HANDLER,
+    RequestRecord,
+    find_identifier,
+    format_address,
+    format_target,
+    get_raw_path,
+)
 
-HANDSHAKE = {"websocket.accept": 101, "websocket.close": 403}
+HANDSHAKE_STATUSES = {"websocket.accept": 101, "websocket.close": 403}
 """An application's first message to a WebSocket → the status of the handshake's answer (RFC 6455 §4.2.2)."""
 
 
-class Observer:
+class RequestRecorder:
     """Tells the access log and the counts, each where there is one."""
 
-    def __init__(self, log: AccessLog | None, counts: Counts | None) -> None:
+    def __init__(self, log: AccessLog | None, counters: Counters | None) -> None:
         self.log = log
-        self.counts = counts
+        self.counters = counters
 
-    def see(self, seen: Seen) -> None:
+    def record(self, seen: RequestRecord) -> None:
         """Tell of an answer."""
-        if self.counts is not None:
-            self.counts.add(seen.lane, seen.status, seen.coding, seen.size)
-            if seen.lane == "django":
-                self.counts.add_time(seen.seconds)
+        if self.counters is not None:
+            self.counters.count_response(seen.handler, seen.status, seen.coding, seen.size)
+            if seen.handler == "django":
+                self.counters.count_duration(seen.seconds)
         if self.log is not None:
             self.log.add(seen)
 
 
-def observer_of(settings: Settings) -> Observer | None:
+def recorder_from_settings(settings: Settings) -> RequestRecorder | None:
     """Return who sees what is answered, or None where nothing is to be told."""
     log = AccessLog(settings.log_format) if settings.access_log else None
-    counts = Counts() if settings.metrics_port else None
-    return Observer(log, counts) if log or counts is not None else None
+    counts = Counters() if settings.metrics_port else None
+    return RequestRecorder(log, counts) if log or counts is not None else None
 
 
-class Observed:
+class RequestLogMiddleware:
     """ASGI middleware that sees every request that the fast lane has not answered.
 
     A request that no proxy has named gets an identifier here, which Django finds in ``X-Request-ID``.
     """
 
-    def __init__(self, app: ASGIApp, observer: Observer) -> None:
+    def __init__(self, app: ASGIApp, recorder: RequestRecorder) -> None:
         self.app = app
-        self._see = observer.see
+        self._record = recorder.record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and tell of its answer when that is over, whole or not."""
         if scope["type"] == "websocket":
-            await self._open(scope, receive, send)
+            await self._call_websocket(scope, receive, send)
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, name = time.perf_counter(), _named(scope)
+        began, name = time.perf_counter(), _ensure_identifier(scope)
         status, size, coding = 0, 0, ""
 
         async def seen_send(message: Message) -> None:
             nonlocal status, size, coding
-            if GIVEN_UP in scope:  # nothing is sent any more
+            if LOGGED_STATUS_KEY in scope:  # nothing is sent any more
                 pass
             elif message["type"] == "http.response.start":
                 status = message["status"]
@@ -82,21 +89,23 @@ class Observed:
             await self.app(scope, receive, seen_send)
         finally:
             seconds = time.perf_counter() - began
-            status = status or scope.get(GIVEN_UP, 500)  # an exception that reaches the server is answered 500
-            self._see(_seen(scope, status, size, coding, seconds, name))
+            status = status or scope.get(LOGGED_STATUS_KEY, 500)  # an exception that reaches the server is answered 500
+            self._record(_build_record(scope, status, size, coding, seconds, name))
 
-    async def _open(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _call_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a WebSocket on, and tell of the answer to its handshake."""
-        began, name, is_answered = time.perf_counter(), _named(scope), False
+        began, name, is_answered = time.perf_counter(), _ensure_identifier(scope), False
 
         def tell(status: int) -> None:
             nonlocal is_answered
             if not is_answered:
                 is_answered = True
-                self._see(_seen(scope, scope.get(GIVEN_UP, status), 0, "", time.perf_counter() - began, name))
+                self._record(
+                    _build_record(scope, scope.get(LOGGED_STATUS_KEY, status), 0, "", time.perf_counter() - began, name)
+                )
 
         async def seen_send(message: Message) -> None:
-            tell(HANDSHAKE.get(message["type"]) or message.get("status", 500))
+            tell(HANDSHAKE_STATUSES.get(message["type"]) or message.get("status", 500))
             await send(message)
 
         try:
@@ -105,25 +114,27 @@ class Observed:
             tell(500)
 
 
-def _named(scope: MutableMapping[str, Any]) -> str:
+def _ensure_identifier(scope: MutableMapping[str, Any]) -> str:
     """Return the identifier of a request, which gets one if it has none."""
-    name = identifier(scope["headers"])
+    name = find_identifier(scope["headers"])
     if not name:
         name = secrets.token_hex(8)
         scope["headers"] = [*scope["headers"], (b"x-request-id", name.encode())]
     return name
 
 
-def _seen(scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str) -> Seen:
-    return Seen(
-        *address(scope.get("client")),
+def _build_record(
+    scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str
+) -> RequestRecord:
+    return RequestRecord(
+        *format_address(scope.get("client")),
         scope.get("method", "GET"),
-        target(path_of(scope), scope["query_string"]),
+        format_target(get_raw_path(scope), scope["query_string"]),
         scope["http_version"],
         status,
         0 if scope.get("method") == "HEAD" else size,
         coding,
-        scope.get(LANE, "django"),
+        scope.get(HANDLER, "django"),
         seconds,
         name,
     )

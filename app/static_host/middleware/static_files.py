@@ -17,76 +17,76 @@ import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.origin.body_cache import Body
-from static_host.origin.responder import Responder, Response, Slice, is_miss
-from static_host.telemetry.request_record import LANE
+from static_host.origin.responder import Responder, Response, Slice, is_not_found
+from static_host.telemetry.request_record import HANDLER
 
 if TYPE_CHECKING:
-    from static_host.object_store.fallback import Elsewhere
+    from static_host.object_store.fallback import ObjectStoreFallback
 
 log = logging.getLogger("static_host.origin")
 
-CHUNK = 256 << 10
+READ_CHUNK_BYTES = 256 << 10
 """Bytes of a large file that are read, in a thread, and sent at a time."""
 
 
-class StaticOrigin:
+class StaticFilesMiddleware:
     """ASGI middleware that lets `responder` answer first, and `elsewhere`, if there is that, what it has not."""
 
-    def __init__(self, app: ASGIApp, responder: Responder, elsewhere: Elsewhere | None = None) -> None:
+    def __init__(self, app: ASGIApp, responder: Responder, fallback: ObjectStoreFallback | None = None) -> None:
         self.app = app
         self.responder = responder
-        self.elsewhere = elsewhere
+        self.fallback = fallback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer from the static tree, or pass the request on."""
         response = None
         if scope["type"] == "http":
-            response = self.responder.respond(scope["method"], _raw_path(scope), scope["headers"])
-        elif scope["type"] == "websocket" and self.responder.owns(_raw_path(scope)):
-            scope[LANE] = "static"
+            response = self.responder.respond(scope["method"], _get_raw_path(scope), scope["headers"])
+        elif scope["type"] == "websocket" and self.responder.is_owned(_get_raw_path(scope)):
+            scope[HANDLER] = "static"
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
         if response is None:
             await self.app(scope, receive, send)
             return
-        scope[LANE] = "static"
-        if self.elsewhere is not None and is_miss(response):
-            found = await self.elsewhere.respond(scope["method"], _raw_path(scope), scope["headers"])
+        scope[HANDLER] = "static"
+        if self.fallback is not None and is_not_found(response):
+            found = await self.fallback.respond(scope["method"], _get_raw_path(scope), scope["headers"])
             if found is not None:
-                scope[LANE], response = "store", found
+                scope[HANDLER], response = "store", found
         try:
-            await _send(response, receive, send)
+            await _send_response(response, receive, send)
         finally:
             response.close()
 
 
-def _raw_path(scope: Scope) -> bytes:
+def _get_raw_path(scope: Scope) -> bytes:
     """Return the raw path; a server may leave it out, and give the decoded one alone."""
     path: bytes = scope.get("raw_path") or quote(scope["path"], errors="surrogateescape").encode()
     return path
 
 
-class ClientGone(Exception):
+class DownloadAbortedError(Exception):
     """The client closed the connection in the middle of a body."""
 
 
-async def _send(response: Response, receive: Receive, send: Send) -> None:
+async def _send_response(response: Response, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": response.status, "headers": list(response.headers)})
     in_memory = [part for part in response.body if not isinstance(part, Slice)]
     if len(in_memory) == len(response.body):
         await send({"type": "http.response.body", "body": b"".join(in_memory)})
     else:
-        await _send_until_gone(response, receive, send)
+        await _send_until_disconnect(response, receive, send)
 
 
-async def _send_until_gone(response: Response, receive: Receive, send: Send) -> None:
+async def _send_until_disconnect(response: Response, receive: Receive, send: Send) -> None:
     """Send the parts of a large body; stop reading the file when the client has gone."""
 
     async def send_on(body: bytes, *, more: bool = True) -> None:
         try:
             await send({"type": "http.response.body", "body": body, "more_body": more})
         except (OSError, RuntimeError):  # a server may find the connection closed before it says so
-            raise ClientGone from None
+            raise DownloadAbortedError from None
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":
@@ -97,24 +97,26 @@ async def _send_until_gone(response: Response, receive: Receive, send: Send) -> 
         async with anyio.create_task_group() as group:
             group.start_soon(watch)
             for part in response.body:
-                async for chunk in _chunks(part):
+                async for chunk in _read_chunks(part):
                     await send_on(chunk)
             await send_on(b"", more=False)
             group.cancel_scope.cancel()
-    except* ClientGone:
+    except* DownloadAbortedError:
         pass
     except* OSError as errors:  # the server closes the connection: the client sees that the body is not whole
         for error in errors.exceptions:
             log.error("a body could not be sent to its end: %s", error)  # noqa: TRY400 - the disk's fault, not ours
 
 
-async def _chunks(part: Body | Slice) -> AsyncIterator[bytes]:
+async def _read_chunks(part: Body | Slice) -> AsyncIterator[bytes]:
     if not isinstance(part, Slice):
         yield bytes(part)
         return
     offset, end = part.offset, part.offset + part.length
     while offset < end:
-        chunk = await anyio.to_thread.run_sync(os.pread, part.file.fileno(), min(CHUNK, end - offset), offset)
+        chunk = await anyio.to_thread.run_sync(
+            os.pread, part.file.fileno(), min(READ_CHUNK_BYTES, end - offset), offset
+        )
         if not chunk:
             raise OSError(f"the file ended {end - offset} bytes early")
         offset += len(chunk)

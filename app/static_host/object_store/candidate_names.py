@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 
 _HASH = re.compile(r"(?=[a-z_-]{0,7}[0-9A-Z])[0-9A-Za-z_-]{8}")
-LONGEST = 1024
+MAX_NAME_CHARACTERS = 1024
 """Characters of a name: no object store has longer ones."""
 
 
-class Fingerprinted:
+class FingerprintMatcher:
     """Whether a name can be that of a fingerprinted file; `pattern` is DJANGO_STATIC_IMMUTABLE_PATTERN."""
 
     def __init__(self, pattern: str = "") -> None:
@@ -21,6 +21,6 @@ class Fingerprinted:
 
     def __call__(self, name: str) -> bool:
         """Judge a name below the prefix."""
-        if len(name) > LONGEST:
+        if len(name) > MAX_NAME_CHARACTERS:
             return False
         return bool(_HASH.search(name.rpartition("/")[2]) or (self._pattern and self._pattern.search(name)))

@@ -23,20 +23,20 @@ from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
 
-from static_host.conf.settings import SettingsWrong
-from static_host.object_store.providers import cloud_of
+from static_host.conf.settings import InvalidSettingsError
+from static_host.object_store.providers import find_provider
 
-FILES = "files/"
-RELEASES = "releases/"
-_NOWHERE = f"{RELEASES}none"
+FILES_PREFIX = "files/"
+RELEASES_PREFIX = "releases/"
+_ABSENT_OBJECT = f"{RELEASES_PREFIX}none"
 """An object that is in no store."""
 
 
-class StoreUnopened(Exception):
+class StoreOpenError(Exception):
     """The store cannot be opened; the message says why, as a clause."""
 
 
-class NoStore(Exception):
+class NotAStoreError(Exception):
     """What answers is no object store."""
 
     def __init__(self) -> None:
@@ -44,85 +44,92 @@ class NoStore(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class StoreTimeouts:
     """How long to wait: `connecting` and a `whole` request in seconds, and how often to ask again."""
 
-    connecting: float
-    whole: float
+    connect_seconds: float
+    request_seconds: float
     retries: int
 
     @property
     def options(self) -> dict[str, Any]:
         """What obstore is told. Who writes an endpoint with http:// means it."""
-        wait = {"timeout": timedelta(seconds=self.whole), "connect_timeout": timedelta(seconds=self.connecting)}
-        retry = {"max_retries": self.retries, "retry_timeout": timedelta(seconds=min(self.whole, 180.0))}
+        wait = {
+            "timeout": timedelta(seconds=self.request_seconds),
+            "connect_timeout": timedelta(seconds=self.connect_seconds),
+        }
+        retry = {"max_retries": self.retries, "retry_timeout": timedelta(seconds=min(self.request_seconds, 180.0))}
         return {"client_options": {"allow_http": True, **wait}, "retry_config": retry}
 
 
-def index_path(release: str) -> str:
+def format_index_path(release: str) -> str:
     """Return where the index of a release lies."""
-    return f"{RELEASES}{release}.index"
+    return f"{RELEASES_PREFIX}{release}.index"
 
 
-def require_extra(url: str) -> None:
-    """Raise SettingsWrong where obstore is not installed."""
+def require_obstore(url: str) -> None:
+    """Raise InvalidSettingsError where obstore is not installed."""
     if not find_spec("obstore"):
-        raise SettingsWrong(f"{url} needs obstore, which is not installed: pip install 'django-static-host[store]'.")
+        raise InvalidSettingsError(
+            f"{url} needs obstore, which is not installed: pip install 'django-static-host[store]'."
+        )
 
 
-def opened(url: str, patience: Patience, *, makes_directory: bool = False) -> Any:
-    """Return obstore's store for a URL; nothing is asked of it yet. Raises StoreUnopened, SettingsWrong.
+def open_store(url: str, timeouts: StoreTimeouts, *, mkdir: bool = False) -> Any:
+    """Return obstore's store for a URL; nothing is asked of it yet. Raises StoreOpenError, InvalidSettingsError.
 
     `makes_directory` is whether that of a ``file://`` URL is made where it is missing.
     """
-    require_extra(url)
+    require_obstore(url)
     from obstore.store import from_url
 
-    local = {"mkdir": True} if makes_directory else {}
-    options: dict[str, Any] = local if url.startswith("file:") else patience.options
+    local = {"mkdir": True} if mkdir else {}
+    options: dict[str, Any] = local if url.startswith("file:") else timeouts.options
     try:
         return from_url(url, **options)
     except Exception as error:
-        cloud = cloud_of(url)
+        cloud = find_provider(url)
         remedy = f". Its credentials are those of {cloud.credentials}, or of the machine" if cloud else ""
-        raise StoreUnopened(f"cannot be opened: {reason(error)}{remedy}") from None
+        raise StoreOpenError(f"cannot be opened: {format_reason(error)}{remedy}") from None
 
 
-def indexes_in(store: Any) -> list[Any]:
-    """Return what the store tells of its indexes, the newest first. Raises NoStore, what obstore raises."""
-    found = indexes_among(facts for batch in store.list(RELEASES) for facts in batch)
+def list_indexes(store: Any) -> list[Any]:
+    """Return what the store tells of its indexes, the newest first. Raises NotAStoreError, what obstore raises."""
+    found = select_indexes(facts for batch in store.list(RELEASES_PREFIX) for facts in batch)
     if not found:
-        _confirm(store)
+        _require_store(store)
     return found
 
 
-def indexes_among(objects: Iterable[Any]) -> list[Any]:
+def select_indexes(objects: Iterable[Any]) -> list[Any]:
     """Return what a store tells of those of the objects that are indexes, the newest first."""
-    indexes = (facts for facts in objects if facts["path"].startswith(RELEASES) and facts["path"].endswith(".index"))
+    indexes = (
+        facts for facts in objects if facts["path"].startswith(RELEASES_PREFIX) and facts["path"].endswith(".index")
+    )
     return sorted(indexes, key=lambda facts: (facts["last_modified"], facts["path"]), reverse=True)
 
 
-def _confirm(store: Any) -> None:
-    """Raise NoStore where what listed no release has an object that cannot be there. Raises what obstore raises, too.
+def _require_store(store: Any) -> None:
+    """Raise NotAStoreError if a place that listed no release has an object that cannot exist.
 
-    That is a portal, or another address than was meant: its pages, read as a list, are an empty one.
+    Raises obstore's errors, too. That is a portal, or another address than was meant: its pages, read as a list, are an empty one.
     """
     try:
-        store.get(_NOWHERE)
+        store.get(_ABSENT_OBJECT)
     except Exception as error:
         _require_refusal(error)
     else:
-        raise NoStore
+        raise NotAStoreError
 
 
-async def confirm_async(store: Any) -> None:
-    """Do the same as `_confirm` without blocking."""
+async def require_store_async(store: Any) -> None:
+    """Do the same as `_require_store` without blocking."""
     try:
-        await store.get_async(_NOWHERE)
+        await store.get_async(_ABSENT_OBJECT)
     except Exception as error:
         _require_refusal(error)
     else:
-        raise NoStore
+        raise NotAStoreError
 
 
 def _require_refusal(error: Exception) -> None:
@@ -133,7 +140,7 @@ def _require_refusal(error: Exception) -> None:
         raise error
 
 
-def reason(error: BaseException) -> str:
+def format_reason(error: BaseException) -> str:
     """Return what obstore says in one line, without what it adds for its own authors."""
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"

@@ -9,50 +9,55 @@ from collections import Counter
 from pathlib import Path
 
 from static_host.conf.settings import Settings
-from static_host.object_store.candidate_names import Fingerprinted
-from static_host.object_store.client import Patience, StoreUnopened, opened
-from static_host.object_store.disk_cache import Shelf, ShelfUnusable
-from static_host.object_store.fallback import LONGEST, Elsewhere
-from static_host.object_store.fetched_tree import Found
+from static_host.object_store.candidate_names import FingerprintMatcher
+from static_host.object_store.client import StoreOpenError, StoreTimeouts, open_store
+from static_host.object_store.disk_cache import CacheUnusableError, DiskCache
+from static_host.object_store.fallback import LOOKUP_TIMEOUT_SECONDS, ObjectStoreFallback
+from static_host.object_store.fetched_tree import FetchedTree
 from static_host.origin.responder import Responder
 
 log = logging.getLogger("static_host.store")
 
-_RETRIES = 1
+_MAX_RETRIES = 1
 
 
-def elsewhere_of(settings: Settings, responder: Responder, counts: Counter[str] | None = None) -> Elsewhere:
-    """Return what looks for files in the store, behind the responder, which is told of it. Raises SettingsWrong.
+def fallback_from_settings(
+    settings: Settings, responder: Responder, outcomes: Counter[str] | None = None
+) -> ObjectStoreFallback:
+    """Return what looks for files in the store, behind the responder, which is told of it. Raises InvalidSettingsError.
 
     A server starts without its store, too: one that cannot be opened yet is opened when it is asked.
     """
     url = settings.static_store
-    names = Fingerprinted(settings.static_immutable_pattern)
-    found = Found(_shelf(settings), responder.tree.bodies)
-    if not found.shelf and not found.bodies.budget:
+    names = FingerprintMatcher(settings.static_immutable_pattern)
+    found = FetchedTree(_open_disk_cache(settings), responder.tree.bodies)
+    if not found.disk_cache and not found.bodies.budget:
         log.warning("DJANGO_STATIC_MEMORY is 0 and nothing is kept on the disk: no file of %s can be served", url)
-    patience = Patience(settings.static_store_timeout, LONGEST, _RETRIES)
-    elsewhere = Elsewhere(
-        url, lambda: opened(url, patience), responder, found, names, settings.static_store_timeout, counts
+    patience = StoreTimeouts(settings.static_store_timeout, LOOKUP_TIMEOUT_SECONDS, _MAX_RETRIES)
+    elsewhere = ObjectStoreFallback(
+        url, lambda: open_store(url, patience), responder, found, names, settings.static_store_timeout, outcomes
     )
     try:
         elsewhere.open()
-    except StoreUnopened as error:
+    except StoreOpenError as error:
         log.warning("%s %s", url, error)
-    responder.may_be_elsewhere = names
+    responder.is_fallback_candidate = names
     return elsewhere
 
 
-def _shelf(settings: Settings) -> Shelf | None:
+def _open_disk_cache(settings: Settings) -> DiskCache | None:
     if not settings.static_store_disk:
         return None
     try:
-        directory = settings.static_store_directory or _default_directory()
-        return Shelf(directory, settings.static_store_disk)
-    except (ShelfUnusable, FileNotFoundError) as error:  # the second where no directory for temporary files is usable
+        directory = settings.static_store_directory or _get_default_directory()
+        return DiskCache(directory, settings.static_store_disk)
+    except (
+        CacheUnusableError,
+        FileNotFoundError,
+    ) as error:  # the second where no directory for temporary files is usable
         log.warning("files of DJANGO_STATIC_STORE are kept in memory alone: %s", error)
         return None
 
 
-def _default_directory() -> Path:
+def _get_default_directory() -> Path:
     return Path(tempfile.gettempdir()) / f"static-host-store-{os.geteuid()}"

@@ -17,29 +17,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-ABANDONED = 600.0
+ABANDONED_SECONDS = 600.0
 """Seconds after which a file that nobody writes any more was left behind by a process that has ended."""
-_DRAFT = ".draft-"
-_OURS = re.compile(rf"[A-Za-z0-9_-]{{24}}|{re.escape(_DRAFT)}[0-9a-f]{{16}}")
+_PENDING_PREFIX = ".draft-"
+_OWN_FILE = re.compile(rf"[A-Za-z0-9_-]{{24}}|{re.escape(_PENDING_PREFIX)}[0-9a-f]{{16}}")
 
 
-class ShelfUnusable(Exception):
+class CacheUnusableError(Exception):
     """The directory cannot be used; the message says why."""
 
 
-class NoRoom(Exception):
+class NoSpaceError(Exception):
     """A file is longer than the budget."""
 
 
-class Crowded(NoRoom):
+class CacheFullError(NoSpaceError):
     """The room is taken by files that are being written just now."""
 
 
-class Draft:
+class PendingFile:
     """A file on its way to the shelf."""
 
-    def __init__(self, shelf: Shelf, descriptor: int, name: str) -> None:
-        self._shelf = shelf
+    def __init__(self, cache: DiskCache, descriptor: int, name: str) -> None:
+        self._cache = cache
         self._name = name
         self.descriptor = descriptor
 
@@ -52,7 +52,7 @@ class Draft:
     def finish(self, digest: str) -> os.stat_result:
         """Put the file in its place, and return what the file system says of it. Raises OSError."""
         facts = os.fstat(self.descriptor)
-        os.rename(self._name, digest, src_dir_fd=self._shelf.descriptor, dst_dir_fd=self._shelf.descriptor)
+        os.rename(self._name, digest, src_dir_fd=self._cache.descriptor, dst_dir_fd=self._cache.descriptor)
         self._close()
         return facts
 
@@ -61,15 +61,15 @@ class Draft:
         if self.descriptor >= 0:
             self._close()
             with suppress(OSError):
-                os.unlink(self._name, dir_fd=self._shelf.descriptor)
+                os.unlink(self._name, dir_fd=self._cache.descriptor)
 
     def _close(self) -> None:
         os.close(self.descriptor)
         self.descriptor = -1
 
 
-class Shelf:
-    """The files in a directory, of `budget` bytes at most. Raises ShelfUnusable."""
+class DiskCache:
+    """The files in a directory, of `budget` bytes at most. Raises CacheUnusableError."""
 
     def __init__(self, directory: Path, budget: int) -> None:
         self.directory = directory
@@ -78,28 +78,28 @@ class Shelf:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise ShelfUnusable(f"{directory}: {error.strerror}") from None
+            raise CacheUnusableError(f"{directory}: {error.strerror}") from None
         facts = os.fstat(self.descriptor)
         if facts.st_uid != os.geteuid() or stat.S_IMODE(facts.st_mode) & 0o022:
             os.close(self.descriptor)
-            raise ShelfUnusable(f"{directory} can be written by others")
+            raise CacheUnusableError(f"{directory} can be written by others")
         if not os.access(directory, os.W_OK | os.X_OK):
             os.close(self.descriptor)
-            raise ShelfUnusable(f"{directory} cannot be written")
+            raise CacheUnusableError(f"{directory} cannot be written")
 
-    def draft(self, length: int) -> Draft:
-        """Make room for so many bytes, and return a file for them. Raises NoRoom, OSError."""
+    def open_pending(self, length: int) -> PendingFile:
+        """Make room for so many bytes, and return a file for them. Raises NoSpaceError, OSError."""
         if length > self.budget:
-            raise NoRoom
-        name = _DRAFT + secrets.token_hex(8)
-        with self._turn():
+            raise NoSpaceError
+        name = _PENDING_PREFIX + secrets.token_hex(8)
+        with self._lock():
             self._make_room(length)
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             descriptor = os.open(name, flags, 0o600, dir_fd=self.descriptor)
             os.ftruncate(descriptor, length)
-        return Draft(self, descriptor, name)
+        return PendingFile(self, descriptor, name)
 
-    def opened(self, digest: str) -> int | None:
+    def open_file(self, digest: str) -> int | None:
         """Return a descriptor of the file, which from now on counts as one that came last, or None."""
         try:
             descriptor = os.open(digest, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.descriptor)
@@ -115,7 +115,7 @@ class Shelf:
             os.unlink(digest, dir_fd=self.descriptor)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _lock(self) -> Iterator[None]:
         own = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self.descriptor)
         try:
             with suppress(OSError):  # a file system without locks keeps to the budget less well
@@ -128,18 +128,18 @@ class Shelf:
         now = time.time()
         files = []
         with os.scandir(self.descriptor) as entries:
-            for entry in filter(lambda entry: _OURS.fullmatch(entry.name), entries):
+            for entry in filter(lambda entry: _OWN_FILE.fullmatch(entry.name), entries):
                 with suppress(FileNotFoundError):
                     facts = entry.stat(follow_symlinks=False)
-                    is_draft = entry.name.startswith(_DRAFT) and now - facts.st_mtime < ABANDONED
+                    is_draft = entry.name.startswith(_PENDING_PREFIX) and now - facts.st_mtime < ABANDONED_SECONDS
                     files.append((is_draft, facts.st_atime, entry.name, facts.st_size))
         total = sum(size for *_, size in files)
         for is_draft, _, name, size in sorted(files):
             if total + length <= self.budget:
                 return
             if is_draft:
-                raise Crowded
+                raise CacheFullError
             self.remove(name)
             total -= size
         if total + length > self.budget:
-            raise NoRoom
+            raise NoSpaceError

@@ -15,137 +15,148 @@ from collections.abc import AsyncIterator
 from hashlib import file_digest, sha256
 from typing import Any
 
-from static_host.object_store.client import FILES
-from static_host.object_store.disk_cache import Crowded, Draft, NoRoom, Shelf
-from static_host.object_store.fetched_tree import Found
-from static_host.object_store.min_rate import Waited, arriving
-from static_host.origin.index import Representation, digest, short_digest
+from static_host.object_store.client import FILES_PREFIX
+from static_host.object_store.disk_cache import CacheFullError, DiskCache, NoSpaceError, PendingFile
+from static_host.object_store.fetched_tree import FetchedTree
+from static_host.object_store.min_rate import BoundedWait, read_at_min_rate
+from static_host.origin.index import Representation, compute_digest, shorten_digest
 
 log = logging.getLogger("static_host.store")
 
-ROOM = 2.0
+SPACE_TIMEOUT_SECONDS = 2.0
 """Seconds for which a body waits for room on the shelf."""
-_MOMENT = 0.02
+_SPACE_POLL_SECONDS = 0.02
 
 
-class Absent(Exception):
+class ObjectNotFoundError(Exception):
     """The store has no such object, or one that there is no room for here."""
 
 
-class Wrong(Exception):
+class ObjectCorruptError(Exception):
     """The store's object is not what the index says; the message says how, as the end of a sentence."""
 
 
-async def taken_from_shelf(found: Found, representation: Representation) -> bool:
+async def load_from_disk_cache(tree: FetchedTree, representation: Representation) -> bool:
     """Whether the body was on the shelf, as another process left it; it is then at hand."""
-    if found.shelf is None:
+    if tree.disk_cache is None:
         return False
-    taken = await asyncio.to_thread(_take, found, found.shelf, representation)
+    taken = await asyncio.to_thread(_read_from_disk, tree, tree.disk_cache, representation)
     if isinstance(taken, bytes):
-        found.hold(representation, taken)
+        tree.keep_in_memory(representation, taken)
     return taken is not None
 
 
-async def fetched(found: Found, store: Any, representation: Representation, waited: Waited) -> None:
-    """Have the body at hand. Raises Absent, Wrong, OSError of the disk's in `Absent`, and what obstore raises."""
+async def fetch_into_cache(tree: FetchedTree, store: Any, representation: Representation, wait: BoundedWait) -> None:
+    """Have the body at hand.
+
+    Raises ObjectNotFoundError, ObjectCorruptError, OSError of the disk's in `ObjectNotFoundError`, and what obstore
+    raises.
+    """
     try:
-        answer = await waited(store.get_async(FILES + representation.file))
+        answer = await wait(store.get_async(FILES_PREFIX + representation.file))
     except FileNotFoundError:
-        raise Absent from None
+        raise ObjectNotFoundError from None
     if answer.meta["size"] != representation.length:
-        raise Wrong(f"has {answer.meta['size']} bytes, its index says {representation.length}")
-    chunks = _chunks(answer, representation, waited)
-    if found.fits_in_memory(representation):
-        await _into_memory(found, representation, chunks)
-    elif found.shelf:
-        await _onto_shelf(found, found.shelf, representation, chunks)
+        raise ObjectCorruptError(f"has {answer.meta['size']} bytes, its index says {representation.length}")
+    chunks = _read_chunks(answer, representation, wait)
+    if tree.is_kept_in_memory(representation):
+        await _fetch_into_memory(tree, representation, chunks)
+    elif tree.disk_cache:
+        await _fetch_to_disk(tree, tree.disk_cache, representation, chunks)
 
 
-async def _chunks(answer: Any, representation: Representation, waited: Waited) -> AsyncIterator[bytes]:
-    """Give the bytes as they come, never more than there should be. Raises Wrong, TimeoutError."""
+async def _read_chunks(answer: Any, representation: Representation, wait: BoundedWait) -> AsyncIterator[bytes]:
+    """Give the bytes as they come, never more than there should be. Raises ObjectCorruptError, TimeoutError."""
     length = 0
-    async for chunk in arriving(answer, representation.length, waited):
+    async for chunk in read_at_min_rate(answer, representation.length, wait):
         length += len(chunk)
         if length <= representation.length:
             yield chunk
     if length != representation.length:
-        raise Wrong("has not as many bytes as its index says")
+        raise ObjectCorruptError("has not as many bytes as its index says")
 
 
-async def _into_memory(found: Found, representation: Representation, chunks: AsyncIterator[bytes]) -> None:
+async def _fetch_into_memory(tree: FetchedTree, representation: Representation, chunks: AsyncIterator[bytes]) -> None:
     data = b"".join([chunk async for chunk in chunks])
-    if digest(data) != representation.digest:
-        raise Wrong("has other bytes than its index says")
-    if found.shelf:
-        await asyncio.to_thread(_put, found.shelf, representation, data)
-    found.hold(representation, data)
+    if compute_digest(data) != representation.digest:
+        raise ObjectCorruptError("has other bytes than its index says")
+    if tree.disk_cache:
+        await asyncio.to_thread(_store_on_disk, tree.disk_cache, representation, data)
+    tree.keep_in_memory(representation, data)
 
 
-def _put(shelf: Shelf, representation: Representation, data: bytes) -> None:
+def _store_on_disk(disk_cache: DiskCache, representation: Representation, data: bytes) -> None:
     """Put a body on the shelf, too, if that can be done."""
     draft = None
     try:
-        draft = shelf.draft(len(data))
+        draft = disk_cache.open_pending(len(data))
         draft.write(data)
         draft.finish(representation.digest)
-    except NoRoom:
+    except NoSpaceError:
         pass
     except OSError as error:
-        log.warning("%s: a file of the store cannot be kept there: %s", shelf.directory, error)
+        log.warning("%s: a file of the store cannot be kept there: %s", disk_cache.directory, error)
     finally:
         if draft:
             draft.abandon()
 
 
-async def _onto_shelf(found: Found, shelf: Shelf, representation: Representation, chunks: AsyncIterator[bytes]) -> None:
-    draft: Draft | None = None
+async def _fetch_to_disk(
+    tree: FetchedTree, disk_cache: DiskCache, representation: Representation, chunks: AsyncIterator[bytes]
+) -> None:
+    draft: PendingFile | None = None
     whole = sha256()
     try:
-        draft = await _drafted(shelf, representation.length)
+        draft = await _open_pending_file(disk_cache, representation.length)
         async for chunk in chunks:
             whole.update(chunk)
             await asyncio.to_thread(draft.write, chunk)
-        if short_digest(whole.digest()) != representation.digest:
-            raise Wrong("has other bytes than its index says")
-        found.know(representation, draft.finish(representation.digest))
-    except NoRoom:
-        raise Absent from None
+        if shorten_digest(whole.digest()) != representation.digest:
+            raise ObjectCorruptError("has other bytes than its index says")
+        tree.remember_file(representation, draft.finish(representation.digest))
+    except NoSpaceError:
+        raise ObjectNotFoundError from None
     except OSError as error:
         if error.errno is None:  # obstore's own, of the network
             raise
-        log.warning("%s: a file of the store cannot be kept there: %s", shelf.directory, error)
-        raise Absent from None
+        log.warning("%s: a file of the store cannot be kept there: %s", disk_cache.directory, error)
+        raise ObjectNotFoundError from None
     finally:
         if draft:
             draft.abandon()
 
 
-async def _drafted(shelf: Shelf, length: int) -> Draft:
-    """Return a file for so many bytes, once others that are on their way have made room. Raises NoRoom, OSError."""
-    latest = time.monotonic() + ROOM
+async def _open_pending_file(disk_cache: DiskCache, length: int) -> PendingFile:
+    """Return a file for so many bytes, once others that are on their way have made room.
+
+    Raises NoSpaceError, OSError.
+    """
+    latest = time.monotonic() + SPACE_TIMEOUT_SECONDS
     while True:
         try:
-            return await asyncio.to_thread(shelf.draft, length)
-        except Crowded:
+            return await asyncio.to_thread(disk_cache.open_pending, length)
+        except CacheFullError:
             if time.monotonic() > latest:
                 raise
-        await asyncio.sleep(_MOMENT)
+        await asyncio.sleep(_SPACE_POLL_SECONDS)
 
 
-def _take(found: Found, shelf: Shelf, representation: Representation) -> bytes | os.stat_result | None:
+def _read_from_disk(
+    tree: FetchedTree, disk_cache: DiskCache, representation: Representation
+) -> bytes | os.stat_result | None:
     """Return the body, or what is now known of its file where that is too long for memory, or None."""
-    descriptor = shelf.opened(representation.digest)
+    descriptor = disk_cache.open_file(representation.digest)
     if descriptor is None:
         return None
     with io.FileIO(descriptor) as file:
         facts = os.fstat(descriptor)
         if facts.st_size == representation.length:
-            if found.fits_in_memory(representation):
+            if tree.is_kept_in_memory(representation):
                 data = file.readall()
-                if digest(data) == representation.digest:
+                if compute_digest(data) == representation.digest:
                     return data
-            elif short_digest(file_digest(file, sha256).digest()) == representation.digest:
-                found.know(representation, facts)
+            elif shorten_digest(file_digest(file, sha256).digest()) == representation.digest:
+                tree.remember_file(representation, facts)
                 return facts
-    shelf.remove(representation.digest)
+    disk_cache.remove(representation.digest)
     return None

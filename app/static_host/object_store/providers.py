@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Cloud:
+class Provider:
     """A kind of store: what it keeps objects in, and the variables of its credentials and of its address."""
 
     bucket: str
@@ -17,18 +17,18 @@ class Cloud:
     address: str
 
 
-_CLOUDS = {
-    "s3": Cloud(
+_PROVIDERS = {
+    "s3": Provider(
         "bucket",
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
         "AWS_REGION, AWS_ENDPOINT_URL",
     ),
-    "gs": Cloud(
+    "gs": Provider(
         "bucket",
         "GOOGLE_APPLICATION_CREDENTIALS, the path of a file of credentials",
         "GOOGLE_BASE_URL",
     ),
-    "az": Cloud(
+    "az": Provider(
         "container",
         "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ENDPOINT",
@@ -36,6 +36,6 @@ _CLOUDS = {
 }
 
 
-def cloud_of(url: str) -> Cloud | None:
+def find_provider(url: str) -> Provider | None:
     """Return the kind of the store at a URL, or None for a directory."""
-    return _CLOUDS.get(url.partition(":")[0])
+    return _PROVIDERS.get(url.partition(":")[0])

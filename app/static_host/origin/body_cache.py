@@ -13,16 +13,16 @@ import resource
 from collections import deque
 from typing import Protocol
 
-from static_host.origin.index import digest as digest_of
+from static_host.origin.index import compute_digest as digest_of
 from static_host.origin.slabs import Body, Sealed, Slab, room_for
 
 SLABS = 32
 """What part of the budget a slab is, so that little is dropped at a time."""
-FOR_A_HEAD = 8 << 10
+BUDGET_BYTES_PER_HEAD = 8 << 10
 """Bytes of the budget for each resource, and each answer, whose header lines are kept ready."""
-FEWEST_HEADS, MOST_HEADS = 256, 16_384
+MIN_HEADS, MAX_HEADS = 256, 16_384
 
-__all__ = ["Bodies", "Body", "Others", "Sealed"]
+__all__ = ["Body", "BodyCache", "Others", "Sealed"]
 
 
 class Others(Protocol):
@@ -38,7 +38,7 @@ class Others(Protocol):
         """Tell them that it is to be forgotten."""
 
 
-class Bodies:
+class BodyCache:
     """At most `budget` bytes of bodies in all processes of a server, by digest.
 
     A process may have the newest body beyond that until it meets the others; one that is alone, until the next comes.
@@ -46,10 +46,10 @@ class Bodies:
 
     def __init__(self, budget: int) -> None:
         self.budget = budget
-        self.held = 0
+        self.stored_bytes = 0
         """Bytes in the slabs of this process."""
-        self._kept: dict[str, Body] = {}
-        self._asked: set[str] = set()
+        self._bodies: dict[str, Body] = {}
+        self._recently_used: set[str] = set()
         self._slabs: deque[Slab] = deque()
         self._filling: Slab | None = None
         self._size = budget // SLABS
@@ -61,15 +61,15 @@ class Bodies:
         self._sealable = _most_sealed()
 
     @property
-    def heads(self) -> int:
+    def max_heads(self) -> int:
         """How many heads may be kept beside the bodies: their memory is to stay below the budget, too."""
-        return min(max(self.budget // FOR_A_HEAD, FEWEST_HEADS), MOST_HEADS)
+        return min(max(self.budget // BUDGET_BYTES_PER_HEAD, MIN_HEADS), MAX_HEADS)
 
     def get(self, digest: str) -> Body | None:
         """Return a body if this process has it at hand."""
-        body = self._kept.get(digest)
+        body = self._bodies.get(digest)
         if body is not None:
-            self._asked.add(digest)
+            self._recently_used.add(digest)
         return body
 
     def find(self, digest: str) -> Body | None:
@@ -89,10 +89,10 @@ class Bodies:
     def keep(self, digest: str, data: bytes) -> Body:
         """Keep a body that no process has, and forget others for it if need be. Returns it as it is kept."""
         if not data:  # there is but one such body, and it takes no room
-            return self._kept.setdefault(digest, data)
+            return self._bodies.setdefault(digest, data)
         self._write(digest, data)
         self._make_room(digest)
-        return self._kept.get(digest, data)
+        return self._bodies.get(digest, data)
 
     def share(self, others: Others | None, processes: int) -> None:
         """Have the budget in common with the others: this process may have its part of it, and what they leave.
@@ -121,7 +121,7 @@ class Bodies:
         self._others.news()
         for slab in self._lent.values():
             for digest, offset, length in slab.found():
-                if digest not in self._kept:
+                if digest not in self._bodies:
                     self._places[digest] = slab, offset, length
         self._make_room()
 
@@ -149,7 +149,7 @@ class Bodies:
             except OSError:
                 return
             offset = slab.add(digest, data) or 0
-        self.held += len(data)
+        self.stored_bytes += len(data)
         self._at_hand(digest, slab, offset, len(data))
 
     def _made(self, length: int) -> Slab:
@@ -170,16 +170,20 @@ class Bodies:
             body = slab.view(offset, length)
         else:
             self._sealable -= 1
-        self._kept[digest] = body
+        self._bodies[digest] = body
         return body
 
     def _make_room(self, newest: str = "") -> None:
         """Drop slabs of ours until all processes keep to the budget, or we to our part; not the `newest` body's."""
         while self._is_over() and len(self._slabs) > bool(newest):
             slab = self._slabs.popleft()
-            asked = [digest for digest in slab.digests if digest in self._asked and slab.has(self._kept.get(digest))]
-            self._asked.difference_update(asked)
-            bodies = {digest: self._kept[digest] for digest in asked}
+            asked = [
+                digest
+                for digest in slab.digests
+                if digest in self._recently_used and slab.has(self._bodies.get(digest))
+            ]
+            self._recently_used.difference_update(asked)
+            bodies = {digest: self._bodies[digest] for digest in asked}
             if newest in slab.digests or 2 * sum(map(len, bodies.values())) > slab.held:
                 self._slabs.append(slab)
                 continue
@@ -188,9 +192,9 @@ class Bodies:
                 self._write(digest, memoryview(body))
 
     def _is_over(self) -> bool:
-        if self.held <= self._share:
+        if self.stored_bytes <= self._share:
             return False
-        return self.held + sum(slab.held for slab in self._lent.values()) > self.budget or self._is_hidden()
+        return self.stored_bytes + sum(slab.held for slab in self._lent.values()) > self.budget or self._is_hidden()
 
     def _is_hidden(self) -> bool:
         """Whether not all that the processes keep is known to all."""
@@ -199,7 +203,7 @@ class Bodies:
     def _drop(self, slab: Slab) -> None:
         if slab is self._filling:
             self._filling = None
-        self.held -= slab.held
+        self.stored_bytes -= slab.held
         self._forget(slab)
         if self._others:
             self._others.dropped(slab)
@@ -207,11 +211,11 @@ class Bodies:
     def _forget(self, slab: Slab) -> None:
         """Have no body at hand any more that lies there."""
         for digest in slab.digests:
-            body = self._kept.get(digest)
+            body = self._bodies.get(digest)
             if slab.has(body):
                 self._sealable += isinstance(body, Sealed)
-                del self._kept[digest]
-                self._asked.discard(digest)
+                del self._bodies[digest]
+                self._recently_used.discard(digest)
             if digest in self._places and self._places[digest][0] is slab:
                 del self._places[digest]
 

@@ -15,10 +15,10 @@ from email.utils import formatdate
 from typing import Literal
 
 Outcome = Literal[200, 206, 304, 412, 416]
-Span = tuple[int, int]
+ByteRange = tuple[int, int]
 """First byte and the byte after the last."""
 
-MOST_RANGES = 16
+MAX_RANGES = 16
 """A request for more separate ranges than this gets the whole representation (§14.2: a server may ignore Range)."""
 
 _DATE_ORIGIN = 631152000  # 1990-01-01T00:00:00Z
@@ -51,7 +51,7 @@ class Validators:
     modified: int
 
 
-def modified(digest: str) -> int:
+def derive_last_modified(digest: str) -> int:
     """Return the Last-Modified date of a representation with this digest, in Unix seconds.
 
     A build knows its bytes; their age it does not (a checkout, a wheel and an image layer each set their own file
@@ -61,44 +61,44 @@ def modified(digest: str) -> int:
     return _DATE_ORIGIN + int.from_bytes(urlsafe_b64decode(digest), "big") % _DATE_STEPS * _DATE_STEP
 
 
-def http_date(seconds: int) -> bytes:
+def format_http_date(seconds: int) -> bytes:
     """Return an IMF-fixdate (§5.6.7)."""
     return formatdate(seconds, usegmt=True).encode()
 
 
-def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int) -> tuple[Outcome, list[Span]]:
+def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int) -> tuple[Outcome, list[ByteRange]]:
     """Judge the preconditions and the range of a GET (§13.2.2); returns the outcome and, for 206, the spans.
 
     `headers` maps lower-case field names to values without white space around them, several lines joined by commas;
     `length` is in bytes.
     """
-    refused = precondition(headers, validators)
+    refused = evaluate_preconditions(headers, validators)
     if refused != 200:
         return refused, []
-    if b"range" not in headers or not _range_applies(headers.get(b"if-range"), validators):
+    if b"range" not in headers or not _is_range_applicable(headers.get(b"if-range"), validators):
         return 200, []
-    return ranges(headers[b"range"], length)
+    return parse_range(headers[b"range"], length)
 
 
-def precondition(headers: Mapping[bytes, bytes], validators: Validators) -> Literal[200, 304, 412]:
+def evaluate_preconditions(headers: Mapping[bytes, bytes], validators: Validators) -> Literal[200, 304, 412]:
     """Judge all preconditions but If-Range, for GET and HEAD: 200 means go on."""
     if b"if-match" in headers:
-        if not _listed(headers[b"if-match"], validators.etag, weak=False):
+        if not _is_etag_listed(headers[b"if-match"], validators.etag, weak=False):
             return 412
     elif b"if-unmodified-since" in headers:
-        date = parsed_date(headers[b"if-unmodified-since"])
-        if date is not None and _modified_since(validators.modified, date):
+        date = parse_http_date(headers[b"if-unmodified-since"])
+        if date is not None and _is_modified_since(validators.modified, date):
             return 412
     if b"if-none-match" in headers:
-        return 304 if _listed(headers[b"if-none-match"], validators.etag, weak=True) else 200
+        return 304 if _is_etag_listed(headers[b"if-none-match"], validators.etag, weak=True) else 200
     if b"if-modified-since" in headers:
-        date = parsed_date(headers[b"if-modified-since"])
-        if date is not None and not _modified_since(validators.modified, date):
+        date = parse_http_date(headers[b"if-modified-since"])
+        if date is not None and not _is_modified_since(validators.modified, date):
             return 304
     return 200
 
 
-def _modified_since(own: int, date: int) -> bool:
+def _is_modified_since(own: int, date: int) -> bool:
     """§13.1.3 and §13.1.4, for dates that are made from content.
 
     A date that other content could carry is that content's date: the client holds another version, however the two
@@ -109,13 +109,13 @@ def _modified_since(own: int, date: int) -> bool:
     return date != own if of_content else own > date
 
 
-def _range_applies(if_range: bytes | None, validators: Validators) -> bool:
+def _is_range_applicable(if_range: bytes | None, validators: Validators) -> bool:
     if if_range is None or if_range == validators.etag:  # §13.1.5: strong comparison
         return True
-    return parsed_date(if_range) == validators.modified
+    return parse_http_date(if_range) == validators.modified
 
 
-def _listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
+def _is_etag_listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
     if field == b"*":
         return True
     if not _ENTITY_TAGS.fullmatch(field):
@@ -124,7 +124,7 @@ def _listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
     return etag in tags or (weak and b"W/" + etag in tags)
 
 
-def parsed_date(field: bytes) -> int | None:
+def parse_http_date(field: bytes) -> int | None:
     """Return an HTTP-date in any of its three formats (§5.6.7) as Unix seconds, or None when it is not one."""
     text = field.decode("latin-1")
     match = next((match for match in (pattern.fullmatch(text) for pattern in _DATES) if match), None)
@@ -148,50 +148,50 @@ def parsed_date(field: bytes) -> int | None:
         return None
 
 
-def ranges(field: bytes, length: int) -> tuple[Literal[200, 206, 416], list[Span]]:
+def parse_range(field: bytes, length: int) -> tuple[Literal[200, 206, 416], list[ByteRange]]:
     """Return what a Range field asks of `length` bytes (§14.2): 206 with spans, 416, or 200 to ignore it.
 
     Spans that overlap or touch are joined and then in ascending order; others keep the order of the request.
     """
     unit, _, range_set = field.partition(b"=")
     specs = [spec for spec in (part.strip(b" \t") for part in range_set.split(b",")) if spec]
-    bounds = [_bounds(spec, length) for spec in specs]
+    bounds = [_parse_range_spec(spec, length) for spec in specs]
     if unit.lower() != b"bytes" or not bounds or None in bounds:
         return 200, []
     spans = [(first, end) for first, end in filter(None, bounds) if first < end]
     if not spans:
         return (200 if length == 0 and any(_is_suffix(spec) for spec in specs) else 416), []
-    joined = _joined(spans)
+    joined = _merge_ranges(spans)
     chosen = spans if len(joined) == len(spans) else joined
-    return (206, chosen) if len(chosen) <= MOST_RANGES else (200, [])
+    return (206, chosen) if len(chosen) <= MAX_RANGES else (200, [])
 
 
 def _is_suffix(spec: bytes) -> bool:
     """Whether it asks for the last bytes: of nothing that can be satisfied (§14.1.2), but not in a Content-Range."""
-    return spec.startswith(b"-") and _number(spec[1:]) > 0
+    return spec.startswith(b"-") and _parse_position(spec[1:]) > 0
 
 
-def _bounds(spec: bytes, length: int) -> Span | None:
+def _parse_range_spec(spec: bytes, length: int) -> ByteRange | None:
     """Return the span of one range-spec, empty when it cannot be satisfied; None when it is malformed."""
     if not _RANGE.fullmatch(spec):
         return None
     first, _, last = spec.partition(b"-")
     if not first:
-        return max(0, length - _number(last)), length
-    start = _number(first)
-    if last and _number(last) < start:
+        return max(0, length - _parse_position(last)), length
+    start = _parse_position(first)
+    if last and _parse_position(last) < start:
         return None
-    return start, min(length, _number(last) + 1) if last else length
+    return start, min(length, _parse_position(last) + 1) if last else length
 
 
-def _number(digits: bytes) -> int:
+def _parse_position(digits: bytes) -> int:
     """Return a position; one of more than 18 digits is beyond every file, and costs no more than that."""
     digits = digits.lstrip(b"0")
     return int(digits or b"0") if len(digits) <= 18 else 10**18
 
 
-def _joined(spans: list[Span]) -> list[Span]:
-    joined: list[Span] = []
+def _merge_ranges(spans: list[ByteRange]) -> list[ByteRange]:
+    joined: list[ByteRange] = []
     for first, end in sorted(spans):
         if joined and first <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(joined[-1][1], end))

@@ -38,15 +38,15 @@ from zlib import crc32
 
 from static_host.origin.recipes import Recipes
 
-FORMAT = 2
-READABLE = (1, 2)
+FORMAT_VERSION = 2
+READABLE_VERSIONS = (1, 2)
 """Formats that this version reads; the first knows nothing of releases."""
-HEAD = ("format", "prefix", "manifest", "resources", "crc32")
-NAME = "static-host.index"
+HEADER_KEYS = ("format", "prefix", "manifest", "resources", "crc32")
+INDEX_FILE_NAME = "static-host.index"
 """The index's file name inside a tree."""
-SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
+CODING_SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """Content coding (RFC 9110 §8.4.1) → what is appended to a file's name for its encoded sibling."""
-UNFOLDED = ".identity"
+SVGZ_IDENTITY_SUFFIX = ".identity"
 """What is appended to an .svgz file's name for its decoded sibling, in a tree that other tools made."""
 DICTIONARY_CODING = "dcz"
 """The coding by zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
@@ -56,7 +56,7 @@ NO_RECIPES = Recipes()
 """Those of a tree that other tools made, or of which nobody knows."""
 
 
-class IndexDamaged(ValueError):
+class InvalidIndexError(ValueError):
     """The bytes are not an index that this version can use; the message says why."""
 
 
@@ -64,7 +64,7 @@ class IndexDamaged(ValueError):
 class Representation:
     """One content coding of one resource (RFC 9110 §3.2).
 
-    `file` is relative to the tree, `length` is in bytes, `digest` is the first 144 bits of the SHA-256 of the
+    `file` is relative to the tree, `length` is in bytes, `compute_digest` is the first 144 bits of the SHA-256 of the
     file's bytes in URL-safe base64 (24 characters). `dictionary` is the whole SHA-256, in base64 as HTTP fields have it
     (44 characters), of the bytes without which it cannot be decoded; empty where nothing else is needed.
     """
@@ -107,7 +107,7 @@ class Resource:
         return replace(self, representations=tuple(r for r in self.representations if not r.dictionary))
 
     @property
-    def by_itself(self) -> Resource:
+    def standalone(self) -> Resource:
         """The resource without all that there is for the sake of other releases."""
         return Resource(self.media_type, self.immutable, self.without_deltas.representations)
 
@@ -116,8 +116,8 @@ class Resource:
 class Release:
     """What was built once, and then served.
 
-    `digest` names it, in 16 hexadecimal digits; `time` is when it was made, in seconds since 1970 (UTC), or None where
-    nobody knows; `origin` is where it was carried from, and empty for the one that a tree was built for.
+    `compute_digest` names it, in 16 hexadecimal digits; `time` is when it was made, in seconds since 1970 (UTC), or
+    None where nobody knows; `origin` is where it was carried from, and empty for the one that a tree was built for.
     """
 
     digest: str
@@ -133,7 +133,7 @@ class Index(Mapping[str, Resource]):
         prefix: str,
         lines: bytes,
         manifest: tuple[str, str] | None = None,
-        others: Sequence[str] = (),
+        other_files: Sequence[str] = (),
         adopted: bool = False,
         releases: Sequence[Release] = (Release(""),),
         recipes: Recipes = NO_RECIPES,
@@ -142,7 +142,7 @@ class Index(Mapping[str, Resource]):
         self.recipes = recipes
         self.releases = tuple(releases)
         """The release that the tree was built for, then the earlier ones of which it has files, the newest first."""
-        self.others = tuple(others)
+        self.other_files = tuple(other_files)
         """Names of further files that belong to the tree and are no resources."""
         self.adopted = adopted
         """Whether other tools made the tree, and only the index is ours."""
@@ -153,70 +153,70 @@ class Index(Mapping[str, Resource]):
         """Where each line starts, and at last where one more would."""
 
     def __getitem__(self, name: str) -> Resource:
-        place = self._place(name)
+        place = self._find_line(name)
         if place is None:
             raise KeyError(name)
-        return self._resource(place)
+        return self._parse_line(place)
 
-    def without(self, names: Container[str]) -> Index:
+    def exclude(self, names: Container[str]) -> Index:
         """Return an index of the resources with other names than these, and of nothing else."""
-        kept = (place for place in range(len(self)) if self._name(place).decode() not in names)
+        kept = (place for place in range(len(self)) if self._read_name(place).decode() not in names)
         lines = b"".join(self._lines[self._starts[place] : self._starts[place + 1]] for place in kept)
         return Index(self.prefix, lines, releases=self.releases)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and self._place(name) is not None
+        return isinstance(name, str) and self._find_line(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (self._name(place).decode() for place in range(len(self)))
+        return (self._read_name(place).decode() for place in range(len(self)))
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
-    def resources(self) -> Iterator[Resource]:
+    def iter_resources(self) -> Iterator[Resource]:
         """Return all resources in the order of their names, without a search for each."""
-        return map(self._resource, range(len(self)))
+        return map(self._parse_line, range(len(self)))
 
-    def _place(self, name: str) -> int | None:
+    def _find_line(self, name: str) -> int | None:
         """Return which line has the name, or None. Names that come from clients may be no Unicode."""
         wanted = name.encode(errors="surrogatepass")
-        place = bisect_left(range(len(self)), wanted, key=self._name)
-        return place if place < len(self) and self._name(place) == wanted else None
+        place = bisect_left(range(len(self)), wanted, key=self._read_name)
+        return place if place < len(self) and self._read_name(place) == wanted else None
 
-    def _name(self, place: int) -> bytes:
+    def _read_name(self, place: int) -> bytes:
         start = self._starts[place]
         return self._lines[start : self._lines.find(b"\t", start)]
 
-    def _resource(self, place: int) -> Resource:
+    def _parse_line(self, place: int) -> Resource:
         name, _, row = self._lines[self._starts[place] : self._starts[place + 1]].decode().partition("\t")
-        return _parsed(name, row)
+        return _parse_resource(name, row)
 
 
-def digest(body: bytes | memoryview) -> str:
+def compute_digest(body: bytes | memoryview) -> str:
     """Return what the index records of a file's bytes."""
-    return short_digest(sha256(body).digest())
+    return shorten_digest(sha256(body).digest())
 
 
-def short_digest(full: bytes) -> str:
+def shorten_digest(full: bytes) -> str:
     """Return the recorded form of a whole SHA-256."""
     return urlsafe_b64encode(full[:18]).decode()
 
 
-def file_name(name: str, coding: str, dictionary: str = "") -> str:
+def format_file_name(name: str, coding: str, dictionary: str = "") -> str:
     """Return the file of one representation of the resource `name`, as the build calls it.
 
     That of a delta has the first 48 bits of its dictionary's SHA-256 in it: ``site.js.3f9a12bc0d4e.dcz``.
     """
     if coding == DICTIONARY_CODING:
         return f"{name}.{b64decode(dictionary)[:6].hex()}.{coding}"
-    return name + SUFFIXES[coding]
+    return name + CODING_SUFFIXES[coding]
 
 
-def dumps(
+def dump_index(
     prefix: str,
     resources: Mapping[str, Resource],
     manifest: tuple[str, bytes] | None = None,
-    others: Mapping[str, bytes] | None = None,
+    other_files: Mapping[str, bytes] | None = None,
     *,
     adopted: bool = False,
     time: int | None = None,
@@ -231,17 +231,19 @@ def dumps(
     tell how its own files were encoded.
     Raises ValueError for a name with a tab or a line feed, or one that is not Unicode: no line can hold it.
     """
-    body = b"".join(_line(name, resources[name]) for name in sorted(resources))
+    body = b"".join(_format_line(name, resources[name]) for name in sorted(resources))
     facts: dict[str, object] = {
         "prefix": prefix,
         "manifest": [manifest[0], f"{crc32(manifest[1]):08x}"] if manifest else None,
-        **({"others": {name: f"{crc32(others[name]):08x}" for name in sorted(others)}} if others else {}),
+        **(
+            {"others": {name: f"{crc32(other_files[name]):08x}" for name in sorted(other_files)}} if other_files else {}
+        ),
         **({"adopted": True} if adopted else {}),
     }
     head = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         **facts,
-        "release": _release(facts, resources, None if earlier else body),
+        "release": _compute_release_digest(facts, resources, None if earlier else body),
         **({} if time is None else {"time": time}),
         **({"earlier": [[each.digest, each.time, each.origin] for each in earlier]} if earlier else {}),
         **recipes.facts,
@@ -251,50 +253,50 @@ def dumps(
     return json.dumps(head).encode() + b"\n" + body
 
 
-def _release(facts: dict[str, object], resources: Mapping[str, Resource], body: bytes | None) -> str:
+def _compute_release_digest(facts: dict[str, object], resources: Mapping[str, Resource], body: bytes | None) -> str:
     """Return the digest that names a release; `body` are the lines of its resources, where there are no others."""
     if body is None or any(resource.match for resource in resources.values()):
         own = sorted(name for name, resource in resources.items() if not resource.carried)
-        body = b"".join(_line(name, resources[name].by_itself) for name in own)
+        body = b"".join(_format_line(name, resources[name].standalone) for name in own)
     return sha256(json.dumps(facts, sort_keys=True).encode() + b"\n" + body).hexdigest()[:16]
 
 
-def loads(data: bytes) -> Index:
-    """Return the index that `dumps` wrote. Raises IndexDamaged when it is not whole, or of another format."""
+def parse_index(data: bytes) -> Index:
+    """Return the index that `dump_index` wrote. Raises InvalidIndexError when it is not whole, or of another format."""
     first, _, body = data.partition(b"\n")
     try:
         head = json.loads(first)
-        version, prefix, manifest, count, checksum = (head[key] for key in HEAD)
+        version, prefix, manifest, count, checksum = (head[key] for key in HEADER_KEYS)
     except (ValueError, TypeError, KeyError):
-        raise IndexDamaged("its first line is not an index header") from None
-    if version not in READABLE:
-        formats = " and ".join(map(str, READABLE))
-        raise IndexDamaged(f"it has format {version}, this version reads formats {formats}")
+        raise InvalidIndexError("its first line is not an index header") from None
+    if version not in READABLE_VERSIONS:
+        formats = " and ".join(map(str, READABLE_VERSIONS))
+        raise InvalidIndexError(f"it has format {version}, this version reads formats {formats}")
     if checksum != f"{crc32(body):08x}":
-        raise IndexDamaged("its checksum does not match: it was cut short or changed after the build")
+        raise InvalidIndexError("its checksum does not match: it was cut short or changed after the build")
     try:
         body.decode()
     except UnicodeDecodeError:
-        raise IndexDamaged("it is not UTF-8") from None
-    releases = _releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
+        raise InvalidIndexError("it is not UTF-8") from None
+    releases = _parse_releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
     others, adopted = head.get("others", ()), bool(head.get("adopted"))
-    index = Index(prefix, body, manifest, others, adopted, releases, Recipes.of(head))
+    index = Index(prefix, body, manifest, others, adopted, releases, Recipes.from_header(head))
     if count != len(index) or not index:
-        raise IndexDamaged(f"it lists {len(index)} resources, its header says {count}")
+        raise InvalidIndexError(f"it lists {len(index)} resources, its header says {count}")
     return index
 
 
-def _releases(head: dict[str, Any]) -> list[Release]:
+def _parse_releases(head: dict[str, Any]) -> list[Release]:
     try:
         return [Release(head["release"], head.get("time")), *(Release(*each) for each in head.get("earlier", ()))]
     except (TypeError, KeyError):
-        raise IndexDamaged("its first line does not tell its release") from None
+        raise InvalidIndexError("its first line does not tell its release") from None
 
 
-def _line(name: str, resource: Resource) -> bytes:
+def _format_line(name: str, resource: Resource) -> bytes:
     if "\t" in name or "\n" in name or name.encode(errors="replace").decode() != name:
         raise ValueError(f"{name!r} has a tab or a line feed, or is not Unicode")
-    rows = [_row(name, representation) for representation in resource.representations]
+    rows = [_format_row(name, representation) for representation in resource.representations]
     more = {
         **({"releases": resource.releases} if resource.releases != (0,) else {}),
         **({"match": resource.match} if resource.match else {}),
@@ -305,18 +307,22 @@ def _line(name: str, resource: Resource) -> bytes:
     return f"{name}\t{facts}\n".encode()
 
 
-def _row(name: str, r: Representation) -> list[str | int | None]:
-    file = None if r.file == file_name(name, r.coding, r.dictionary) else r.file
+def _format_row(name: str, r: Representation) -> list[str | int | None]:
+    file = None if r.file == format_file_name(name, r.coding, r.dictionary) else r.file
     return [r.coding, r.length, r.digest, file, *([r.dictionary] if r.dictionary else [])]
 
 
-def _parsed(name: str, row: str) -> Resource:
+def _parse_resource(name: str, row: str) -> Resource:
     media_type, immutable, rows, *more = json.loads(row)
     representations = (
         Representation(
-            intern(coding), file_name(name, coding, *needs) if file is None else file, length, digest, *needs
+            intern(coding),
+            format_file_name(name, coding, *needs) if file is None else file,
+            length,
+            compute_digest,
+            *needs,
         )
-        for coding, length, digest, file, *needs in rows
+        for coding, length, compute_digest, file, *needs in rows
     )
     others = more[0] if more else {}
     releases = tuple(others.get("releases", (0,)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from static_host.origin.index import DICTIONARY_CODING, UNFOLDED, Representation, Resource, file_name
+from static_host.origin.index import DICTIONARY_CODING, SVGZ_IDENTITY_SUFFIX, Representation, Resource, format_file_name
 
 MAX_NAME_CHARACTERS = 1024
 """Characters of a name: no object store has longer ones, and few file systems have."""
@@ -16,18 +16,18 @@ _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 _TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 _SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
-_OF_A_DELTA = re.compile(r"(?:\.[^./\0]*)?\.dcz")
+_DELTA_SUFFIX = re.compile(r"(?:\.[^./\0]*)?\.dcz")
 """What a delta's file has behind its resource's name."""
-_OF_SVGZ = {"identity": f"{{}}{UNFOLDED}", "gzip": "{}"}
+_SVGZ_FILES = {"identity": f"{{}}{SVGZ_IDENTITY_SUFFIX}", "gzip": "{}"}
 """The files of an .svgz in a tree that other tools made."""
 
 
-def is_plain(match: str) -> bool:
+def is_valid_match(match: str) -> bool:
     """Whether a pattern can be sent in a field, or is none."""
     return match == "" or bool(_PLAIN_MATCH.fullmatch(match))
 
 
-def is_sound(name: str, resource: Resource) -> bool:
+def is_valid_resource(name: str, resource: Resource) -> bool:
     """Whether a resource can be kept and served here."""
     try:
         return bool(
@@ -35,22 +35,22 @@ def is_sound(name: str, resource: Resource) -> bool:
             and not {"", ".", ".."} & set(name.split("/"))
             and "\0" not in name
             and _TEXT.fullmatch(resource.media_type)
-            and is_plain(resource.match)
+            and is_valid_match(resource.match)
             and "identity" in {r.coding for r in resource.representations}
-            and all(_is_sound(name, r) for r in resource.representations)
+            and all(_is_valid_representation(name, r) for r in resource.representations)
         )
     except (ValueError, TypeError, LookupError, AttributeError):
         return False
 
 
-def _is_sound(name: str, representation: Representation) -> bool:
+def _is_valid_representation(name: str, representation: Representation) -> bool:
     """Other tools give deltas other names than the build does; none leads out of the resource's folder."""
     file, coding, dictionary = representation.file, representation.coding, representation.dictionary
     if coding == DICTIONARY_CODING:
-        is_named = file.startswith(name) and bool(_OF_A_DELTA.fullmatch(file[len(name) :]))
+        is_named = file.startswith(name) and bool(_DELTA_SUFFIX.fullmatch(file[len(name) :]))
         is_decodable = bool(_SHA_256.fullmatch(dictionary))
     else:
-        is_named = file == file_name(name, coding) or file == _OF_SVGZ.get(coding, "/").format(name)
+        is_named = file == format_file_name(name, coding) or file == _SVGZ_FILES.get(coding, "/").format(name)
         is_decodable = dictionary == ""
     return bool(
         is_named

@@ -8,9 +8,9 @@ acceptable; identity is, unless ``identity;q=0`` or a ``*;q=0`` without an ident
 A delta is sent only to who has named its coding, as ``*`` does not, and has the very dictionary that it was made with.
 
 Without the field every coding is acceptable (§12.5.3, first rule): identity is sent, the one that every client can
-read. When no representation is acceptable, `preferred` returns None, and the origin answers 406 (§15.5.7): the RFC
-asks for a response without content coding "unless the identity coding is indicated as unacceptable", and a client
-that has excluded identity has said so in as many words.
+read. When no representation is acceptable, `select_representation` returns None, and the origin answers 406 (§15.5.7):
+the RFC asks for a response without content coding "unless the identity coding is indicated as unacceptable", and a
+client that has excluded identity has said so in as many words.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Weights = tuple[int, ...]
 CODINGS = ("br", "zstd", "gzip", "identity", DICTIONARY_CODING)
 ONLY_IDENTITY: Weights = (0, 0, 0, 1, 0)
 _ALIASES = {"x-gzip": "gzip"}  # RFC 9110 §8.4.1.3
-_CACHED_LENGTH = 256
-_UNNAMED_IDENTITY = 1  # acceptable, but behind everything that was asked for
+_MAX_CACHED_BYTES = 256
+_DEFAULT_IDENTITY_WEIGHT = 1  # acceptable, but behind everything that was asked for
 
 _ELEMENT = re.compile(
     r"[ \t]*(?P<coding>[!#$%&'*+.^_`|~0-9A-Za-z-]+)"
@@ -37,17 +37,17 @@ _ELEMENT = re.compile(
 _SHA_256 = re.compile(rb":([A-Za-z0-9+/]{43}=):")
 
 
-def weights(field: bytes | None) -> Weights:
+def parse_accept_encoding(field: bytes | None) -> Weights:
     """Return the weights that an Accept-Encoding field value gives; `None` when there is no such field.
 
     Several field lines are passed joined by commas (§5.3). Results for ordinary values are cached.
     """
     if field is None:
         return ONLY_IDENTITY
-    return _cached(field) if len(field) <= _CACHED_LENGTH else _parsed(field)
+    return _parse_cached(field) if len(field) <= _MAX_CACHED_BYTES else _parse_uncached(field)
 
 
-def held(field: bytes | None) -> str:
+def parse_available_dictionary(field: bytes | None) -> str:
     """Return the SHA-256, in base64, of the dictionary that an Available-Dictionary field value says the client has.
 
     It is one Byte Sequence (RFC 9651 §3.3.5); empty for anything else, and without the field.
@@ -56,7 +56,7 @@ def held(field: bytes | None) -> str:
     return match[1].decode() if match else ""
 
 
-def preferred(
+def select_representation(
     wanted: Weights, representations: Sequence[Representation], dictionary: str = ""
 ) -> Representation | None:
     """Return the representation to send to who has the dictionary, or None when none is acceptable."""
@@ -71,7 +71,7 @@ def preferred(
     return best
 
 
-def _parsed(field: bytes) -> Weights:
+def _parse_uncached(field: bytes) -> Weights:
     named: dict[str, int] = {}
     for element in field.decode("latin-1").split(","):
         match = _ELEMENT.fullmatch(element)
@@ -79,9 +79,9 @@ def _parsed(field: bytes) -> Weights:
             coding = match["coding"].lower()
             named[_ALIASES.get(coding, coding)] = round(float(match["weight"] or 1) * 1000)
     rest = named.get("*", 0)
-    identity = named.get("identity", named.get("*", _UNNAMED_IDENTITY))
+    identity = named.get("identity", named.get("*", _DEFAULT_IDENTITY_WEIGHT))
     plain = (named.get(coding, rest) for coding in CODINGS[:3])
     return (*plain, identity, named.get(DICTIONARY_CODING, 0))
 
 
-_cached = lru_cache(maxsize=1024)(_parsed)
+_parse_cached = lru_cache(maxsize=1024)(_parse_uncached)

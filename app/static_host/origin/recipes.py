@@ -18,7 +18,7 @@ class Recipes:
     supplied: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, head: Mapping[str, Any]) -> Recipes:
+    def from_header(cls, head: Mapping[str, Any]) -> Recipes:
         """Return what an index's first line tells; what is no recipe is left out."""
         recipes, supplied = head.get("recipes"), head.get("supplied")
         return cls(

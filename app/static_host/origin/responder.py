@@ -13,17 +13,31 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from static_host.origin.body_cache import Body
-from static_host.origin.conditional import Span, evaluate
+from static_host.origin.conditional import ByteRange, evaluate
 from static_host.origin.escapes import unescaped
-from static_host.origin.headers import METHODS, PREFLIGHT, VARY, Baked, Headers, baked, failure, vary
-from static_host.origin.index import NAME, Index, Resource
-from static_host.origin.negotiation import Weights, held, preferred, weights
+from static_host.origin.headers import (
+    METHODS,
+    PREFLIGHT,
+    VARY,
+    Headers,
+    PreparedHeaders,
+    build_error_headers,
+    prepare_headers,
+    select_vary,
+)
+from static_host.origin.index import INDEX_FILE_NAME, Index, Resource
+from static_host.origin.negotiation import (
+    Weights,
+    parse_accept_encoding,
+    parse_available_dictionary,
+    select_representation,
+)
 from static_host.origin.tree import Tree
 
 log = logging.getLogger("static_host.origin")
 
 NOT_FOUND = b"Not Found\n"
-_RELEVANT = frozenset(
+_RELEVANT_FIELDS = frozenset(
     {
         b"accept-encoding",
         b"available-dictionary",
@@ -35,11 +49,11 @@ _RELEVANT = frozenset(
         b"range",
     }
 )
-LONGEST = 16 << 10
+MAX_FIELD_BYTES = 16 << 10
 """Bytes of one field's value, its lines joined; a request with a longer one is refused (RFC 6585 §5)."""
 MAX_PATH_BYTES = 3 * 4096
 """Bytes of a raw path with escapes that are looked at: no system has files with names as long as the rest would be."""
-_CHOICES = 64
+_MAX_CACHED_CHOICES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,8 @@ class Slice:
 class Response:
     """A status, its header fields in order, and the parts of the body. Whoever takes it closes it.
 
-    `digest` is that of the body, where it is a whole representation's that the tree keeps in memory; else empty.
+    `compute_digest` is that of the body, where it is a whole representation's that the tree keeps in memory; else
+    empty.
     """
 
     status: int
@@ -70,48 +85,53 @@ class Response:
                 part.file.close()
 
 
-MISSES = {
-    "GET": Response(404, failure(NOT_FOUND), (NOT_FOUND,)),
-    "HEAD": Response(404, failure(NOT_FOUND)),
+NOT_FOUND_RESPONSES = {
+    "GET": Response(404, build_error_headers(NOT_FOUND), (NOT_FOUND,)),
+    "HEAD": Response(404, build_error_headers(NOT_FOUND)),
 }
 
 
-def is_miss(response: Response) -> bool:
+def is_not_found(response: Response) -> bool:
     """Whether a response says that there is no such file."""
-    return response is MISSES["GET"] or response is MISSES["HEAD"]
+    return response is NOT_FOUND_RESPONSES["GET"] or response is NOT_FOUND_RESPONSES["HEAD"]
 
 
-class Served:
+class ServedResource:
     """One resource of a tree with its header blocks, baked when first asked for."""
 
-    __slots__ = ("_baked", "_choices", "_dictionaries", "_max_age", "resource", "tree")
+    __slots__ = ("_choices", "_dictionaries", "_max_age", "_prepared", "resource", "tree")
 
     def __init__(self, resource: Resource, max_age: int, tree: Tree) -> None:
         self.resource = resource
         self.tree = tree
         self._max_age = max_age
         self._dictionaries = frozenset(r.dictionary for r in resource.representations if r.dictionary)
-        self._baked: dict[str, Baked] = {}
-        self._choices: dict[tuple[Weights, str], Baked | None] = {}
+        self._prepared: dict[str, PreparedHeaders] = {}
+        self._choices: dict[tuple[Weights, str], PreparedHeaders | None] = {}
 
-    def chosen(self, headers: Mapping[bytes, bytes]) -> Baked | None:
+    def select(self, headers: Mapping[bytes, bytes]) -> PreparedHeaders | None:
         """Return the representation that these fields select, or None when none is acceptable."""
-        dictionary = held(headers.get(b"available-dictionary")) if self._dictionaries else ""
-        wanted = weights(headers.get(b"accept-encoding")), dictionary if dictionary in self._dictionaries else ""
+        dictionary = parse_available_dictionary(headers.get(b"available-dictionary")) if self._dictionaries else ""
+        wanted = (
+            parse_accept_encoding(headers.get(b"accept-encoding")),
+            dictionary if dictionary in self._dictionaries else "",
+        )
         try:
             return self._choices[wanted]
         except KeyError:
-            if len(self._choices) >= _CHOICES:  # weights come from clients: whatever they send, this stays small
+            if (
+                len(self._choices) >= _MAX_CACHED_CHOICES
+            ):  # weights come from clients: whatever they send, this stays small
                 self._choices.clear()
-            return self._choices.setdefault(wanted, self._choose(*wanted))
+            return self._choices.setdefault(wanted, self._select_uncached(*wanted))
 
-    def _choose(self, wanted: Weights, dictionary: str) -> Baked | None:
-        representation = preferred(wanted, self.resource.representations, dictionary)
+    def _select_uncached(self, wanted: Weights, dictionary: str) -> PreparedHeaders | None:
+        representation = select_representation(wanted, self.resource.representations, dictionary)
         if representation is None:
             return None
-        if representation.file not in self._baked:
-            self._baked[representation.file] = baked(self.resource, representation, self._max_age)
-        return self._baked[representation.file]
+        if representation.file not in self._prepared:
+            self._prepared[representation.file] = prepare_headers(self.resource, representation, self._max_age)
+        return self._prepared[representation.file]
 
 
 class Responder:
@@ -129,16 +149,18 @@ class Responder:
         max_age: int = 60,
         root_files: Iterable[str] = (),
         *,
-        shows_index: bool = False,
+        is_index_served: bool = False,
     ) -> None:
         self.tree = tree
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self.max_age = max_age
-        self._root = frozenset(_root_names(tree.index, tuple(root_files)))
+        self._root = frozenset(_find_root_names(tree.index, tuple(root_files)))
         self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
-        self._shown = {NAME: Served(tree.itself(), 0, tree)} if shows_index else {}  # a build wants the newest
-        self._served: dict[str, Served] = {**self._shown}
-        self.may_be_elsewhere: Callable[[str], bool] | None = None
+        self._shown = (
+            {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree)} if is_index_served else {}
+        )  # a build wants the newest
+        self._served: dict[str, ServedResource] = {**self._shown}
+        self.is_fallback_candidate: Callable[[str], bool] | None = None
         """Whether a name that the tree has not may be found in another place; None where there is no such place."""
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
@@ -146,30 +168,30 @@ class Responder:
 
         `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
         """
-        name = self.name_of(path)
+        name = self.resolve_name(path)
         if name is None:
             return None
         if method == "OPTIONS":  # for a missing file too: a failed preflight would hide the 404 from the script
             return Response(204, PREFLIGHT)
         served = self._find(name)
         if served is None:
-            return MISSES["HEAD" if method == "HEAD" else "GET"]
+            return NOT_FOUND_RESPONSES["HEAD" if method == "HEAD" else "GET"]
         return self.answer(method, served, headers)
 
-    def answer(self, method: str, served: Served, headers: Iterable[tuple[bytes, bytes]]) -> Response:
+    def answer(self, method: str, served: ServedResource, headers: Iterable[tuple[bytes, bytes]]) -> Response:
         """Return the answer to a request for a resource, which may be of another tree than `tree`."""
         if method not in ("GET", "HEAD"):
-            return _failure(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
-        fields = _combined(headers)
-        if any(len(value) > LONGEST for value in fields.values()):
-            return _failure(method, 431, b"Request Header Fields Too Large\n")
+            return _build_error(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
+        fields = _combine_fields(headers)
+        if any(len(value) > MAX_FIELD_BYTES for value in fields.values()):
+            return _build_error(method, 431, b"Request Header Fields Too Large\n")
         return self._answer(method, served, fields)
 
-    def owns(self, path: bytes) -> bool:
+    def is_owned(self, path: bytes) -> bool:
         """Whether the raw path is one that `respond` answers."""
-        return self.name_of(path) is not None
+        return self.resolve_name(path) is not None
 
-    def name_of(self, path: bytes) -> str | None:
+    def resolve_name(self, path: bytes) -> str | None:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
             path = unescaped(path[:MAX_PATH_BYTES])
@@ -180,94 +202,100 @@ class Responder:
         name = path[1:].decode("utf-8", "surrogateescape")
         return name if path[:1] == b"/" and name in self._root else None
 
-    def _find(self, name: str) -> Served | None:
+    def _find(self, name: str) -> ServedResource | None:
         served = self._served.get(name)
         if served is None and name in self.tree.index:
-            if len(self._served) >= self.tree.bodies.heads:
+            if len(self._served) >= self.tree.bodies.max_heads:
                 self._served = {**self._shown}
-            served = self._served[name] = Served(self.tree.index[name], self.max_age, self.tree)
+            served = self._served[name] = ServedResource(self.tree.index[name], self.max_age, self.tree)
         return served
 
-    def _answer(self, method: str, served: Served, headers: dict[bytes, bytes]) -> Response:
-        chosen = served.chosen(headers)
+    def _answer(self, method: str, served: ServedResource, headers: dict[bytes, bytes]) -> Response:
+        chosen = served.select(headers)
         if chosen is None:
-            return _failure(method, 406, b"Not Acceptable\n", *(vary(served.resource) or VARY))
+            return _build_error(method, 406, b"Not Acceptable\n", *(select_vary(served.resource) or VARY))
         if method == "HEAD":
             headers.pop(b"range", None)  # §14.2: ranges are for GET alone
         outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
         if outcome == 304:
             return Response(304, chosen.not_modified)
         if outcome == 412:
-            return _failure(method, 412, b"Precondition Failed\n", *vary(served.resource))
+            return _build_error(method, 412, b"Precondition Failed\n", *select_vary(served.resource))
         if outcome == 416:
-            return _failure(method, 416, b"Range Not Satisfiable\n", _unsatisfied(chosen), *vary(served.resource))
+            return _build_error(
+                method,
+                416,
+                b"Range Not Satisfiable\n",
+                _format_unsatisfied_range(chosen),
+                *select_vary(served.resource),
+            )
         if len(spans) > 1 and chosen.representation.coding != "identity":
             spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
-        return self._with_body(method, served.tree, chosen, spans)
+        return self._respond_with_body(method, served.tree, chosen, spans)
 
-    def _with_body(self, method: str, tree: Tree, chosen: Baked, spans: list[Span]) -> Response:
+    def _respond_with_body(self, method: str, tree: Tree, chosen: PreparedHeaders, spans: list[ByteRange]) -> Response:
         try:
-            body = tree.body(chosen.representation)
+            body = tree.read_body(chosen.representation)
             source = tree.open(chosen.representation) if body is None else body
         except OSError as error:
             log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
-            return _failure(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
+            return _build_error(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
         if method == "HEAD":
             if isinstance(source, io.FileIO):
                 source.close()
             return Response(200, chosen.ok)
         if not spans:
-            part = _part(source, (0, chosen.representation.length))
+            part = _slice_body(source, (0, chosen.representation.length))
             return Response(200, chosen.ok, (part,), chosen.representation.digest if body is not None else "")
         if len(spans) == 1:
-            return _partial(chosen, source, spans[0])
-        return _multipart(chosen, source, spans)
+            return _build_partial(chosen, source, spans[0])
+        return _build_multipart(chosen, source, spans)
 
 
-def _root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
+def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
     folders = tuple(name for name in root_files if name.endswith("/"))
     yield from (name for name in root_files if name in index)
     if folders:
         yield from (name for name in index if name.startswith(folders))
 
 
-def _combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def _combine_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Return the fields that matter here; several lines of one field are one list (RFC 9110 §5.3)."""
     lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        if name in _RELEVANT:
+        if name in _RELEVANT_FIELDS:
             lines.setdefault(name, []).append(value.strip(b" \t"))
     return {name: values[0] if len(values) == 1 else b", ".join(values) for name, values in lines.items()}
 
 
-def _part(source: Body | io.FileIO, span: Span) -> Body | Slice:
+def _slice_body(source: Body | io.FileIO, span: ByteRange) -> Body | Slice:
     first, end = span
     if isinstance(source, io.FileIO):
         return Slice(source, first, end - first)
     return source if end - first == len(source) else source[first:end]
 
 
-def _content_range(chosen: Baked, span: Span) -> bytes:
+def _format_content_range(chosen: PreparedHeaders, span: ByteRange) -> bytes:
     return b"bytes %d-%d/%d" % (span[0], span[1] - 1, chosen.representation.length)
 
 
-def _partial(chosen: Baked, source: Body | io.FileIO, span: Span) -> Response:
+def _build_partial(chosen: PreparedHeaders, source: Body | io.FileIO, span: ByteRange) -> Response:
     headers: Headers = (
         (b"content-type", chosen.media_type),
         (b"content-length", b"%d" % (span[1] - span[0])),
-        (b"content-range", _content_range(chosen, span)),
+        (b"content-range", _format_content_range(chosen, span)),
         *chosen.common,
     )
-    return Response(206, headers, (_part(source, span),))
+    return Response(206, headers, (_slice_body(source, span),))
 
 
-def _multipart(chosen: Baked, source: Body | io.FileIO, spans: list[Span]) -> Response:
+def _build_multipart(chosen: PreparedHeaders, source: Body | io.FileIO, spans: list[ByteRange]) -> Response:
     """RFC 9110 §14.6. The boundary is the body's own digest, which no body can contain by chance."""
     boundary = chosen.representation.digest.encode()
     parts: list[Body | Slice] = []
     for span in spans:
         head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
-        parts += [head % (boundary, chosen.media_type, _content_range(chosen, span)), _part(source, span)]
+        parts += [head % (boundary, chosen.media_type, _format_content_range(chosen, span)), _slice_body(source, span)]
     parts.append(b"\r\n--%s--\r\n" % boundary)
     length = sum(part.length if isinstance(part, Slice) else len(part) for part in parts)
     headers: Headers = (
@@ -278,9 +306,9 @@ def _multipart(chosen: Baked, source: Body | io.FileIO, spans: list[Span]) -> Re
     return Response(206, headers, tuple(parts))
 
 
-def _unsatisfied(chosen: Baked) -> tuple[bytes, bytes]:
+def _format_unsatisfied_range(chosen: PreparedHeaders) -> tuple[bytes, bytes]:
     return b"content-range", b"bytes */%d" % chosen.representation.length
 
 
-def _failure(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
-    return Response(status, failure(text, *extra), () if method == "HEAD" else (text,))
+def _build_error(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
+    return Response(status, build_error_headers(text, *extra), () if method == "HEAD" else (text,))

@@ -11,16 +11,16 @@ nothing else.
 from __future__ import annotations
 
 from static_host.origin.body_cache import Body
-from static_host.origin.request_head import LONGEST, LONGEST_LINE, fields, parsed
-from static_host.origin.responder import MISSES, Responder, Response, Slice
+from static_host.origin.request_head import MAX_CACHED_LINE_BYTES, MAX_HEAD_BYTES, find_field_lines, parse_request_head
+from static_host.origin.responder import NOT_FOUND_RESPONSES, Responder, Response, Slice
 
-MOST_MISSES = 1_024
+MAX_CACHED_NOT_FOUND = 1_024
 """Answers to names that are not there, of which there is no end, that are remembered at a time."""
-MOST_LINES = 8
+MAX_CACHED_FIELD_LINES = 8
 """Lines of fields that an answer may be remembered by."""
 
 
-class Answer:
+class PreparedResponse:
     """A response as it goes out: its head, and the body.
 
     The `block` of header lines is what the head has from byte `begin` on; what comes before it is the adapter's, and so
@@ -54,65 +54,65 @@ class Answer:
                 part.file.close()
 
 
-class Memo:
+class ResponseCache:
     """The answers of one responder."""
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
-        self._kept = _Remembered(responder.tree.bodies.heads)
-        self._missed = _Remembered(MOST_MISSES)
-        self._by_line, self._misses_by_line = self._kept.by_line, self._missed.by_line
-        self._misses = {id(response): Answer(response) for response in MISSES.values()}
-        self.body = responder.tree.bodies.get
+        self._cached = _BoundedCache(responder.tree.bodies.max_heads)
+        self._cached_not_found = _BoundedCache(MAX_CACHED_NOT_FOUND)
+        self._by_line, self._not_found_by_line = self._cached.by_line, self._cached_not_found.by_line
+        self._not_found = {id(response): PreparedResponse(response) for response in NOT_FOUND_RESPONSES.values()}
+        self.get_body = responder.tree.bodies.get
         """Return a body by its digest, or None when it is not in memory."""
 
-    def find(self, head: bytes) -> Answer | None:
+    def find(self, head: bytes) -> PreparedResponse | None:
         """Return the answer to a head that was answered before, or None."""
         line = head[: head.find(b"\r\n")]
-        of_line = self._by_line.get(line) or self._misses_by_line.get(line)
-        return of_line.get(tuple(fields(head))) if of_line and len(head) <= LONGEST else None
+        of_line = self._by_line.get(line) or self._not_found_by_line.get(line)
+        return of_line.get(tuple(find_field_lines(head))) if of_line and len(head) <= MAX_HEAD_BYTES else None
 
-    def respond(self, head: bytes) -> Answer | None:
+    def respond(self, head: bytes) -> PreparedResponse | None:
         """Return the answer to a head, or None when it is not plain, or not ours. Whoever takes it closes it.
 
         Nor is it ours to say that a name is not there which may be found elsewhere: that takes time.
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
-        request = parsed(head) if self._responder.owns(path) else None
+        request = parse_request_head(head) if self._responder.is_owned(path) else None
         response = self._responder.respond(*request) if request else None
         if response is None:
             return None
-        miss = self._misses.get(id(response))
-        if miss and self._may_be_elsewhere(path):
+        miss = self._not_found.get(id(response))
+        if miss and self._is_fallback_candidate(path):
             return None
-        answer = miss or Answer(response)
+        answer = miss or PreparedResponse(response)
         if miss:
-            self._missed.keep(head, miss)
+            self._cached_not_found.keep(head, miss)
         elif response.digest or response.status == 304:
-            self._kept.keep(head, answer)
+            self._cached.keep(head, answer)
         return answer
 
-    def _may_be_elsewhere(self, path: bytes) -> bool:
-        may_be = self._responder.may_be_elsewhere
-        return may_be is not None and may_be(self._responder.name_of(path) or "")
+    def _is_fallback_candidate(self, path: bytes) -> bool:
+        may_be = self._responder.is_fallback_candidate
+        return may_be is not None and may_be(self._responder.resolve_name(path) or "")
 
 
-class _Remembered:
+class _BoundedCache:
     """At most so many answers, by request line and by the lines of fields."""
 
-    def __init__(self, most: int) -> None:
-        self.by_line: dict[bytes, dict[tuple[bytes, ...], Answer]] = {}
-        self._most = most
+    def __init__(self, max_entries: int) -> None:
+        self.by_line: dict[bytes, dict[tuple[bytes, ...], PreparedResponse]] = {}
+        self._max_entries = max_entries
         self._count = 0
 
-    def keep(self, head: bytes, answer: Answer) -> None:
+    def keep(self, head: bytes, answer: PreparedResponse) -> None:
         """Remember an answer, unless it would have to be by too many words."""
-        line, lines = head[: head.find(b"\r\n")], tuple(fields(head))
-        if max(map(len, (line, *lines))) > LONGEST_LINE or len(lines) > MOST_LINES:
+        line, lines = head[: head.find(b"\r\n")], tuple(find_field_lines(head))
+        if max(map(len, (line, *lines))) > MAX_CACHED_LINE_BYTES or len(lines) > MAX_CACHED_FIELD_LINES:
             return
         if lines in self.by_line.get(line, ()):
             return
-        if self._count >= self._most:
+        if self._count >= self._max_entries:
             self.by_line.clear()
             self._count = 0
         self._count += 1

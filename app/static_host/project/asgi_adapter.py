@@ -16,72 +16,72 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from static_host.project.sync_streaming import send_as_made
+from static_host.project.sync_streaming import patch_sync_streaming
 from static_host.project.wsgi_call import is_bodiless
-from static_host.telemetry.request_record import MAX_TARGET_BYTES, cut, path_of, target
+from static_host.telemetry.request_record import MAX_TARGET_BYTES, format_target, get_raw_path, truncate_text
 
 log = logging.getLogger("static_host.interface")
 
-_UNKNOWN = "\ufffd"
-_REFUSED = {"type": "websocket.close", "code": 1000}
+_REPLACEMENT_CHARACTER = "\ufffd"
+_WEBSOCKET_REJECTION = {"type": "websocket.close", "code": 1000}
 """Before the handshake: the server answers 403."""
 
 
-def called(application: ASGIApp) -> ASGIApp:
+def adapt_asgi_application(application: ASGIApp) -> ASGIApp:
     """Return a project's ASGI application, with requests and responses as they are through WSGI."""
     from django.core.handlers.asgi import ASGIHandler
 
-    send_as_made()
-    _measure_bodies()
-    _hold_exits()
+    patch_sync_streaming()
+    _patch_content_length()
+    _patch_system_exit()
     web_sockets = type(application) is not ASGIHandler
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            with _held():
-                await application(_request(scope), receive, _response(send, is_head=scope["method"] == "HEAD"))
+            with _convert_system_exit():
+                await application(_normalize_scope(scope), receive, _wrap_send(send, is_head=scope["method"] == "HEAD"))
         elif scope["type"] == "websocket" and not web_sockets:
-            await send(_REFUSED)
+            await send(_WEBSOCKET_REJECTION)
         elif scope["type"] == "websocket":
-            with _held():
-                await _web_socket(application, scope, receive, send)
+            with _convert_system_exit():
+                await _run_websocket(application, scope, receive, send)
         else:
             await application(scope, receive, send)
 
     return call
 
 
-class Exited(Exception):
+class ProjectExitError(Exception):
     """The project raised SystemExit for a request, which is answered 500, as through WSGI."""
 
 
 @contextmanager
-def _held() -> Iterator[None]:
+def _convert_system_exit() -> Iterator[None]:
     """Raise another exception in place of SystemExit: an event loop in a task of which that is raised ends."""
     try:
         yield
     except SystemExit as error:
-        raise Exited(f"the project raised {error!r} for a request") from error
+        raise ProjectExitError(f"the project raised {error!r} for a request") from error
 
 
-def _hold_exits() -> None:
+def _patch_system_exit() -> None:
     """Hold SystemExit where Django runs the project's code: views and streams, in a task of its own."""
     from django.core.handlers.asgi import ASGIHandler
 
     for name in ("get_response_async", "send_response"):  # Django has no hook for it
-        setattr(ASGIHandler, name, _holding(getattr(ASGIHandler, name)))
+        setattr(ASGIHandler, name, _wrap_system_exit(getattr(ASGIHandler, name)))
 
 
-def _holding(own: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def _wrap_system_exit(own: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     @wraps(own)
     async def call(*args: Any) -> Any:
-        with _held():
+        with _convert_system_exit():
             return await own(*args)
 
     return call
 
 
-def _measure_bodies() -> None:
+def _patch_content_length() -> None:
     """Give Django's requests the length of a body that came in chunks, as they have it through WSGI.
 
     Django has read the body by then. Without a length, its parser takes a form with files for an empty one.
@@ -101,20 +101,20 @@ def _measure_bodies() -> None:
     ASGIRequest.__init__ = init  # type: ignore[assignment, method-assign]  # Django has no hook for it
 
 
-def _request(scope: Scope) -> Scope:
+def _normalize_scope(scope: Scope) -> Scope:
     """Return the scope with one Cookie line (RFC 9113 §8.2.3), and a path in which nothing is lost."""
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]
     if len(cookies) > 1:
         others = [field for field in scope["headers"] if field[0] != b"cookie"]
         scope = {**scope, "headers": [*others, (b"cookie", b"; ".join(cookies))]}
-    if _UNKNOWN in scope["path"] and scope.get("raw_path"):
+    if _REPLACEMENT_CHARACTER in scope["path"] and scope.get("raw_path"):
         from django.utils.encoding import repercent_broken_unicode
 
         scope = {**scope, "path": repercent_broken_unicode(unquote_to_bytes(scope["raw_path"])).decode()}
     return scope
 
 
-def _response(send: Send, *, is_head: bool) -> Send:
+def _wrap_send(send: Send, *, is_head: bool) -> Send:
     """Return `send` for a response that may have no body, but has one; nobody waits for the end of that."""
     has_none = is_over = False
 
@@ -136,7 +136,7 @@ def _response(send: Send, *, is_head: bool) -> Send:
     return send_on
 
 
-async def _web_socket(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+async def _run_websocket(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """Have a WebSocket answered, or refuse it where the application has nothing for it.
 
     Django's handler and those of Channels that choose by protocol or by path say so with a ValueError, before they
@@ -159,5 +159,9 @@ async def _web_socket(application: ASGIApp, scope: Scope, receive: Receive, send
     except ValueError as error:
         if is_known:
             raise
-        log.warning("WebSocket %r: refused: %s", target(path_of(scope), b""), cut(str(error), MAX_TARGET_BYTES))
-        await send(_REFUSED)
+        log.warning(
+            "WebSocket %r: refused: %s",
+            format_target(get_raw_path(scope), b""),
+            truncate_text(str(error), MAX_TARGET_BYTES),
+        )
+        await send(_WEBSOCKET_REJECTION)

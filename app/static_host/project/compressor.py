@@ -18,10 +18,10 @@ from typing import Any
 
 log = logging.getLogger("static_host.compressor")
 
-NAME = "compressor"
-NONE = "the tree has nothing of django-compressor's: its blocks are sent as they are written"
-_PLACES = ("location", "base_url")
-_MOST_TOLD = 1000
+COMPRESSOR_APP = "compressor"
+NO_BLOCKS_MESSAGE = "the tree has nothing of django-compressor's: its blocks are sent as they are written"
+_LOCATION_OPTIONS = ("location", "base_url")
+_MAX_LOGGED_BLOCKS = 1000
 """Blocks that are logged as not built, each once: what a visitor sends may be in a block."""
 
 
@@ -31,8 +31,8 @@ def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
     STATIC_URL is still the project's own. Returns a line for each setting that the project had otherwise.
     """
     before = {name: getattr(settings, name, None) for name in ("COMPRESS_URL", "COMPRESS_ROOT")}
-    below = path_below_static(settings)
-    if NAME not in settings.INSTALLED_APPS or below is None:
+    below = find_path_below_static(settings)
+    if COMPRESSOR_APP not in settings.INSTALLED_APPS or below is None:
         return []
     after = {"COMPRESS_URL": static_url + below, "COMPRESS_ROOT": str(root / below)}
     for name, value in after.items():
@@ -40,14 +40,16 @@ def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
     if hasattr(settings, "COMPRESS_OFFLINE_MANIFEST_STORAGE"):
         settings.COMPRESS_OFFLINE_MANIFEST_STORAGE = "compressor.storage.OfflineManifestFileStorage"
     settings.STORAGES = {
-        alias: {**storage, "OPTIONS": _without(storage.get("OPTIONS", {}), _PLACES)} if alias == NAME else storage
+        alias: {**storage, "OPTIONS": _remove_options(storage.get("OPTIONS", {}), _LOCATION_OPTIONS)}
+        if alias == COMPRESSOR_APP
+        else storage
         for alias, storage in settings.STORAGES.items()
         if alias != "compressor-offine"  # as it is spelt
     }
     return [f"{name} = {after[name]!r}" for name, value in before.items() if value not in (None, after[name])]
 
 
-def path_below_static(settings: Any) -> str | None:
+def find_path_below_static(settings: Any) -> str | None:
     """Return what COMPRESS_URL has after STATIC_URL; None if it is no URL of the static files."""
     given = getattr(settings, "COMPRESS_URL", None)
     if given is None:
@@ -59,21 +61,21 @@ def path_below_static(settings: Any) -> str | None:
 
 def is_offline(settings: Any) -> bool:
     """Whether it is in offline mode: by itself it would look blocks up in its own manifest, and fail without it."""
-    return bool(NAME in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
+    return bool(COMPRESSOR_APP in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
 
 
 def is_active(settings: Any) -> bool:
     """Whether blocks are compressed, in either mode; with precompilers some are when it is not enabled, too."""
-    if NAME not in settings.INSTALLED_APPS:
+    if COMPRESSOR_APP not in settings.INSTALLED_APPS:
         return False
-    is_below = path_below_static(settings) is not None
+    is_below = find_path_below_static(settings) is not None
     return is_offline(settings) or (is_below and bool(settings.COMPRESS_ENABLED or settings.COMPRESS_PRECOMPILERS))
 
 
-def manifest_name(settings: Any) -> str:
+def format_manifest_name(settings: Any) -> str:
     """Return the name in the tree of what says how blocks were rendered, in either mode."""
     folder = str(settings.COMPRESS_OUTPUT_DIR).strip("/")
-    return posixpath.join(path_below_static(settings) or "", folder, str(settings.COMPRESS_OFFLINE_MANIFEST))
+    return posixpath.join(find_path_below_static(settings) or "", folder, str(settings.COMPRESS_OFFLINE_MANIFEST))
 
 
 def make_key(settings: Any, block: Any, kind: str, mode: str, name: str | None, content: str) -> str:
@@ -93,7 +95,7 @@ def use_built_blocks(settings: Any, root: Path) -> None:
     try:
         built = _read_manifest(settings, root)
     except FileNotFoundError:
-        log.warning("%s. Build it again", NONE)
+        log.warning("%s. Build it again", NO_BLOCKS_MESSAGE)
         built = {}
     compress = CompressorMixin.render_compressed
     told: set[str] = set()
@@ -109,9 +111,13 @@ def use_built_blocks(settings: Any, root: Path) -> None:
             key = get_offline_hexdigest(content)
         if key in built:
             return built[key].replace(settings.COMPRESS_URL_PLACEHOLDER, str(settings.COMPRESS_URL))
-        if built and key not in told and len(told) < _MOST_TOLD:
+        if built and key not in told and len(told) < _MAX_LOGGED_BLOCKS:
             told.add(key)
-            log.warning("%s: the build has no such block, it is sent as it is written: %.200s", _place(self), content)
+            log.warning(
+                "%s: the build has no such block, it is sent as it is written: %.200s",
+                _format_block_location(self),
+                content,
+            )
         return content
 
     CompressorMixin.render_compressed = render_compressed
@@ -121,16 +127,16 @@ def _read_manifest(settings: Any, root: Path) -> dict[str, str]:
     """Read what the build made: in the tree, or where the project has the files of a COMPRESS_URL elsewhere."""
     from compressor.cache import get_offline_manifest
 
-    if path_below_static(settings) is None:
+    if find_path_below_static(settings) is None:
         return dict(get_offline_manifest())
-    return dict(json.loads((root / manifest_name(settings)).read_bytes()))
+    return dict(json.loads((root / format_manifest_name(settings)).read_bytes()))
 
 
-def _place(block: Any) -> str:
+def _format_block_location(block: Any) -> str:
     """Return where a block stands in its template; Jinja does not say."""
     line = getattr(getattr(block, "token", None), "lineno", None)
     return f"{block.origin}, line {line}" if line else "a {% compress %} block"
 
 
-def _without(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _remove_options(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in names}

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message
 log = logging.getLogger("static_host")
 
 
-class StartFailed(Exception):
+class LifespanStartupError(Exception):
     """The project's ASGI application could not start."""
 
 
@@ -27,43 +27,43 @@ class _Lifespan:
 
     def __init__(self, application: ASGIApp, state: dict[str, Any]) -> None:
         self.error: Exception | None = None
-        self._to: asyncio.Queue[Message] = asyncio.Queue()
-        self._answered: asyncio.Queue[Message | None] = asyncio.Queue()
-        self._has_listened = False
+        self._events: asyncio.Queue[Message] = asyncio.Queue()
+        self._replies: asyncio.Queue[Message | None] = asyncio.Queue()
+        self._has_received = False
         self._task = asyncio.ensure_future(self._run(application, state))
 
-    async def say(self, event: str) -> Message | None:
+    async def send_event(self, event: str) -> Message | None:
         """Send ``lifespan.startup`` or ``lifespan.shutdown``, and return what is answered; None when nothing is."""
         if self._task.done():
             return None
-        self._to.put_nowait({"type": event})
-        return await self._answered.get()
+        self._events.put_nowait({"type": event})
+        return await self._replies.get()
 
     async def _run(self, application: ASGIApp, state: dict[str, Any]) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         try:
-            await application(scope, self._listen, self._answered.put)
+            await application(scope, self._receive, self._replies.put)
         except Exception as error:
-            if self._has_listened:
+            if self._has_received:
                 self.error = error
         finally:
-            self._answered.put_nowait(None)
+            self._replies.put_nowait(None)
 
-    async def _listen(self) -> Message:
-        self._has_listened = True
-        return await self._to.get()
+    async def _receive(self) -> Message:
+        self._has_received = True
+        return await self._events.get()
 
 
 @asynccontextmanager
-async def lifespan_of(application: ASGIApp) -> AsyncIterator[Any]:
-    """Start the application, give the state that its requests share, and end it. Raises StartFailed."""
+async def run_lifespan(application: ASGIApp) -> AsyncIterator[Any]:
+    """Start the application, give the state that its requests share, and end it. Raises LifespanStartupError."""
     state: dict[str, Any] = {}
     lifespan = _Lifespan(application, state)
-    answer = await lifespan.say("lifespan.startup")
+    answer = await lifespan.send_event("lifespan.startup")
     if lifespan.error or (answer and answer["type"] == "lifespan.startup.failed"):
-        raise StartFailed(answer.get("message", "") if answer else "") from lifespan.error
+        raise LifespanStartupError(answer.get("message", "") if answer else "") from lifespan.error
     yield state or None  # not every server has room for it
-    answer = await lifespan.say("lifespan.shutdown")
+    answer = await lifespan.send_event("lifespan.shutdown")
     if lifespan.error or (answer and answer["type"] == "lifespan.shutdown.failed"):
         message = answer.get("message") if answer else None
         log.error("the project's ASGI application did not end well: %s", message, exc_info=lifespan.error)

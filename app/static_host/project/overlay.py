@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 
-def without_place(options: Mapping[str, Any]) -> dict[str, Any]:
+def remove_location_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Return a storage's options without those that STATIC_ROOT and STATIC_URL are in place of."""
     return {name: value for name, value in options.items() if name not in ("location", "base_url")}
 

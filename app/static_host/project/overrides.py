@@ -1,7 +1,7 @@
 """The project's settings that this program overrides, for whoever reads an exception of the project.
 
-Rule: a function that overrides settings is decorated with `overriding`. The values before and after it are compared, so
-what is printed is what happened.
+Rule: a function that overrides settings is decorated with `track_overrides`. The values before and after it are
+compared, so what is printed is what happened.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ R = TypeVar("R")
 
 HEADING = "static-host overrides these settings of the project:"
 
-_NAMES = re.compile(r"STATIC_URL|STATIC_ROOT|STORAGES|MIDDLEWARE|COMPRESS_\w+")
-_PLAIN = (str, int, float, bool, type(None), Path, list, tuple)
+_TRACKED_SETTINGS = re.compile(r"STATIC_URL|STATIC_ROOT|STORAGES|MIDDLEWARE|COMPRESS_\w+")
+_PRINTABLE_TYPES = (str, int, float, bool, type(None), Path, list, tuple)
 _overridden: dict[str, tuple[Any, Any]] = {}
 
 
-def overriding(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function that overrides settings of the project, so that `overrides` lists them."""
+def track_overrides(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function that overrides settings of the project, so that `format_overrides` lists them."""
 
     @wraps(function)
     def call(*args: P.args, **options: P.kwargs) -> R:
-        before = dict(_values())
+        before = dict(_read_settings())
         try:
             return function(*args, **options)
         finally:
-            after = dict(_values())
+            after = dict(_read_settings())
             for name in after:
                 own, _ = _overridden.get(name, (before.get(name), None))
                 _overridden[name] = own, after[name]
@@ -39,25 +39,25 @@ def overriding(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
-def overrides() -> tuple[str, ...]:
+def format_overrides() -> tuple[str, ...]:
     """Return a heading and a line for each setting that has another value than the project gave it."""
-    lines = [_line(name, *values) for name, values in _overridden.items() if values[0] != values[1]]
+    lines = [_format_override(name, *values) for name, values in _overridden.items() if values[0] != values[1]]
     return (HEADING, *lines) if lines else ()
 
 
-def _values() -> Iterator[tuple[str, Any]]:
+def _read_settings() -> Iterator[tuple[str, Any]]:
     """Give the settings that can be shown: a storage's options and a compressor's context may hold secrets."""
     from django.conf import settings
 
-    for name in filter(_NAMES.fullmatch, dir(settings)):
+    for name in filter(_TRACKED_SETTINGS.fullmatch, dir(settings)):
         value = getattr(settings, name)
         if name == "STORAGES":
             yield "STORAGES['staticfiles']['BACKEND']", value.get("staticfiles", {}).get("BACKEND")
-        elif isinstance(value, _PLAIN):
+        elif isinstance(value, _PRINTABLE_TYPES):
             yield name, value
 
 
-def _line(name: str, before: Any, after: Any) -> str:
+def _format_override(name: str, before: Any, after: Any) -> str:
     if isinstance(before, list | tuple) and set(after) < set(before):
         return f"  {name}: without {', '.join(repr(part) for part in before if part not in after)}"
     return f"  {name}: {before!r} -> {after!r}"

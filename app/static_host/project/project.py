@@ -20,26 +20,28 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp
 
 from static_host.conf.settings import Settings
-from static_host.conf.validators import host_of_files, url_prefix
-from static_host.errors import Stop
+from static_host.conf.validators import parse_static_host, validate_url_prefix
+from static_host.errors import StaticHostError
 from static_host.project import compressor, overlay
-from static_host.project.asgi_adapter import called
-from static_host.project.overrides import overrides, overriding
-from static_host.project.script_name import prefixes, with_script_name
-from static_host.project.wsgi_bridge import Threaded
+from static_host.project.asgi_adapter import adapt_asgi_application
+from static_host.project.overrides import format_overrides, track_overrides
+from static_host.project.script_name import expand_prefix, prepend_script_name
+from static_host.project.wsgi_bridge import WSGIWorker
 from static_host.telemetry import log_configuration
 
-BUNDLED = "static_host_site.settings"
+BUNDLED_SETTINGS_MODULE = "static_host_site.settings"
 DEFAULT_PREFIX = "/static/"
 DEFAULT_ROOT = Path("staticfiles")
-STORAGE = "static_host.project.storage.StaticHostStorage"
+STATIC_HOST_STORAGE = "static_host.project.storage.StaticHostStorage"
 
-WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
-FORGOTTEN = "there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
-WITHOUT_ASGI = "Correct it, or install what it needs; or set DJANGO_INTERFACE=wsgi if the project works without ASGI."
+WHITENOISE_MIDDLEWARE = "whitenoise.middleware.WhiteNoiseMiddleware"
+UNSET_SETTINGS_MODULE_MESSAGE = (
+    "there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
+)
+ASGI_REMEDY = "Correct it, or install what it needs; or set DJANGO_INTERFACE=wsgi if the project works without ASGI."
 DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
-_REPLACED = (
+_REPLACED_STORAGES = (
     DJANGO_STORAGE,
     "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     "whitenoise.storage.CompressedStaticFilesStorage",
@@ -48,13 +50,13 @@ _REPLACED = (
 )
 
 
-class ProjectMissing(Stop):
+class ProjectNotFoundError(StaticHostError):
     """The project cannot be found by its name: an operator's mistake."""
 
     exit_code = 2
 
 
-class ProjectBroken(Stop):
+class ProjectLoadError(StaticHostError):
     """The project raised an exception; it is the cause, and is shown whole, after the settings that are overridden."""
 
     exit_code = 1
@@ -62,15 +64,15 @@ class ProjectBroken(Stop):
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.remedy = remedy
-        self.notes = overrides()
+        self.notes = format_overrides()
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """A configured project, not yet imported.
 
-    `static_url` and `own_root` are the project's own; `static_root`, `prefix` and `host` are what counts: the
-    environment's value where there is one, else the project's.
+    `static_url` and `own_root` are the project's own; `static_root`, `prefix` and `parse_listen_host` are what counts:
+    the environment's value where there is one, else the project's.
     """
 
     name: str
@@ -79,15 +81,15 @@ class Project:
     host: str
     static_url: str | None
     settings: Settings
-    own_root: Path
+    project_static_root: Path
 
     @property
     def is_bundled(self) -> bool:
         """Whether it is the bundled site."""
-        return self.name == BUNDLED
+        return self.name == BUNDLED_SETTINGS_MODULE
 
     @property
-    def seems_forgotten(self) -> bool:
+    def is_other_project_unnamed(self) -> bool:
         """Whether another project is here, but was not named."""
         return self.is_bundled and Path("manage.py").exists()
 
@@ -97,8 +99,8 @@ class Project:
         manner = "through ASGI" if self.is_asgi else f"in {self.settings.threads} threads"
         return f"Django project {self.name} {manner}"
 
-    @overriding
-    def lay_over(self, static_url: str, root: Path, storage: str = STORAGE) -> list[str]:
+    @track_overrides
+    def apply_overlay(self, static_url: str, root: Path, storage: str = STATIC_HOST_STORAGE) -> list[str]:
         """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.
 
         `storage` takes the place of a staticfiles storage that does not fingerprint, or only as Django's does; Django's
@@ -107,8 +109,12 @@ class Project:
         from django.conf import settings
 
         own = settings.STORAGES.get("staticfiles", {})
-        keeps = storage != DJANGO_STORAGE and _fingerprints(own.get("BACKEND"))
-        chosen = {**own, "OPTIONS": overlay.without_place(own.get("OPTIONS", {}))} if keeps else {"BACKEND": storage}
+        keeps = storage != DJANGO_STORAGE and _is_fingerprinting_storage(own.get("BACKEND"))
+        chosen = (
+            {**own, "OPTIONS": overlay.remove_location_options(own.get("OPTIONS", {}))}
+            if keeps
+            else {"BACKEND": storage}
+        )
         changes = [
             ("STATIC_URL", self.static_url, static_url),
             ("STATIC_ROOT", settings.STATIC_ROOT and os.path.realpath(settings.STATIC_ROOT), str(root)),
@@ -123,29 +129,31 @@ class Project:
             for name, before, after in changes
             if before not in (None, DJANGO_STORAGE) and str(before) != after
         ]
-        return lines + compressor_lines + _without_whitenoise(settings)
+        return lines + compressor_lines + _remove_whitenoise(settings)
 
-    def set_up(self) -> None:
-        """Run ``django.setup()``. Raises ProjectBroken."""
-        with explained(self.name):
+    def set_up_django(self) -> None:
+        """Run ``django.setup()``. Raises ProjectLoadError."""
+        with wrap_project_errors(self.name):
             import django
 
             django.setup()
-        log_configuration.turn_on()
+        log_configuration.enable_loggers()
 
-    def application(self) -> ASGIApp:
+    def load_application(self) -> ASGIApp:
         """Import the whole project, its URLconf included, and return it as an ASGI application.
 
-        Raises ProjectBroken.
+        Raises ProjectLoadError.
         """
-        self.set_up()
-        with explained(self.name):
+        self.set_up_django()
+        with wrap_project_errors(self.name):
             from django.conf import settings
             from django.contrib.staticfiles.storage import staticfiles_storage
             from django.template import engines
             from django.urls import get_resolver
 
-            application = _asgi(settings) if self.is_asgi else _wsgi(settings, self.settings)
+            application = (
+                _load_asgi_application(settings) if self.is_asgi else _load_wsgi_application(settings, self.settings)
+            )
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
             bool(staticfiles_storage)  # reads the manifest now
@@ -154,15 +162,15 @@ class Project:
                 compressor.use_built_blocks(settings, Path(settings.STATIC_ROOT))
             if getattr(settings, "ROOT_URLCONF", None):
                 get_resolver().url_patterns  # noqa: B018 - imports the URLconf now, not at the first request
-            log_configuration.show_exceptions(settings)
-            log_configuration.turn_on()
+            log_configuration.log_view_exceptions(settings)
+            log_configuration.enable_loggers()
         return application
 
-    def at(self, path: str) -> str | None:
+    def find_route(self, path: str) -> str | None:
         """Return the route of the project's own at a path, if that is its and no catch-all's."""
         from django.urls import Resolver404, resolve
 
-        with explained(self.name):
+        with wrap_project_errors(self.name):
             try:
                 route = resolve(path).route
             except Resolver404:
@@ -170,21 +178,21 @@ class Project:
         plain = route.replace("\\", "").strip("^$/?\\Z")
         return route if plain == path.strip("/") else None
 
-    def prefixes(self, prefix: str) -> tuple[str, ...]:
+    def expand_prefix(self, prefix: str) -> tuple[str, ...]:
         """Return the prefixes below which static files are served: this one, and what a proxy may leave of it."""
         from django.conf import settings
 
-        return prefixes(prefix, settings.FORCE_SCRIPT_NAME)
+        return expand_prefix(prefix, settings.FORCE_SCRIPT_NAME)
 
     def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
-        """Raise ProjectMissing where the project has no database of one of these names."""
+        """Raise ProjectNotFoundError where the project has no database of one of these names."""
         from django.conf import settings
 
         for alias in aliases:
             if alias not in settings.DATABASES:
                 known = ", ".join(sorted(settings.DATABASES)) or "none"
                 message = f"DJANGO_READY_DATABASE={alias!r}: {self.name} has no database of this name. It has: {known}."
-                raise ProjectMissing(message)
+                raise ProjectNotFoundError(message)
 
     @property
     def is_asgi(self) -> bool:
@@ -196,20 +204,20 @@ class Project:
         return self.settings.interface == "asgi"
 
 
-def configured(settings: Settings) -> Project:
-    """Import the project's settings module. Raises ProjectMissing or ProjectBroken."""
+def configure_project(settings: Settings) -> Project:
+    """Import the project's settings module. Raises ProjectNotFoundError or ProjectLoadError."""
     name = settings.settings_module
     os.environ["DJANGO_SETTINGS_MODULE"] = name
     if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
         sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    with explained(name):
+    with wrap_project_errors(name):
         from django.conf import settings as project
 
         url = getattr(project, "STATIC_URL", None)
-        url = with_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
+        url = prepend_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
         root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
-    log_configuration.turn_on()
-    host, prefix = _split(url)
+    log_configuration.enable_loggers()
+    host, prefix = _split_static_url(url)
     return Project(
         name=name,
         static_root=settings.static_root or root,
@@ -217,11 +225,11 @@ def configured(settings: Settings) -> Project:
         host=settings.static_host or host,
         static_url=url,
         settings=settings,
-        own_root=root.absolute(),
+        project_static_root=root.absolute(),
     )
 
 
-def _split(static_url: str | None) -> tuple[str, str]:
+def _split_static_url(static_url: str | None) -> tuple[str, str]:
     """Return the host and the path prefix in a project's STATIC_URL; "/" and nothing mean the default prefix."""
     parts = urlsplit(static_url or "")
     path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
@@ -229,28 +237,30 @@ def _split(static_url: str | None) -> tuple[str, str]:
     host = f"{scheme}//{parts.netloc}" if parts.netloc else ""
     prefix = path if path != "/" else DEFAULT_PREFIX
     try:
-        url_prefix(prefix)
-        host_of_files(host)
+        validate_url_prefix(prefix)
+        parse_static_host(host)
     except ValueError as error:
-        raise ProjectMissing(f"STATIC_URL={static_url!r}: {error}. Set DJANGO_STATIC_PREFIX or correct it.") from None
+        raise ProjectNotFoundError(
+            f"STATIC_URL={static_url!r}: {error}. Set DJANGO_STATIC_PREFIX or correct it."
+        ) from None
     return host, prefix
 
 
-def _without_whitenoise(settings: Any) -> list[str]:
+def _remove_whitenoise(settings: Any) -> list[str]:
     """Take WhiteNoise out of MIDDLEWARE, where it would walk the tree at every start and never be asked for a file."""
     middleware = list(settings.MIDDLEWARE)
-    if WHITENOISE not in middleware or getattr(settings, "WHITENOISE_ROOT", None):
+    if WHITENOISE_MIDDLEWARE not in middleware or getattr(settings, "WHITENOISE_ROOT", None):
         return []
-    settings.MIDDLEWARE = [name for name in middleware if name != WHITENOISE]
-    return [f"MIDDLEWARE without {WHITENOISE}"]
+    settings.MIDDLEWARE = [name for name in middleware if name != WHITENOISE_MIDDLEWARE]
+    return [f"MIDDLEWARE without {WHITENOISE_MIDDLEWARE}"]
 
 
-def _fingerprints(backend: str | None) -> bool:
+def _is_fingerprinting_storage(backend: str | None) -> bool:
     """Whether the project's staticfiles storage is one to keep: it fingerprints into a directory, in its own way."""
     from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage
     from django.utils.module_loading import import_string
 
-    if not backend or backend in _REPLACED:
+    if not backend or backend in _REPLACED_STORAGES:
         return False
     storage = import_string(backend)
     return (
@@ -260,25 +270,25 @@ def _fingerprints(backend: str | None) -> bool:
     )
 
 
-def _wsgi(settings: Any, ours: Settings) -> ASGIApp:
+def _load_wsgi_application(settings: Any, ours: Settings) -> ASGIApp:
     from django.core.wsgi import get_wsgi_application
     from django.utils.module_loading import import_string
 
     path = settings.WSGI_APPLICATION
     application = import_string(path) if path else get_wsgi_application()
-    return Threaded(application, ours.threads, ours.queue, multiprocess=ours.workers > 1)
+    return WSGIWorker(application, ours.threads, ours.queue, multiprocess=ours.workers > 1)
 
 
-def _asgi(settings: Any) -> ASGIApp:
+def _load_asgi_application(settings: Any) -> ASGIApp:
     from django.core.asgi import get_asgi_application
 
     path = getattr(settings, "ASGI_APPLICATION", None)
-    application: Any = _named(path) if path else get_asgi_application()
-    return called(application)
+    application: Any = _import_asgi_application(path) if path else get_asgi_application()
+    return adapt_asgi_application(application)
 
 
-def _named(path: str) -> ASGIApp:
-    """Import ASGI_APPLICATION. Raises ProjectBroken."""
+def _import_asgi_application(path: str) -> ASGIApp:
+    """Import ASGI_APPLICATION. Raises ProjectLoadError."""
     from django.utils.module_loading import import_string
 
     try:
@@ -286,31 +296,31 @@ def _named(path: str) -> ASGIApp:
         if not callable(application):
             raise TypeError(f"it is a {type(application).__name__}, which cannot be called")  # noqa: TRY301
     except (Exception, SystemExit) as error:
-        raise ProjectBroken(f"ASGI_APPLICATION = {path!r} cannot be used:", WITHOUT_ASGI) from error
+        raise ProjectLoadError(f"ASGI_APPLICATION = {path!r} cannot be used:", ASGI_REMEDY) from error
     return application
 
 
 @contextmanager
-def explained(name: str) -> Iterator[None]:
+def wrap_project_errors(name: str) -> Iterator[None]:
     """Turn what a project raises while it is imported into ProjectMissing or ProjectBroken."""
     try:
         yield
-    except Stop:
+    except StaticHostError:
         raise
     except (Exception, SystemExit) as error:  # a settings module may well call sys.exit
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and (name == missing or name.startswith(f"{missing}.")):
-            raise ProjectMissing(_not_found(name, missing)) from None
-        raise ProjectBroken(f"the Django project {name} raised an exception while it was loaded:") from error
+            raise ProjectNotFoundError(_format_not_found(name, missing)) from None
+        raise ProjectLoadError(f"the Django project {name} raised an exception while it was loaded:") from error
 
 
-def _not_found(name: str, missing: str) -> str:
+def _format_not_found(name: str, missing: str) -> str:
     here = Path.cwd()
     found = [*here.glob("*/settings.py"), *here.glob("*/settings/__init__.py"), *here.glob("settings.py")]
-    modules = sorted({_module(path.relative_to(here)) for path in found})
+    modules = sorted({_format_module_name(path.relative_to(here)) for path in found})
     hint = f"Settings modules found here: {', '.join(modules)}." if modules else "Run it where manage.py is."
     return f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {here} or on sys.path. {hint}"
 
 
-def _module(path: Path) -> str:
+def _format_module_name(path: Path) -> str:
     return ".".join(part for part in path.with_suffix("").parts if part != "__init__")

@@ -7,14 +7,14 @@ a proxy sends them on whole, with it.
 from __future__ import annotations
 
 
-def with_script_name(url: str, script_name: str | None) -> str:
+def prepend_script_name(url: str, script_name: str | None) -> str:
     """Return STATIC_URL as Django resolves a relative one: below FORCE_SCRIPT_NAME."""
     if url.startswith(("http://", "https://", "/")):
         return url
     return f"{(script_name or '/').rstrip('/')}/{url}"
 
 
-def prefixes(prefix: str, script_name: str | None) -> tuple[str, ...]:
+def expand_prefix(prefix: str, script_name: str | None) -> tuple[str, ...]:
     """Return the prefix, and the one that is left of it where a proxy takes FORCE_SCRIPT_NAME off."""
     taken = (script_name or "").rstrip("/")
     left = prefix.removeprefix(taken) if taken else prefix

@@ -12,22 +12,22 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from static_host.project.wsgi_call import ClientGone, Stream
+from static_host.project.wsgi_call import RequestAbandonedError, Stream
 
 
-def send_as_made() -> None:
+def patch_sync_streaming() -> None:
     """Have Django's streaming responses give what a synchronous iterator yields when it yields it."""
     from django.http import StreamingHttpResponse
 
     own = StreamingHttpResponse.__aiter__
 
     def pieces(response: Any) -> AsyncIterator[bytes]:
-        return own(response) if response.is_async else _pieces(response)
+        return own(response) if response.is_async else _iter_pieces(response)
 
     StreamingHttpResponse.__aiter__ = pieces  # type: ignore[assignment, method-assign]  # Django has no hook for it
 
 
-async def _pieces(response: Any) -> AsyncIterator[bytes]:
+async def _iter_pieces(response: Any) -> AsyncIterator[bytes]:
     from asgiref.sync import sync_to_async
 
     stream = Stream(asyncio.get_running_loop())
@@ -36,7 +36,7 @@ async def _pieces(response: Any) -> AsyncIterator[bytes]:
         try:
             for piece in response.streaming_content:
                 stream.put(piece)
-        except ClientGone:
+        except RequestAbandonedError:
             pass
         except BaseException as error:
             stream.end(error)

@@ -16,7 +16,7 @@ from threading import Lock, Thread
 log = logging.getLogger("static_host.threads")
 
 
-class BacklogFull(Exception):
+class QueueFullError(Exception):
     """As much work waits as may wait."""
 
 
@@ -44,11 +44,11 @@ class Threads:
     def submit(self, work: Callable[[], None], late: Callable[[], None]) -> bool:
         """Have the work done; if it has to wait, `late` in its place. Returns whether a thread has it at once.
 
-        Raises BacklogFull.
+        Raises QueueFullError.
         """
         with self._lock:
             if self._unfinished >= self._most + self._backlog:
-                raise BacklogFull
+                raise QueueFullError
             self._unfinished += 1
             is_at_once = self._unfinished <= self._most
             another = is_at_once and self._unfinished > self._started
@@ -59,7 +59,7 @@ class Threads:
         return is_at_once
 
     def _has_another(self) -> bool:
-        """Start a thread; return whether there is one. Raises BacklogFull where there is none at all."""
+        """Start a thread; return whether there is one. Raises QueueFullError where there is none at all."""
         try:
             Thread(target=self._run, name=f"django-{self._started}", daemon=True).start()
         except RuntimeError as error:
@@ -69,7 +69,7 @@ class Threads:
                 self._unfinished -= is_none
             log.error("no thread for a request: %s. Raise the limit of processes, or lower DJANGO_THREADS.", error)  # noqa: TRY400
             if is_none:
-                raise BacklogFull from None
+                raise QueueFullError from None
             return False
         return True
 

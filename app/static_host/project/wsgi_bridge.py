@@ -18,10 +18,17 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope, Send
 
-from static_host.project.threads import BacklogFull, Threads
-from static_host.project.wsgi_call import Application, ClientGone, Exchange, File, Overtaken, Stream
-from static_host.project.wsgi_environ import CLIENT_GONE, GIVEN_UP, GONE, HALF_CLOSED, Environ, environ
-from static_host.telemetry.request_record import path_of, target
+from static_host.project.threads import QueueFullError, Threads
+from static_host.project.wsgi_call import Application, File, RequestAbandonedError, StaleRequestError, Stream, WSGICall
+from static_host.project.wsgi_environ import (
+    HALF_CLOSED_KEY,
+    LOGGED_STATUS_KEY,
+    ON_DISCONNECT_KEY,
+    STATUS_CLIENT_CLOSED_REQUEST,
+    Environ,
+    build_environ,
+)
+from static_host.telemetry.request_record import format_target, get_raw_path
 
 log = logging.getLogger("static_host.bridge")
 
@@ -32,11 +39,11 @@ BUSY = b"The server is busy. Try again in a moment.\n"
 NO_ROOM = b"There is no room for a body of this size without a Content-Length.\n"
 
 
-class NoRoom(Exception):
+class BodySpoolError(Exception):
     """The directory of temporary files has no room for a body."""
 
 
-class Threaded:
+class WSGIWorker:
     """A WSGI application as an ASGI one that runs in at most `threads` threads, while `backlog` requests wait.
 
     `multiprocess` is whether there are other processes like this one (PEP 3333).
@@ -58,32 +65,34 @@ class Threaded:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
-        request = environ(scope, self._base)
-        with suppress(ClientGone):
+        request = build_environ(scope, self._base)
+        with suppress(RequestAbandonedError):
             try:
                 request["wsgi.input"] = await _body(request, receive)
-            except NoRoom as error:
-                what = f"{scope['method']} {target(path_of(scope), b'')}"
+            except BodySpoolError as error:
+                what = f"{scope['method']} {format_target(get_raw_path(scope), b'')}"
                 log.error("%s: its body is not kept: %s", what, error.__cause__)  # noqa: TRY400 - no fault of ours
                 await _refuse(send, 413, NO_ROOM)
                 return
             loop = asyncio.get_running_loop()
-            exchange = Exchange(self._application, request, loop, lambda: HALF_CLOSED in scope)
+            exchange = WSGICall(self._application, request, loop, lambda: HALF_CLOSED_KEY in scope)
             if isinstance(request["wsgi.input"], _Upload):  # which may stay unread, and its end with it
-                scope[GONE] = exchange.abandon
+                scope[ON_DISCONNECT_KEY] = exchange.abandon
             try:
                 await _answer(exchange, self.threads, receive, send)
-            except Overtaken:
-                scope[GIVEN_UP] = CLIENT_GONE  # most likely; one that still waits is told to come again
+            except StaleRequestError:
+                scope[LOGGED_STATUS_KEY] = (
+                    STATUS_CLIENT_CLOSED_REQUEST  # most likely; one that still waits is told to come again
+                )
                 await _refuse(send)
             finally:
-                scope.pop(GONE, None)  # a circle: the request would be kept until the garbage is collected
+                scope.pop(ON_DISCONNECT_KEY, None)  # a circle: the request would be kept until the garbage is collected
 
 
-async def _answer(exchange: Exchange, pool: Threads, receive: Receive, send: Send) -> None:
+async def _answer(exchange: WSGICall, pool: Threads, receive: Receive, send: Send) -> None:
     try:
         is_at_once = pool.submit(exchange.run, exchange.run_late)
-    except BacklogFull:
+    except QueueFullError:
         await _refuse(send)
         return
     try:
@@ -103,7 +112,7 @@ async def _stream(body: Stream, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
-async def _watched(exchange: Exchange, receive: Receive, work: Awaitable[Any]) -> Any:
+async def _watched(exchange: WSGICall, receive: Receive, work: Awaitable[Any]) -> Any:
     """Await the work, and abandon the exchange when the client goes away meanwhile."""
     body = exchange.environ["wsgi.input"]
 
@@ -134,7 +143,10 @@ async def _refuse(send: Send, status: int = 503, text: bytes = BUSY) -> None:
 
 
 async def _body(request: Environ, receive: Receive) -> Any:
-    """Return the request's body as ``wsgi.input``. Raises ClientGone when the client leaves in the middle of it."""
+    """Return the request's body as ``wsgi.input``.
+
+    Raises RequestAbandonedError when the client leaves in the middle of it.
+    """
     if "CONTENT_LENGTH" in request:
         if int(request["CONTENT_LENGTH"]) > SHORT:
             return _Upload(_Messages(receive, asyncio.get_running_loop()), SHORT)
@@ -147,7 +159,7 @@ async def _body(request: Environ, receive: Receive) -> Any:
             await _read(receive, spool.write)
         except OSError as error:
             _discard(spool)
-            raise NoRoom from error
+            raise BodySpoolError from error
         request["CONTENT_LENGTH"] = str(spool.tell())
         spool.seek(0)
         return spool
@@ -164,7 +176,7 @@ async def _read(receive: Receive, write: Callable[[bytes], Any]) -> None:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientGone
+            raise RequestAbandonedError
         write(message.get("body", b""))
         more = message.get("more_body", False)
 

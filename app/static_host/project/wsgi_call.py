@@ -32,11 +32,11 @@ def is_bodiless(status: int) -> bool:
     return status < 200 or status in (204, 304)
 
 
-class ClientGone(Exception):
+class RequestAbandonedError(Exception):
     """The client closed the connection."""
 
 
-class Overtaken(Exception):
+class StaleRequestError(Exception):
     """The client may have gone while its request waited for a thread; the call has not been made."""
 
 
@@ -73,12 +73,12 @@ class Stream:
         self._error: BaseException | None = None
 
     def put(self, piece: bytes) -> None:
-        """Give a piece, in the thread; wait while the client takes none. Raises ClientGone."""
+        """Give a piece, in the thread; wait while the client takes none. Raises RequestAbandonedError."""
         with self._changed:
             while self._held >= IN_FLIGHT and not self._is_closed:
                 self._changed.wait()
             if self._is_closed:
-                raise ClientGone
+                raise RequestAbandonedError
             self._pieces.append(piece)
             self._held += len(piece)
             self._tell()
@@ -121,7 +121,7 @@ class Stream:
             _in(self._loop, self._arrived.set)
 
 
-class Exchange:
+class WSGICall:
     """One call of a WSGI application. `head` is done when the response begins.
 
     `may_have_gone` tells, when a call had to wait for a thread, whether its client may have gone meanwhile.
@@ -158,7 +158,7 @@ class Exchange:
     def run_late(self) -> None:
         """Call the application, in a thread, unless nobody may want the response any more."""
         if self._may_have_gone():
-            self._fail(Overtaken())
+            self._fail(StaleRequestError())
         else:
             self.run()
 
@@ -168,7 +168,7 @@ class Exchange:
         if self._stream:
             self._stream.close()
         if not self.head.done():
-            self.head.set_exception(ClientGone())
+            self.head.set_exception(RequestAbandonedError())
             self.head.exception()  # it is not an error that nobody looks at it
 
     def _respond(self) -> None:
@@ -180,7 +180,7 @@ class Exchange:
                 close = getattr(response, "close", None)
                 if close:
                     close()
-        except ClientGone:
+        except RequestAbandonedError:
             pass
         except BaseException as error:  # an application may well call sys.exit
             self._fail(error)

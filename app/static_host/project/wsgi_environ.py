@@ -17,24 +17,24 @@ from static_host.origin.escapes import unescaped
 
 Environ = dict[str, Any]
 
-HALF_CLOSED = "static_host.half_closed"
+HALF_CLOSED_KEY = "static_host.half_closed"
 """In the scope of a request whose client has closed its side: it may wait for the answer, or be gone altogether."""
-GONE = "static_host.gone"
+ON_DISCONNECT_KEY = "static_host.gone"
 """In the scope of a request: what is called when its connection is lost, though nobody receives its body."""
-GIVEN_UP = "static_host.given_up"
+LOGGED_STATUS_KEY = "static_host.given_up"
 """In the scope of a request that nobody waits for any more: the status to log in place of the one that is not sent."""
-CLIENT_GONE = 499
+STATUS_CLIENT_CLOSED_REQUEST = 499
 """The status that is logged where the client closed the connection before there was an answer, as nginx logs it."""
 
 
-def environ(scope: Scope, base: Environ) -> Environ:
+def build_environ(scope: Scope, base: Environ) -> Environ:
     """Return the environ of a request, without its body; `base` is what all requests have in common."""
     script_name = scope.get("root_path", "").encode().decode("latin-1")
     made = {
         **base,
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": script_name,
-        "PATH_INFO": _path(scope).removeprefix(script_name),
+        "PATH_INFO": _decode_path(scope).removeprefix(script_name),
         "QUERY_STRING": scope["query_string"].decode("latin-1"),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
         "wsgi.url_scheme": scope.get("scheme", "http"),
@@ -44,27 +44,27 @@ def environ(scope: Scope, base: Environ) -> Environ:
     made["SERVER_NAME"], made["SERVER_PORT"] = name, str(port or 80)
     if scope.get("client"):
         made["REMOTE_ADDR"], made["REMOTE_PORT"] = scope["client"][0], str(scope["client"][1])
-    return made | _fields(scope)
+    return made | _build_header_variables(scope)
 
 
-def _fields(scope: Scope) -> Environ:
+def _build_header_variables(scope: Scope) -> Environ:
     values: dict[str, list[bytes]] = {}
     for field, value in scope["headers"]:
-        values.setdefault(_key(field), []).append(value)
+        values.setdefault(_format_variable_name(field), []).append(value)
     values.pop("", None)
     return {
         key: (b"; " if key == "HTTP_COOKIE" else b",").join(lines).decode("latin-1") for key, lines in values.items()
     }
 
 
-def _path(scope: Scope) -> str:
+def _decode_path(scope: Scope) -> str:
     raw: bytes | None = scope.get("raw_path")
     path = unescaped(raw) if raw else scope["path"].encode("utf-8", "surrogateescape")
     return str(path, "latin-1")
 
 
 @lru_cache(maxsize=512)
-def _key(name: bytes) -> str:
+def _format_variable_name(name: bytes) -> str:
     if b"_" in name:
         return ""
     key = name.decode("latin-1").upper().replace("-", "_")

@@ -15,11 +15,11 @@ import sys
 from array import array
 from contextlib import suppress
 
-from static_host.errors import AddressTaken
+from static_host.errors import AddressUnavailableError
 
 _ATTACH_FILTER, _DETACH_FILTER = 26, 27
 """SO_ATTACH_FILTER and SO_DETACH_FILTER of Linux, socket(7)."""
-_NO_SYN = (
+_SYN_FILTER = (
     struct.pack("HBBI", 0x30, 0, 0, 13)  # load the byte of the TCP header with the flags (RFC 9293 §3.1)
     + struct.pack("HBBI", 0x45, 0, 1, 0x02)  # is it SYN, which only asks for a connection?
     + struct.pack("HBBI", 0x06, 0, 0, 0)  # then drop the segment,
@@ -27,8 +27,8 @@ _NO_SYN = (
 )
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address. Raises AddressTaken."""
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address. Raises AddressUnavailableError."""
     place = f"HOST={host} PORT={port}"
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -39,22 +39,24 @@ def listening(host: str, port: int) -> socket.socket:
             dualstack_ipv6=host == "::",
         )
     except socket.gaierror as error:
-        raise AddressTaken(f"{place}: {error.strerror}. Set HOST to an address of this machine.") from None
+        raise AddressUnavailableError(f"{place}: {error.strerror}. Set HOST to an address of this machine.") from None
     except PermissionError:
-        raise AddressTaken(f"{place}: not permitted. Ports below 1024 need a privilege: set PORT=8000.") from None
+        raise AddressUnavailableError(
+            f"{place}: not permitted. Ports below 1024 need a privilege: set PORT=8000."
+        ) from None
     except OSError as error:
         remedy = (
             "Stop the program that has it, or set another PORT"
             if error.errno == errno.EADDRINUSE
             else "Set another HOST"
         )
-        raise AddressTaken(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
+        raise AddressUnavailableError(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
 
 
 def turn_away(listener: socket.socket) -> None:
     """Have the kernel ignore who asks for a new connection, for all processes that share the socket."""
-    program = array("B", _NO_SYN)
-    _set_option(listener, _ATTACH_FILTER, struct.pack("HP", len(_NO_SYN) // 8, program.buffer_info()[0]))
+    program = array("B", _SYN_FILTER)
+    _set_option(listener, _ATTACH_FILTER, struct.pack("HP", len(_SYN_FILTER) // 8, program.buffer_info()[0]))
 
 
 def let_in(listener: socket.socket) -> None:
@@ -62,7 +64,7 @@ def let_in(listener: socket.socket) -> None:
     _set_option(listener, _DETACH_FILTER, bytes(4))
 
 
-def waiting(listener: socket.socket) -> int:
+def count_pending_connections(listener: socket.socket) -> int:
     """Return the number of connections that the kernel has completed and nobody has taken, where it tells."""
     if sys.platform == "linux":
         with suppress(OSError):
@@ -77,7 +79,7 @@ def _set_option(listener: socket.socket, option: int, value: bytes) -> None:
             listener.setsockopt(socket.SOL_SOCKET, option, value)
 
 
-def url_of(listener: socket.socket) -> str:
+def format_url(listener: socket.socket) -> str:
     """Return the URL of a listening socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -19,90 +19,90 @@ from collections.abc import Callable
 
 import uvicorn
 
-from static_host.http.limits import application_of
-from static_host.origin.body_cache import Bodies
-from static_host.server.listener import turn_away, waiting
+from static_host.http.limits import get_application
+from static_host.origin.body_cache import BodyCache
+from static_host.server.listener import count_pending_connections, turn_away
 from static_host.server.shared_cache import Member
-from static_host.telemetry.counters import Counts, Report
+from static_host.telemetry.counters import Counters, ProcessReport
 
 log = logging.getLogger("static_host")
 
-SWITCH = 0.0005
+SWITCH_INTERVAL_SECONDS = 0.0005
 """Seconds for which a thread that computes keeps the interpreter to itself while others wait for it.
 
 Python's 0.005 would make the event loop wait that long for each of the project's threads that compute.
 """
-_TICK = 0.1
+_TICK_SECONDS = 0.1
 """Seconds between two ticks of uvicorn's main loop."""
-_LAGS = 20
+_MAX_LAGS = 20
 _MEETING = 10
 """Ticks after which a worker looks what the others have told of their memory, if it had no reason to look before."""
-_GRACE_THREADS = 1.0
-_ACCEPTING = 0.05
+_THREAD_GRACE_SECONDS = 1.0
+_HANDSHAKE_SECONDS = 0.05
 """Seconds in which connections that are being opened become connections, when no others are let in any more."""
-_TAKING = 1.0
+_ACCEPT_TIMEOUT_SECONDS = 1.0
 """Seconds within which the connections are taken that the kernel has completed."""
 
 
-class Server(uvicorn.Server):
+class FrontServer(uvicorn.Server):
     """A server that says when it takes requests, and that ends when it has been told to."""
 
-    ready = ""
-    last_words: Callable[[], None] | None = None
+    ready_message = ""
+    send_last_report: Callable[[], None] | None = None
     """Is called when the last request is answered, for a last report."""
     slabs: socket.socket | None = None
     """What connects this worker's memory for bodies with that of the others."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._lags: deque[float] = deque([0.0], _LAGS)
-        self._ticked = 0.0
+        self._lags: deque[float] = deque([0.0], _MAX_LAGS)
+        self._ticked_at = 0.0
 
-    def report(self) -> Report:
+    def build_report(self) -> ProcessReport:
         """Return what there is to tell of this process; from any thread."""
-        app = application_of(self.config)
-        counts = app.observer.counts if app.observer and app.observer.counts is not None else Counts()
+        app = get_application(self.config)
+        counts = app.recorder.counters if app.recorder and app.recorder.counters is not None else Counters()
         gauges = {
             "connections": len(self.server_state.connections),
             "event_loop_lag_seconds": max(self._lags),
-            "memory_bytes": self._bodies.held,
-            **({"store_spared": float(app.elsewhere.breaker.is_open)} if app.elsewhere else {}),
+            "memory_bytes": self._bodies.stored_bytes,
+            **({"store_spared": float(app.fallback.breaker.is_open)} if app.fallback else {}),
             **(app.threads.gauges() if app.threads else {}),
         }
-        return Report(counts.copy(), gauges)
+        return ProcessReport(counts.copy(), gauges)
 
     @property
-    def _bodies(self) -> Bodies:
-        bodies: Bodies = application_of(self.config).responder.tree.bodies
+    def _bodies(self) -> BodyCache:
+        bodies: BodyCache = get_application(self.config).responder.tree.bodies
         return bodies
 
     async def on_tick(self, counter: int) -> bool:
         """Note how late the event loop is."""
         now = time.monotonic()
-        if self._ticked:
-            self._lags.append(max(0.0, now - self._ticked - _TICK))
-        self._ticked = now
+        if self._ticked_at:
+            self._lags.append(max(0.0, now - self._ticked_at - _TICK_SECONDS))
+        self._ticked_at = now
         if self.slabs and counter % _MEETING == 0:
             self._bodies.meet()
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Take requests."""
-        sys.setswitchinterval(SWITCH)
+        sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         await super().startup(sockets)
         if self.started and self.config.workers > 1:
             bodies = self._bodies
             bodies.share(Member(self.slabs, bodies) if self.slabs else None, self.config.workers)
-        if self.started and self.ready:
-            log.info(self.ready)
+        if self.started and self.ready_message:
+            log.info(self.ready_message)
 
     async def main_loop(self) -> None:
         """Serve until told to stop; then say so to load balancers, and go on for as long as they may need."""
         await super().main_loop()
-        readiness = application_of(self.config).readiness
+        readiness = get_application(self.config).readiness
         readiness.is_ending = True
         if signal.SIGTERM in self._captured_signals:  # after Ctrl-C, somebody waits
-            end = time.monotonic() + readiness.drain
+            end = time.monotonic() + readiness.drain_seconds
             while time.monotonic() < end and not self.force_exit:
                 await self.on_tick(0)
                 await asyncio.sleep(0.1)
@@ -111,16 +111,16 @@ class Server(uvicorn.Server):
         """Let the requests in flight end, and the process with them."""
         await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
-        if self.last_words:
-            self.last_words()
-        app = application_of(self.config)
-        if app.elsewhere:
-            await app.elsewhere.close()
-        observer = app.observer
+        if self.send_last_report:
+            self.send_last_report()
+        app = get_application(self.config)
+        if app.fallback:
+            await app.fallback.close()
+        observer = app.recorder
         if observer and observer.log:
             observer.log.write()
         # A view that hangs cannot be ended, and the interpreter would wait for its thread.
-        last_resort = threading.Timer(_GRACE_THREADS, os._exit, (0,))
+        last_resort = threading.Timer(_THREAD_GRACE_SECONDS, os._exit, (0,))
         last_resort.daemon = True
         last_resort.start()
 
@@ -129,10 +129,10 @@ class Server(uvicorn.Server):
         if self.config.workers == 1 or signal.SIGTERM in self._captured_signals:
             for listener in listeners:
                 turn_away(listener)
-            await asyncio.sleep(_ACCEPTING)
-            end = time.monotonic() + _TAKING
-            while any(map(waiting, listeners)) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel has no event for it
+            await asyncio.sleep(_HANDSHAKE_SECONDS)
+            end = time.monotonic() + _ACCEPT_TIMEOUT_SECONDS
+            while any(map(count_pending_connections, listeners)) and time.monotonic() < end:  # noqa: ASYNC110 - the kernel has no event for it
                 await asyncio.sleep(0.001)
         for server in self.servers:
             server.close()
-        await asyncio.sleep(_ACCEPTING / 5)  # those that were taken last are told, too, that the server ends
+        await asyncio.sleep(_HANDSHAKE_SECONDS / 5)  # those that were taken last are told, too, that the server ends

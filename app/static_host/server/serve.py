@@ -19,34 +19,34 @@ from starlette.types import ASGIApp
 from static_host.asgi import create_app
 from static_host.conf import misspelled
 from static_host.conf.settings import Settings
-from static_host.http.fast_path import FastLane, unusable
-from static_host.http.websocket import WebSocket
-from static_host.middleware.request_log import observer_of
-from static_host.project.project import ProjectBroken
-from static_host.server.listener import listening, url_of
-from static_host.server.process import Server
+from static_host.http.fast_path import FastPathProtocol, find_incompatibility
+from static_host.http.websocket import WebSocketProtocol
+from static_host.middleware.request_log import recorder_from_settings
+from static_host.project.project import ProjectLoadError
+from static_host.server.listener import format_url, open_listener
+from static_host.server.process import FrontServer
 from static_host.server.supervisor import serve_with_workers
 from static_host.telemetry import log_configuration, prometheus
-from static_host.telemetry.counters import Counts
+from static_host.telemetry.counters import Counters
 
 log = logging.getLogger("static_host")
 
-MOST_DESCRIPTORS = 65_536
+MAX_DESCRIPTORS = 65_536
 ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises Stop when it cannot start."""
-    log_configuration.use(settings.log_format)
-    misspelled.warn(settings)
-    raise_limit()
-    app = create_app(settings, observer=observer_of(settings))
+    """Serve until SIGINT or SIGTERM. Raises StaticHostError when it cannot start."""
+    log_configuration.configure_logging(settings.log_format)
+    misspelled.warn_misspelled(settings)
+    raise_descriptor_limit()
+    app = create_app(settings, recorder=recorder_from_settings(settings))
     os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
     for line in app.state.summary:
         log.info("%s", line)
-    with listening(settings.host, settings.port) as listener:
-        config = configuration(app if settings.workers == 1 else "static_host.asgi:worker", settings)
-        ready = f"ready on {url_of(listener)}"
+    with open_listener(settings.host, settings.port) as listener:
+        config = build_uvicorn_config(app if settings.workers == 1 else "static_host.asgi:worker", settings)
+        ready = f"ready on {format_url(listener)}"
         if settings.workers == 1:
             _serve_alone(settings, config, listener, ready, app.state.root.name)
         else:
@@ -54,14 +54,14 @@ def serve(settings: Settings) -> None:
     log.info("stopped")
 
 
-def configuration(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
+def build_uvicorn_config(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
     """Return what uvicorn is told."""
     return uvicorn.Config(
         app,
         workers=settings.workers,
-        http=_protocol_class(),
-        ws=WebSocket,
-        log_config=log_configuration.configuration(settings.log_format),
+        http=_select_protocol_class(),
+        ws=WebSocketProtocol,
+        log_config=log_configuration.build_configuration(settings.log_format),
         access_log=False,  # it is ours
         server_header=False,
         proxy_headers=False,  # they are ours
@@ -71,40 +71,40 @@ def configuration(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
     )
 
 
-def raise_limit() -> None:
+def raise_descriptor_limit() -> None:
     """Let this process and its workers have as many descriptors as they may: each connection takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _protocol_class() -> type[FastLane] | Literal["httptools"]:
-    reason = unusable()
+def _select_protocol_class() -> type[FastPathProtocol] | Literal["httptools"]:
+    reason = find_incompatibility()
     if reason is None:
-        return FastLane
+        return FastPathProtocol
     log.warning("static files are answered through ASGI, not by the fast lane: %s", reason)
     return "httptools"
 
 
-class StartFailed(ProjectBroken):
+class ProjectStartError(ProjectLoadError):
     """The project's lifespan did not start."""
 
 
 def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, release: str) -> None:
-    server = Server(config)
-    server.ready = ready
+    server = FrontServer(config)
+    server.ready_message = ready
     # After a graceful stop uvicorn raises the signal again, for the handler that was there before: an end that was
     # asked for is exit code 0. One that comes before uvicorn has handlers of its own is not lost either.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     signal.signal(signal.SIGHUP, lambda *_: log.warning(ALONE))
     try:
-        with prometheus.served(
-            settings, lambda: (Counts(), [server.report()] if server.started else []), lambda: release
+        with prometheus.serve_metrics(
+            settings, lambda: (Counters(), [server.build_report()] if server.started else []), lambda: release
         ):
             server.run(sockets=[listener])
     except SystemExit:  # how uvicorn ends when the lifespan did not start
         if server.started:
             raise
-        raise StartFailed("the project's ASGI application could not start; what it said is above") from None
+        raise ProjectStartError("the project's ASGI application could not start; what it said is above") from None

@@ -13,7 +13,7 @@ import struct
 import threading
 from contextlib import suppress
 
-from static_host.origin.body_cache import Bodies
+from static_host.origin.body_cache import BodyCache
 from static_host.origin.slabs import Slab
 
 QUEUE = 24 << 10
@@ -122,7 +122,7 @@ class Pool:
 class Member:
     """A worker's part (`static_host.origin.body_cache.Others`)."""
 
-    def __init__(self, connection: socket.socket, bodies: Bodies) -> None:
+    def __init__(self, connection: socket.socket, bodies: BodyCache) -> None:
         self._connection = connection
         self._bodies = bodies
         self._news = _News(connection)

@@ -24,13 +24,13 @@ from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
 from static_host.conf.settings import Settings
-from static_host.errors import Stop
-from static_host.origin.tree import TreeUnusable, load
+from static_host.errors import StaticHostError
+from static_host.origin.tree import TreeUnusableError, load_tree
 from static_host.server.listener import let_in
-from static_host.server.process import Server
+from static_host.server.process import FrontServer
 from static_host.server.shared_cache import Pool
 from static_host.telemetry import log_configuration, prometheus
-from static_host.telemetry.counters import Counts, Report, summed
+from static_host.telemetry.counters import Counters, ProcessReport, sum_counters
 
 log = logging.getLogger("static_host")
 
@@ -39,7 +39,7 @@ WORKER_START = 60.0
 _LOOK = 0.1
 
 
-class WorkerFailed(Stop):
+class WorkerStartError(StaticHostError):
     """A worker could not start, though the parent could; its own output says why."""
 
     exit_code = 1
@@ -48,7 +48,7 @@ class WorkerFailed(Stop):
 class Worker(Process):
     """A worker process of our own server: it tells of itself when it is asked whether it is well, and when it ends."""
 
-    report: Report | None = None
+    report: ProcessReport | None = None
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket], slabs: socket.socket | None) -> None:
         super().__init__(config, sockets)
@@ -63,7 +63,7 @@ class Worker(Process):
     def target(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve, in the worker, until told to stop."""
         self._talking = threading.Lock()
-        self.server.last_words = self._tell
+        self.server.send_last_report = self._tell
         self.server.slabs = self.slabs
         with log_configuration.telling_of_crashes():
             super().target(sockets)
@@ -76,7 +76,7 @@ class Worker(Process):
     def _tell(self) -> None:
         with self._talking, suppress(OSError):  # nobody listens any more
             is_ready = self.server.started
-            self.child_conn.send((is_ready, self.server.report() if is_ready else None))
+            self.child_conn.send((is_ready, self.server.build_report() if is_ready else None))
 
     def hear(self) -> None:
         """Take what the worker has told and nobody has heard: its last words, if it has ended."""
@@ -102,11 +102,11 @@ class Worker(Process):
         return None
 
     @property
-    def server(self) -> Server:
+    def server(self) -> FrontServer:
         """Return the server, which there is in the process of the worker alone."""
         if self._server is None:
-            self._server = Server(self.config)
-        return cast("Server", self._server)
+            self._server = FrontServer(self.config)
+        return cast("FrontServer", self._server)
 
     def retire(self) -> None:
         """Tell the worker to stop because another one has taken its place: no load balancer needs to notice."""
@@ -125,7 +125,7 @@ class Workers(Multiprocess):
         self._announced = False
         self._starting: dict[Process, float] = {}  # until they take requests: when they were started
         self._retired: list[Process] = []
-        self._ended = Counts()
+        self._ended = Counters()
         self._pool = Pool()
         self._counting = threading.Lock()
 
@@ -151,7 +151,7 @@ class Workers(Multiprocess):
                 log.warning("worker %s ended (exit %s); another one takes its place", process.pid, process.exitcode)
                 self.processes[place] = self._started()
 
-    def reports(self) -> tuple[Counts, list[Report]]:
+    def reports(self) -> tuple[Counters, list[ProcessReport]]:
         """Return what all workers counted that have ended, and what the living ones tell; from any thread."""
         with self._counting:
             living = {process: cast("Worker", process).report for process in [*self.processes, *self._retired]}
@@ -169,7 +169,7 @@ class Workers(Multiprocess):
         self._pool.left(worker.slabs)
         with self._counting:
             if worker.report:
-                self._ended = summed([self._ended, worker.report.counts])
+                self._ended = sum_counters([self._ended, worker.report.counters])
             worker.report = None
 
     def _watch_start(self, process: Process) -> None:
@@ -189,10 +189,10 @@ class Workers(Multiprocess):
         """Replace the workers by workers that serve the tree that the static root names now."""
         before, root = os.environ["DJANGO_STATIC_ROOT"], self._static_root.resolve()
         try:
-            tree = load(root)
+            tree = load_tree(root)
             tree.check_lengths(1.0)
             tree.close()
-        except TreeUnusable as error:
+        except TreeUnusableError as error:
             log.error("SIGHUP: the workers go on with %s: %s", before, error)  # noqa: TRY400 - no fault of ours
             return
         os.environ["DJANGO_STATIC_ROOT"] = str(root)
@@ -250,9 +250,9 @@ class Workers(Multiprocess):
 def serve_with_workers(
     settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, static_root: Path
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Raises WorkerFailed."""
+    """Serve until SIGINT or SIGTERM. Raises WorkerStartError."""
     workers = Workers(config, listener, ready, static_root)
-    with prometheus.served(settings, workers.reports, workers.release):
+    with prometheus.serve_metrics(settings, workers.reports, workers.release):
         workers.run()
     if workers.failed:
-        raise WorkerFailed(f"a worker process ended, or took over {WORKER_START:.0f} s, before it took a request")
+        raise WorkerStartError(f"a worker process ended, or took over {WORKER_START:.0f} s, before it took a request")

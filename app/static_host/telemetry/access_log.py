@@ -14,55 +14,55 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
-from static_host.telemetry.request_record import Seen
+from static_host.telemetry.request_record import RequestRecord
 
-Format = Literal["text", "json"]
+LogFormat = Literal["text", "json"]
 
 
-def as_text(seen: Seen) -> str:
+def format_text(record: RequestRecord) -> str:
     """Return a line for people; what there is none of is a dash."""
-    client = f"{seen.client}:{seen.port}" if seen.client else "-"
+    client = f"{record.client}:{record.port}" if record.client else "-"
     return (
-        f"{client} {seen.method} {seen.target} HTTP/{seen.version} {seen.status} {seen.size} "
-        f"{seen.coding or '-'} {seen.lane} {seen.seconds * 1000:.1f}ms {seen.identifier or '-'}\n"
+        f"{client} {record.method} {record.target} HTTP/{record.version} {record.status} {record.size} "
+        f"{record.coding or '-'} {record.handler} {record.seconds * 1000:.1f}ms {record.identifier or '-'}\n"
     )
 
 
-def as_json(seen: Seen) -> str:
+def format_json(record: RequestRecord) -> str:
     """Return a line for programs: one JSON object."""
     facts = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "client": seen.client,
-        "client_port": seen.port or None,
-        "method": seen.method,
-        "target": seen.target,
-        "protocol": f"HTTP/{seen.version}",
-        "status": seen.status,
-        "bytes": seen.size,
-        "coding": seen.coding,
-        "lane": seen.lane,
-        "duration_ms": round(seen.seconds * 1000, 3),
-        "request_id": seen.identifier,
+        "client": record.client,
+        "client_port": record.port or None,
+        "method": record.method,
+        "target": record.target,
+        "protocol": f"HTTP/{record.version}",
+        "status": record.status,
+        "bytes": record.size,
+        "coding": record.coding,
+        "lane": record.handler,
+        "duration_ms": round(record.seconds * 1000, 3),
+        "request_id": record.identifier,
     }
     return f"{json.dumps(facts)}\n"
 
 
-_LINE: dict[Format, Callable[[Seen], str]] = {"text": as_text, "json": as_json}
+_FORMATTERS: dict[LogFormat, Callable[[RequestRecord], str]] = {"text": format_text, "json": format_json}
 
 
 class AccessLog:
     """Writes lines to a descriptor."""
 
-    def __init__(self, form: Format, descriptor: int = 1) -> None:
-        self._line = _LINE[form]
+    def __init__(self, form: LogFormat, descriptor: int = 1) -> None:
+        self._format = _FORMATTERS[form]
         self._descriptor = descriptor
         self._lines: list[str] = []
 
-    def add(self, seen: Seen) -> None:
+    def add(self, record: RequestRecord) -> None:
         """Have a line written before the event loop's next turn."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.write)
-        self._lines.append(self._line(seen))
+        self._lines.append(self._format(record))
 
     def write(self) -> None:
         """Write what is there. A reader that has gone is no reason to stop."""

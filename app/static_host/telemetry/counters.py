@@ -10,60 +10,60 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+DURATION_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Upper bounds of the classes of durations, in seconds."""
 
 
 @dataclass
-class Counts:
+class Counters:
     """Totals since a worker started."""
 
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By lane and status."""
-    sizes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    body_bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Bytes of bodies, by lane and content coding."""
-    seconds: Counter[float] = field(default_factory=Counter)
+    durations: Counter[float] = field(default_factory=Counter)
     """Requests to Django, by the lowest bound that their duration does not exceed."""
     total_seconds: float = 0.0
-    lookups: Counter[str] = field(default_factory=Counter)
+    store_lookups: Counter[str] = field(default_factory=Counter)
     """Requests that looked for a file in the store, by outcome."""
 
-    def add(self, lane: str, status: int, coding: str, size: int) -> None:
+    def count_response(self, lane: str, status: int, coding: str, size: int) -> None:
         """Count an answer."""
         self.requests[lane, str(status)] += 1
-        self.sizes[lane, coding or "identity"] += size
+        self.body_bytes[lane, coding or "identity"] += size
 
-    def add_time(self, seconds: float) -> None:
+    def count_duration(self, seconds: float) -> None:
         """Count how long a request to Django took."""
         self.total_seconds += seconds
-        self.seconds[next((bound for bound in BOUNDS if seconds <= bound), float("inf"))] += 1
+        self.durations[next((bound for bound in DURATION_BOUNDS_SECONDS if seconds <= bound), float("inf"))] += 1
 
-    def copy(self) -> Counts:
+    def copy(self) -> Counters:
         """Return the counts of this moment; for another thread than the one that counts."""
-        return Counts(
+        return Counters(
             Counter(self.requests),
-            Counter(self.sizes),
-            Counter(self.seconds),
+            Counter(self.body_bytes),
+            Counter(self.durations),
             self.total_seconds,
-            Counter(self.lookups),
+            Counter(self.store_lookups),
         )
 
 
 @dataclass(frozen=True)
-class Report:
+class ProcessReport:
     """What a worker tells: its counts, and its gauges by name."""
 
-    counts: Counts
+    counters: Counters
     gauges: dict[str, float]
 
 
-def summed(parts: Iterable[Counts]) -> Counts:
+def sum_counters(parts: Iterable[Counters]) -> Counters:
     """Return the sum of counts."""
-    total = Counts()
+    total = Counters()
     for part in parts:
         total.requests.update(part.requests)
-        total.sizes.update(part.sizes)
-        total.seconds.update(part.seconds)
+        total.body_bytes.update(part.body_bytes)
+        total.durations.update(part.durations)
         total.total_seconds += part.total_seconds
-        total.lookups.update(part.lookups)
+        total.store_lookups.update(part.store_lookups)
     return total

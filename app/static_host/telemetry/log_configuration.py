@@ -21,13 +21,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from static_host.errors import Stop, explained, message_of
-from static_host.telemetry.request_record import target
+from static_host.errors import StaticHostError, format_error, format_message
+from static_host.telemetry.request_record import format_target
 
 if TYPE_CHECKING:
-    from static_host.telemetry.access_log import Format
+    from static_host.telemetry.access_log import LogFormat
 
-_OURS = ("static_host", "uvicorn")
+_OWN_LOGGERS = ("static_host", "uvicorn")
 _MANAGER = logging.Manager(logging.root)
 """Our loggers ask this one whether `logging.disable` was called: it never is."""
 _MANAGER.loggerDict = logging.root.manager.loggerDict
@@ -36,7 +36,7 @@ _log = logging.getLogger("static_host")
 _warnings = logging.getLogger("static_host.warnings")
 _handlers: list[logging.Handler] = []
 """The handler of our own, as soon as there is one."""
-_form: list[Format] = ["text"]
+_form: list[LogFormat] = ["text"]
 """How records are written in this process."""
 
 
@@ -59,7 +59,7 @@ class JSONFormatter(logging.Formatter):
         return json.dumps(facts)
 
 
-class MaskedTarget(logging.Filter):
+class MaskTargetFilter(logging.Filter):
     """Masks secrets in the targets of uvicorn's access log, as ours does."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -67,11 +67,11 @@ class MaskedTarget(logging.Filter):
         if isinstance(record.args, tuple) and len(record.args) == 5:
             client, method, whole, *rest = record.args
             path, _, query = str(whole).encode("latin-1", "replace").partition(b"?")
-            record.args = (client, method, target(path, query), *rest)
+            record.args = (client, method, format_target(path, query), *rest)
         return True
 
 
-def configuration(form: Format = "text") -> dict[str, Any]:
+def build_configuration(form: LogFormat = "text") -> dict[str, Any]:
     """Return what logging.config.dictConfig is told, in this process and in its workers."""
     own = (
         {"format": "static-host: %(message)s"}
@@ -90,25 +90,25 @@ def configuration(form: Format = "text") -> dict[str, Any]:
     }
 
 
-def configuration_with_access_log() -> dict[str, Any]:
+def build_configuration_with_access_log() -> dict[str, Any]:
     """Return the same, in the form that is in use, with uvicorn's access log."""
     access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
     stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
-    made = configuration(_form[0])
+    made = build_configuration(_form[0])
     made["formatters"]["access"] = made["formatters"]["own"] if is_json() else access
-    made["filters"] = {"masked": {"()": "static_host.telemetry.log_configuration.MaskedTarget"}}
+    made["filters"] = {"masked": {"()": "static_host.telemetry.log_configuration.MaskTargetFilter"}}
     made["handlers"]["access"] = {**stdout, "formatter": "access", "filters": ["masked"]}
     made["loggers"]["uvicorn.access"] = {"handlers": ["access"], "level": "INFO", "propagate": False}
     return made
 
 
-def use(form: Format) -> None:
+def configure_logging(form: LogFormat) -> None:
     """Write our records in this form from now on."""
-    logging.config.dictConfig(configuration(form))
-    turn_on()
+    logging.config.dictConfig(build_configuration(form))
+    enable_loggers()
 
 
-def log_format() -> Format:
+def log_format() -> LogFormat:
     """Return LOG_FORMAT, whatever is wrong with the other variables, or with the packages that read them."""
     value = os.environ.get("LOG_FORMAT", "")
     if not value.strip():
@@ -144,15 +144,15 @@ def text_handler() -> logging.Handler:
 def json_handler() -> logging.Handler:
     """Return what writes our records, and have what Python itself prints written in the same form."""
     _form[0] = "json"
-    sys.excepthook = lambda kind, error, where: _crash(kind, error, where)
-    threading.excepthook = lambda crash: _crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
+    sys.excepthook = lambda kind, error, where: _log_crash(kind, error, where)
+    threading.excepthook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
     sys.unraisablehook = lambda fault: _write(
-        logging.ERROR, f"{fault.err_msg or 'Exception ignored in'}: {fault.object!r}", _raised(fault)
+        logging.ERROR, f"{fault.err_msg or 'Exception ignored in'}: {fault.object!r}", _build_exc_info(fault)
     )
-    warnings.showwarning = _warn
+    warnings.showwarning = _log_warning
     if logging.lastResort:
         logging.lastResort.setFormatter(JSONFormatter())
-    logging.basicConfig = _configure
+    logging.basicConfig = _configure_root
     logging.Handler.handleError = _unwritten  # type: ignore[assignment, method-assign]  # there is no hook for it
     return _handler()
 
@@ -162,27 +162,27 @@ def _handler() -> logging.Handler:
     return _handlers[0]
 
 
-def tell(stop: Stop) -> None:
+def log_error(error: StaticHostError) -> None:
     """Write, on standard error, what ends the program or its start, whatever is done with other records."""
     if is_json():
-        _write(logging.ERROR, message_of(stop), stop.__cause__)
+        _write(logging.ERROR, format_message(error), error.__cause__)
     else:
-        print(explained(stop), file=sys.stderr, flush=True)
+        print(format_error(error), file=sys.stderr, flush=True)
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn a `Stop` into its message on standard error, in the form of LOG_FORMAT, and its exit code (SystemExit).
+    """Turn a `StaticHostError` into its message on standard error and its exit code.
 
-    An exception of this program becomes one, too, where the packages that are installed are to blame.
+    The message is in the form of LOG_FORMAT. Raises SystemExit. An exception of this program becomes one, too, where the packages that are installed are to blame.
     """
     try:
         yield
     except Exception as error:
-        stop = error if isinstance(error, Stop) else _blamed(error)
+        stop = error if isinstance(error, StaticHostError) else _blamed(error)
         if stop is None:
             raise
-        tell(stop)
+        log_error(stop)
         raise SystemExit(stop.exit_code) from None
 
 
@@ -196,10 +196,10 @@ def telling_of_crashes() -> Iterator[None]:
         raise SystemExit(1) from None
 
 
-def turn_on() -> None:
+def enable_loggers() -> None:
     """Turn our loggers on that the project's LOGGING has turned off; its own handlers for them stay."""
     for name, logger in logging.root.manager.loggerDict.items():
-        if name.partition(".")[0] in _OURS and isinstance(logger, logging.Logger):
+        if name.partition(".")[0] in _OWN_LOGGERS and isinstance(logger, logging.Logger):
             logger.disabled, logger.manager = False, _MANAGER
             if name.startswith(f"{_log.name}."):
                 logger.propagate = True
@@ -211,7 +211,7 @@ def turn_on() -> None:
         _log.setLevel(logging.INFO)
 
 
-def show_exceptions(settings: Any) -> None:
+def log_view_exceptions(settings: Any) -> None:
     """Log exceptions in views, whole, where the project has no logging: Django's default only mails them.
 
     A client that went away in the middle of its upload is not among them. Handlers of the root logger's, which the
@@ -232,22 +232,22 @@ def show_exceptions(settings: Any) -> None:
         logging.getLogger("django.request").addHandler(handler)
 
 
-def _raised(fault: Any) -> Any:
+def _build_exc_info(fault: Any) -> Any:
     return fault.exc_type, fault.exc_value or fault.exc_type(), fault.exc_traceback
 
 
-def _configure(**options: Any) -> None:
+def _configure_root(**options: Any) -> None:
     """Do what `logging.basicConfig` does; without options, as `logging.error` and its like call it, in our form."""
     handler = logging.StreamHandler()
     handler.setFormatter(JSONFormatter())
     _basic_config(**options or {"handlers": [handler]})
 
 
-def _blamed(error: Exception) -> Stop | None:
+def _blamed(error: Exception) -> StaticHostError | None:
     with suppress(ImportError):  # it takes a package, too
-        from static_host.installed_packages import blamed
+        from static_host.installed_packages import find_package_error
 
-        return blamed(error)
+        return find_package_error(error)
     return None
 
 
@@ -265,10 +265,12 @@ def _unwritten(_: logging.Handler, record: logging.LogRecord) -> None:
         _write(logging.ERROR, f"a record of {record.name} cannot be written: {record.msg!r}", sys.exc_info())
 
 
-def _crash(kind: type[BaseException], error: BaseException | None, where: Any) -> None:
+def _log_crash(kind: type[BaseException], error: BaseException | None, where: Any) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
         _write(logging.CRITICAL, "an exception that nobody caught", (kind, error or kind(), where))
 
 
-def _warn(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any) -> None:
+def _log_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: Any, **__: Any
+) -> None:
     _warnings.warning("%s:%d: %s: %s", filename, lineno, category.__name__, message)

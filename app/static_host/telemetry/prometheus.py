@@ -13,10 +13,10 @@ from importlib.metadata import version
 from typing import Any
 
 from static_host.conf.settings import Settings
-from static_host.errors import AddressTaken, Stop
-from static_host.telemetry.counters import BOUNDS, Counts, Report, summed
+from static_host.errors import AddressUnavailableError, StaticHostError
+from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters, ProcessReport, sum_counters
 
-Reports = Callable[[], tuple[Counts, list[Report]]]
+ReportSource = Callable[[], tuple[Counters, list[ProcessReport]]]
 """Gives the counts of workers that have ended, and what the living ones tell."""
 
 GAUGES = {
@@ -31,7 +31,7 @@ GAUGES = {
 }
 
 
-class ClientMissing(Stop):
+class PrometheusMissingError(StaticHostError):
     """prometheus-client is not installed."""
 
     exit_code = 2
@@ -40,7 +40,7 @@ class ClientMissing(Stop):
 class Collector:
     """What Prometheus's client asks for the metrics."""
 
-    def __init__(self, reports: Reports, release: Callable[[], str]) -> None:
+    def __init__(self, reports: ReportSource, release: Callable[[], str]) -> None:
         self._reports = reports
         self._release = release
 
@@ -54,25 +54,25 @@ class Collector:
         )
 
         ended, reports = self._reports()
-        counts = summed([ended, *(report.counts for report in reports)])
+        counts = sum_counters([ended, *(report.counters for report in reports)])
         answers = CounterMetricFamily("static_host_requests", "Answers, by lane and status.", labels=["lane", "status"])
         for labels, count in sorted(counts.requests.items()):
             answers.add_metric(labels, count)
         yield answers
         name = "static_host_response_bytes"
         sizes = CounterMetricFamily(name, "Bytes of bodies, by lane and content coding.", labels=["lane", "coding"])
-        for labels, count in sorted(counts.sizes.items()):
+        for labels, count in sorted(counts.body_bytes.items()):
             sizes.add_metric(labels, count)
         yield sizes
         seconds = HistogramMetricFamily(
             "static_host_request_seconds", "Durations of requests to Django.", labels=["lane"]
         )
-        seconds.add_metric(["django"], _classes(counts), counts.total_seconds)
+        seconds.add_metric(["django"], _build_buckets(counts), counts.total_seconds)
         yield seconds
-        if counts.lookups:
+        if counts.store_lookups:
             meaning = "Requests that looked for a file in DJANGO_STATIC_STORE, by outcome."
             lookups = CounterMetricFamily("static_host_store_lookups", meaning, labels=["outcome"])
-            for outcome, count in sorted(counts.lookups.items()):
+            for outcome, count in sorted(counts.store_lookups.items()):
                 lookups.add_metric([outcome], count)
             yield lookups
         for gauge, meaning in GAUGES.items():
@@ -85,25 +85,25 @@ class Collector:
         yield InfoMetricFamily("static_host", "What is served by what.", facts)
 
 
-def _classes(counts: Counts) -> list[tuple[str, float]]:
+def _build_buckets(counts: Counters) -> list[tuple[str, float]]:
     """Return the cumulative numbers of a histogram."""
     classes, sum_so_far = [], 0
-    for bound in (*BOUNDS, float("inf")):
-        sum_so_far += counts.seconds[bound]
+    for bound in (*DURATION_BOUNDS_SECONDS, float("inf")):
+        sum_so_far += counts.durations[bound]
         classes.append(("+Inf" if bound == float("inf") else str(bound), float(sum_so_far)))
     return classes
 
 
 @contextmanager
-def served(settings: Settings, reports: Reports, release: Callable[[], str]) -> Iterator[None]:
-    """Serve the metrics in a thread, if that is wanted. Raises ClientMissing, AddressTaken."""
+def serve_metrics(settings: Settings, reports: ReportSource, release: Callable[[], str]) -> Iterator[None]:
+    """Serve the metrics in a thread, if that is wanted. Raises PrometheusMissingError, AddressUnavailableError."""
     if settings.metrics_port is None:
         yield
         return
     try:
         from prometheus_client import CollectorRegistry, start_http_server
     except ImportError:
-        raise ClientMissing(
+        raise PrometheusMissingError(
             f"METRICS_PORT={settings.metrics_port}: prometheus-client is not installed. "
             "Install django-static-host[metrics], or unset METRICS_PORT."
         ) from None
@@ -113,7 +113,7 @@ def served(settings: Settings, reports: Reports, release: Callable[[], str]) -> 
         server, thread = start_http_server(settings.metrics_port, settings.host, registry)
     except OSError as error:
         place = f"HOST={settings.host} METRICS_PORT={settings.metrics_port}"
-        raise AddressTaken(f"{place}: {os.strerror(error.errno or 0)}. Set another METRICS_PORT.") from None
+        raise AddressUnavailableError(f"{place}: {os.strerror(error.errno or 0)}. Set another METRICS_PORT.") from None
     try:
         yield
     finally:

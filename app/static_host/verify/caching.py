@@ -10,99 +10,112 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from static_host.verify import cdn
-from static_host.verify.issues import Flaw
-from static_host.verify.probe import Absence, Examination, Page
-from static_host.verify.response import Answer
+from static_host.verify.issues import Issue
+from static_host.verify.probe import FileProbe, NotFoundProbe, Page
+from static_host.verify.response import ReceivedResponse
 
-YEAR = 31_536_000
-LONG = 3_600
+YEAR_SECONDS = 31_536_000
+MAX_UNFINGERPRINTED_SECONDS = 3_600
 """Seconds after which an outdated copy of a file without a fingerprint hurts."""
-SHARED_BY_ALL = frozenset({"accept-encoding", "available-dictionary", "origin"})
+SHARED_VARY_NAMES = frozenset({"accept-encoding", "available-dictionary", "origin"})
 """What an answer may vary by without being kept once for each visitor."""
 
 
-def flaws(examination: Examination) -> Iterator[Flaw]:
+def find_caching_issues(examination: FileProbe) -> Iterator[Issue]:
     """Judge one file."""
-    yield from _lifetime(examination)
-    yield from _splitting(examination)
-    if "set-cookie" in examination.usual.headers:
+    yield from _check_lifetime(examination)
+    yield from _check_cache_key(examination)
+    if "set-cookie" in examination.browser_response.headers:
         text = "a cookie is set along with the file: most CDNs do not keep such an answer"
-        yield Flaw("warning", "cookie", text)
-    if examination.is_fixed and examination.usual.may_be_kept:
-        yield from _missed(examination)
+        yield Issue("warning", "cookie", text)
+    if examination.is_immutable and examination.browser_response.is_cacheable:
+        yield from _check_hits(examination)
 
 
-def seen(examination: Examination) -> str:
+def format_cache_states(examination: FileProbe) -> str:
     """Return the states of the first and the second answer to a browser, as ``miss, hit``; "" where nothing tells."""
-    states = (cdn.state(examination.usual), cdn.state(examination.again["browser"]))
+    states = (cdn.parse_cache_state(examination.browser_response), cdn.parse_cache_state(examination.second["browser"]))
     return ", ".join(states) if all(states) else "".join(states)
 
 
-def _shown(answer: Answer) -> str:
+def _format_cache_control(answer: ReceivedResponse) -> str:
     value = answer.headers.get("cache-control", "")
     return f"Cache-Control: {value}" if value else "no Cache-Control"
 
 
-def _lifetime(examination: Examination) -> Iterator[Flaw]:
-    for _, answer in examination.answers:
+def _check_lifetime(examination: FileProbe) -> Iterator[Issue]:
+    for _, answer in examination.successful_responses:
         age, forbidden = answer.max_age or 0, {"no-store", "no-cache", "private"} & set(answer.directives)
-        if examination.is_fixed and (forbidden or age < YEAR or "immutable" not in answer.directives):
+        if examination.is_immutable and (forbidden or age < YEAR_SECONDS or "immutable" not in answer.directives):
             text = (
-                f"{_shown(answer)}, though the name has a fingerprint: visitors ask again for what never changes; the "
+                f"{_format_cache_control(answer)}, though the name has a fingerprint: "
+                f"visitors ask again for what never changes; the "
                 "origin says public, max-age=31536000, immutable"
             )
-            yield Flaw("error", "cache-control", text)
+            yield Issue("error", "cache-control", text)
             return
-        if not examination.is_fixed and answer.max_age is None and not forbidden:
-            text = f"{_shown(answer)}: browsers and caches keep the file for as long as they like"
-            yield Flaw("warning", "cache-control", text)
+        if not examination.is_immutable and answer.max_age is None and not forbidden:
+            text = f"{_format_cache_control(answer)}: browsers and caches keep the file for as long as they like"
+            yield Issue("warning", "cache-control", text)
             return
-        if not examination.is_fixed and age > LONG:
-            text = f"{_shown(answer)}, though the name has no fingerprint: visitors use an outdated file for that long"
-            yield Flaw("warning", "cache-control", text)
+        if not examination.is_immutable and age > MAX_UNFINGERPRINTED_SECONDS:
+            text = (
+                f"{_format_cache_control(answer)}, though the name has no fingerprint: "
+                f"visitors use an outdated file for that long"
+            )
+            yield Issue("warning", "cache-control", text)
             return
 
 
-def _splitting(examination: Examination) -> Iterator[Flaw]:
-    names = {name for _, answer in examination.answers for name in answer.varies_by} - SHARED_BY_ALL - {"*"}
+def _check_cache_key(examination: FileProbe) -> Iterator[Issue]:
+    names = (
+        {name for _, answer in examination.successful_responses for name in answer.vary_names}
+        - SHARED_VARY_NAMES
+        - {"*"}
+    )
     if names:
         listed = ", ".join(sorted(names))
-        yield Flaw("warning", "vary", f"Vary names {listed} too: a copy is kept for each of its values, and rarely hit")
+        yield Issue(
+            "warning", "vary", f"Vary names {listed} too: a copy is kept for each of its values, and rarely hit"
+        )
 
 
-def _missed(examination: Examination) -> Iterator[Flaw]:
-    state = cdn.state(examination.again["browser"])
+def _check_hits(examination: FileProbe) -> Iterator[Issue]:
+    state = cdn.parse_cache_state(examination.second["browser"])
     if state == cdn.BYPASS:
-        yield Flaw("warning", "cache", "the CDN does not keep the file, though Cache-Control lets it")
+        yield Issue("warning", "cache", "the CDN does not keep the file, though Cache-Control lets it")
     elif state == cdn.MISS:
-        yield Flaw("warning", "cache", "the file was not in the cache when it was asked for again")
+        yield Issue("warning", "cache", "the file was not in the cache when it was asked for again")
 
 
-def of_absence(absence: Absence) -> Iterator[Flaw]:
+def find_not_found_issues(absence: NotFoundProbe) -> Iterator[Issue]:
     """Judge what is said of a name that does not exist."""
-    if not absence.answers or absence.failure:
-        yield Flaw("error", "not-found", f"a name that does not exist is not answered: {absence.failure}")
+    if not absence.responses or absence.failure:
+        yield Issue("error", "not-found", f"a name that does not exist is not answered: {absence.failure}")
         return
-    last = absence.answers[-1]
+    last = absence.responses[-1]
     if last.status == 200:
         text = "a name that does not exist is answered 200: a page of another release gets this in place of its file"
-        yield Flaw("error", "not-found", text)
+        yield Issue("error", "not-found", text)
     elif last.status not in (404, 410):
-        yield Flaw("warning", "not-found", f"a name that does not exist is answered {last.status}, not 404")
-    elif cdn.state(last) == cdn.HIT:
+        yield Issue("warning", "not-found", f"a name that does not exist is answered {last.status}, not 404")
+    elif cdn.parse_cache_state(last) == cdn.HIT:
         text = "a 404 is kept: a file that a page asks for during a deploy stays missing after it is there"
-        yield Flaw("error", "not-found", text)
-    elif last.may_be_kept or (not {"no-store", "private", "no-cache"} & set(last.directives) and last.max_age is None):
-        text = f"a 404 has {_shown(last)}, which lets caches keep it; the origin says private, no-store, max-age=0"
-        yield Flaw("warning", "not-found", text, cure="cache-control")
+        yield Issue("error", "not-found", text)
+    elif last.is_cacheable or (not {"no-store", "private", "no-cache"} & set(last.directives) and last.max_age is None):
+        text = (
+            f"a 404 has {_format_cache_control(last)}, "
+            f"which lets caches keep it; the origin says private, no-store, max-age=0"
+        )
+        yield Issue("warning", "not-found", text, remedy_check="cache-control")
 
 
-def of_page(page: Page) -> Iterator[Flaw]:
+def find_page_issues(page: Page) -> Iterator[Issue]:
     """Judge whether a page comes from a cache that is not allowed to keep it."""
-    if cdn.state(page.again) != cdn.HIT:
+    if cdn.parse_cache_state(page.second) != cdn.HIT:
         return
-    if "set-cookie" in page.again.headers:
+    if "set-cookie" in page.second.headers:
         text = "the page comes from a cache along with a cookie: visitors get each other's"
-        yield Flaw("error", "page", text)
-    elif {"no-store", "private"} & set(page.again.directives):
-        yield Flaw("error", "page", f"the page comes from a cache in spite of {_shown(page.again)}")
+        yield Issue("error", "page", text)
+    elif {"no-store", "private"} & set(page.second.directives):
+        yield Issue("error", "page", f"the page comes from a cache in spite of {_format_cache_control(page.second)}")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from static_host.verify.response import Answer
+from static_host.verify.response import ReceivedResponse
 
-SIGNS: tuple[tuple[str, str, str], ...] = (
+CDN_SIGNATURES: tuple[tuple[str, str, str], ...] = (
     ("CloudFront", "x-amz-cf-id", r"."),
     ("CloudFront", "via", r"\(CloudFront\)"),
     ("Cloudflare", "cf-ray", r"."),
@@ -26,29 +26,29 @@ SIGNS: tuple[tuple[str, str, str], ...] = (
 """CDN, the field that gives it away, and a pattern that is found in its value."""
 HIT, MISS, BYPASS = "hit", "miss", "bypass"
 
-_WORDS = (
+_STATE_PATTERNS = (
     (HIT, r"\bHIT\b|\bREFRESHHIT\b|\bREVALIDATED\b|\bSTALE\b|\bUPDATING\b"),
     (BYPASS, r"\bBYPASS\b|\bDYNAMIC\b|\bPASS\b"),
     (MISS, r"\bMISS\b|\bEXPIRED\b"),
 )
 
 
-def recognised(answer: Answer) -> tuple[str, ...]:
+def identify_cdns(answer: ReceivedResponse) -> tuple[str, ...]:
     """Return the names of the CDNs that wrote into the answer; Fastly's Varnish counts as Fastly alone."""
-    names = {name: None for name, field, pattern in SIGNS if _has(pattern, answer.headers.get(field, ""))}
+    names = {name: None for name, field, pattern in CDN_SIGNATURES if _has(pattern, answer.headers.get(field, ""))}
     if "Fastly" in names:
         names.pop("Varnish", None)
     return tuple(names)
 
 
-def state(answer: Answer) -> str:
+def parse_cache_state(answer: ReceivedResponse) -> str:
     """Return "hit", "miss" or "bypass" (not to be kept), or "" where no field tells."""
     fields = answer.headers
     if "cache-status" in fields:
-        return _standard(fields["cache-status"])
+        return _parse_cache_status(fields["cache-status"])
     for name in ("cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache"):
         # Several caches may speak in one field; a visitor does not mind which of them has the file.
-        found = next((word for word, pattern in _WORDS if _has(pattern, fields.get(name, ""))), "")
+        found = next((word for word, pattern in _STATE_PATTERNS if _has(pattern, fields.get(name, ""))), "")
         if found:
             return found
     if "x-varnish" in fields:  # the number of this request and, in a hit, that of the one that brought the answer
@@ -56,7 +56,7 @@ def state(answer: Answer) -> str:
     return HIT if answer.age else ""
 
 
-def _standard(field: str) -> str:
+def _parse_cache_status(field: str) -> str:
     """Read Cache-Status (RFC 9211 §2): a list of caches with their parameters."""
     if _has(r";\s*hit\s*(?:[;,]|$)", field):
         return HIT

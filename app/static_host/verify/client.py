@@ -14,39 +14,41 @@ from typing import Self
 
 import httpx
 
-from static_host.origin.index import digest
-from static_host.verify.response import Answer
+from static_host.origin.index import compute_digest
+from static_host.verify.response import ReceivedResponse
 
-AT_ONCE = 4
+MAX_CONCURRENT_REQUESTS = 4
 """How many requests may be under way at the same time."""
-MOST = 8 << 20
+MAX_BODY_BYTES = 8 << 20
 """Bytes of a body that are read; of a longer one only the head is judged."""
-MOST_DECODED = 64 << 20
+MAX_DECODED_BYTES = 64 << 20
 """Bytes that a body may have without its coding."""
 MAX_CODINGS = 4
 """Codings of one body, on top of each other, that are decoded."""
-LONGEST = 120.0
+MAX_RESPONSE_SECONDS = 120.0
 """Seconds that an answer may take whose bytes keep coming."""
-CODINGS = {"identity", "gzip", "br", "zstd", "deflate"}
+DECODABLE_CODINGS = {"identity", "gzip", "br", "zstd", "deflate"}
 
-_SECONDS = 20.0
-_PIECE = 4 << 10
-_AGENT = "Mozilla/5.0 (compatible; static-host-verify)"
+_TIMEOUT_SECONDS = 20.0
+_DECODE_CHUNK_BYTES = 4 << 10
+_USER_AGENT = "Mozilla/5.0 (compatible; static-host-verify)"
 
 
-class Unreachable(Exception):
+class NoResponseError(Exception):
     """There was no answer; the message says why."""
 
 
 class Client:
-    """Connections to the deployment, to be used by at most `AT_ONCE` threads."""
+    """Connections to the deployment, to be used by at most `MAX_CONCURRENT_REQUESTS` threads."""
 
     def __init__(self) -> None:
         self._http = httpx.Client(
             http2=True,
-            timeout=_SECONDS,
-            limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE),
-            headers={"user-agent": _AGENT},
+            timeout=_TIMEOUT_SECONDS,
+            limits=httpx.Limits(
+                max_connections=MAX_CONCURRENT_REQUESTS, max_keepalive_connections=MAX_CONCURRENT_REQUESTS
+            ),
+            headers={"user-agent": _USER_AGENT},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
         del self._http.headers["accept-encoding"]  # a request has one only if it says so
@@ -57,59 +59,64 @@ class Client:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._http.close()
 
-    def ask(self, url: str, **fields: str) -> Answer:
-        """Return the answer to a GET with these fields (an underscore in a name is a hyphen). Raises Unreachable."""
+    def fetch(self, url: str, **fields: str) -> ReceivedResponse:
+        """Return the answer to a GET with these fields (an underscore in a name is a hyphen).
+
+        Raises NoResponseError.
+        """
         headers = {name.replace("_", "-"): value for name, value in fields.items()}
         try:
             try:
-                return self._asked(url, headers)
+                return self._fetch_once(url, headers)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
-                return self._asked(url, headers)
+                return self._fetch_once(url, headers)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a name that no host can have
-            raise Unreachable(f"{type(error).__name__}: {error}".rstrip(": ")) from None
+            raise NoResponseError(f"{type(error).__name__}: {error}".rstrip(": ")) from None
 
-    def _asked(self, url: str, headers: dict[str, str]) -> Answer:
-        end = time.monotonic() + LONGEST
+    def _fetch_once(self, url: str, headers: dict[str, str]) -> ReceivedResponse:
+        end = time.monotonic() + MAX_RESPONSE_SECONDS
         with self._http.stream("GET", url, headers=headers) as response:
             body = bytearray()
             for part in response.iter_raw():
                 body += part
-                if len(body) > MOST:
+                if len(body) > MAX_BODY_BYTES:
                     break
                 if time.monotonic() > end:
-                    raise Unreachable(f"the answer had not ended after {LONGEST:.0f} s")
-            return _answer(response, bytes(body))
+                    raise NoResponseError(f"the answer had not ended after {MAX_RESPONSE_SECONDS:.0f} s")
+            return _build_response(response, bytes(body))
 
 
-class _TooLong(Exception):
+class _BodyTooLongError(Exception):
     """A body is too long to be read or decoded to its end."""
 
 
-def _answer(response: httpx.Response, body: bytes) -> Answer:
+def _build_response(response: httpx.Response, body: bytes) -> ReceivedResponse:
     status, fields = response.status_code, dict(response.headers)
     plain, whole = None, True
     try:
-        plain = _decoded(fields.get("content-encoding", "identity"), body) if status == 200 else None
-    except _TooLong:
+        plain = _decode_body(fields.get("content-encoding", "identity"), body) if status == 200 else None
+    except _BodyTooLongError:
         whole = False
-    content = None if plain is None else digest(plain)
-    return Answer(status, fields, len(body), digest(body), whole, plain, content, response.http_version)
+    content = None if plain is None else compute_digest(plain)
+    return ReceivedResponse(
+        status, fields, len(body), compute_digest(body), whole, plain, content, response.http_version
+    )
 
 
-def _decoded(coding: str, body: bytes) -> bytes | None:
-    """Return a body without its coding, or None if it cannot be decoded. Raises _TooLong."""
+def _decode_body(coding: str, body: bytes) -> bytes | None:
+    """Return a body without its coding, or None if it cannot be decoded. Raises _BodyTooLongError."""
     names = [name.strip().lower() for name in coding.split(",")]
-    if len(body) > MOST:
-        raise _TooLong
-    if not CODINGS.issuperset(names) or len(names) > MAX_CODINGS:
+    if len(body) > MAX_BODY_BYTES:
+        raise _BodyTooLongError
+    if not DECODABLE_CODINGS.issuperset(names) or len(names) > MAX_CODINGS:
         return None
     plain = bytearray()
-    pieces = (body[at : at + _PIECE] for at in range(0, len(body), _PIECE))
+    pieces = (body[at : at + _DECODE_CHUNK_BYTES] for at in range(0, len(body), _DECODE_CHUNK_BYTES))
     try:
         for part in httpx.Response(200, headers={"content-encoding": coding}, content=pieces).iter_bytes():
             plain += part
-            if len(plain) > MOST_DECODED:
-                raise _TooLong
+            if len(plain) > MAX_DECODED_BYTES:
+                raise _BodyTooLongError
     except httpx.DecodingError:
         return None
     return bytes(plain)

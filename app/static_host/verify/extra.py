@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from static_host.errors import Stop
+from static_host.errors import StaticHostError
 
-NEEDED = ("httpx", "h2", "brotli", "zstandard")
+REQUIRED_LIBRARIES = ("httpx", "h2", "brotli", "zstandard")
 
 
-class ExtraMissing(Stop):
+class MissingExtraError(StaticHostError):
     """Libraries are not installed; the message names them, and what installs them."""
 
     exit_code = 2
 
 
-def needed() -> None:
-    """Raise ExtraMissing unless all libraries are there."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+def require_extra() -> None:
+    """Raise MissingExtraError unless all libraries are there."""
+    missing = [name for name in REQUIRED_LIBRARIES if find_spec(name) is None]
     if missing:
-        raise ExtraMissing(
+        raise MissingExtraError(
             f"verify needs {', '.join(missing)}, which the server does not, so it comes as an extra. Install it on the "
             "machine from which you verify: pip install 'django-static-host[verify]'"
         )

@@ -21,8 +21,8 @@ _ATTRIBUTE = re.compile(
     r"[\s/]*+(?P<name>[^\s/>][^\s/>=]*+)"
     r"(?:\s*+=\s*+(?:\"(?P<double>[^\"]*+)(?:\"|\Z)|'(?P<single>[^']*+)(?:'|\Z)|(?P<bare>[^\s>\"'][^\s>]*+))?)?+"
 )
-_END = re.compile(r"[\s/]*+>")
-_TEXTS = {
+_TAG_END = re.compile(r"[\s/]*+>")
+_RAW_TEXT_ENDS = {
     name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
     for name in ("script", "style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
 }
@@ -38,43 +38,45 @@ class Element:
     text: str
 
 
-def elements(html: str) -> Iterator[Element]:
+def parse_elements(html: str) -> Iterator[Element]:
     """Give the elements of a page in their order."""
     at = html.find("<")
     while at >= 0:
         markup = _MARKUP.match(html, at)
         at = markup.end() if markup else at + 1
         if markup and markup["name"]:
-            attributes, end = _attributes(html, at)
+            attributes, end = _parse_attributes(html, at)
             if end is None:
                 return
             at = end
             if not markup["end"]:
                 name = markup["name"].lower()
-                text, at = _text(name, html, at)
+                text, at = _parse_raw_text(name, html, at)
                 yield Element(name, attributes, text)
         at = html.find("<", at)
 
 
-def _attributes(html: str, at: int) -> tuple[dict[str, str], int | None]:
+def _parse_attributes(html: str, at: int) -> tuple[dict[str, str], int | None]:
     """Return the attributes of a tag, of two with one name the first, and where it ends; None if it does not."""
     own: dict[str, str] = {}
     while match := _ATTRIBUTE.match(html, at):
-        own.setdefault(match["name"].lower(), _unescaped(match["double"] or match["single"] or match["bare"] or ""))
+        own.setdefault(
+            match["name"].lower(), _unescape_value(match["double"] or match["single"] or match["bare"] or "")
+        )
         at = match.end()
-    end = _END.match(html, at)
+    end = _TAG_END.match(html, at)
     return own, end.end() if end else None
 
 
-def _text(name: str, html: str, at: int) -> tuple[str, int]:
-    if name not in _TEXTS:
+def _parse_raw_text(name: str, html: str, at: int) -> tuple[str, int]:
+    if name not in _RAW_TEXT_ENDS:
         return "", at
-    end = _TEXTS[name].search(html, at)
+    end = _RAW_TEXT_ENDS[name].search(html, at)
     until = end.start() if end else len(html)
     return html[at:until], until
 
 
-def _unescaped(value: str) -> str:
+def _unescape_value(value: str) -> str:
     try:
         return unescape(value)
     except ValueError:  # a number of thousands of digits

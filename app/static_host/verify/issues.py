@@ -13,7 +13,7 @@ from static_host.findings import Level
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class Issue:
     """`check` is a name that does not change; `text` says what was seen, and what comes of it.
 
     `cure` is the check whose remedy helps; "" for its own.
@@ -22,4 +22,4 @@ class Flaw:
     level: Level
     check: str
     text: str
-    cure: str = ""
+    remedy_check: str = ""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-from static_host.verify.html import Element, elements
+from static_host.verify.html import Element, parse_elements
 
-RELATIONS = {
+LINK_KINDS = {
     "stylesheet": "style",
     "icon": "image",
     "apple-touch-icon": "image",
@@ -26,7 +26,7 @@ RELATIONS = {
     "compression-dictionary": "dictionary",
 }
 """Link relation → kind; a preload's or prefetch's kind is what its `as` says."""
-SOURCES = {
+URL_ATTRIBUTES = {
     "img": (("src", "image"),),
     "source": (("src", "media"),),
     "video": (("src", "media"), ("poster", "image")),
@@ -39,13 +39,13 @@ SOURCES = {
     "use": (("href", "image"), ("xlink:href", "image")),
 }
 """Element → its attributes that are a URL, and the kind of what is there."""
-IN_CORS_MODE = {"module", "font", "manifest", "dictionary"}
+CORS_KINDS = {"module", "font", "manifest", "dictionary"}
 
 MAX_URL_CHARACTERS = 4096
 """Characters of a URL, with its base, that is followed: no file has a longer one."""
 
-_AS = {"video": "media", "audio": "media", "track": "other", "fetch": "other"}
-_CANDIDATE = re.compile(r"[\s,]*+(\S*+)(?:(?<=,)|[^,]*+)")
+_PRELOAD_KINDS = {"video": "media", "audio": "media", "track": "other", "fetch": "other"}
+_SRCSET_CANDIDATE = re.compile(r"[\s,]*+(\S*+)(?:(?<=,)|[^,]*+)")
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _URL = re.compile(r"""(@import\s++)?url\(\s*+(?:"([^"]*+)"|'([^']*+)'|([^()"'\s]++))\s*+\)""", re.IGNORECASE)
 _IMPORT = re.compile(r"""@import\s++(?:"([^"]*+)"|'([^']*+)')""", re.IGNORECASE)
@@ -53,7 +53,7 @@ _FONT = re.compile(r"\.(?:woff2?|ttf|otf|eot)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class PageReference:
     """A URL without its fragment.
 
     `kind` is style, script, module, font, image, media, manifest, dictionary or other.
@@ -61,30 +61,30 @@ class Reference:
 
     url: str
     kind: str
-    cors: bool = False
+    is_cors: bool = False
 
 
-def of_page(html: str, url: str) -> list[Reference]:
+def parse_page(html: str, url: str) -> list[PageReference]:
     """Return what a page at this URL names, each URL once, in the order of the page."""
-    page = _Page(url)
-    for element in elements(html):
-        page.read(element)
-    return _once(page.found)
+    page = _ReferenceCollector(url)
+    for element in parse_elements(html):
+        page.read_element(element)
+    return _deduplicate(page.references)
 
 
-def of_stylesheet(css: str, url: str) -> list[Reference]:
+def parse_stylesheet(css: str, url: str) -> list[PageReference]:
     """Return what a stylesheet at this URL names, each URL once."""
-    return _once(list(_in_css(css, url)))
+    return _deduplicate(list(_parse_css(css, url)))
 
 
-def _once(references: list[Reference]) -> list[Reference]:
+def _deduplicate(references: list[PageReference]) -> list[PageReference]:
     """Keep the first of each URL; it is asked for in CORS mode if one of them is."""
-    cors = {each.url for each in references if each.cors}
-    kept = {each.url: Reference(each.url, each.kind, each.url in cors) for each in reversed(references)}
+    cors = {each.url for each in references if each.is_cors}
+    kept = {each.url: PageReference(each.url, each.kind, each.url in cors) for each in reversed(references)}
     return list(reversed(kept.values()))
 
 
-def resolved(base: str, url: str) -> str | None:
+def resolve_url(base: str, url: str) -> str | None:
     """Return the absolute URL without its fragment, or None if it is not one over HTTP."""
     if len(base) + len(url) > MAX_URL_CHARACTERS:
         return None
@@ -97,68 +97,70 @@ def resolved(base: str, url: str) -> str | None:
     return absolute if usable else None
 
 
-def _resolved(base: str, url: str, kind: str, cors: bool = False) -> Iterator[Reference]:
+def _resolve_reference(base: str, url: str, kind: str, cors: bool = False) -> Iterator[PageReference]:
     """Give the reference, if it is one over HTTP."""
-    absolute = resolved(base, url.strip()) if url.strip() and not url.strip().startswith("#") else None
+    absolute = resolve_url(base, url.strip()) if url.strip() and not url.strip().startswith("#") else None
     if absolute is not None:
-        yield Reference(absolute, kind, cors or kind in IN_CORS_MODE)
+        yield PageReference(absolute, kind, cors or kind in CORS_KINDS)
 
 
-def _in_css(css: str, base: str) -> Iterator[Reference]:
+def _parse_css(css: str, base: str) -> Iterator[PageReference]:
     text = _COMMENT.sub(" ", css)
     for match in _URL.finditer(text):
         url = next((part for part in match.groups()[1:] if part), "")
-        yield from _resolved(base, url, "style" if match[1] else _kind_in_css(url))
+        yield from _resolve_reference(base, url, "style" if match[1] else _guess_css_kind(url))
     for match in _IMPORT.finditer(text):
-        yield from _resolved(base, match[1] or match[2] or "", "style")
+        yield from _resolve_reference(base, match[1] or match[2] or "", "style")
 
 
-def _kind_in_css(url: str) -> str:
+def _guess_css_kind(url: str) -> str:
     return "font" if _FONT.search(re.split("[?#]", url)[0]) else "image"
 
 
-class _Page:
+class _ReferenceCollector:
     """Collects references, element by element; `base` changes where the page says so."""
 
     def __init__(self, url: str) -> None:
-        self.base = url
-        self.found: list[Reference] = []
+        self.base_url = url
+        self.references: list[PageReference] = []
         self._has_base = False
 
-    def read(self, element: Element) -> None:
+    def read_element(self, element: Element) -> None:
         """Note what an element names."""
         tag, own = element.name, element.attributes
         if tag == "base" and own.get("href") and not self._has_base:
-            self.base, self._has_base = resolved(self.base, own["href"]) or self.base, True
-        self.found += self._of_element(tag, own)
+            self.base_url, self._has_base = resolve_url(self.base_url, own["href"]) or self.base_url, True
+        self.references += self._parse_element(tag, own)
         if tag == "style":
-            self.found += _in_css(element.text, self.base)
+            self.references += _parse_css(element.text, self.base_url)
         elif tag == "script" and own.get("type", "").lower() == "importmap":
-            self.found += self._of_import_map(element.text)
+            self.references += self._parse_import_map(element.text)
 
-    def _of_element(self, tag: str, own: dict[str, str]) -> Iterator[Reference]:
+    def _parse_element(self, tag: str, own: dict[str, str]) -> Iterator[PageReference]:
         cors = "crossorigin" in own
         if tag == "link":
-            yield from self._of_link(own, cors)
+            yield from self._parse_link(own, cors)
         elif tag == "script" and "src" in own:
-            yield from _resolved(self.base, own["src"], "module" if own.get("type") == "module" else "script", cors)
-        for name, kind in SOURCES.get(tag, ()):
-            yield from _resolved(self.base, own.get(name, ""), kind, cors)
+            yield from _resolve_reference(
+                self.base_url, own["src"], "module" if own.get("type") == "module" else "script", cors
+            )
+        for name, kind in URL_ATTRIBUTES.get(tag, ()):
+            yield from _resolve_reference(self.base_url, own.get(name, ""), kind, cors)
         for name in ("srcset", "imagesrcset"):
-            for match in _CANDIDATE.finditer(own.get(name, "")):
-                yield from _resolved(self.base, match[1].rstrip(","), "image", cors)
+            for match in _SRCSET_CANDIDATE.finditer(own.get(name, "")):
+                yield from _resolve_reference(self.base_url, match[1].rstrip(","), "image", cors)
         if "style" in own:
-            yield from _in_css(own["style"], self.base)
+            yield from _parse_css(own["style"], self.base_url)
 
-    def _of_link(self, own: dict[str, str], cors: bool) -> Iterator[Reference]:
+    def _parse_link(self, own: dict[str, str], cors: bool) -> Iterator[PageReference]:
         relations = own.get("rel", "").lower().split()
-        kinds = [RELATIONS[each] for each in relations if each in RELATIONS]
+        kinds = [LINK_KINDS[each] for each in relations if each in LINK_KINDS]
         if {"preload", "prefetch"} & set(relations):
-            kinds.append(_AS.get(own.get("as", ""), own.get("as", "")) or "other")
+            kinds.append(_PRELOAD_KINDS.get(own.get("as", ""), own.get("as", "")) or "other")
         for kind in kinds[:1]:
-            yield from _resolved(self.base, own.get("href", ""), kind, cors)
+            yield from _resolve_reference(self.base_url, own.get("href", ""), kind, cors)
 
-    def _of_import_map(self, text: str) -> Iterator[Reference]:
+    def _parse_import_map(self, text: str) -> Iterator[PageReference]:
         try:
             document: Any = json.loads(text)
             maps = [document.get("imports", {}), *document.get("scopes", {}).values()]
@@ -167,4 +169,4 @@ class _Page:
             return  # a browser ignores it, too
         for url in urls:
             if not url.endswith("/"):
-                yield from _resolved(self.base, url, "module")
+                yield from _resolve_reference(self.base_url, url, "module")

@@ -9,17 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from static_host.verify.page_references import Reference
-from static_host.verify.response import Answer
-from static_host.verify.scope import is_fingerprinted, origin_of
+from static_host.verify.page_references import PageReference
+from static_host.verify.response import ReceivedResponse
+from static_host.verify.scope import is_fingerprinted, parse_origin
 
-BROWSER = "gzip, deflate, br, zstd"
-ASKED = {"browser": BROWSER, "br": "br", "zstd": "zstd", "gzip": "gzip", "identity": "identity"}
+BROWSER_ACCEPT_ENCODING = "gzip, deflate, br, zstd"
+ACCEPT_ENCODINGS = {
+    "browser": BROWSER_ACCEPT_ENCODING,
+    "br": "br",
+    "zstd": "zstd",
+    "gzip": "gzip",
+    "identity": "identity",
+}
 """Name of a way of asking → Accept-Encoding; "browser" is what Chromium and Firefox send over HTTPS."""
 
 
 @dataclass(slots=True)
-class Examination:
+class FileProbe:
     """The answers for one file. `failure` is why there are none, or no more.
 
     `gains` is whether compression makes much of the file. `revalidated` is for the entity tag that a browser has,
@@ -27,24 +33,24 @@ class Examination:
     is what a stylesheet names.
     """
 
-    reference: Reference
-    page: str
-    first: dict[str, Answer] = field(default_factory=dict)
-    again: dict[str, Answer] = field(default_factory=dict)
-    gains: bool = False
-    revalidated: Answer | None = None
-    part: Answer | None = None
-    deltas: tuple[Answer, ...] = ()
+    reference: PageReference
+    page_url: str
+    first: dict[str, ReceivedResponse] = field(default_factory=dict)
+    second: dict[str, ReceivedResponse] = field(default_factory=dict)
+    is_compressible: bool = False
+    revalidation: ReceivedResponse | None = None
+    partial_response: ReceivedResponse | None = None
+    deltas: tuple[ReceivedResponse, ...] = ()
     failure: str = ""
-    named: list[Reference] = field(default_factory=list)
+    stylesheet_references: list[PageReference] = field(default_factory=list)
 
-    def forget_bytes(self) -> None:
+    def drop_bodies(self) -> None:
         """Let go of bodies: what is judged is known of them."""
-        for answers in (self.first, self.again):
-            answers.update({name: answer.without_bytes() for name, answer in answers.items()})
-        self.deltas = tuple(answer.without_bytes() for answer in self.deltas)
-        self.revalidated = self.revalidated and self.revalidated.without_bytes()
-        self.part = self.part and self.part.without_bytes()
+        for answers in (self.first, self.second):
+            answers.update({name: answer.drop_body() for name, answer in answers.items()})
+        self.deltas = tuple(answer.drop_body() for answer in self.deltas)
+        self.revalidation = self.revalidation and self.revalidation.drop_body()
+        self.partial_response = self.partial_response and self.partial_response.drop_body()
 
     @property
     def url(self) -> str:
@@ -52,30 +58,32 @@ class Examination:
         return self.reference.url
 
     @property
-    def usual(self) -> Answer:
+    def browser_response(self) -> ReceivedResponse:
         """What a browser gets that asks for the first time."""
         return self.first["browser"]
 
     @property
-    def is_there(self) -> bool:
+    def is_available(self) -> bool:
         """Whether there is a file to judge."""
-        return "identity" in self.first and self.usual.status == 200
+        return "identity" in self.first and self.browser_response.status == 200
 
     @property
-    def answers(self) -> Iterator[tuple[str, Answer]]:
+    def successful_responses(self) -> Iterator[tuple[str, ReceivedResponse]]:
         """All answers with a whole file, each with how it was asked for."""
-        for answers in (self.first, self.again):
+        for answers in (self.first, self.second):
             yield from ((name, answer) for name, answer in answers.items() if answer.status == 200)
 
     @property
-    def is_fixed(self) -> bool:
+    def is_immutable(self) -> bool:
         """Whether the name has a fingerprint, or an answer says that the file never changes."""
-        return is_fingerprinted(self.url) or any("immutable" in each.directives for _, each in self.answers)
+        return is_fingerprinted(self.url) or any(
+            "immutable" in each.directives for _, each in self.successful_responses
+        )
 
     @property
-    def is_elsewhere(self) -> bool:
+    def is_cross_origin(self) -> bool:
         """Whether the file's origin is not the page's."""
-        return origin_of(self.url) != origin_of(self.page)
+        return parse_origin(self.url) != parse_origin(self.page_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +91,15 @@ class Page:
     """A page as it was found in the end, after redirects, asked for twice."""
 
     url: str
-    first: Answer
-    again: Answer
-    references: list[Reference]
+    first: ReceivedResponse
+    second: ReceivedResponse
+    references: list[PageReference]
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
+class NotFoundProbe:
     """The answers for a name that does not exist."""
 
     url: str
-    answers: tuple[Answer, ...]
+    responses: tuple[ReceivedResponse, ...]
     failure: str = ""

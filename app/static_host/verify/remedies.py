@@ -158,7 +158,7 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def remedy(check: str, cdn: str) -> str:
+def find_remedy(check: str, cdn: str) -> str:
     """Return what to do about a check behind that CDN ("" for an unknown one); "" if nothing is to be done."""
     by_cdn = REMEDIES.get(check, {})
     return by_cdn.get(cdn, by_cdn.get("", ""))

@@ -10,164 +10,168 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import Any
 
-from static_host.findings import Finding, document, table
+from static_host.findings import Finding, build_document, format_findings
 from static_host.verify import caching, cdn, codings
-from static_host.verify.probe import ASKED, Examination
-from static_host.verify.response import Answer
-from static_host.verify.verdict import Verified, network, shown
+from static_host.verify.probe import ACCEPT_ENCODINGS, FileProbe
+from static_host.verify.response import ReceivedResponse
+from static_host.verify.verdict import AuditResult, find_nearest_cdn, shorten_url
 
 COLUMNS = (
     *("file", "browser", "status", "br", "zstd", "gzip", "cache", "cache-control"),
     *("vary", "etag", "cors", "range", "304", "dictionary", "http"),
 )
-LEAST = 24
+MIN_NAME_CHARACTERS = 24
 """Characters of a file's name that are shown, however narrow the terminal is."""
 
-_WAYS = {"as built": "built", "none": "-"}
-_KEPT = ("file", "browser")
-_GAP = "  "
+_CODING_LABELS = {"as built": "built", "none": "-"}
+_FIXED_COLUMNS = ("file", "browser")
+_COLUMN_GAP = "  "
 
 
-def text(seen: Verified, findings: list[Finding], width: int | None = None) -> str:
+def format_tables(audit: AuditResult, findings: list[Finding], width: int | None = None) -> str:
     """Return the two tables for a terminal of that width; without one nothing is shortened."""
-    rows = [_row(each, seen.page.url) for each in seen.files]
-    return "\n\n".join(part for part in (_aligned(rows, width), table(findings, width)) if part)
+    rows = [_format_row(each, audit.page.url) for each in audit.files]
+    return "\n\n".join(part for part in (_format_table(rows, width), format_findings(findings, width)) if part)
 
 
-def data(seen: Verified, findings: list[Finding]) -> dict[str, Any]:
+def build_audit_document(audit: AuditResult, findings: list[Finding]) -> dict[str, Any]:
     """Return what ``verify --json`` prints."""
-    told = document(findings)
+    told = build_document(findings)
     return {
         "ok": told["ok"],
-        "page": {"url": seen.page.url, "status": seen.page.first.status},
-        "static_prefixes": list(seen.scope.prefixes),
-        "hosts": {origin: _host(answer) for origin, answer in seen.hosts.items()},
-        "files": [_facts(each) for each in seen.files],
-        "not_found": [{"url": each.url, "answers": list(map(_fact, each.answers))} for each in seen.absences],
-        "not_examined": [each.url for each in seen.beside],
+        "page": {"url": audit.page.url, "status": audit.page.first.status},
+        "static_prefixes": list(audit.scope.prefixes),
+        "hosts": {origin: _describe_host(answer) for origin, answer in audit.hosts.items()},
+        "files": [_describe_file(each) for each in audit.files],
+        "not_found": [
+            {"url": each.url, "answers": list(map(_describe_response, each.responses))} for each in audit.not_found
+        ],
+        "not_examined": [each.url for each in audit.not_examined],
         "findings": told["findings"],
     }
 
 
-def unanswered(url: str, findings: list[Finding]) -> dict[str, Any]:
+def build_unanswered_document(url: str, findings: list[Finding]) -> dict[str, Any]:
     """Return what ``verify --json`` prints where not even the page was answered."""
-    told = document(findings)
+    told = build_document(findings)
     nothing: dict[str, Any] = {"static_prefixes": [], "hosts": {}, "files": [], "not_found": [], "not_examined": []}
     return {"ok": told["ok"], "page": {"url": url, "status": None}, **nothing, "findings": told["findings"]}
 
 
-def _host(answer: Answer) -> dict[str, Any]:
+def _describe_host(answer: ReceivedResponse) -> dict[str, Any]:
     offered = answer.headers.get("alt-svc", "")
-    return {"cdn": list(cdn.recognised(answer)), "http": answer.version, "alt_svc": offered}
+    return {"cdn": list(cdn.identify_cdns(answer)), "http": answer.http_version, "alt_svc": offered}
 
 
-def _row(each: Examination, page: str) -> list[str]:
-    name = shown(each.url, page)
-    if each.failure or not each.is_there:
-        status = str(each.usual.status) if "browser" in each.first else "none"
+def _format_row(each: FileProbe, page: str) -> list[str]:
+    name = shorten_url(each.url, page)
+    if each.failure or not each.is_available:
+        status = str(each.browser_response.status) if "browser" in each.first else "none"
         return [name, "", status, *[""] * (len(COLUMNS) - 3)]
-    usual = each.usual
+    usual = each.browser_response
     return [
         name,
-        f"{usual.coding} {usual.size:,}" if usual.whole else usual.coding,
+        f"{usual.coding} {usual.size:,}" if usual.is_complete else usual.coding,
         str(usual.status),
-        *(_way(each, asked) for asked in ("br", "zstd", "gzip")),
-        caching.seen(each) or "?",
-        _lifetime(usual),
-        "yes" if "accept-encoding" in usual.varies_by else "-" if not each.gains else "no",
-        usual.strength,
-        each.again["browser"].headers.get("access-control-allow-origin", "no"),
-        "-" if each.part is None else "yes" if each.part.status == 206 else "no",
-        "-" if each.revalidated is None else "yes" if each.revalidated.status == 304 else "no",
-        _dictionary(each),
-        usual.version.removeprefix("HTTP/"),
+        *(_format_coding(each, asked) for asked in ("br", "zstd", "gzip")),
+        caching.format_cache_states(each) or "?",
+        _format_lifetime(usual),
+        "yes" if "accept-encoding" in usual.vary_names else "-" if not each.is_compressible else "no",
+        usual.etag_strength,
+        each.second["browser"].headers.get("access-control-allow-origin", "no"),
+        "-" if each.partial_response is None else "yes" if each.partial_response.status == 206 else "no",
+        "-" if each.revalidation is None else "yes" if each.revalidation.status == 304 else "no",
+        _format_dictionary(each),
+        usual.http_version.removeprefix("HTTP/"),
     ]
 
 
-def _way(each: Examination, asked: str) -> str:
+def _format_coding(each: FileProbe, asked: str) -> str:
     if asked not in each.first:
         return "-"
-    way = codings.way(each.first[asked], asked)
-    return "lost" if way == "none" else _WAYS.get(way, way)
+    way = codings.classify_coding(each.first[asked], asked)
+    return "lost" if way == "none" else _CODING_LABELS.get(way, way)
 
 
-def _lifetime(answer: Answer) -> str:
+def _format_lifetime(answer: ReceivedResponse) -> str:
     if "immutable" in answer.directives:
         return "immutable"
     return "none" if answer.max_age is None else f"{answer.max_age} s"
 
 
-def _dictionary(each: Examination) -> str:
+def _format_dictionary(each: FileProbe) -> str:
     if not each.deltas:
         return "-"
     return each.deltas[0].coding if each.deltas[0].coding in ("dcb", "dcz") else "offered"
 
 
-def _aligned(rows: list[list[str]], width: int | None) -> str:
+def _format_table(rows: list[list[str]], width: int | None) -> str:
     if not rows:
         return ""
     lines, agreed = [list(COLUMNS), *rows], []
-    widths = _widths(lines)
-    if width and _room(widths, width) < min(widths[0], LEAST):
-        same = [place for place in range(len(_KEPT), len(lines[0])) if len({line[place] for line in rows}) == 1]
+    widths = _measure_columns(lines)
+    if width and _measure_first_column(widths, width) < min(widths[0], MIN_NAME_CHARACTERS):
+        same = [
+            place for place in range(len(_FIXED_COLUMNS), len(lines[0])) if len({line[place] for line in rows}) == 1
+        ]
         agreed = wrap("all: " + ", ".join(f"{lines[0][place]} {rows[0][place]}" for place in same), width)
         lines = [[cell for place, cell in enumerate(line) if place not in same] for line in lines]
-        widths = _widths(lines)
+        widths = _measure_columns(lines)
     if width:
-        widths[0] = min(widths[0], max(_room(widths, width), LEAST))
-    return "\n".join([*(_line(line, widths) for line in lines), *agreed])
+        widths[0] = min(widths[0], max(_measure_first_column(widths, width), MIN_NAME_CHARACTERS))
+    return "\n".join([*(_format_line(line, widths) for line in lines), *agreed])
 
 
-def _widths(lines: list[list[str]]) -> list[int]:
+def _measure_columns(lines: list[list[str]]) -> list[int]:
     return [max(map(len, column)) for column in zip(*lines, strict=True)]
 
 
-def _room(widths: list[int], width: int) -> int:
+def _measure_first_column(widths: list[int], width: int) -> int:
     """Return the characters that a terminal has for the first column."""
-    return width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)
+    return width - sum(widths[1:]) - len(_COLUMN_GAP) * (len(widths) - 1)
 
 
-def _line(cells: list[str], widths: list[int]) -> str:
+def _format_line(cells: list[str], widths: list[int]) -> str:
     others = (f"{cell:{size}}" for cell, size in zip(cells[1:], widths[1:], strict=True))
-    return _GAP.join([_short(cells[0], widths[0]), *others]).rstrip()
+    return _COLUMN_GAP.join([_shorten_name(cells[0], widths[0]), *others]).rstrip()
 
 
-def _short(name: str, size: int) -> str:
+def _shorten_name(name: str, size: int) -> str:
     if len(name) <= size:
         return f"{name:{size}}"
     end = size * 2 // 3
     return f"{name[: size - end - 1]}…{name[-end:]}"
 
 
-def _facts(each: Examination) -> dict[str, Any]:
+def _describe_file(each: FileProbe) -> dict[str, Any]:
     asked = {
-        name: {"accept_encoding": ASKED[name], "first": _fact(answer, name)}
-        | ({"again": _fact(each.again[name], name)} if name in each.again else {})
+        name: {"accept_encoding": ACCEPT_ENCODINGS[name], "first": _describe_response(answer, name)}
+        | ({"again": _describe_response(each.second[name], name)} if name in each.second else {})
         for name, answer in each.first.items()
     }
     return {
         "url": each.url,
         "kind": each.reference.kind,
-        "cors_mode": each.reference.cors,
-        "fingerprint": each.is_fixed,
-        "cdn": network(each.usual) if "browser" in each.first else "",
+        "cors_mode": each.reference.is_cors,
+        "fingerprint": each.is_immutable,
+        "cdn": find_nearest_cdn(each.browser_response) if "browser" in each.first else "",
         "failure": each.failure,
         "asked": asked,
-        "range": _fact(each.part) if each.part else None,
-        "revalidation": _fact(each.revalidated) if each.revalidated else None,
-        "dictionary": [_fact(answer) for answer in each.deltas],
+        "range": _describe_response(each.partial_response) if each.partial_response else None,
+        "revalidation": _describe_response(each.revalidation) if each.revalidation else None,
+        "dictionary": [_describe_response(answer) for answer in each.deltas],
     }
 
 
-def _fact(answer: Answer, asked: str = "") -> dict[str, Any]:
+def _describe_response(answer: ReceivedResponse, asked: str = "") -> dict[str, Any]:
     fields = ("cache-control", "vary", "etag", "access-control-allow-origin", "content-type", "age")
     return {
         "status": answer.status,
-        "http": answer.version,
+        "http": answer.http_version,
         "coding": answer.coding,
         "bytes": answer.size,
-        "whole": answer.whole,
-        **({"way": codings.way(answer, asked)} if asked else {}),
-        "cache": cdn.state(answer),
+        "whole": answer.is_complete,
+        **({"way": codings.classify_coding(answer, asked)} if asked else {}),
+        "cache": cdn.parse_cache_state(answer),
         "headers": {name: answer.headers[name] for name in fields if name in answer.headers},
     }

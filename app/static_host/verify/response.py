@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-_OURS = re.compile(r'"[A-Za-z0-9_-]{24}"')
+_ORIGIN_ETAG = re.compile(r'"[A-Za-z0-9_-]{24}"')
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReceivedResponse:
     """A status, header fields by their names in lower case, and what the body was, as it was sent.
 
     `size` is its length in bytes and `digest` what an index would say of it; `whole` is false where it was too large to
@@ -28,14 +28,14 @@ class Answer:
     headers: Mapping[str, str]
     size: int
     digest: str
-    whole: bool
-    plain: bytes | None
-    content: str | None
-    version: str
+    is_complete: bool
+    decoded_body: bytes | None
+    decoded_digest: str | None
+    http_version: str
 
-    def without_bytes(self) -> Self:
+    def drop_body(self) -> Self:
         """Return the same answer, which takes no memory for its body."""
-        return replace(self, plain=None)
+        return replace(self, decoded_body=None)
 
     @property
     def coding(self) -> str:
@@ -53,7 +53,7 @@ class Answer:
         return self.headers.get("etag", "").strip()
 
     @property
-    def strength(self) -> str:
+    def etag_strength(self) -> str:
         """Whether the entity tag is "strong" or "weak"; "none" where there is none."""
         return "weak" if self.etag.startswith("W/") else "strong" if self.etag.startswith('"') else "none"
 
@@ -63,9 +63,9 @@ class Answer:
 
         A weak tag is what a proxy makes of a strong one when it has changed the bytes (§8.8.1).
         """
-        if self.strength == "weak":
+        if self.etag_strength == "weak":
             return False
-        if not self.whole or not _OURS.fullmatch(self.etag):
+        if not self.is_complete or not _ORIGIN_ETAG.fullmatch(self.etag):
             return None
         return self.etag == f'"{self.digest}"'
 
@@ -82,7 +82,7 @@ class Answer:
         return int(value) if re.fullmatch(r"[0-9]{1,12}", value) else None
 
     @property
-    def may_be_kept(self) -> bool:
+    def is_cacheable(self) -> bool:
         """Whether Cache-Control lets a shared cache keep the answer and use it at once (RFC 9111 §3)."""
         own = self.directives
         if {"no-store", "private", "no-cache"} & set(own):
@@ -90,7 +90,7 @@ class Answer:
         return own.get("s-maxage", own.get("max-age", "")).strip("0") != ""
 
     @property
-    def varies_by(self) -> frozenset[str]:
+    def vary_names(self) -> frozenset[str]:
         """The names in Vary (§12.5.5), in lower case."""
         return frozenset(name.strip().lower() for name in self.headers.get("vary", "").split(",") if name.strip())
 
@@ -100,6 +100,6 @@ class Answer:
         value = self.headers.get("age", "").strip()
         return int(value) if re.fullmatch(r"[0-9]{1,12}", value) else 0
 
-    def is_open_to(self, origin: str) -> bool:
+    def is_readable_by(self, origin: str) -> bool:
         """Whether pages of that origin may read the answer (Fetch, "CORS check", without credentials)."""
         return self.headers.get("access-control-allow-origin", "").strip() in ("*", origin)

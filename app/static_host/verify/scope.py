@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from static_host.verify.page_references import Reference
+from static_host.verify.page_references import PageReference
 
 MAX_PREFIXES = 32
 """Prefixes that are guessed from a page's names, the first ones."""
@@ -26,7 +26,7 @@ def is_fingerprinted(url: str) -> bool:
     return bool(_FINGERPRINT.search(urlsplit(url).path.rpartition("/")[2]))
 
 
-def origin_of(url: str) -> str:
+def parse_origin(url: str) -> str:
     """Return scheme, host and port of a URL, as Origin fields have them (RFC 6454 §6.1)."""
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
@@ -42,23 +42,23 @@ class Scope:
     is_guessed: bool = False
 
     @classmethod
-    def of(cls, references: Iterable[Reference], page: str, below: Sequence[str] = ()) -> Scope:
+    def from_references(cls, references: Iterable[PageReference], page: str, below: Sequence[str] = ()) -> Scope:
         """Return the scope of a page: below the given prefixes, if any are given."""
         if below:
             return cls(tuple(below))
-        prefixes = dict.fromkeys(_prefix(each.url) for each in references if is_fingerprinted(each.url))
-        return cls(tuple(prefixes)[:MAX_PREFIXES]) if prefixes else cls((f"{origin_of(page)}/",), is_guessed=True)
+        prefixes = dict.fromkeys(_extract_prefix(each.url) for each in references if is_fingerprinted(each.url))
+        return cls(tuple(prefixes)[:MAX_PREFIXES]) if prefixes else cls((f"{parse_origin(page)}/",), is_guessed=True)
 
-    def covers(self, url: str) -> bool:
+    def has_url(self, url: str) -> bool:
         """Whether the URL is in scope."""
-        return f"{origin_of(url)}{urlsplit(url).path}".startswith(self.prefixes)
+        return f"{parse_origin(url)}{urlsplit(url).path}".startswith(self.prefixes)
 
 
-def _prefix(url: str) -> str:
+def _extract_prefix(url: str) -> str:
     head, slash, _ = urlsplit(url).path.lstrip("/").partition("/")
-    return f"{origin_of(url)}/{head}/" if slash else f"{origin_of(url)}/"
+    return f"{parse_origin(url)}/{head}/" if slash else f"{parse_origin(url)}/"
 
 
-def left_out(references: Iterable[Reference], scope: Scope) -> dict[str, int]:
+def count_out_of_scope(references: Iterable[PageReference], scope: Scope) -> dict[str, int]:
     """Return how many of the URLs are not in scope, by prefix."""
-    return dict(Counter(_prefix(each.url) for each in references if not scope.covers(each.url)))
+    return dict(Counter(_extract_prefix(each.url) for each in references if not scope.has_url(each.url)))

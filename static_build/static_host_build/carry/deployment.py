@@ -25,24 +25,30 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from static_host.conf.settings import Settings
-from static_host.origin.index import NAME, Representation
-from static_host_build.carry.release_source import CHUNK, BodyUnusable, CodingLost, PlaceUnusable, Snapshot
-from static_host_build.carry.source_errors import Refused, answered, unreachable
-from static_host_build.encode.dcz import HEADER, head
+from static_host.origin.index import INDEX_FILE_NAME, Representation
+from static_host_build.carry.release_source import (
+    SOURCE_CHUNK_BYTES,
+    BodyUnusableError,
+    CodingLostError,
+    ReleaseSourceError,
+    Snapshot,
+)
+from static_host_build.carry.source_errors import FetchError, explain_connection_error, explain_status
+from static_host_build.encode.dcz import HEADER_BYTES, make_header
 
-_ATTEMPTS = 3
-_TIMEOUT = 30.0
-_SLOWEST = 10_000
-_LONGEST = 1 << 28
+_MAX_ATTEMPTS = 3
+_TIMEOUT_SECONDS = 30.0
+_MIN_BYTES_PER_SECOND = 10_000
+_MAX_INDEX_BYTES = 1 << 28
 """Bytes of an index: far more than any has."""
 
 
-class _NotFollowed(urllib.request.HTTPRedirectHandler):
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
-class Deployment:
+class DeploymentSource:
     """The tree behind an address. Without a path its static files are below `prefix`, else right below it."""
 
     def __init__(self, address: str, prefix: str, settings: Settings) -> None:
@@ -52,87 +58,87 @@ class Deployment:
         self._base = self._base.rstrip("/") + "/"
         is_here = _is_this_machine(parts.hostname or "")
         proxies = urllib.request.ProxyHandler({} if is_here else None)
-        self._opener = urllib.request.build_opener(_NotFollowed, proxies)
-        self._gone: Refused | None = None
+        self._opener = urllib.request.build_opener(_NoRedirects, proxies)
+        self._last_error: FetchError | None = None
         self._fields = {"User-Agent": "static-host build"}
         if settings.origin_secret and (parts.scheme == "https" or is_here):
             secret = settings.origin_secret.get_secret_value().split(",")[0].strip()
             self._fields[settings.origin_secret_header] = secret
 
-    def snapshots(self, most: int) -> list[Snapshot]:  # noqa: ARG002 - it has no more than one
+    def read_snapshots(self, most: int) -> list[Snapshot]:  # noqa: ARG002 - it has no more than one
         """Return the tree that is deployed."""
-        url = self._base + NAME
+        url = self._base + INDEX_FILE_NAME
         try:
-            with self._answer(url, "identity") as answer:
-                data = b"".join(_pieces(answer, _LONGEST))
-        except Refused as error:
-            raise PlaceUnusable(f"{url} {error}. {error.remedy}".rstrip()) from None
+            with self._request(url, "identity") as answer:
+                data = b"".join(_read_pieces(answer, _MAX_INDEX_BYTES))
+        except FetchError as error:
+            raise ReleaseSourceError(f"{url} {error}. {error.remedy}".rstrip()) from None
         except (OSError, http.client.HTTPException) as error:
-            raise PlaceUnusable(f"{url} was cut short: {error}. Try again.") from None
+            raise ReleaseSourceError(f"{url} was cut short: {error}. Try again.") from None
         return [Snapshot(data, url)]
 
-    def body(self, name: str, representation: Representation) -> Iterator[bytes]:
+    def read_body(self, name: str, representation: Representation) -> Iterator[bytes]:
         """Give the bytes of a representation, as the server sends them."""
         coding, dictionary = representation.coding, representation.dictionary
         try:
-            with self._answer(self._base + quote(name), coding, dictionary) as answer:
+            with self._request(self._base + quote(name), coding, dictionary) as answer:
                 if answer.headers.get("Content-Encoding", "identity") != coding:
-                    raise CodingLost
-                begin = answer.read(HEADER) if dictionary else b""
-                if dictionary and begin != head(dictionary):
-                    raise CodingLost
+                    raise CodingLostError
+                begin = answer.read(HEADER_BYTES) if dictionary else b""
+                if dictionary and begin != make_header(dictionary):
+                    raise CodingLostError
                 yield begin
-                yield from _pieces(answer, representation.length + 1)
-        except Refused as error:
-            raise BodyUnusable(str(error)) from None
+                yield from _read_pieces(answer, representation.length + 1)
+        except FetchError as error:
+            raise BodyUnusableError(str(error)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise BodyUnusable(f"was cut short: {error}") from None
+            raise BodyUnusableError(f"was cut short: {error}") from None
 
     def close(self) -> None:
         """Nothing is held: each file has a connection of its own."""
 
-    def _answer(self, url: str, coding: str, dictionary: str = "") -> http.client.HTTPResponse:
-        """Return the answer to a GET, which is a 200. Raises Refused."""
+    def _request(self, url: str, coding: str, dictionary: str = "") -> http.client.HTTPResponse:
+        """Return the answer to a GET, which is a 200. Raises FetchError."""
         fields = {**self._fields, "Accept-Encoding": coding}
         if dictionary:
             fields["Available-Dictionary"] = f":{dictionary}:"
         request = urllib.request.Request(url, headers=fields)  # noqa: S310
-        for attempt in range(_ATTEMPTS):
-            if self._gone:
-                raise Refused(str(self._gone))
+        for attempt in range(_MAX_ATTEMPTS):
+            if self._last_error:
+                raise FetchError(str(self._last_error))
             time.sleep(attempt)
             try:
-                return self._asked(request)
-            except Refused as error:
+                return self._send(request)
+            except FetchError as error:
                 refused = error
-            if refused.final:
+            if refused.is_final:
                 break
         if not refused.status:
-            self._gone = refused
+            self._last_error = refused
         raise refused
 
-    def _asked(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+    def _send(self, request: urllib.request.Request) -> http.client.HTTPResponse:
         try:
-            answer: http.client.HTTPResponse = self._opener.open(request, timeout=_TIMEOUT)
+            answer: http.client.HTTPResponse = self._opener.open(request, timeout=_TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             error.close()
             location = error.headers.get("Location") or ""
-            raise answered(error.code, error.reason, request.full_url, location) from None
+            raise explain_status(error.code, error.reason, request.full_url, location) from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last of a host's name
-            raise unreachable(error) from None
+            raise explain_connection_error(error) from None
         if answer.status != 200:
             answer.close()
-            raise answered(answer.status, answer.reason, request.full_url)
+            raise explain_status(answer.status, answer.reason, request.full_url)
         return answer
 
 
-def _pieces(answer: http.client.HTTPResponse, most: int) -> Iterator[bytes]:
+def _read_pieces(answer: http.client.HTTPResponse, most: int) -> Iterator[bytes]:
     """Give the body as it comes, `most` bytes of it and what came with them. Raises TimeoutError if it is slow."""
     began, received = time.monotonic(), 0
-    while received < most and (piece := answer.read1(CHUNK)):
+    while received < most and (piece := answer.read1(SOURCE_CHUNK_BYTES)):
         received += len(piece)
-        if time.monotonic() - began > _TIMEOUT + received / _SLOWEST:
-            raise TimeoutError(f"fewer than {_SLOWEST} bytes a second came")
+        if time.monotonic() - began > _TIMEOUT_SECONDS + received / _MIN_BYTES_PER_SECOND:
+            raise TimeoutError(f"fewer than {_MIN_BYTES_PER_SECOND} bytes a second came")
         yield piece
 
 

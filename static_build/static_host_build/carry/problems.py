@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 
-CHOICE = "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn builds without what cannot be carried, as the very first build must."
-_SHOWN = 20
+CARRY_REMEDY = (
+    "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn builds without what cannot be carried, as the very first build must."
+)
+_MAX_PROBLEMS_SHOWN = 20
 
 
-class PreviousUnusable(BuildFailed):
+class EarlierReleasesError(BuildError):
     """Earlier releases cannot be carried as they were; the previous tree, if any, still stands."""
 
     exit_code = 6
@@ -23,7 +25,7 @@ class Problems:
     """What was found so far."""
 
     def __init__(self, choice: Literal["error", "warn"]) -> None:
-        self._fatal = choice == "error"
+        self._is_fatal = choice == "error"
         self._found: list[str] = []
         self.warnings: list[str] = []
         """What the build has to say in the end."""
@@ -32,11 +34,13 @@ class Problems:
         """Take down something that stands in the way."""
         self._found.append(problem)
 
-    def settle(self) -> None:
-        """Raise PreviousUnusable for what was noted, or make warnings of it."""
+    def raise_or_warn(self) -> None:
+        """Raise EarlierReleasesError for what was noted, or make warnings of it."""
         found, self._found = sorted(self._found), []
-        if found and self._fatal:
-            more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-            lines = "\n  ".join(["earlier releases cannot be carried as they were:", *found[:_SHOWN], *more])
-            raise PreviousUnusable(f"{lines}\n{CHOICE} Nothing was changed.")
+        if found and self._is_fatal:
+            more = [f"and {len(found) - _MAX_PROBLEMS_SHOWN} more"] if len(found) > _MAX_PROBLEMS_SHOWN else []
+            lines = "\n  ".join(
+                ["earlier releases cannot be carried as they were:", *found[:_MAX_PROBLEMS_SHOWN], *more]
+            )
+            raise EarlierReleasesError(f"{lines}\n{CARRY_REMEDY} Nothing was changed.")
         self.warnings += found

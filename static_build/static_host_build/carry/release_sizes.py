@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from static_host.origin.index import Release, Resource
-from static_host_build.carry.retention import Dropped
+from static_host_build.carry.retention import DropDecision
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ReleaseSize:
     """One release in a tree: its fingerprinted files and their bytes, and those that no newer release has.
 
     Of the release that the tree was built for, all files count, those without a fingerprint too.
@@ -31,7 +31,7 @@ class Holding:
     def facts(self) -> dict[str, Any]:
         """The figures, as JSON documents have them."""
         return {
-            **_named(self.release),
+            **_describe_release(self.release),
             "files": self.files,
             "bytes": self.bytes,
             "files_alone": self.files_alone,
@@ -40,7 +40,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class DroppedRelease:
     """An earlier release that is not carried any further: why, and the files and bytes that went with it."""
 
     release: Release
@@ -52,22 +52,22 @@ class Gone:
     def facts(self) -> dict[str, Any]:
         """The figures, as JSON documents have them."""
         return {
-            **_named(self.release),
+            **_describe_release(self.release),
             "reason": self.reason,
             "files": self.files,
             "bytes": self.bytes,
         }
 
 
-def _named(release: Release) -> dict[str, Any]:
+def _describe_release(release: Release) -> dict[str, Any]:
     return {"release": release.digest, "time": release.time, "origin": release.origin}
 
 
-def holdings(releases: Sequence[Release], resources: Iterable[Resource]) -> tuple[Holding, ...]:
+def measure_releases(releases: Sequence[Release], resources: Iterable[Resource]) -> tuple[ReleaseSize, ...]:
     """Return what there is of each release of a tree, the newest first."""
     figures = [[0, 0, 0, 0] for _ in releases]
     for resource in resources:
-        length = weight(resource)
+        length = total_bytes(resource)
         newest = min(resource.releases)
         for number in resource.releases:
             row = figures[number]
@@ -75,20 +75,26 @@ def holdings(releases: Sequence[Release], resources: Iterable[Resource]) -> tupl
             row[1] += length
             row[2] += number == newest
             row[3] += length if number == newest else 0
-    return tuple(Holding(release, *row) for release, row in zip(releases, figures, strict=True))
+    return tuple(ReleaseSize(release, *row) for release, row in zip(releases, figures, strict=True))
 
 
-def weight(resource: Resource) -> int:
+def total_bytes(resource: Resource) -> int:
     """Return the bytes of all representations of a resource."""
     return sum(representation.length for representation in resource.representations)
 
 
-def gone(dropped: Iterable[Dropped], left: Container[str]) -> tuple[Gone, ...]:
+def measure_dropped(dropped: Iterable[DropDecision], remaining: Container[str]) -> tuple[DroppedRelease, ...]:
     """Return what went with each release that is not carried any further; `left` are the names in the tree."""
     seen: set[str] = set()
     found = []
     for each in dropped:
-        files = {name: has for name, (has, _) in each.ancestor.files.items() if name not in left and name not in seen}
+        files = {
+            name: has
+            for name, (has, _) in each.earlier_release.files.items()
+            if name not in remaining and name not in seen
+        }
         seen |= files.keys()
-        found.append(Gone(each.ancestor.release, each.reason, len(files), sum(map(weight, files.values()))))
+        found.append(
+            DroppedRelease(each.earlier_release.release, each.reason, len(files), sum(map(total_bytes, files.values())))
+        )
     return tuple(found)

@@ -10,21 +10,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from static_host.origin.index import Index, IndexDamaged, Representation, loads
+from static_host.origin.index import Index, InvalidIndexError, Representation, parse_index
 
-CHUNK = 1 << 16
+SOURCE_CHUNK_BYTES = 1 << 16
 """Bytes that are asked for at once."""
 
 
-class PlaceUnusable(Exception):
+class ReleaseSourceError(Exception):
     """Nothing can be carried from a place; the message names it, says why, and what can be done."""
 
 
-class BodyUnusable(Exception):
+class BodyUnusableError(Exception):
     """The bytes of a file cannot be had; the message says why, as the end of a sentence."""
 
 
-class CodingLost(Exception):
+class CodingLostError(Exception):
     """A file can be had, but not in this coding: something on the way does not pass it on."""
 
 
@@ -33,30 +33,30 @@ class Snapshot:
     """A tree's index: its bytes, where they lie, and when they were written (seconds since 1970), if that is known."""
 
     data: bytes
-    where: str
+    location: str
     time: int | None = None
 
 
-class Place(Protocol):
+class ReleaseSource(Protocol):
     """Where one or more trees are."""
 
     @property
     def name(self) -> str:
         """What messages and the index call it."""
 
-    def snapshots(self, most: int) -> list[Snapshot]:
-        """Return the newest `most` trees, the newest first, one at least. Raises PlaceUnusable."""
+    def read_snapshots(self, most: int) -> list[Snapshot]:
+        """Return the newest `most` trees, the newest first, one at least. Raises ReleaseSourceError."""
 
-    def body(self, name: str, representation: Representation) -> Iterator[bytes]:
-        """Give the bytes of one representation of the resource `name`. Raises BodyUnusable, CodingLost."""
+    def read_body(self, name: str, representation: Representation) -> Iterator[bytes]:
+        """Give the bytes of one representation of the resource `name`. Raises BodyUnusableError, CodingLostError."""
 
     def close(self) -> None:
         """Let go of what it holds."""
 
 
-def index_of(snapshot: Snapshot) -> Index:
-    """Return the index of a tree. Raises PlaceUnusable."""
+def load_index(snapshot: Snapshot) -> Index:
+    """Return the index of a tree. Raises ReleaseSourceError."""
     try:
-        return loads(snapshot.data)
-    except IndexDamaged as error:
-        raise PlaceUnusable(f"the index {snapshot.where} cannot be used: {error}.") from None
+        return parse_index(snapshot.data)
+    except InvalidIndexError as error:
+        raise ReleaseSourceError(f"the index {snapshot.location} cannot be used: {error}.") from None

@@ -21,52 +21,54 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from static_host.origin.index import Index, Release, Resource
-from static_host_build.carry.release_source import Place, PlaceUnusable
+from static_host_build.carry.release_source import ReleaseSource, ReleaseSourceError
 
 
 @dataclass(frozen=True, slots=True)
-class Ancestor:
+class EarlierRelease:
     """An earlier release as it was found: its fingerprinted resources, each with the place that has it."""
 
     release: Release
-    files: dict[str, tuple[Resource, Place]]
+    files: dict[str, tuple[Resource, ReleaseSource]]
 
     @property
-    def without_deltas(self) -> Ancestor:
+    def without_deltas(self) -> EarlierRelease:
         """The release without what needs a dictionary."""
-        return Ancestor(self.release, {name: (has.without_deltas, place) for name, (has, place) in self.files.items()})
+        return EarlierRelease(
+            self.release, {name: (has.without_deltas, place) for name, (has, place) in self.files.items()}
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class DropDecision:
     """An earlier release that is not carried any further, and why."""
 
-    ancestor: Ancestor
+    earlier_release: EarlierRelease
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class RetentionPolicy:
     """`releases` is how many are kept; `age` how long (seconds) after their replacement; `now` when that is asked.
 
     `deltas` is whether files keep theirs.
     """
 
-    releases: int
-    age: int
+    max_releases: int
+    max_age_seconds: int
     now: int
-    deltas: bool = True
+    has_deltas: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RetentionPlan:
     """What is carried, the newest release first, and what is not."""
 
-    kept: tuple[Ancestor, ...] = ()
-    dropped: tuple[Dropped, ...] = ()
+    kept: tuple[EarlierRelease, ...] = ()
+    dropped: tuple[DropDecision, ...] = ()
 
     @property
-    def offered(self) -> dict[str, str]:
+    def offered_patterns(self) -> dict[str, str]:
         """The patterns under which browsers were told to keep what is carried (RFC 9842 §2.1.1), each with the name.
 
         Of several names it is that of the newest release, and there the shortest: copies are named after the file.
@@ -94,63 +96,65 @@ class Plan:
         return sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def ancestors_at(place: Place, index: Index, written: int | None) -> list[Ancestor]:
-    """Return the releases of one tree, its own first. Raises PlaceUnusable for an index that is not understood.
+def read_releases(source: ReleaseSource, index: Index, written: int | None) -> list[EarlierRelease]:
+    """Return the releases of one tree, its own first. Raises ReleaseSourceError for an index that is not understood.
 
     `written` is when the index was written, where that is known (seconds since 1970).
     """
     own, *earlier = index.releases
     time = written if own.time is None else own.time
-    releases = [Release(own.digest, time, place.name), *earlier]
-    files: list[dict[str, tuple[Resource, Place]]] = [{} for _ in releases]
+    releases = [Release(own.digest, time, source.name), *earlier]
+    files: list[dict[str, tuple[Resource, ReleaseSource]]] = [{} for _ in releases]
     try:
         for name, resource in index.items():
             for number in resource.releases if resource.immutable else ():
-                files[number][name] = (resource, place)
+                files[number][name] = (resource, source)
     except (ValueError, TypeError, LookupError):
-        raise PlaceUnusable(f"the index of {place.name} has a line that this version does not understand.") from None
-    return [Ancestor(*pair) for pair in zip(releases, files, strict=True)]
+        raise ReleaseSourceError(
+            f"the index of {source.name} has a line that this version does not understand."
+        ) from None
+    return [EarlierRelease(*pair) for pair in zip(releases, files, strict=True)]
 
 
-def merged(chains: Iterable[Sequence[Ancestor]]) -> list[Ancestor]:
+def merge_releases(chains: Iterable[Sequence[EarlierRelease]]) -> list[EarlierRelease]:
     """Return all releases, the newest first, each once. One without a time counts as new: it is not lost first."""
-    known: dict[str, Ancestor] = {}
-    for ancestor in heapq.merge(*chains, key=_newest_first):
+    known: dict[str, EarlierRelease] = {}
+    for ancestor in heapq.merge(*chains, key=_make_sort_key):
         first = known.setdefault(ancestor.release.digest, ancestor)
         for name, has in ancestor.files.items() if first is not ancestor else ():
             first.files.setdefault(name, has)
     return list(known.values())
 
 
-def planned(ancestors: Iterable[Ancestor], own: str, policy: Policy) -> Plan:
+def plan_retention(earlier_releases: Iterable[EarlierRelease], own: str, policy: RetentionPolicy) -> RetentionPlan:
     """Return what becomes of the releases when the one with the digest `own` is built after them."""
-    kept: list[Ancestor] = []
-    dropped: list[Dropped] = []
+    kept: list[EarlierRelease] = []
+    dropped: list[DropDecision] = []
     replaced: int | None = policy.now
     is_over = False
-    for ancestor in ancestors:
+    for ancestor in earlier_releases:
         if ancestor.release.digest != own:
             age = None if replaced is None else policy.now - replaced
-            is_over = is_over or (age is not None and age > policy.age)
+            is_over = is_over or (age is not None and age > policy.max_age_seconds)
             if is_over:
-                dropped.append(Dropped(ancestor, _too_old(age, policy)))
-            elif len(kept) == policy.releases:
-                dropped.append(Dropped(ancestor, f"DJANGO_STATIC_KEEP_RELEASES is {policy.releases}"))
+                dropped.append(DropDecision(ancestor, _format_age_reason(age, policy)))
+            elif len(kept) == policy.max_releases:
+                dropped.append(DropDecision(ancestor, f"DJANGO_STATIC_KEEP_RELEASES is {policy.max_releases}"))
             else:
-                kept.append(ancestor if policy.deltas else ancestor.without_deltas)
+                kept.append(ancestor if policy.has_deltas else ancestor.without_deltas)
         replaced = ancestor.release.time
-    return Plan(tuple(kept), tuple(dropped))
+    return RetentionPlan(tuple(kept), tuple(dropped))
 
 
-def _newest_first(ancestor: Ancestor) -> float:
+def _make_sort_key(ancestor: EarlierRelease) -> float:
     return -math.inf if ancestor.release.time is None else -ancestor.release.time
 
 
-def _too_old(age: int | None, policy: Policy) -> str:
-    since = "before one that is too old" if age is None else f"replaced {spoken(age)} ago"
-    return f"{since}, DJANGO_STATIC_KEEP_AGE is {spoken(policy.age)}"
+def _format_age_reason(age: int | None, policy: RetentionPolicy) -> str:
+    since = "before one that is too old" if age is None else f"replaced {format_duration(age)} ago"
+    return f"{since}, DJANGO_STATIC_KEEP_AGE is {format_duration(policy.max_age_seconds)}"
 
 
-def spoken(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """Return a length of time in the unit that DJANGO_STATIC_KEEP_AGE would have it: ``30d``, ``12h``."""
     return f"{seconds // 86400}d" if seconds >= 2 * 86400 or seconds == 86400 else f"{seconds // 3600}h"

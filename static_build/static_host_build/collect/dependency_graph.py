@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 
-def components(edges: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
+def find_components(edges: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
     """Yield the nodes that reach each other, together; each component after those that it points to.
 
     `edges` has every node as a key. A node that is in no circle is a component of its own.
@@ -16,7 +16,7 @@ def components(edges: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
     search = _Search(edges)
     for node in edges:
         if node not in search.order:
-            yield from search.below(node)
+            yield from search.search_from(node)
 
 
 class _Search:
@@ -28,7 +28,7 @@ class _Search:
         self.low: dict[str, int] = {}
         self.open: dict[str, None] = {}  # nodes whose component is not complete, in order
 
-    def below(self, start: str) -> Iterator[list[str]]:
+    def search_from(self, start: str) -> Iterator[list[str]]:
         """Yield the components that are first reached from `start`."""
         path = [(start, self._enter(start))]
         while path:
@@ -40,7 +40,7 @@ class _Search:
                     parent = path[-1][0]
                     self.low[parent] = min(self.low[parent], self.low[node])
                 if self.low[node] == self.order[node]:
-                    yield self._closed(node)
+                    yield self._close_component(node)
             elif target not in self.order:
                 path.append((target, self._enter(target)))
             elif target in self.open:
@@ -51,7 +51,7 @@ class _Search:
         self.open[node] = None
         return iter(self.edges[node])
 
-    def _closed(self, first: str) -> list[str]:
+    def _close_component(self, first: str) -> list[str]:
         members: list[str] = []
         while not members or members[-1] != first:
             members.append(self.open.popitem()[0])

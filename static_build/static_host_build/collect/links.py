@@ -15,20 +15,20 @@ from django.core.files.storage import FileSystemStorage
 
 
 @contextmanager
-def links_left_out() -> Iterator[None]:
+def skip_circular_links() -> Iterator[None]:
     """Have Django list a link that leads back to itself, or to a folder that it lies in, as a file, and not follow it.
 
     Its own storage stops at the one, and follows the other until a path is too long. A `Source` tells both from files.
     """
     own = FileSystemStorage.listdir
-    FileSystemStorage.listdir = _listed  # type: ignore[method-assign,assignment]
+    FileSystemStorage.listdir = _list_folder  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
         FileSystemStorage.listdir = own  # type: ignore[method-assign]
 
 
-def _listed(storage: FileSystemStorage, path: str) -> tuple[list[str], list[str]]:
+def _list_folder(storage: FileSystemStorage, path: str) -> tuple[list[str], list[str]]:
     """Return the names of the folders and of everything else in a folder of the storage."""
     folders: list[str] = []
     others: list[str] = []
@@ -45,10 +45,10 @@ def _is_folder(entry: os.DirEntry[str], storage: FileSystemStorage, path: str) -
         if entry.is_symlink():
             return False
         raise
-    return is_folder and not (entry.is_symlink() and _leads_back(entry.path, storage, path))
+    return is_folder and not (entry.is_symlink() and _is_circular(entry.path, storage, path))
 
 
-def _leads_back(link: str, storage: FileSystemStorage, path: str) -> bool:
+def _is_circular(link: str, storage: FileSystemStorage, path: str) -> bool:
     """Whether the link's target is, or contains, a folder on the way from the storage's root to the link."""
     target = os.path.realpath(link)
     parts = path.split("/") if path else []

@@ -18,17 +18,17 @@ from threading import Event
 from static_host_build.collect.sources import Source
 from static_host_build.encode.encodings import Encodings
 
-_SIZES = range(2 << 10, 128 << 10)
+_FILE_BYTES_RANGE = range(2 << 10, 128 << 10)
 """Bytes of files that are long enough to be worth a task, and short enough to be waited for."""
-_ENOUGH = 8
+_MAX_CONSECUTIVE_CACHE_HITS = 8
 """After so many that the cache has, in a row, it is taken to have them all."""
 
 
 @contextmanager
-def encoding_ahead(found: Iterable[Source], encodings: Encodings) -> Iterator[None]:
+def precompress(sources: Iterable[Source], encodings: Encodings) -> Iterator[None]:
     """Encode sources into the cache, in threads, as long as the block runs."""
     files: SimpleQueue[str] = SimpleQueue()
-    for source in found:
+    for source in sources:
         if source.file and encodings.encoder.should_compress(source.name):
             files.put(source.file)
     others = max(1, (os.cpu_count() or 1) - 1)
@@ -45,16 +45,16 @@ def encoding_ahead(found: Iterable[Source], encodings: Encodings) -> Iterator[No
 def _encode(files: SimpleQueue[str], encodings: Encodings, enough: Event) -> None:
     known = 0
     with suppress(Empty):
-        while known < _ENOUGH and not enough.is_set():
+        while known < _MAX_CONSECUTIVE_CACHE_HITS and not enough.is_set():
             data = _read(Path(files.get_nowait()))
             if data and encodings.cache.has(data):
                 known += 1
             elif data:
                 known = 0
-                encodings.of(data)
+                encodings.encode(data)
 
 
 def _read(path: Path) -> bytes | None:
     with suppress(OSError):  # whoever collects it will say so
-        return path.read_bytes() if path.stat().st_size in _SIZES else None
+        return path.read_bytes() if path.stat().st_size in _FILE_BYTES_RANGE else None
     return None

@@ -25,27 +25,27 @@ from django.contrib.staticfiles.utils import matches_patterns
 from django.core.files.storage import FileSystemStorage
 
 from static_host.origin import index
-from static_host.origin.index import SUFFIXES
-from static_host.project.compressor import NAME as COMPRESSOR
+from static_host.origin.index import CODING_SUFFIXES
+from static_host.project.compressor import COMPRESSOR_APP as COMPRESSOR
 from static_host_build import bundler_manifests
 from static_host_build.collect.sources import Source
-from static_host_build.errors import BuildFailed
-from static_host_build.output.releases import free_name, is_ours
+from static_host_build.errors import BuildError
+from static_host_build.output.releases import find_free_name, is_ours
 
 FINDER = "static_host_build.collect.static_root.RootFinder"
-_HASHED = re.compile(r"(?P<stem>[^/]*)\.[0-9a-f]{12}(?P<suffix>\.[^./]+)?")
-_CODINGS = tuple(suffix for suffix in SUFFIXES.values() if suffix)
-_SHOWN = 5
-_REFUSED = (
+_FINGERPRINTED_NAME = re.compile(r"(?P<stem>[^/]*)\.[0-9a-f]{12}(?P<suffix>\.[^./]+)?")
+_CODING_SUFFIXES = tuple(suffix for suffix in CODING_SUFFIXES.values() if suffix)
+_MAX_NAMES_SHOWN = 5
+_UNKNOWN_FILES_ERROR = (
     "{root} holds files that are not a static tree of this program. No finder has {names}. Nothing was changed. "
     "To serve this directory as it is, run `static-host index {root}`. To build, put these files into a static folder "
     "(STATICFILES_DIRS), or set DJANGO_STATIC_ROOT to another directory."
 )
-_LEFT_OUT = (
+_UNCOLLECTED_WARNING = (
     "STATIC_ROOT = %s holds files that no finder and no bundler's manifest has, so the tree lacks them: %s. "
     "Put them into a static folder (STATICFILES_DIRS), or serve that directory as it is: `static-host index %s`"
 )
-_IN_TREE = (
+_UNSERVED_WARNING = (
     "the tree at %s holds files that no finder and no bundler's manifest has: %s. They are not served. "
     "Put them into a static folder (STATICFILES_DIRS)"
 )
@@ -71,20 +71,20 @@ class RootFinder(BaseFinder):
         """Yield the files that are taken along."""
         storage = FileSystemStorage(location=self.location)
         patterns = [*(ignore_patterns or ())]
-        for name in sorted(self._taken):
+        for name in sorted(self._bundled_names):
             if not any(matches_patterns(part, patterns) for part in (name, *name.split("/"))):
                 yield name, storage
 
     @cached_property
-    def _taken(self) -> set[str]:
+    def _bundled_names(self) -> set[str]:
         if self.location is None or not self.location.is_dir():
             return set()
         others = (each for each in finders.get_finders() if not isinstance(each, RootFinder))
-        known = {_name(path, storage) for finder in others for path, storage in finder.list([])}
-        return Contents(self.location).taken(known)
+        known = {_join_prefix(path, storage) for finder in others for path, storage in finder.list([])}
+        return RootFiles(self.location).find_bundled(known)
 
 
-class Contents:
+class RootFiles:
     """The files of a directory, and what tells where they come from."""
 
     def __init__(self, root: Path) -> None:
@@ -92,92 +92,96 @@ class Contents:
         self.names = {
             Path(folder, name).relative_to(root).as_posix() for folder, _, files in os.walk(root) for name in files
         }
-        self._index = _index(root)
-        self._collected = {key: value for path in sorted(self.names) for key, value in self._paths(path).items()}
+        self._index = _load_built_index(root)
+        self._collected = {
+            key: value for path in sorted(self.names) for key, value in self._read_manifest_paths(path).items()
+        }
         """What an earlier collection has given a name with a fingerprint, or kept."""
 
-    def taken(self, known: Collection[str]) -> set[str]:
+    def find_bundled(self, known: Collection[str]) -> set[str]:
         """Return what bundlers have written here; `known` is what the finders have."""
         found: set[str] = set()
         own = self.names - self._generated
         for manifest in sorted(
             name for name in own if bundler_manifests.is_manifest(name) and self._is_source(name, known)
         ):
-            listed = bundler_manifests.listed(manifest, (self.root / manifest).read_bytes(), own)
-            folder = bundler_manifests.folder_of(manifest)
+            listed = bundler_manifests.parse_outputs(manifest, (self.root / manifest).read_bytes(), own)
+            folder = bundler_manifests.find_output_folder(manifest)
             if listed and str(folder) != ".":
                 found |= {name for name in own if name.startswith(f"{folder}/")}
             elif listed:
-                more = {name + suffix for name in listed for suffix in (".map", *_CODINGS)}
+                more = {name + suffix for name in listed for suffix in (".map", *_CODING_SUFFIXES)}
                 found |= {manifest, *listed, *(more & own)}
         return found
 
-    def strangers(self, known: Collection[str]) -> list[str]:
+    def find_unknown(self, known: Collection[str]) -> list[str]:
         """Return the files that are neither `known` nor made from what is; hidden ones are nobody's."""
-        ours = set(self._index.others) | {index.NAME} if self._index else {index.NAME}
+        ours = set(self._index.other_files) | {index.INDEX_FILE_NAME} if self._index else {index.INDEX_FILE_NAME}
         ours |= {r.file for resource in (self._index or {}).values() for r in resource.representations}
         folder = str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/") + "/"
         made = folder if COMPRESSOR in settings.INSTALLED_APPS else "/"
         return sorted(
             name
             for name in self.names - set(known) - ours - self._generated
-            if not name.startswith((".", made)) and "/." not in name and not self._paths(name)
+            if not name.startswith((".", made)) and "/." not in name and not self._read_manifest_paths(name)
         )
 
     def _is_source(self, manifest: str, known: Collection[str]) -> bool:
         if manifest in known:
             return False
         if self._index is not None:
-            return manifest in self._index.others or manifest not in self._index
+            return manifest in self._index.other_files or manifest not in self._index
         return manifest not in self._collected
 
     @cached_property
     def _generated(self) -> set[str]:
         """Names that a build or a collection has made of others: fingerprinted, encoded, carried."""
         made = {value for key, value in self._collected.items() if key != value}
-        made |= {name for name in self.names if name.endswith(_CODINGS) and name.rpartition(".")[0] in self.names}
-        made |= {name for name in self.names if _plain(name) in self.names}
+        made |= {
+            name for name in self.names if name.endswith(_CODING_SUFFIXES) and name.rpartition(".")[0] in self.names
+        }
+        made |= {name for name in self.names if _strip_fingerprint(name) in self.names}
         for name, resource in (self._index or {}).items():
             made |= {r.file for r in resource.representations if r.coding != "identity" or resource.carried}
             made |= {name} if resource.carried else set()
         return made
 
-    def _paths(self, name: str) -> dict[str, str]:
+    def _read_manifest_paths(self, name: str) -> dict[str, str]:
         """Return the names in a file, if it is a manifest of Django's at the top of the directory."""
         with suppress(OSError, ValueError, RecursionError):
-            document = json.loads((self.root / name).read_bytes()) if _may_be_django_s(name) else None
+            document = json.loads((self.root / name).read_bytes()) if _is_manifest_name(name) else None
             if isinstance(document, dict) and "version" in document and isinstance(document.get("paths"), dict):
                 return {str(key): str(value) for key, value in document["paths"].items()}
         return {}
 
 
-def use(location: Path | None) -> None:
+def install_finder(location: Path | None) -> None:
     """Have the project's collectstatic, and all that asks its finders, find what lies at `location` alone."""
     RootFinder.location = location
     settings.STATICFILES_FINDERS = [*settings.STATICFILES_FINDERS, FINDER]
 
 
-def refuse_strangers(root: Path, own: Path, known: Collection[str]) -> list[str]:
+def refuse_unknown_files(root: Path, own: Path, known: Collection[str]) -> list[str]:
     """Name what lies in the static root, or in the project's own, and nowhere else; return what lies in a tree of ours.
 
-    `known` is what the finders have, and what is taken along. Raises BuildFailed if the static root is no tree of ours.
+    `known` is what the finders have, and what is taken along. Raises BuildError if the static root is no tree of ours.
     """
     in_tree: list[str] = []
     for each in {root: None, own: None}:
-        names = Contents(each).strangers(known) if each.is_dir() else []
+        names = RootFiles(each).find_unknown(known) if each.is_dir() else []
         if names and each == root and not is_ours(each):
-            raise BuildFailed(_REFUSED.format(root=root, names=_shown(names)))
+            raise BuildError(_UNKNOWN_FILES_ERROR.format(root=root, names=_format_names(names)))
         if names and is_ours(each):
-            log.warning(_IN_TREE, each, _shown(names))
+            log.warning(_UNSERVED_WARNING, each, _format_names(names))
         elif names:
-            log.warning(_LEFT_OUT, each, _shown(names), each)
+            log.warning(_UNCOLLECTED_WARNING, each, _format_names(names), each)
         in_tree += names if each == root else []
     return in_tree
 
 
-def keep(names: Iterable[str], tree: Path, root: Path) -> None:
+def move_unknown_files(names: Iterable[str], tree: Path, root: Path) -> None:
     """Move what others have put into `tree`, which is about to be removed, beside the static root. Raises OSError."""
-    aside = free_name(root)
+    aside = find_free_name(root)
     for name in names:
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -186,35 +190,35 @@ def keep(names: Iterable[str], tree: Path, root: Path) -> None:
         log.warning("what others have put into the tree before is kept as %s", aside)
 
 
-def is_taken(source: Source) -> bool:
+def is_from_static_root(source: Source) -> bool:
     """Whether a source comes from STATIC_ROOT."""
     return RootFinder.location is not None and source.storage.__dict__.get("_location") == RootFinder.location
 
 
-def _shown(names: Collection[str]) -> str:
+def _format_names(names: Collection[str]) -> str:
     """Return the first of the names, and how many more there are."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(list(names)[:_SHOWN]) + more
+    more = f" and {len(names) - _MAX_NAMES_SHOWN} more" if len(names) > _MAX_NAMES_SHOWN else ""
+    return ", ".join(list(names)[:_MAX_NAMES_SHOWN]) + more
 
 
-def _may_be_django_s(name: str) -> bool:
+def _is_manifest_name(name: str) -> bool:
     return "/" not in name and name.endswith(".json")
 
 
-def _plain(name: str) -> str:
+def _strip_fingerprint(name: str) -> str:
     """Return a name without Django's fingerprint; empty where it has none."""
     folder, slash, file = name.rpartition("/")
-    match = _HASHED.fullmatch(file)
+    match = _FINGERPRINTED_NAME.fullmatch(file)
     return f"{folder}{slash}{match['stem']}{match['suffix'] or ''}" if match else ""
 
 
-def _name(path: str, storage: Any) -> str:
+def _join_prefix(path: str, storage: Any) -> str:
     return f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path
 
 
-def _index(root: Path) -> index.Index | None:
+def _load_built_index(root: Path) -> index.Index | None:
     """Return the index of a tree that a build has made."""
-    with suppress(OSError, index.IndexDamaged):
-        found = index.loads((root / index.NAME).read_bytes())
+    with suppress(OSError, index.InvalidIndexError):
+        found = index.parse_index((root / index.INDEX_FILE_NAME).read_bytes())
         return None if found.adopted else found
     return None

@@ -25,47 +25,47 @@ from django.template.library import InclusionNode
 from django.template.loader_tags import IncludeNode
 from django.utils import translation
 
-from static_host.findings import named
+from static_host.findings import format_exception_line
 from static_host.project.compressor import make_key
-from static_host_build.compressor.jinja_blocks import jinja_blocks, jinja_environments
+from static_host_build.compressor.jinja_blocks import find_jinja_blocks, jinja_environments
 from static_host_build.compressor.no_request import (
-    NotAtABuild,
-    languages,
-    no_database,
-    template_names,
-    values_of,
+    RequestRequiredError,
+    forbid_database,
+    list_languages,
+    list_template_names,
+    make_context_reader,
     with_plain_names,
 )
 
-_INSTALLED = {"site-packages", "dist-packages"}
-_THEIRS = ("compressor.", "django.template", "jinja2.")
+_PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
+_LIBRARY_MODULES = ("compressor.", "django.template", "jinja2.")
 """Modules whose exceptions say what is wrong with a template; all others are told with their traceback."""
-_VARIABLES = ("asvar", "target_var", "varname", "var_name", "variable_name", "variable")
+_VARIABLE_ATTRIBUTES = ("asvar", "target_var", "varname", "var_name", "variable_name", "variable")
 """Where nodes of Django's own tags, and of `simple_tag`, keep the name that they set."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class BlockProblem:
     """A block that cannot be rendered: the template that has it, the one that was rendered, and why."""
 
     file: str
     line: int
-    start: str
+    rendered_file: str
     reason: str
     is_unknown: bool = False
     """Whether the block asks for what only a request gives."""
 
     def __str__(self) -> str:
-        via = "" if self.start == self.file else f" (in {self.start})"
+        via = "" if self.rendered_file == self.file else f" (in {self.rendered_file})"
         return f"{self.file}, line {self.line}{via}: {self.reason}"
 
     @property
     def is_installed(self) -> bool:
         """Whether it is a package's, and nothing that the project can mend."""
-        return not _INSTALLED.isdisjoint(Path(self.file).parts)
+        return not _PACKAGE_FOLDERS.isdisjoint(Path(self.file).parts)
 
 
-class _Names(Context):
+class _RecordingContext(Context):
     """A context that notes what a template asks for and nobody has given."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -80,7 +80,7 @@ class _Names(Context):
             raise
 
 
-class Blocks:
+class BlockRenderer:
     """What becomes of all blocks: `manifest` has how each is rendered, by its content.
 
     It has our key for the running project, and those that django-compressor's offline mode looks for by itself.
@@ -90,18 +90,18 @@ class Blocks:
         self.manifest: dict[str, str] = {}
         self._contexts = contexts
         self.exceptions: list[Exception] = []
-        self._problems: set[Problem] = set()
+        self._problems: set[BlockProblem] = set()
         self._rendered: set[tuple[str, int]] = set()
 
     @property
-    def problems(self) -> list[Problem]:
+    def problems(self) -> list[BlockProblem]:
         """Those that stay: not those of a template by itself, where others that include it render the block."""
-        own = (p for p in self._problems if p.start != p.file or (p.file, p.line) not in self._rendered)
+        own = (p for p in self._problems if p.rendered_file != p.file or (p.file, p.line) not in self._rendered)
         return sorted(own)
 
     def render(self) -> None:
         """Render the blocks of all templates, and so have their files written."""
-        with no_database(), self._recording():
+        with forbid_database(), self._patch_render_compressed():
             for engine in engines.all():
                 if isinstance(engine, DjangoTemplates):
                     self._render_django(engine)
@@ -109,8 +109,8 @@ class Blocks:
                 self._render_jinja(environment, processors)
 
     def _render_django(self, engine: Any) -> None:
-        values = values_of(engine.engine.template_context_processors, self._contexts)
-        for name in template_names(engine.engine):
+        values = make_context_reader(engine.engine.template_context_processors, self._contexts)
+        for name in list_template_names(engine.engine):
             for loader in engine.engine.template_loaders:
                 loader.reset()  # compressor changes what it has walked
             try:
@@ -120,52 +120,52 @@ class Blocks:
             self._render_template(template, values)
 
     def _render_template(self, template: Template, values: Callable[[], list[dict[str, Any]]]) -> None:
-        for language in languages():
+        for language in list_languages():
             with translation.override(language):
                 for given in values():
-                    context = _Names(given)
+                    context = _RecordingContext(given)
                     context.template = template
                     is_without = True
-                    for node, scope in _nodes(template, template, context, ()):
+                    for node, scope in _iterate_blocks(template, template, context, ()):
                         self._render_node(node, template, scope)
                         is_without = False
                     if is_without:
                         return
 
-    def _render_node(self, node: Any, template: Template, context: _Names) -> None:
+    def _render_node(self, node: Any, template: Template, context: _RecordingContext) -> None:
         context.missing.clear()
-        with self._noting(_place(node), _shown(template.origin.name)), context.push():
+        with self._record_problems(_locate_block(node), _format_path(template.origin.name)), context.push():
             try:
                 node.render(context)
             finally:
-                _refuse(context.missing)  # whatever came of it
+                _refuse_missing(context.missing)  # whatever came of it
 
     def _render_jinja(self, environment: Any, processors: tuple[Any, ...]) -> None:
-        values = values_of(processors, self._contexts)
-        for file, line, render in jinja_blocks(environment):
-            for language in languages():
+        values = make_context_reader(processors, self._contexts)
+        for file, line, render in find_jinja_blocks(environment):
+            for language in list_languages():
                 with translation.override(language):
                     for given in values():
-                        with self._noting((_shown(file), line), _shown(file)):
-                            _refuse(render(given))
+                        with self._record_problems((_format_path(file), line), _format_path(file)):
+                            _refuse_missing(render(given))
 
     @contextmanager
-    def _noting(self, place: tuple[str, int], start: str) -> Iterator[None]:
+    def _record_problems(self, place: tuple[str, int], start: str) -> Iterator[None]:
         """Note what is raised as a problem of the block at a place. What a tag of the project's raises is kept, too."""
         try:
             yield
-        except NotAtABuild as error:
-            self._problems.add(Problem(*place, start, str(error), is_unknown=True))
+        except RequestRequiredError as error:
+            self._problems.add(BlockProblem(*place, start, str(error), is_unknown=True))
         except Exception as error:
-            is_theirs = type(error).__module__.startswith(_THEIRS)
-            self._problems.add(Problem(*place, start, str(error) if is_theirs else named(error)))
+            is_theirs = type(error).__module__.startswith(_LIBRARY_MODULES)
+            self._problems.add(BlockProblem(*place, start, str(error) if is_theirs else format_exception_line(error)))
             if not is_theirs and not isinstance(error, OSError):
                 self.exceptions.append(error)
         else:
             self._rendered.add(place)
 
     @contextmanager
-    def _recording(self) -> Iterator[None]:
+    def _patch_render_compressed(self) -> Iterator[None]:
         compress = CompressorMixin.render_compressed
 
         def render_compressed(
@@ -180,7 +180,7 @@ class Blocks:
                 for own in map(get_offline_hexdigest, (content, with_plain_names(content))):
                     self.manifest.setdefault(own, self.manifest[key])
             if getattr(block, "token", None) and not missing:
-                self._rendered.add(_place(block))
+                self._rendered.add(_locate_block(block))
             return self.manifest.get(key, "")
 
         CompressorMixin.render_compressed = render_compressed
@@ -190,30 +190,32 @@ class Blocks:
             CompressorMixin.render_compressed = compress
 
 
-def _refuse(missing: set[str]) -> None:
+def _refuse_missing(missing: set[str]) -> None:
     if missing:
-        raise NotAtABuild(f"it asks for {', '.join(sorted(missing))}")
+        raise RequestRequiredError(f"it asks for {', '.join(sorted(missing))}")
 
 
-def _nodes(node: Any, template: Template, context: _Names, including: tuple[str, ...]) -> Iterator[tuple[Any, _Names]]:
+def _iterate_blocks(
+    node: Any, template: Template, context: _RecordingContext, including: tuple[str, ...]
+) -> Iterator[tuple[Any, _RecordingContext]]:
     """Yield the blocks below a node, each with its context, while that has what the tags around the block set."""
-    for child in _children(node, template, context):
+    for child in _list_children(node, template, context):
         if isinstance(child, CompressorNode):
             yield child, context
             continue
-        _set(child, context)
-        included = _included(child, context)
-        for bound in _iterations(child, context):
+        _set_variable(child, context)
+        included = _find_included_template(child, context)
+        for bound in _list_iterations(child, context):
             scope: Any = context.new() if getattr(child, "isolated_context", False) else context
             with scope.push(**bound):
                 if included is None:
-                    yield from _nodes(child, template, scope, including)
+                    yield from _iterate_blocks(child, template, scope, including)
                 elif included.origin.name not in including:
                     with scope.render_context.push_state(included):
-                        yield from _nodes(included, template, scope, (*including, included.origin.name))
+                        yield from _iterate_blocks(included, template, scope, (*including, included.origin.name))
 
 
-def _children(node: Any, template: Template, context: _Names) -> list[Any]:
+def _list_children(node: Any, template: Template, context: _RecordingContext) -> list[Any]:
     """Return the nodes of a node; those of a template that extends another one are the other's, with its own blocks."""
     try:
         return list(DjangoParser(charset="utf-8").get_nodelist(node, template, context))
@@ -221,7 +223,7 @@ def _children(node: Any, template: Template, context: _Names) -> list[Any]:
         return list(node.nodelist)
 
 
-def _iterations(node: Any, context: _Names) -> Iterator[dict[str, Any]]:
+def _list_iterations(node: Any, context: _RecordingContext) -> Iterator[dict[str, Any]]:
     """Yield the names that a tag sets for what is in it, for each time that it renders that."""
     items: list[Any] = []
     if isinstance(node, ForNode):
@@ -237,10 +239,10 @@ def _iterations(node: Any, context: _Names) -> Iterator[dict[str, Any]]:
         loop = {"forloop": count | ends | {"parentloop": context.get("forloop", {})}}
         yield dict(zip(node.loopvars, values, strict=False)) | loop
     if not items:  # what it goes through is known at a request alone, or nothing
-        yield _bound(node, context)
+        yield _resolve_bound_names(node, context)
 
 
-def _bound(node: Any, context: _Names) -> dict[str, Any]:
+def _resolve_bound_names(node: Any, context: _RecordingContext) -> dict[str, Any]:
     """Return the names that a tag sets for what is in it: ``with``, and ``include`` with values."""
     bound = {}
     for name, expression in getattr(node, "extra_context", {}).items():
@@ -252,9 +254,9 @@ def _bound(node: Any, context: _Names) -> dict[str, Any]:
     return bound
 
 
-def _set(node: Any, context: _Names) -> None:
+def _set_variable(node: Any, context: _RecordingContext) -> None:
     """Render a tag that sets a name for what follows, as ``{% static "x.css" as name %}`` does."""
-    name = next((name for each in _VARIABLES if isinstance(name := getattr(node, each, None), str)), None)
+    name = next((name for each in _VARIABLE_ATTRIBUTES if isinstance(name := getattr(node, each, None), str)), None)
     if isinstance(node, InclusionNode):  # has the blocks of its template rendered with the names that it gives
         context.missing.clear()
         with suppress(Exception), context.push():
@@ -267,7 +269,7 @@ def _set(node: Any, context: _Names) -> None:
             context.dicts[-1].pop(name, None)
 
 
-def _included(node: Any, context: _Names) -> Any:
+def _find_included_template(node: Any, context: _RecordingContext) -> Any:
     """Return the template that a tag includes, if it does and that can be known."""
     if not isinstance(node, IncludeNode):
         return None
@@ -278,10 +280,10 @@ def _included(node: Any, context: _Names) -> Any:
     return None
 
 
-def _place(node: Any) -> tuple[str, int]:
-    return _shown(node.origin.name), node.token.lineno
+def _locate_block(node: Any) -> tuple[str, int]:
+    return _format_path(node.origin.name), node.token.lineno
 
 
-def _shown(file: str) -> str:
+def _format_path(file: str) -> str:
     path = Path(file + "")  # a name in an `include` is a SafeString, which no path can be made of
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -24,18 +24,18 @@ from django.core.files.storage import storages
 
 from static_host.conf.settings import Settings
 from static_host.project import compressor
-from static_host.project.overrides import overriding
+from static_host.project.overrides import track_overrides
 from static_host_build.compressor.no_request import offline_contexts
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 from static_host_build.files import Files
 from static_host_build.references import Lines, find_references
-from static_host_build.references.missing import MissingReference, report
+from static_host_build.references.missing import MissingReference, report_missing
 
 log = logging.getLogger("static_host.build")
 
-NOTHING = r"(?!)"
+MATCH_NOTHING = r"(?!)"
 """A regular expression that finds nothing."""
-_CACHE = "static-host"
+_CACHE_ALIAS = "static-host"
 _REMEDY = (
     "The build renders each block once, without a request. Take what differs out of the block, or give it each of its "
     "values in COMPRESS_OFFLINE_CONTEXT; or set COMPRESS_ENABLED = False."
@@ -44,65 +44,65 @@ _REMEDY_FOR_CONTENT = "Correct what the block names, or take it out of the block
 
 
 @dataclass(frozen=True, slots=True)
-class Compressed:
+class CompressionResult:
     """What the step leaves: a pattern for the names of its output, and the name of its own manifest.
 
     `dangling` are the references of its stylesheets that lead nowhere.
     """
 
-    pattern: str = NOTHING
-    manifest: str = ""
+    name_pattern: str = MATCH_NOTHING
+    manifest_name: str = ""
     dangling: tuple[MissingReference, ...] = ()
 
 
-def is_run() -> bool:
+def is_compressor_used() -> bool:
     """Whether the project has the step at all."""
     return compressor.is_active(settings)
 
 
-def compress(static_url: str, directory: Path, files: Files) -> Compressed:
-    """Compress the blocks of the project's templates into the tree in `directory`. Raises BuildFailed.
+def compress(static_url: str, directory: Path, files: Files) -> CompressionResult:
+    """Compress the blocks of the project's templates into the tree in `directory`. Raises BuildError.
 
     `files` writes there.
     """
-    if not is_run():
-        if compressor.NAME in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED:
+    if not is_compressor_used():
+        if compressor.COMPRESSOR_APP in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED:
             message = "COMPRESS_URL = %r is not below STATIC_URL: what django-compressor makes is not in the tree"
             log.warning(message, settings.COMPRESS_URL)
-        return output()
-    _point_at(static_url)
-    with _settings_of_a_build(), _made() as urls:
+        return describe_output()
+    _set_static_url(static_url)
+    with _override_settings(), _collect_urls() as urls:
         manifest = _rendered()
-    names = sorted({name for url in urls if (name := _name_of(url, ""))})
-    _take(names, directory, files)
-    made = output()
-    _write_manifest(dict(sorted(manifest.items())), made.manifest, files)
-    return Compressed(made.pattern, made.manifest, tuple(_dangling(directory, names)))
+    names = sorted({name for url in urls if (name := _resolve_name(url, ""))})
+    _copy_output(names, directory, files)
+    made = describe_output()
+    _write_manifest(dict(sorted(manifest.items())), made.manifest_name, files)
+    return CompressionResult(made.name_pattern, made.manifest_name, tuple(_find_dangling(directory, names)))
 
 
-def output() -> Compressed:
+def describe_output() -> CompressionResult:
     """Return what django-compressor's files are called, wherever they come from."""
-    below = compressor.path_below_static(settings)
-    if compressor.NAME not in settings.INSTALLED_APPS or below is None:
-        return Compressed()
+    below = compressor.find_path_below_static(settings)
+    if compressor.COMPRESSOR_APP not in settings.INSTALLED_APPS or below is None:
+        return CompressionResult()
     folder = re.escape(posixpath.join(below, str(settings.COMPRESS_OUTPUT_DIR).strip("/")))
     kinds = "|".join(map(re.escape, settings.COMPRESSORS))
     pattern = rf"^{folder}/(.*/)?({kinds})/(.*\.)?[0-9a-f]{{12}}\.({kinds})$"
-    return Compressed(pattern, compressor.manifest_name(settings))
+    return CompressionResult(pattern, compressor.format_manifest_name(settings))
 
 
-def report_dangling(made: Compressed, found: Collection[MissingReference], ours: Settings) -> None:
-    """Report what leads nowhere in the output, but for what is `found` in sources already. Raises BuildFailed."""
+def report_dangling(made: CompressionResult, found: Collection[MissingReference], build_settings: Settings) -> None:
+    """Report what leads nowhere in the output, but for what is `found` in sources already. Raises BuildError."""
     known = {posixpath.normpath(posixpath.join(posixpath.dirname(each.file), each.target)) for each in found}
-    dangling = [each for each in made.dangling if _name_of(each.target, each.file) not in known]
+    dangling = [each for each in made.dangling if _resolve_name(each.target, each.file) not in known]
     names = getattr(storages["staticfiles"], "hashed_files", ())
-    report(dangling, names, is_fatal=ours.static_missing_references == "error")
+    report_missing(dangling, names, is_fatal=build_settings.static_missing_references == "error")
 
 
 def _rendered() -> dict[str, str]:
-    from static_host_build.compressor.blocks import Blocks
+    from static_host_build.compressor.blocks import BlockRenderer
 
-    blocks = Blocks(offline_contexts())
+    blocks = BlockRenderer(offline_contexts())
     blocks.render()
     errors = [str(problem) for problem in blocks.problems if not problem.is_installed]
     for problem in blocks.problems:
@@ -112,18 +112,21 @@ def _rendered() -> dict[str, str]:
         lines = "\n  ".join(["django-compressor cannot compress these blocks at a build:", *errors])
         is_unknown = blocks.exceptions or any(problem.is_unknown for problem in blocks.problems)
         remedy = _REMEDY if is_unknown else _REMEDY_FOR_CONTENT
-        raise BuildFailed(f"{lines}\n{remedy}") from next(iter(blocks.exceptions), None)
+        raise BuildError(f"{lines}\n{remedy}") from next(iter(blocks.exceptions), None)
     if compressor.is_offline(settings) and not (blocks.manifest or blocks.problems):
         log.warning("django-compressor is in offline mode, but no template has a {% compress %} block")
     return blocks.manifest
 
 
 @contextmanager
-def _settings_of_a_build() -> Iterator[None]:
+def _override_settings() -> Iterator[None]:
     """Set what may differ at a build: no cache of the network's, and what a debug mode would not find."""
-    caches.settings[_CACHE] = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": _CACHE}
+    caches.settings[_CACHE_ALIAS] = {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": _CACHE_ALIAS,
+    }
     before = {name: getattr(settings, name) for name in ("DEBUG", "COMPRESS_CACHE_BACKEND", "COMPRESS_DEBUG_TOGGLE")}
-    settings.DEBUG, settings.COMPRESS_CACHE_BACKEND, settings.COMPRESS_DEBUG_TOGGLE = False, _CACHE, None
+    settings.DEBUG, settings.COMPRESS_CACHE_BACKEND, settings.COMPRESS_DEBUG_TOGGLE = False, _CACHE_ALIAS, None
     try:
         yield
     finally:
@@ -132,7 +135,7 @@ def _settings_of_a_build() -> Iterator[None]:
 
 
 @contextmanager
-def _made() -> Iterator[list[str]]:
+def _collect_urls() -> Iterator[list[str]]:
     """Collect the URLs of what is made meanwhile."""
     from compressor.signals import post_compress
 
@@ -148,9 +151,9 @@ def _made() -> Iterator[list[str]]:
         post_compress.disconnect(note)
 
 
-def _take(names: Iterable[str], directory: Path, files: Files) -> None:
+def _copy_output(names: Iterable[str], directory: Path, files: Files) -> None:
     """Take into the tree what the project's own storage has written elsewhere."""
-    below = compressor.path_below_static(settings) or ""
+    below = compressor.find_path_below_static(settings) or ""
     for name in names:
         if not (directory / name).exists():
             with storages[settings.COMPRESS_STORAGE_ALIAS].open(name.removeprefix(below)) as file:
@@ -167,19 +170,19 @@ def _write_manifest(manifest: dict[str, str], name: str, files: Files) -> None:
         write_offline_manifest(manifest)
 
 
-def _dangling(directory: Path, names: Iterable[str]) -> Iterator[MissingReference]:
+def _find_dangling(directory: Path, names: Iterable[str]) -> Iterator[MissingReference]:
     for name in names:
         if name.endswith(".css"):
             text = (directory / name).read_text(encoding="utf-8", errors="surrogateescape")
             lines = Lines(text)
             for reference in find_references(name, text):
-                found = _name_of(reference.target, name)
+                found = _resolve_name(reference.target, name)
                 if found and not (directory / found).exists():
-                    line = lines.number(reference.start)
+                    line = lines.find_line(reference.start)
                     yield MissingReference(name, line, reference.target, found, reference.is_source_map)
 
 
-def _name_of(url: str, file: str) -> str:
+def _resolve_name(url: str, file: str) -> str:
     """Return the name in the tree of what a URL in a file names; nothing where that is not below STATIC_URL."""
     base, parts = urlsplit(str(settings.STATIC_URL)), urlsplit(url)
     if parts.scheme not in ("", base.scheme) or parts.netloc not in ("", base.netloc) or not parts.path:
@@ -191,11 +194,11 @@ def _name_of(url: str, file: str) -> str:
     return "" if name.startswith("..") else name
 
 
-@overriding
-def _point_at(static_url: str) -> None:
+@track_overrides
+def _set_static_url(static_url: str) -> None:
     """Make URLs begin with the static host: the collection needed the bare prefix, to find references below it."""
     before, context = settings.STATIC_URL, settings.COMPRESS_OFFLINE_CONTEXT
-    below = compressor.path_below_static(settings)
+    below = compressor.find_path_below_static(settings)
     settings.STATIC_URL = static_url
     if settings.COMPRESS_CSS_HASHING_METHOD == "mtime":  # its default; file times are no property of the source
         settings.COMPRESS_CSS_HASHING_METHOD = "content"

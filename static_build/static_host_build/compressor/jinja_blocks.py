@@ -31,7 +31,7 @@ def jinja_environments() -> Iterator[tuple[Any, tuple[Any, ...]]]:
     yield from environments.values()
 
 
-def jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
+def find_jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
     """Yield file, line and the block, for each block of the environment's templates."""
     if EXTENSION not in environment.extensions:
         return
@@ -50,7 +50,7 @@ def jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
             if isinstance(callee, nodes.ExtensionAttribute) and callee.identifier == EXTENSION:
                 bodies = [[*found, *_around(tree.body, block)], [*top, block], [block]]
                 trees = [nodes.Template(body) for body in bodies]
-                yield file or name, block.lineno, _renderer(environment, trees, name)
+                yield file or name, block.lineno, _make_renderer(environment, trees, name)
 
 
 def _definitions() -> tuple[type, ...]:
@@ -102,7 +102,7 @@ class _Block(dict[str, Any]):
             self.is_inside = False
 
 
-def _renderer(environment: Any, trees: list[Any], name: str) -> Render:
+def _make_renderer(environment: Any, trees: list[Any], name: str) -> Render:
     """Return what renders the first of the trees that gives the block all that it asks for."""
     from jinja2 import Template
 

@@ -1,6 +1,6 @@
 """What a template has without a request: its names in each language, and the files that it may be.
 
-Rule: a build has no request and no database. What would ask for either raises `NotAtABuild`.
+Rule: a build has no request and no database. What would ask for either raises `RequestRequiredError`.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.template.context import BaseContext
 from django.utils import translation
 
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 
 _NAME = re.compile(r"[^\s\"'<>()?#]+")
-_LARGEST = 1 << 20  # bytes; what is larger was not written as a template
-_WORDS = ("compress", "extends", "include")
+_MAX_TEMPLATE_BYTES = 1 << 20  # bytes; what is larger was not written as a template
+_TAG_NAMES = ("compress", "extends", "include")
 _REMEDY = "Set it to a dict, to a list of dicts, or to the dotted path of a function that returns them."
 
 
-class NotAtABuild(Exception):
+class RequestRequiredError(Exception):
     """What a block asks for is known at a request alone."""
 
 
@@ -37,13 +37,15 @@ class _NoRequest:
     """Stands in for the request in context processors, and for whatever asks it for something."""
 
     def __getattr__(self, name: str) -> Any:
-        raise NotAtABuild(f"it asks for request.{name}")
+        raise RequestRequiredError(f"it asks for request.{name}")
 
     def __str__(self) -> str:
-        raise NotAtABuild("it asks for the request")
+        raise RequestRequiredError("it asks for the request")
 
 
-def values_of(processors: tuple[Any, ...], contexts: list[dict[str, Any]]) -> Callable[[], list[dict[str, Any]]]:
+def make_context_reader(
+    processors: tuple[Any, ...], contexts: list[dict[str, Any]]
+) -> Callable[[], list[dict[str, Any]]]:
     """Return what gives the names that every template has, in the language of the moment: one dict for each context."""
 
     @cache
@@ -58,7 +60,7 @@ def values_of(processors: tuple[Any, ...], contexts: list[dict[str, Any]]) -> Ca
 
 
 def offline_contexts() -> list[dict[str, Any]]:
-    """Return the contexts of COMPRESS_OFFLINE_CONTEXT: one, several, or those of a function. Raises BuildFailed.
+    """Return the contexts of COMPRESS_OFFLINE_CONTEXT: one, several, or those of a function. Raises BuildError.
 
     A function of the project may ask the database.
     """
@@ -70,7 +72,7 @@ def offline_contexts() -> list[dict[str, Any]]:
         return [dict(one.flatten() if isinstance(one, BaseContext) else one) for one in several] or [{}]
     except (TypeError, ValueError) as error:
         message = f"COMPRESS_OFFLINE_CONTEXT = {settings.COMPRESS_OFFLINE_CONTEXT!r} gives no dicts: {error}. {_REMEDY}"
-        raise BuildFailed(message) from None
+        raise BuildError(message) from None
 
 
 def _function(path: str) -> Any:
@@ -84,34 +86,34 @@ def _function(path: str) -> Any:
             raise
         function, reason = None, str(error)
     if not callable(function):
-        raise BuildFailed(f"COMPRESS_OFFLINE_CONTEXT = {path!r}: {reason}. {_REMEDY}")
+        raise BuildError(f"COMPRESS_OFFLINE_CONTEXT = {path!r}: {reason}. {_REMEDY}")
     return function
 
 
-def languages() -> list[str | None]:
+def list_languages() -> list[str | None]:
     """Return the project's languages, the default one first; without a list of its own that one alone."""
     if not settings.USE_I18N or not settings.is_overridden("LANGUAGES"):
         return [translation.get_language()]
     return list(dict.fromkeys([settings.LANGUAGE_CODE, *(code for code, _ in settings.LANGUAGES)]))
 
 
-def template_names(engine: Any) -> list[str]:
+def list_template_names(engine: Any) -> list[str]:
     """Return the templates that may have blocks, or inherit some."""
     texts: dict[str, str] = {}
-    for loader in _loaders(engine.template_loaders):
+    for loader in _flatten_loaders(engine.template_loaders):
         for name, text in getattr(loader, "templates_dict", {}).items():
             texts.setdefault(name, text)
         for folder in map(Path, filter(None, _folders(loader))):
-            for name in _files(folder):
-                texts.setdefault(name, _text(folder / name))
+            for name in _list_files(folder):
+                texts.setdefault(name, _read_text(folder / name))
     if not any("compress" in text for text in texts.values()):
         return []
-    return sorted(name for name, text in texts.items() if any(word in text for word in _WORDS))
+    return sorted(name for name, text in texts.items() if any(word in text for word in _TAG_NAMES))
 
 
-def _loaders(loaders: Any) -> Iterator[Any]:
+def _flatten_loaders(loaders: Any) -> Iterator[Any]:
     for loader in loaders:
-        yield from _loaders(loader.loaders) if hasattr(loader, "loaders") else (loader,)
+        yield from _flatten_loaders(loader.loaders) if hasattr(loader, "loaders") else (loader,)
 
 
 def _folders(loader: Any) -> Iterator[str]:
@@ -123,15 +125,15 @@ def _folders(loader: Any) -> Iterator[str]:
         yield from (str(origin.name) for origin in loader.get_template_sources(""))
 
 
-def _files(folder: Path) -> Iterator[str]:
+def _list_files(folder: Path) -> Iterator[str]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(parent, name) for name in names if not name.startswith(".")):
-            if path.is_file() and path.stat().st_size <= _LARGEST:
+            if path.is_file() and path.stat().st_size <= _MAX_TEMPLATE_BYTES:
                 yield path.relative_to(folder).as_posix()
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -150,12 +152,12 @@ def with_plain_names(content: str) -> str:
 
 
 @contextmanager
-def no_database() -> Iterator[None]:
+def forbid_database() -> Iterator[None]:
     """Have whatever would connect to a database raise: a build has none."""
     connect = BaseDatabaseWrapper.connect
 
     def refuse(_: BaseDatabaseWrapper) -> None:
-        raise NotAtABuild("it asks the database")
+        raise RequestRequiredError("it asks the database")
 
     BaseDatabaseWrapper.connect = refuse  # type: ignore[method-assign, assignment]
     try:

@@ -22,19 +22,34 @@ from hashlib import sha256
 from pathlib import Path
 
 from static_host.conf.settings import Settings
-from static_host.origin.index import DICTIONARY_CODING, Representation, Resource, digest, file_name, short_digest
-from static_host_build.bundler_manifests import named
-from static_host_build.carry.reuse import Reuse
-from static_host_build.dictionary.patterns import LEAST, Kept, fit, is_renamed, is_widest, offered, patterns_of
-from static_host_build.encode.cache import Cache
-from static_host_build.encode.dcz import HEADER, MAGIC, compressed, decodes, encode, recipe
-from static_host_build.encode.resources import logical
+from static_host.origin.index import (
+    DICTIONARY_CODING,
+    Representation,
+    Resource,
+    compute_digest,
+    format_file_name,
+    shorten_digest,
+)
+from static_host_build.bundler_manifests import find_entry_points
+from static_host_build.carry.reuse import EarlierTrees
+from static_host_build.dictionary.patterns import (
+    MIN_DICTIONARY_BYTES,
+    BrowserDictionaries,
+    assign_patterns,
+    find_patterns,
+    is_renamed,
+    is_widest,
+    select_eligible,
+)
+from static_host_build.encode.cache import EncodingCache
+from static_host_build.encode.dcz import HEADER_BYTES, MAGIC, compress_frame, encode_delta, format_recipe, is_delta_of
+from static_host_build.encode.resources import parse_logical_names
 from static_host_build.files import Files
 
-_SHARE = 0.75
-_SAVES = 500
-_QUICK_LEVEL = 3
-_QUICK_SHARE = 1.2
+_MAX_DELTA_RATIO = 0.75
+_MIN_SAVED_BYTES = 500
+_TRIAL_LEVEL = 3
+_MAX_TRIAL_RATIO = 1.2
 """What a quick look may leave of the smallest other coding, at most; the highest level leaves a third less."""
 
 
@@ -56,44 +71,44 @@ class Saving:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class DeltaPair:
     """One content and what a browser names for it, of a release so many behind; `is_guess` if that had another name."""
 
     names: tuple[str, ...]
     identity: Representation
-    smallest: int
+    smallest_bytes: int
     dictionary: Representation
     age: int
     is_guess: bool
 
 
-def pairs(resources: Mapping[str, Resource]) -> list[Pair]:
+def find_pairs(resources: Mapping[str, Resource]) -> list[DeltaPair]:
     """Return what can be encoded against what, in the order in which it is worth most.
 
     That is, each file against what a browser names for it that has seen all of one earlier release.
     """
     kept = {
-        release: Kept(each for each in resources.values() if each.match and release in each.releases)
+        release: BrowserDictionaries(each for each in resources.values() if each.match and release in each.releases)
         for release in sorted({release for each in resources.values() for release in each.releases} - {0})
     }
-    found: dict[tuple[str, str], Pair] = {}
-    for name in sorted(fit({name: each for name, each in resources.items() if not each.carried})):
-        identity, smallest = resources[name].identity, _smallest(resources[name])
+    found: dict[tuple[str, str], DeltaPair] = {}
+    for name in sorted(select_eligible({name: each for name, each in resources.items() if not each.carried})):
+        identity, smallest = resources[name].identity, _find_smallest_bytes(resources[name])
         for release in sorted(kept.keys() - set(resources[name].releases)):
-            before = kept[release].chosen(name)
-            if before and smallest >= LEAST:
+            before = kept[release].select_dictionary(name)
+            if before and smallest >= MIN_DICTIONARY_BYTES:
                 dictionary = before.identity
                 first = found.get((identity.digest, dictionary.digest))
                 names = sorted({*(first.names if first else ()), name})
                 age = min(release, first.age) if first else release
                 is_guess = is_widest(before.match) and is_renamed(dictionary.file, name)
-                found[identity.digest, dictionary.digest] = Pair(
+                found[identity.digest, dictionary.digest] = DeltaPair(
                     tuple(names), identity, smallest, dictionary, age, is_guess
                 )
-    return sorted(found.values(), key=lambda pair: (pair.age, pair.is_guess, -pair.smallest, pair.names))
+    return sorted(found.values(), key=lambda pair: (pair.age, pair.is_guess, -pair.smallest_bytes, pair.names))
 
 
-def within(budget: int, candidates: Iterable[Pair]) -> Iterator[Pair]:
+def select_within_budget(budget: int, candidates: Iterable[DeltaPair]) -> Iterator[DeltaPair]:
     """Give those pairs whose files, each counted for every version, are no more than `budget` bytes together."""
     for pair in candidates:
         if pair.identity.length <= budget:
@@ -101,7 +116,7 @@ def within(budget: int, candidates: Iterable[Pair]) -> Iterator[Pair]:
             yield pair
 
 
-class Deltas:
+class DeltaEncoder:
     """Makes the deltas of the tree at `root`; `cache` is the directory of the build's cache."""
 
     def __init__(self, root: Path, files: Files, cache: Path, settings: Settings) -> None:
@@ -109,13 +124,13 @@ class Deltas:
         self._files = files
         self._cache = cache
         self._effort = settings.static_effort
-        self.budget = int(settings.static_dictionary_bytes) if settings.static_previous else 0
+        self.budget_bytes = int(settings.static_dictionary_bytes) if settings.static_previous else 0
         """Bytes of files that may be encoded against earlier versions; 0: none are, nor will be in later releases."""
         self.warnings: list[str] = []
         self.seconds = 0.0
         """The time that encoding took, all threads added up."""
 
-    def offered(
+    def offer_dictionaries(
         self,
         resources: Mapping[str, Resource],
         manifest: bytes,
@@ -127,63 +142,68 @@ class Deltas:
         `manifest` is Django's, `bundles` are the bundlers' by name; `earlier` are the patterns that earlier releases
         offered, with the names that have them. With nothing to spend nothing is a dictionary, what is carried neither.
         """
-        if not self.budget:
+        if not self.budget_bytes:
             return {name: replace(resource, match="") for name, resource in resources.items()}
         own = {name: resource for name, resource in resources.items() if not resource.carried}
-        names = logical(manifest)
-        unnamed = own.keys() - names.keys() - named(bundles, set(own))
-        return {**resources, **offered(own, patterns_of(own, names), unnamed, earlier)}
+        names = parse_logical_names(manifest)
+        unnamed = own.keys() - names.keys() - find_entry_points(bundles, set(own))
+        return {**resources, **assign_patterns(own, find_patterns(own, names), unnamed, earlier)}
 
-    def added(self, resources: Mapping[str, Resource], reuse: Reuse) -> Mapping[str, Resource]:
+    def add_deltas(self, resources: Mapping[str, Resource], reuse: EarlierTrees) -> Mapping[str, Resource]:
         """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError."""
-        if not self.budget:
+        if not self.budget_bytes:
             return resources
-        candidates = pairs(resources)
-        chosen = list(within(self.budget, candidates))
+        candidates = find_pairs(resources)
+        chosen = list(select_within_budget(self.budget_bytes, candidates))
         if len(chosen) < len(candidates):
             self.warnings.append(
                 f"{len(candidates) - len(chosen)} of {len(candidates)} deltas against earlier versions were not tried: "
-                f"DJANGO_STATIC_DICTIONARY_BYTES is {self.budget:,}"
+                f"DJANGO_STATIC_DICTIONARY_BYTES is {self.budget_bytes:,}"
             )
         added = dict(resources)
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            for pair, delta, sha_256, seconds in threads.map(partial(self._made, reuse), chosen):
+            for pair, delta, sha_256, seconds in threads.map(partial(self._make_delta, reuse), chosen):
                 self.seconds += seconds
                 if delta is None:
                     continue
                 for name in pair.names:
-                    file = file_name(name, DICTIONARY_CODING, sha_256)
+                    file = format_file_name(name, DICTIONARY_CODING, sha_256)
                     if file not in resources:  # a source of that name
                         self._files.write(file, delta)
-                        made = Representation(DICTIONARY_CODING, file, len(delta), digest(delta), sha_256)
-                        added[name] = _with(added[name], made)
+                        made = Representation(DICTIONARY_CODING, file, len(delta), compute_digest(delta), sha_256)
+                        added[name] = _add_delta(added[name], made)
         return added
 
-    def _made(self, reuse: Reuse, pair: Pair) -> tuple[Pair, bytes | None, str, float]:
+    def _make_delta(self, reuse: EarlierTrees, pair: DeltaPair) -> tuple[DeltaPair, bytes | None, str, float]:
         """Return the pair, its delta if it pays, the dictionary's SHA-256 in base64, and the seconds that it took."""
         began = time.monotonic()
         data = (self._root / pair.identity.file).read_bytes()
         dictionary = (self._root / pair.dictionary.file).read_bytes()
         sha_256 = sha256(dictionary)
-        basis = f"{sha_256.hexdigest()}:{pair.smallest}"  # by the last it is judged whether to try at all
-        cache = Cache(self._cache, f"{recipe(self._effort)}:{basis}")
+        basis = f"{sha_256.hexdigest()}:{pair.smallest_bytes}"  # by the last it is judged whether to try at all
+        cache = EncodingCache(self._cache, f"{format_recipe(self._effort)}:{basis}")
         encoded = cache.get(data)
         took = 0.0
-        known = reuse.delta(data, dictionary, b64encode(sha_256.digest()).decode()) if encoded is None else None
+        known = reuse.find_delta(data, dictionary, b64encode(sha_256.digest()).decode()) if encoded is None else None
         if known:
             encoded = {DICTIONARY_CODING: known}
             cache.put(data, encoded, None)
         if encoded is None:
-            alike = HEADER + len(compressed(data, dictionary, _QUICK_LEVEL)) < _QUICK_SHARE * pair.smallest
-            encoded = {DICTIONARY_CODING: encode(data, dictionary, self._effort)} if alike else {}
+            alike = (
+                HEADER_BYTES + len(compress_frame(data, dictionary, _TRIAL_LEVEL))
+                < _MAX_TRIAL_RATIO * pair.smallest_bytes
+            )
+            encoded = {DICTIONARY_CODING: encode_delta(data, dictionary, self._effort)} if alike else {}
             took = time.monotonic() - began
             cache.put(data, encoded, took)
         delta = encoded.get(DICTIONARY_CODING)
-        pays = delta is not None and len(delta) <= min(_SHARE * pair.smallest, pair.smallest - _SAVES)
+        pays = delta is not None and len(delta) <= min(
+            _MAX_DELTA_RATIO * pair.smallest_bytes, pair.smallest_bytes - _MIN_SAVED_BYTES
+        )
         return pair, delta if pays else None, b64encode(sha_256.digest()).decode(), took
 
 
-def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resource]:
+def recognise_deltas(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resource]:
     """Return the resources of a tree that other tools made, in which ``x.js.….dcz`` are deltas to ``x.js``.
 
     Only one that decodes with a dictionary of the tree is; any other is a file like others. Raises OSError.
@@ -194,29 +214,29 @@ def recognised(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resou
         stem = file.removesuffix(f".{DICTIONARY_CODING}")
         name = next((name for name in (stem, stem.rpartition(".")[0]) if name in resources), None)
         with (root / file).open("rb") as delta:
-            sha_256 = delta.read(HEADER)[len(MAGIC) :]
-            dictionary = by_digest.get(short_digest(sha_256))
-            if name and dictionary and decodes(delta, (root / dictionary).read_bytes(), resources[name].identity):
+            sha_256 = delta.read(HEADER_BYTES)[len(MAGIC) :]
+            dictionary = by_digest.get(shorten_digest(sha_256))
+            if name and dictionary and is_delta_of(delta, (root / dictionary).read_bytes(), resources[name].identity):
                 length, encoded = resources[file].identity.length, b64encode(sha_256).decode()
                 made = Representation(DICTIONARY_CODING, file, length, resources[file].identity.digest, encoded)
-                adopted[name] = _with(adopted[name], made)
+                adopted[name] = _add_delta(adopted[name], made)
                 del adopted[file]
     return adopted
 
 
-def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
+def measure_savings(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     """Return what the deltas of these resources come to."""
     known = list(resources)
-    having = [each for each in known if _deltas(each)]
-    own = [(each, delta) for each in having if not each.carried for delta in _deltas(each)]
-    carried = [delta.length for each in having if each.carried for delta in _deltas(each)]
+    having = [each for each in known if _list_deltas(each)]
+    own = [(each, delta) for each in having if not each.carried for delta in _list_deltas(each)]
+    carried = [delta.length for each in having if each.carried for delta in _list_deltas(each)]
     widest = {each.identity.digest: each.identity.file for each in known if is_widest(each.match)}
-    against = [(each.identity.file, widest.get(short_digest(b64decode(delta.dictionary)))) for each, delta in own]
+    against = [(each.identity.file, widest.get(shorten_digest(b64decode(delta.dictionary)))) for each, delta in own]
     return Saving(
         resources=sum(not each.carried for each in having),
         deltas=len(own),
         bytes=sum(delta.length for _, delta in own),
-        instead=sum(_smallest(each) for each, _ in own),
+        instead=sum(_find_smallest_bytes(each) for each, _ in own),
         renamed=sum(is_renamed(before, name) for name, before in against if before),
         carried=len(carried),
         carried_bytes=sum(carried),
@@ -224,15 +244,15 @@ def saving(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
     )
 
 
-def _deltas(resource: Resource) -> list[Representation]:
+def _list_deltas(resource: Resource) -> list[Representation]:
     return [r for r in resource.representations if r.dictionary]
 
 
-def _smallest(resource: Resource) -> int:
+def _find_smallest_bytes(resource: Resource) -> int:
     """Return the bytes of the smallest representation that needs no dictionary."""
     return min(r.length for r in resource.representations if not r.dictionary)
 
 
-def _with(resource: Resource, delta: Representation) -> Resource:
-    deltas = sorted([*_deltas(resource), delta], key=lambda each: (each.length, each.file))
+def _add_delta(resource: Resource, delta: Representation) -> Resource:
+    deltas = sorted([*_list_deltas(resource), delta], key=lambda each: (each.length, each.file))
     return replace(resource, representations=(*deltas, *resource.without_deltas.representations))

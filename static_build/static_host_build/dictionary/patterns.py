@@ -41,22 +41,22 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from static_host.origin.index import Resource
-from static_host.origin.index_validation import is_plain
-from static_host_build.bundler_manifests import HASH, is_hash
+from static_host.origin.index_validation import is_valid_match
+from static_host_build.bundler_manifests import HASH_PATTERN, is_hash
 
-LEAST = 1_000
+MIN_DICTIONARY_BYTES = 1_000
 """Bytes of a file, at least; of a smaller one a delta saves less than the fields cost that it needs."""
-MOST = 16 << 20
+MAX_DICTIONARY_BYTES = 16 << 20
 """Bytes of a file, at most: a delta of more takes minutes, and over half a gigabyte of memory."""
 
-_TYPES = re.compile(r"text/|application/(?:(?:.+\+)?json|(?:.+\+)?xml|javascript|wasm)\b")
-_UNWRITTEN = "/~!*()'"
+_DICTIONARY_TYPES = re.compile(r"text/|application/(?:(?:.+\+)?json|(?:.+\+)?xml|javascript|wasm)\b")
+_SAFE_CHARACTERS = "/~!*()'"
 """What Django, and who writes URLs by hand, leave as it is in a path (RFC 3986 §2.3, and django.utils.encoding)."""
-_MEANT = re.compile(r"[*()]")
+_PATTERN_SYNTAX = re.compile(r"[*()]")
 _STAR = re.compile(r"(?<!\\)\*")
 
 
-def offered(
+def assign_patterns(
     resources: Mapping[str, Resource],
     patterns: Mapping[str, str],
     unnamed: AbstractSet[str] = frozenset(),
@@ -74,7 +74,7 @@ def offered(
         largest[pattern] = max((identity.length, identity.digest), largest.get(pattern, (0, "")))
         contents.setdefault(pattern, set()).add(identity.digest)
     own = {patterns[name] for name in patterns if name in unnamed and len(contents[patterns[name]]) == 1}
-    widened = _widened({pattern: largest[pattern] for pattern in own}, set(largest), earlier)
+    widened = _broaden({pattern: largest[pattern] for pattern in own}, set(largest), earlier)
     return {
         name: replace(resource, match=widened.get(patterns[name], patterns[name]))
         if name in patterns and largest[patterns[name]][1] == resource.identity.digest
@@ -83,32 +83,32 @@ def offered(
     }
 
 
-def patterns_of(resources: Mapping[str, Resource], logical: Mapping[str, str]) -> dict[str, str]:
+def find_patterns(resources: Mapping[str, Resource], logical: Mapping[str, str]) -> dict[str, str]:
     """Return the patterns of the resources that can be dictionaries for their later versions, by name.
 
     `logical` has the names that Django's manifest fingerprints, by the fingerprinted ones.
     """
     found = {}
-    for name in fit(resources):
+    for name in select_eligible(resources):
         own = logical.get(name, "")
-        pattern = _pattern(name, own, is_bundled=own in resources and resources[own].immutable)
-        if pattern and is_plain(pattern):
+        pattern = _make_pattern(name, own, is_bundled=own in resources and resources[own].immutable)
+        if pattern and is_valid_match(pattern):
             found[name] = pattern
     return found
 
 
-def fit(resources: Mapping[str, Resource]) -> Iterable[str]:
+def select_eligible(resources: Mapping[str, Resource]) -> Iterable[str]:
     """Give the names of those that have a type and a length to be kept for, or to be encoded with what is kept.
 
     Source maps are for developers, who ask once.
     """
     for name, resource in resources.items():
-        is_fit = resource.immutable and _TYPES.match(resource.media_type) and not name.endswith(".map")
-        if is_fit and LEAST <= resource.identity.length <= MOST:
+        is_fit = resource.immutable and _DICTIONARY_TYPES.match(resource.media_type) and not name.endswith(".map")
+        if is_fit and MIN_DICTIONARY_BYTES <= resource.identity.length <= MAX_DICTIONARY_BYTES:
             yield name
 
 
-class Kept:
+class BrowserDictionaries:
     """What a browser keeps of one release that it has seen all of, and what of that it names for a new file."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
@@ -119,13 +119,13 @@ class Kept:
             start, *ends = _STAR.split(resource.match)
             if len(ends) == 1:
                 self._by_ends[start, ends[0]] = resource
-                self._lengths.setdefault(_folder(start), set()).add(len(start))
+                self._lengths.setdefault(_get_folder(start), set()).add(len(start))
 
-    def chosen(self, name: str) -> Resource | None:
+    def select_dictionary(self, name: str) -> Resource | None:
         """Return the dictionary whose pattern is the longest that matches the name (RFC 9842 §2.2.3), if any does."""
-        written = _placed(name, _written(PurePosixPath(name).name))
-        for length in sorted(self._lengths.get(_folder(written), ()), reverse=True):
-            for ends in (_written(PurePosixPath(name).suffix), ""):
+        written = _make_relative(name, _quote_part(PurePosixPath(name).name))
+        for length in sorted(self._lengths.get(_get_folder(written), ()), reverse=True):
+            for ends in (_quote_part(PurePosixPath(name).suffix), ""):
                 found = self._by_ends.get((written[:length], ends))
                 if found and len(written) >= length + len(ends):
                     return found
@@ -139,11 +139,11 @@ def is_widest(pattern: str) -> bool:
 
 def is_renamed(before: str, name: str) -> bool:
     """Whether a bundler's file has another stem than the one that it is encoded against, or none but its hash."""
-    own = _pattern(name, "", is_bundled=False)
-    return is_widest(own) or own != _pattern(before, "", is_bundled=False)
+    own = _make_pattern(name, "", is_bundled=False)
+    return is_widest(own) or own != _make_pattern(before, "", is_bundled=False)
 
 
-def _widened(
+def _broaden(
     largest: Mapping[str, tuple[int, str]], taken: AbstractSet[str], earlier: Mapping[str, str]
 ) -> dict[str, str]:
     """Return which patterns become their folder's widest one, given the content of each that could.
@@ -154,12 +154,12 @@ def _widened(
     by_widest: dict[str, list[str]] = {}
     for pattern in largest:
         start, _, ends = pattern.rpartition("*")
-        by_widest.setdefault(f"{_folder(start)}*{ends}", []).append(pattern)
+        by_widest.setdefault(f"{_get_folder(start)}*{ends}", []).append(pattern)
     chosen = {}
     for widest, patterns in by_widest.items():
         free = [each for each in patterns if each not in earlier and not _is_covered(each, known)]
         if free and widest not in taken:
-            held = _pattern(earlier.get(widest, ""), "", is_bundled=False)
+            held = _make_pattern(earlier.get(widest, ""), "", is_bundled=False)
             chosen[held if held in free else max(free, key=lambda each: largest[each])] = widest
     return chosen
 
@@ -167,34 +167,34 @@ def _widened(
 def _is_covered(pattern: str, known: AbstractSet[str]) -> bool:
     """Whether another pattern than the widest matches all that this one does."""
     start, _, ends = pattern.rpartition("*")
-    return any(f"{start[:length]}*{ends}" in known for length in range(len(_folder(start)) + 1, len(start)))
+    return any(f"{start[:length]}*{ends}" in known for length in range(len(_get_folder(start)) + 1, len(start)))
 
 
-def _folder(start: str) -> str:
+def _get_folder(start: str) -> str:
     return start[: start.rfind("/") + 1]
 
 
-def _pattern(name: str, logical: str, *, is_bundled: bool) -> str:
+def _make_pattern(name: str, logical: str, *, is_bundled: bool) -> str:
     """Return the pattern of a name, or nothing where no fingerprint is found in it."""
     base = PurePosixPath(name).name
     own = PurePosixPath(logical).name
     stem, ends = PurePosixPath(own or base).stem, PurePosixPath(own or base).suffix
     begins = f"{stem}."
     if own and not is_bundled and base.startswith(begins) and base.endswith(ends) and len(base) > len(begins + ends):
-        return _placed(name, f"{_written(begins)}*{_written(ends)}")
+        return _make_relative(name, f"{_quote_part(begins)}*{_quote_part(ends)}")
     if ends and is_hash(stem):
-        return _placed(name, f"*{_written(ends)}")
-    hashed = HASH.search(stem)
+        return _make_relative(name, f"*{_quote_part(ends)}")
+    hashed = HASH_PATTERN.search(stem)
     start = stem[: hashed.start() + 1] if hashed else begins if is_bundled else ""
-    return _placed(name, f"{_written(start)}*{_written(ends)}") if start.strip("-._") else ""
+    return _make_relative(name, f"{_quote_part(start)}*{_quote_part(ends)}") if start.strip("-._") else ""
 
 
-def _placed(name: str, base: str) -> str:
+def _make_relative(name: str, base: str) -> str:
     """Return what is relative to a name's folder as what is relative to the top one, in terms of the former."""
     folder, _, _ = name.rpartition("/")
-    return f"{'../' * (folder.count('/') + 1)}{_written(folder)}/{base}" if folder else base
+    return f"{'../' * (folder.count('/') + 1)}{_quote_part(folder)}/{base}" if folder else base
 
 
-def _written(part: str) -> str:
+def _quote_part(part: str) -> str:
     """Return a part of a name as URLs have it, what is special in patterns marked as not meant so."""
-    return _MEANT.sub(r"\\\g<0>", quote(part, safe=_UNWRITTEN))
+    return _PATTERN_SYNTAX.sub(r"\\\g<0>", quote(part, safe=_SAFE_CHARACTERS))

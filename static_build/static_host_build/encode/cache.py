@@ -17,16 +17,16 @@ from pathlib import Path
 
 log = logging.getLogger("static_host.build")
 
-LIMIT = 1 << 30
+MAX_CACHE_BYTES = 1 << 30
 """Bytes that the cache may keep between builds; the entries that were used longest ago go first."""
 
-KEPT_NOWHERE = (
+UNWRITABLE_CACHE_NOTICE = (
     "encoded files are not kept for the next build: %s cannot be written. Set DJANGO_STATIC_CACHE to a directory that "
     "can be written."
 )
 
 
-def directory(chosen: Path | None, beside: Path) -> Path:
+def choose_cache_directory(chosen: Path | None, beside: Path) -> Path:
     """Return where encoded files are kept: the directory `chosen`, else the user's own for caches.
 
     Where that cannot be written, or where the user has no home, it is one `beside` the releases, for this build alone:
@@ -39,22 +39,22 @@ def directory(chosen: Path | None, beside: Path) -> Path:
             wanted.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=wanted).close()
             return wanted
-    log.info(KEPT_NOWHERE, wanted)
+    log.info(UNWRITABLE_CACHE_NOTICE, wanted)
     return beside / "building-cache"
 
 
-class Cache:
+class EncodingCache:
     """Codings by content, in a directory of which every entry is one file."""
 
     def __init__(self, directory: Path, recipe: str) -> None:
         self.directory = directory
         self._recipe = recipe.encode()
-        self._made: dict[Path, float] = {}
+        self._encode_seconds: dict[Path, float] = {}
         self._reused: set[Path] = set()
 
     def get(self, data: bytes) -> dict[str, bytes] | None:
         """Return what `put` kept for these bytes, or None. A damaged entry counts as none."""
-        path = self._path(data)
+        path = self._locate_entry(data)
         try:
             checksum, _, entry = path.read_bytes().partition(b"\n")
             if sha256(entry).hexdigest().encode() != checksum:
@@ -70,26 +70,26 @@ class Cache:
 
     def has(self, data: bytes) -> bool:
         """Whether something is kept for these bytes."""
-        return self._path(data).exists()
+        return self._locate_entry(data).exists()
 
-    def made(self, data: bytes) -> float | None:
+    def get_encode_seconds(self, data: bytes) -> float | None:
         """Return the seconds in which this very build encoded these bytes; None if an earlier one did."""
-        return self._made.get(self._path(data))
+        return self._encode_seconds.get(self._locate_entry(data))
 
     def is_reused(self, data: bytes) -> bool:
         """Whether this very build took the codings of these bytes out of an earlier tree."""
-        return self._path(data) in self._reused
+        return self._locate_entry(data) in self._reused
 
     def put(self, data: bytes, encoded: dict[str, bytes], seconds: float | None) -> None:
         """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write.
 
         `seconds` is how long they took to make; None where an earlier tree had them.
         """
-        path = self._path(data)
+        path = self._locate_entry(data)
         if seconds is None:
             self._reused.add(path)
         else:
-            self._made[path] = seconds
+            self._encode_seconds[path] = seconds
         head = json.dumps([[coding, len(body)] for coding, body in encoded.items()]).encode()
         entry = b"\n".join([head, b"".join(encoded.values())])
         with suppress(OSError):
@@ -105,11 +105,11 @@ class Cache:
             entries = [(path, path.stat()) for path in self.directory.glob("*/*")]
             held = sum(stat.st_size for _, stat in entries)
             for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
-                if held <= LIMIT:
+                if held <= MAX_CACHE_BYTES:
                     return
                 path.unlink()
                 held -= stat.st_size
 
-    def _path(self, data: bytes) -> Path:
+    def _locate_entry(self, data: bytes) -> Path:
         name = sha256(sha256(data).digest() + self._recipe).hexdigest()
         return self.directory / name[:2] / name[2:]

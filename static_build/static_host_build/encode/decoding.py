@@ -14,7 +14,7 @@ from typing import IO
 
 import brotli
 
-from static_host.origin.index import DICTIONARY_CODING, Representation, short_digest
+from static_host.origin.index import DICTIONARY_CODING, Representation, shorten_digest
 from static_host_build.encode import dcz
 
 if sys.version_info >= (3, 14):
@@ -22,17 +22,17 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_CHUNK = 1 << 16
-_BROWSERS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: RFC 9659
+_CHUNK_BYTES = 1 << 16
+_ZSTD_DECODER_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: RFC 9659
 
 
-def decodes_to(source: Representation, coding: str, file: IO[bytes], dictionary: bytes) -> bool:
+def is_encoding_of(source: Representation, coding: str, file: IO[bytes], dictionary: bytes) -> bool:
     """Whether the file decodes to the source's bytes. Raises OSError where it cannot be read."""
     if coding == "identity":
         return True  # its digest is the source's
     seen, left = sha256(), source.length
     try:
-        for chunk in _decoded(coding, file, dictionary):
+        for chunk in _decode(coding, file, dictionary):
             left -= len(chunk)
             if left < 0:
                 return False
@@ -43,29 +43,29 @@ def decodes_to(source: Representation, coding: str, file: IO[bytes], dictionary:
         if error.errno is None:  # gzip's own
             return False
         raise
-    return short_digest(seen.digest()) == source.digest
+    return shorten_digest(seen.digest()) == source.digest
 
 
-def _decoded(coding: str, file: IO[bytes], dictionary: bytes) -> Iterator[bytes]:
+def _decode(coding: str, file: IO[bytes], dictionary: bytes) -> Iterator[bytes]:
     """Give what a browser would decode, in pieces. Raises the decoder's error where it could not."""
     if coding == "br":
-        yield from _brotli(file)
+        yield from _decode_brotli(file)
         return
     if coding == "gzip":
         reader: GzipFile | zstd.ZstdFile = GzipFile(fileobj=file)
     elif coding == DICTIONARY_CODING:
-        reader = dcz.reader(file, dictionary)
+        reader = dcz.open_reader(file, dictionary)
     else:
-        reader = zstd.ZstdFile(file, options=_BROWSERS)
-    while chunk := reader.read(_CHUNK):
+        reader = zstd.ZstdFile(file, options=_ZSTD_DECODER_OPTIONS)
+    while chunk := reader.read(_CHUNK_BYTES):
         yield chunk
 
 
-def _brotli(file: IO[bytes]) -> Iterator[bytes]:
+def _decode_brotli(file: IO[bytes]) -> Iterator[bytes]:
     decoder = brotli.Decompressor()
     while not decoder.is_finished():
-        data = file.read(_CHUNK) if decoder.can_accept_more_data() else b""
-        piece = decoder.process(data, output_buffer_limit=_CHUNK)
+        data = file.read(_CHUNK_BYTES) if decoder.can_accept_more_data() else b""
+        piece = decoder.process(data, output_buffer_limit=_CHUNK_BYTES)
         if not data and not piece and decoder.can_accept_more_data():
             raise EOFError
         yield piece

@@ -28,14 +28,14 @@ from typing import Literal
 import brotli
 from whitenoise.compress import Compressor
 
-from static_host.conf.settings import SettingsWrong
+from static_host.conf.settings import InvalidSettingsError
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-HEADERS = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
+CODING_HEADER_BYTES = len("content-encoding: gzip\r\nvary: Accept-Encoding\r\n")
 """Bytes that every response with a content coding carries for it."""
 
 Effort = Literal["best", "fast"]
@@ -52,7 +52,7 @@ class Levels:
 
 
 _RECIPES: dict[Effort, str] = {"best": "best-5", "fast": "fast-6"}
-_BEST = Levels(br=11, zstd=22, gzip=9)
+_BEST_LEVELS = Levels(br=11, zstd=22, gzip=9)
 _FAST = (
     (2 << 10, Levels(br=9, zstd=9, gzip=5)),
     (128 << 10, Levels(br=10, zstd=9, gzip=5)),
@@ -63,23 +63,23 @@ _FAST = (
 
 Brotli's high qualities save least of the shortest; of long ones zstd saves nearly as much in an eighth of the time.
 """
-_DECODABLE: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
-_LARGE = 1 << 20
-_QUICK: dict[int, int] = {
+_ZSTD_DECODER_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+_MIN_LARGE_BYTES = 1 << 20
+_TRIAL_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 1,
     zstd.CompressionParameter.window_log: 23,
     zstd.CompressionParameter.enable_long_distance_matching: 1,
 }
-_HOPELESS = 0.99
+_INCOMPRESSIBLE_RATIO = 0.99
 """What a quick look leaves of a large file, at least, if nothing saves 5 % of it."""
-_UNLIKELY = 0.9
+_UNPROMISING_RATIO = 0.9
 """What it leaves, at least, of a file of which an index says that nothing saved 5 %, if that is to be believed."""
-_SHORT = 4 << 10
+_MIN_TRIAL_BYTES = 4 << 10
 """Bytes of a file up to which encoding costs no more than a look."""
 _SOURCE_MAP = re.compile(rb"sourceMappingURL=[^\s*]+?(?P<rest>(?:\.[0-9a-f]{12})?\.map[ \t]*+(?:\*/)?\s*+)\Z")
-_END = 512
+_TAIL_BYTES = 512
 """Bytes at a file's end in which the name of its source map is looked for."""
-_WINDOWS = range(16, 25)
+_BROTLI_WINDOW_BITS = range(16, 25)
 """Binary logarithms of brotli's standard windows, from the one that all encoders make (RFC 7932 §9.1)."""
 
 
@@ -95,35 +95,39 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
         chosen = set(codings)
         self._effort = effort
         if "zopfli" in chosen and not find_spec("zopfli"):
-            raise SettingsWrong(
+            raise InvalidSettingsError(
                 "DJANGO_STATIC_CODINGS has zopfli, which is not installed: install django-static-host[zopfli]."
             )
         if effort == "fast":
             chosen = {"gzip" if name == "zopfli" else name for name in chosen}
         makers: dict[str, tuple[str, Callable[[bytes, Levels], bytes], str]] = {
-            "br": ("br", _brotli, brotli.__version__),
-            "zstd": ("zstd", _zstd, zstd.zstd_version),
-            "gzip": ("gzip", _gzip, zlib.ZLIB_RUNTIME_VERSION),
-            "zopfli": ("gzip", _zopfli, "1"),
+            "br": ("br", _encode_brotli, brotli.__version__),
+            "zstd": ("zstd", _encode_zstd, zstd.zstd_version),
+            "gzip": ("gzip", _encode_gzip, zlib.ZLIB_RUNTIME_VERSION),
+            "zopfli": ("gzip", _encode_zopfli, "1"),
         }
         used = {name: makers[name] for name in makers if name in chosen}
         self._encoders = {coding: encode for coding, encode, _ in used.values()}
-        self.chosen = tuple(self._encoders)
+        self.codings = tuple(self._encoders)
         """The content codings that it makes."""
         self.recipes = {coding: f"{name}-{version}-{_RECIPES[effort]}" for name, (coding, _, version) in used.items()}
         """What the bytes of each coding depend on beside the data: other encoders or versions make other bytes."""
         self.recipe = ",".join(self.recipes.values())
 
-    def encoded(self, data: bytes, known: Mapping[str, bytes | None] | None = None) -> dict[str, bytes]:
+    def encode(self, data: bytes, known: Mapping[str, bytes | None] | None = None) -> dict[str, bytes]:
         """Return the encoded bytes of each coding that saves at least 5 %, and more than its headers cost.
 
         `known` are those that another build made with the same recipes; None for those that did not pay there.
         """
         known = known or {}
-        if len(data) >= _LARGE and not any(known.values()) and _is_hopeless(data, _HOPELESS):
+        if (
+            len(data) >= _MIN_LARGE_BYTES
+            and not any(known.values())
+            and _is_incompressible(data, _INCOMPRESSIBLE_RATIO)
+        ):
             return {}
         idle = {coding for coding in known if known[coding] is None}
-        if len(data) < _SHORT or not idle or not _is_hopeless(data, _UNLIKELY):
+        if len(data) < _MIN_TRIAL_BYTES or not idle or not _is_incompressible(data, _UNPROMISING_RATIO):
             idle = set()
         levels = self._levels(len(data))
         candidates = {
@@ -131,58 +135,58 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
             for coding, encode in self._encoders.items()
             if coding not in idle
         }
-        return {coding: result for coding, result in candidates.items() if self.pays(coding, data, result)}
+        return {coding: result for coding, result in candidates.items() if self.is_worthwhile(coding, data, result)}
 
     def _levels(self, length: int) -> Levels:
-        return _BEST if self._effort == "best" else next(levels for limit, levels in _FAST if length < limit)
+        return _BEST_LEVELS if self._effort == "best" else next(levels for limit, levels in _FAST if length < limit)
 
-    def pays(self, coding: str, data: bytes, result: bytes) -> bool:
+    def is_worthwhile(self, coding: str, data: bytes, result: bytes) -> bool:
         """Whether `result` saves at least 5 % of `data`, and more than its headers cost."""
         effective: bool = self.is_compressed_effectively(coding, "", len(data), result)
-        return effective and len(data) - len(result) > HEADERS
+        return effective and len(data) - len(result) > CODING_HEADER_BYTES
 
 
-def _is_hopeless(data: bytes, share: float) -> bool:
+def _is_incompressible(data: bytes, share: float) -> bool:
     """Whether a quick look leaves more than this share of the data."""
-    return len(zstd.compress(data, options=_QUICK)) > share * len(data)
+    return len(zstd.compress(data, options=_TRIAL_OPTIONS)) > share * len(data)
 
 
-def _brotli(data: bytes, levels: Levels) -> bytes:
+def _encode_brotli(data: bytes, levels: Levels) -> bytes:
     """Return `data` as brotli, with the smallest standard window that holds all of it."""
-    rest = after_the_fingerprint(data)
+    rest = count_bytes_after_fingerprint(data)
     if rest:
-        return _begun(data[:-rest], levels.br) + _uncompressed(data[-rest:])
-    encoded: bytes = brotli.compress(data, quality=levels.br, lgwin=_window(len(data)))
+        return _encode_brotli_start(data[:-rest], levels.br) + _encode_brotli_end(data[-rest:])
+    encoded: bytes = brotli.compress(data, quality=levels.br, lgwin=_choose_window_bits(len(data)))
     return encoded
 
 
-def after_the_fingerprint(data: bytes) -> int:
+def count_bytes_after_fingerprint(data: bytes) -> int:
     """Return how many bytes stand where the name of the file's source map gets its fingerprint, and after it.
 
     0 if it names none at its end. The last 512 bytes of a file will do.
     """
-    match = _SOURCE_MAP.search(data[-_END:])
+    match = _SOURCE_MAP.search(data[-_TAIL_BYTES:])
     return len(match["rest"]) if match else 0
 
 
 @lru_cache(maxsize=8)
-def _begun(data: bytes, quality: int) -> bytes:
+def _encode_brotli_start(data: bytes, quality: int) -> bytes:
     """Return the beginning of a brotli stream: `data`, up to a whole byte, without an end."""
-    compressor = brotli.Compressor(quality=quality, lgwin=_window(len(data) + _END))
+    compressor = brotli.Compressor(quality=quality, lgwin=_choose_window_bits(len(data) + _TAIL_BYTES))
     return bytes(compressor.process(data) + compressor.flush())
 
 
-def _uncompressed(data: bytes) -> bytes:
+def _encode_brotli_end(data: bytes) -> bytes:
     """Return the end of a brotli stream: a meta-block of `data` as it is, and an empty last one (RFC 7932 §9.2)."""
     header = (len(data) - 1) << 3 | 1 << 19  # ISLAST 0, MNIBBLES 4, MLEN - 1, ISUNCOMPRESSED 1; then to a whole byte
     return header.to_bytes(3, "little") + data + b"\x03"  # ISLAST 1, ISLASTEMPTY 1
 
 
-def _window(length: int) -> int:
-    return next((bits for bits in _WINDOWS if length <= (1 << bits) - 16), _WINDOWS[-1])
+def _choose_window_bits(length: int) -> int:
+    return next((bits for bits in _BROTLI_WINDOW_BITS if length <= (1 << bits) - 16), _BROTLI_WINDOW_BITS[-1])
 
 
-def decoded(coding: str, body: bytes, most: int) -> bytes | None:
+def decode(coding: str, body: bytes, most: int) -> bytes | None:
     """Return what a browser would decode, or None where it could not, or where that is more than `most` bytes."""
     try:
         if coding == "br":
@@ -190,16 +194,16 @@ def decoded(coding: str, body: bytes, most: int) -> bytes | None:
             data = bytes(decoder.process(body, output_buffer_limit=most + 1))
             return data if decoder.is_finished() and len(data) <= most else None
         file = io.BytesIO(body)
-        reader = zstd.ZstdFile(file, options=_DECODABLE) if coding == "zstd" else gzip.GzipFile(fileobj=file)
+        reader = zstd.ZstdFile(file, options=_ZSTD_DECODER_OPTIONS) if coding == "zstd" else gzip.GzipFile(fileobj=file)
         data = reader.read(most + 1)  # to the end, which is verified, or a byte beyond
     except (brotli.error, zstd.ZstdError, OSError, EOFError, zlib.error):
         return None
     return data if len(data) <= most else None
 
 
-def _zstd(data: bytes, levels: Levels) -> bytes:
+def _encode_zstd(data: bytes, levels: Levels) -> bytes:
     """Return `data` as zstd, within a window of 8 MB."""
-    rest = 0 if levels is _BEST else after_the_fingerprint(data)
+    rest = 0 if levels is _BEST_LEVELS else count_bytes_after_fingerprint(data)
     if rest:  # in two parts, as _brotli does it: a last block as it is, behind its header (RFC 8878 §3.1.1.2)
         return _begun_zstd(data[:-rest], levels.zstd) + (rest << 3 | 1).to_bytes(3, "little") + data[-rest:]
     return zstd.compress(data, options=_options(levels.zstd))
@@ -209,7 +213,7 @@ def _zstd(data: bytes, levels: Levels) -> bytes:
 def _begun_zstd(data: bytes, level: int) -> bytes:
     """Return the beginning of a zstd frame that does not tell its length: blocks of `data`, without the last one."""
     compressor = zstd.ZstdCompressor(options={**_options(level), zstd.CompressionParameter.content_size_flag: 0})
-    compressor.set_pledged_input_size(len(data) + _END)  # about: the level's parameters depend on it
+    compressor.set_pledged_input_size(len(data) + _TAIL_BYTES)  # about: the level's parameters depend on it
     return compressor.compress(data, mode=compressor.FLUSH_BLOCK)
 
 
@@ -217,12 +221,12 @@ def _options(level: int) -> dict[int, int]:
     return {zstd.CompressionParameter.compression_level: level, zstd.CompressionParameter.window_log: 23}
 
 
-def without_time(body: bytes) -> bytes:
+def strip_gzip_time(body: bytes) -> bytes:
     """Return a gzip file without the time in its header (RFC 1952 §2.3.1, MTIME); anything else as it is."""
     return body[:4] + bytes(4) + body[8:] if body.startswith(b"\x1f\x8b\x08") else body
 
 
-def _gzip(data: bytes, levels: Levels) -> bytes:
+def _encode_gzip(data: bytes, levels: Levels) -> bytes:
     """Return `data` as gzip, without a name and a time: what ``gzip.compress`` makes depends on Python's version."""
     output = io.BytesIO()
     with gzip.GzipFile(filename="", mode="wb", fileobj=output, compresslevel=levels.gzip, mtime=0) as file:
@@ -230,7 +234,7 @@ def _gzip(data: bytes, levels: Levels) -> bytes:
     return output.getvalue()
 
 
-def _zopfli(data: bytes, _: Levels) -> bytes:
+def _encode_zopfli(data: bytes, _: Levels) -> bytes:
     """Return `data` as zopfli's gzip: smaller than zlib's, and far slower to make."""
     from zopfli.gzip import compress  # an extra
 

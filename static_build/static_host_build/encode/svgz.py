@@ -19,12 +19,12 @@ from gzip import GzipFile
 from io import BytesIO
 from pathlib import Path
 
-from static_host.origin.index import SUFFIXES, UNFOLDED, Representation, digest
-from static_host_build.encode.encoder import decoded
+from static_host.origin.index import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, Representation, compute_digest
+from static_host_build.encode.encoder import decode
 from static_host_build.files import Files
 
 MAX_SVG_BYTES = 64 << 20
-NO_GZIP = "%s is not gzip, which an .svgz file should be; it is served as it is"
+NOT_GZIP_WARNING = "%s is not gzip, which an .svgz file should be; it is served as it is"
 TOO_LONG = (
     "%s (%s bytes) decodes to more than %d MiB, which no browser draws; it is served as it is. Simplify the drawing "
     "or remove the file"
@@ -41,12 +41,12 @@ def unfold(root: Path, files: Files, fingerprinted: Collection[str]) -> Iterator
 
     Gives a warning for each that is no gzip, unless it is the copy that is `fingerprinted`.
     """
-    for name in sorted(_names(root)):
+    for name in sorted(_list_svgz(root)):
         body = (root / name).read_bytes()
-        data = unfolded(body)
+        data = decode_svgz(body)
         if data is not None:
             files.write(name, data)
-            files.write(name + SUFFIXES["gzip"], body)
+            files.write(name + CODING_SUFFIXES["gzip"], body)
         elif name not in fingerprinted:
             yield why_not(name, body)
 
@@ -57,23 +57,23 @@ def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...
     There are none where the file is no gzip.
     """
     body = (root / name).read_bytes()
-    data = unfolded(body)
+    data = decode_svgz(body)
     if data is None:
         return ()
-    beside = root / (name + UNFOLDED)
+    beside = root / (name + SVGZ_IDENTITY_SUFFIX)
     if not beside.exists() or beside.read_bytes() != data:
         temporary = beside.with_name(f".{beside.name}")
         temporary.write_bytes(data)
         temporary.chmod(mode)
         temporary.replace(beside)
-    identity = Representation("identity", name + UNFOLDED, len(data), digest(data))
-    gzip = Representation("gzip", name, len(body), digest(body))
+    identity = Representation("identity", name + SVGZ_IDENTITY_SUFFIX, len(data), compute_digest(data))
+    gzip = Representation("gzip", name, len(body), compute_digest(body))
     return (gzip, identity) if len(body) < len(data) else (identity,)
 
 
-def unfolded(body: bytes) -> bytes | None:
+def decode_svgz(body: bytes) -> bytes | None:
     """Return the SVG in the content of such a file; None where it is no gzip."""
-    return decoded("gzip", body, MAX_SVG_BYTES) if body else None  # for Python, nothing at all is gzip, too
+    return decode("gzip", body, MAX_SVG_BYTES) if body else None  # for Python, nothing at all is gzip, too
 
 
 def why_not(name: str, body: bytes) -> str:
@@ -81,10 +81,10 @@ def why_not(name: str, body: bytes) -> str:
     with suppress(OSError, EOFError, zlib.error), GzipFile(fileobj=BytesIO(body)) as file:
         if len(file.read(MAX_SVG_BYTES + 1)) > MAX_SVG_BYTES:
             return TOO_LONG % (name, f"{len(body):,}", MAX_SVG_BYTES >> 20)
-    return NO_GZIP % name
+    return NOT_GZIP_WARNING % name
 
 
-def _names(root: Path) -> Iterator[str]:
+def _list_svgz(root: Path) -> Iterator[str]:
     for folder, _, files in os.walk(root):
         for file in filter(is_svgz, files):
             yield (Path(folder) / file).relative_to(root).as_posix()

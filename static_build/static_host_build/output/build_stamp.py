@@ -9,11 +9,11 @@ from pathlib import Path
 
 from static_host_build.references.missing import MissingReference
 
-NAME = "record.json"
+FILE_NAME = "record.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class BuildStamp:
     """`inputs` is the fingerprint of all that `release` was made of, `carried` that of what was carried beside it.
 
     The rest is what its build warned of.
@@ -26,18 +26,18 @@ class Record:
     warnings: tuple[str, ...]
 
 
-def read(home: Path) -> Record | None:
+def read(home: Path) -> BuildStamp | None:
     """Return the note in the directory of releases; None if there is none that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
-        facts = json.loads((home / NAME).read_bytes())
+        facts = json.loads((home / FILE_NAME).read_bytes())
         dangling = tuple(MissingReference(**reference) for reference in facts["dangling"])
-        return Record(facts["inputs"], facts["carried"], facts["release"], dangling, tuple(facts["warnings"]))
+        return BuildStamp(facts["inputs"], facts["carried"], facts["release"], dangling, tuple(facts["warnings"]))
     return None
 
 
-def write(home: Path, record: Record) -> None:
+def write(home: Path, record: BuildStamp) -> None:
     """Leave the note; what was noted before is gone. Does nothing where it cannot write."""
     with suppress(OSError):
-        temporary = home / f".{NAME}"
+        temporary = home / f".{FILE_NAME}"
         temporary.write_text(json.dumps(asdict(record)))
-        temporary.replace(home / NAME)
+        temporary.replace(home / FILE_NAME)

@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from static_host.origin.index import Representation, Resource, short_digest
-from static_host.origin.tree import FileChanged, Tree, TreeDamaged, load
+from static_host.origin.index import Representation, Resource, shorten_digest
+from static_host.origin.tree import FileChangedError, Tree, TreeDamagedError, load_tree
 from static_host_build.encode import dcz
-from static_host_build.encode.decoding import decodes_to
+from static_host_build.encode.decoding import is_encoding_of
 
 if sys.version_info >= (3, 14):
     pass
@@ -32,7 +32,7 @@ else:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class IntegrityReport:
     """What was found right: `files` are the representations of the resources, `bytes` all that was read of them.
 
     `undecoded` are those of the files that are what was built, and whose dictionary is in the tree no longer.
@@ -53,39 +53,39 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class _Examined:
+class _CheckedContent:
     """Of the resources of one content: a line for each file that is wrong, and the lengths of those that are right."""
 
-    bad: list[str]
+    problems: list[str]
     lengths: list[int]
     undecoded: int
 
 
-def verify(root: Path) -> Verified:
-    """Return what the tree at `root` consists of. Raises TreeUnusable, which is TreeDamaged where files are wrong.
+def check_integrity(root: Path) -> IntegrityReport:
+    """Return what the tree at `root` consists of.
 
-    It changes nothing and asks for nothing but an index: the tree need not be the one that is served.
+    Raises TreeUnusableError, and TreeDamagedError if files are wrong. It changes nothing and asks for nothing but an index: the tree need not be the one that is served.
     """
     began = time.monotonic()
-    tree = load(root)
+    tree = load_tree(root)
     try:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            sources = _Sources(tree)
-            found = list(threads.map(lambda names: _examined(sources, names), sources.names.values()))
+            sources = _TreeContents(tree)
+            found = list(threads.map(lambda names: _check_content(sources, names), sources.names.values()))
     finally:
         tree.close()
-    bad = sorted(line for group in found for line in group.bad)
+    bad = sorted(line for group in found for line in group.problems)
     if bad:
         lines = "".join(f"\n  {line}" for line in bad)
         rebuild = "Build it again with `static-host build --verify`, which makes anew what is damaged."
         remedy = tree.remedy if tree.index.adopted else rebuild
-        raise TreeDamaged(f"the static tree at {root} is damaged:{lines}\n{remedy}", root, bad)
+        raise TreeDamagedError(f"the static tree at {root} is damaged:{lines}\n{remedy}", root, bad)
     lengths = [length for group in found for length in group.lengths]
     undecoded = sum(group.undecoded for group in found)
-    return Verified(len(tree.index), len(lengths), undecoded, sum(lengths), round(time.monotonic() - began, 3))
+    return IntegrityReport(len(tree.index), len(lengths), undecoded, sum(lengths), round(time.monotonic() - began, 3))
 
 
-class _Sources:
+class _TreeContents:
     """The contents of a tree without coding; `names` has the names of each, by its digest."""
 
     def __init__(self, tree: Tree) -> None:
@@ -94,15 +94,15 @@ class _Sources:
         for name, resource in tree.index.items():
             self.names.setdefault(resource.identity.digest, []).append(name)
 
-    def lacks(self, resource: Resource, representation: Representation) -> bool:
+    def has_lost_dictionary(self, resource: Resource, representation: Representation) -> bool:
         """Whether a delta came with a carried resource, and no resource of the tree is its dictionary."""
         if not representation.dictionary or not resource.carried:
             return False
-        return short_digest(b64decode(representation.dictionary)) not in self.names
+        return shorten_digest(b64decode(representation.dictionary)) not in self.names
 
-    def dictionary(self, sha_256: str) -> bytes | None:
+    def read_dictionary(self, sha_256: str) -> bytes | None:
         """Return the content with this SHA-256, in base64, if the tree has it. Raises OSError."""
-        for name in self.names.get(short_digest(b64decode(sha_256)), ()):
+        for name in self.names.get(shorten_digest(b64decode(sha_256)), ()):
             with self.tree.open(self.tree.index[name].identity) as file:
                 data = file.readall()
             if b64encode(sha256(data).digest()).decode() == sha_256:
@@ -110,43 +110,43 @@ class _Sources:
         return None
 
 
-def _examined(sources: _Sources, names: list[str]) -> _Examined:
+def _check_content(sources: _TreeContents, names: list[str]) -> _CheckedContent:
     """Return what was found of the files of these resources, which have the same content."""
     bad, lengths, undecoded = [], [], 0
     decodes: dict[str, bool] = {}
     for name in names:
         resource = sources.tree.index[name]
         for representation in resource.representations:
-            wrong = _wrong(sources, name, resource, representation, decodes)
+            wrong = _find_problem(sources, name, resource, representation, decodes)
             if wrong:
                 bad.append(f"{representation.file} ({representation.coding}): {wrong}")
             else:
                 lengths.append(representation.length)
-                undecoded += sources.lacks(resource, representation)
-    return _Examined(bad, lengths, undecoded)
+                undecoded += sources.has_lost_dictionary(resource, representation)
+    return _CheckedContent(bad, lengths, undecoded)
 
 
-def _wrong(
-    sources: _Sources, name: str, resource: Resource, representation: Representation, decodes: dict[str, bool]
+def _find_problem(
+    sources: _TreeContents, name: str, resource: Resource, representation: Representation, decodes: dict[str, bool]
 ) -> str | None:
-    wrong = sources.tree.difference(representation)
+    wrong = sources.tree.find_difference(representation)
     if wrong:
         return wrong
     try:
         with sources.tree.open(representation) as file:
-            if short_digest(file_digest(file, "sha256").digest()) != representation.digest:
+            if shorten_digest(file_digest(file, "sha256").digest()) != representation.digest:
                 return "is not what was built"
             key = f"{representation.coding} {representation.digest}"
             file.seek(0)
-            if sources.lacks(resource, representation):
-                said = dcz.is_said_to_be(file, representation.dictionary, resource.identity.length)
+            if sources.has_lost_dictionary(resource, representation):
+                said = dcz.has_matching_header(file, representation.dictionary, resource.identity.length)
                 return None if said else "is no delta with the dictionary and to the length that its index says"
             if key not in decodes:
-                dictionary = sources.dictionary(representation.dictionary) if representation.dictionary else b""
+                dictionary = sources.read_dictionary(representation.dictionary) if representation.dictionary else b""
                 if dictionary is None:
                     return "needs a dictionary that the tree does not have"
-                decodes[key] = decodes_to(resource.identity, representation.coding, file, dictionary)
-    except FileChanged:
+                decodes[key] = is_encoding_of(resource.identity, representation.coding, file, dictionary)
+    except FileChangedError:
         return "was changed meanwhile"
     except OSError as error:
         return f"cannot be read: {error.strerror}"

@@ -28,24 +28,24 @@ from pathlib import Path
 
 from static_host.origin import index
 from static_host.origin.index import Resource
-from static_host.origin.tree import TreeUnusable, load
-from static_host_build.errors import BuildFailed
+from static_host.origin.tree import TreeUnusableError, load_tree
+from static_host_build.errors import BuildError
 from static_host_build.files import Modes, make_folder
 
 log = logging.getLogger("static_host.build")
 
 
 @contextmanager
-def staging(root: Path, modes: Modes) -> Iterator[Path]:
-    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildFailed.
+def open_staging_directory(root: Path, modes: Modes) -> Iterator[Path]:
+    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildError.
 
     `modes` are the permissions of the directories above it that are missing; its own are the builder's alone.
     """
-    _refuse_what_is_not_a_tree(root)
-    home = _home(root)
+    _refuse_invalid_root(root)
+    home = _find_releases_directory(root)
     make_folder(home, modes)
     with (home / "lock").open("w") as lock:
-        _wait_for(lock.fileno(), root)
+        _wait_for_lock(lock.fileno(), root)
         for killed in home.glob("building-*"):
             shutil.rmtree(killed, ignore_errors=True)
         directory = Path(tempfile.mkdtemp(prefix="building-", dir=home))
@@ -55,17 +55,19 @@ def staging(root: Path, modes: Modes) -> Iterator[Path]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def current(root: Path) -> Path | None:
+def find_current_tree(root: Path) -> Path | None:
     """Return the directory of the release at `root`; None if there is no tree."""
-    return Path(os.path.realpath(root)) if (root / index.NAME).exists() else None  # resolve() raises for a loop
+    return (
+        Path(os.path.realpath(root)) if (root / index.INDEX_FILE_NAME).exists() else None
+    )  # resolve() raises for a loop
 
 
-def reused(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
+def find_changed_immutables(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
     """Return the immutable names that have other bytes in the release `before`, where they were immutable too."""
     if before is None:
         return []
-    with suppress(OSError, index.IndexDamaged):
-        old = index.loads((before / index.NAME).read_bytes())
+    with suppress(OSError, index.InvalidIndexError):
+        old = index.parse_index((before / index.INDEX_FILE_NAME).read_bytes())
         both = {name: old[name] for name, new in resources.items() if new.immutable and name in old}
         changed = {name for name, was in both.items() if was.identity.digest != resources[name].identity.digest}
         return sorted(name for name in changed if both[name].immutable)
@@ -78,10 +80,10 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: C
     The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one; what
     others have put into it is then for `keep` to take out.
     """
-    data = (directory / index.NAME).read_bytes()
-    release = index.loads(data).releases[0].digest
+    data = (directory / index.INDEX_FILE_NAME).read_bytes()
+    release = index.parse_index(data).releases[0].digest
     before = Path(os.path.realpath(root))
-    if before.name[:16] == release and _has(before, data) and is_intact(before):
+    if before.name[:16] == release and _has_index(before, data) and is_intact(before):
         return False
     target = directory.with_name(release)
     if target.exists():  # an older release that came back, or this one, damaged or with other earlier ones
@@ -97,10 +99,10 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: C
     return True
 
 
-def _has(tree: Path, data: bytes) -> bool:
+def _has_index(tree: Path, data: bytes) -> bool:
     """Whether the tree has this very index."""
     with suppress(OSError):
-        return (tree / index.NAME).read_bytes() == data
+        return (tree / index.INDEX_FILE_NAME).read_bytes() == data
     return False
 
 
@@ -135,14 +137,14 @@ def _link(root: Path, target: Path) -> None:
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(target, root.parent))
     if root.is_dir() and not root.is_symlink():  # a copied tree, or an empty directory: a link cannot replace it
-        aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else free_name(root)
+        aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else find_free_name(root)
         root.rename(aside)
         if aside.parent == root.parent:
             log.warning("%s was a directory that other tools had filled: it is kept as %s", root, aside)
     link.rename(root)
 
 
-def free_name(root: Path) -> Path:
+def find_free_name(root: Path) -> Path:
     """Return where a directory that the tree takes the place of is kept."""
     names = (root.with_name(f"{root.name}.before{f'-{number}' if number > 1 else ''}") for number in count(1))
     return next(name for name in names if not os.path.lexists(name))
@@ -167,43 +169,45 @@ def _remove_if_unused(directory: Path) -> None:
     os.close(descriptor)
 
 
-def whole(tree: Path) -> bool:
+def is_complete(tree: Path) -> bool:
     """Whether every file of the tree still has the length that its index says, and the manifest its content."""
-    with suppress(TreeUnusable):
-        loaded = load(tree)
+    with suppress(TreeUnusableError):
+        loaded = load_tree(tree)
         try:
             loaded.check_lengths(math.inf)
         finally:
             loaded.close()
-        return all((tree / name).exists() for name in loaded.index.others)
+        return all((tree / name).exists() for name in loaded.index.other_files)
     return False
 
 
-def _refuse_what_is_not_a_tree(root: Path) -> None:
+def _refuse_invalid_root(root: Path) -> None:
     remedy = "Remove it, or set DJANGO_STATIC_ROOT to another directory; nothing was changed."
     if root.exists() and not root.is_dir():
-        raise BuildFailed(f"the static root {root} is a file. {remedy}")
+        raise BuildError(f"the static root {root} is a file. {remedy}")
     if os.path.ismount(root):
-        raise BuildFailed(f"the static root {root} is a mount point: set DJANGO_STATIC_ROOT to a directory inside it.")
+        raise BuildError(f"the static root {root} is a mount point: set DJANGO_STATIC_ROOT to a directory inside it.")
 
 
 def is_ours(root: Path) -> bool:
     """Whether a directory is empty, a release, or a copy of one with nothing of anybody else's in it."""
-    if root.is_symlink() and Path(os.path.realpath(root)).parent == Path(os.path.realpath(_home(root))):
+    if root.is_symlink() and Path(os.path.realpath(root)).parent == Path(
+        os.path.realpath(_find_releases_directory(root))
+    ):
         return True
     try:
-        tree = index.loads((root / index.NAME).read_bytes())
+        tree = index.parse_index((root / index.INDEX_FILE_NAME).read_bytes())
     except OSError:
         return not any(root.iterdir())
-    except index.IndexDamaged:
-        return not any(path.name != index.NAME for path in root.iterdir())
+    except index.InvalidIndexError:
+        return not any(path.name != index.INDEX_FILE_NAME for path in root.iterdir())
     known = {r.file for resource in tree.values() for r in resource.representations}
-    known |= {index.NAME, *tree.others, *(tree.manifest[:1] if tree.manifest else ())}
+    known |= {index.INDEX_FILE_NAME, *tree.other_files, *(tree.manifest[:1] if tree.manifest else ())}
     found = {path.relative_to(root).as_posix() for path in root.rglob("*") if not path.is_dir()}
     return not tree.adopted and found <= known
 
 
-def _wait_for(lock: int, root: Path) -> None:
+def _wait_for_lock(lock: int, root: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -211,5 +215,5 @@ def _wait_for(lock: int, root: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _home(root: Path) -> Path:
+def _find_releases_directory(root: Path) -> Path:
     return root.parent / f".{root.name}.releases"

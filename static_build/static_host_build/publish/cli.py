@@ -33,7 +33,7 @@ from static_host.telemetry.log_configuration import reported
     help="Send again what was sent longer ago, so that no rule of the store's removes it for its age.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document in place of the line.")
-def publish_command(directory: Path | None, replaces: bool, days: int | None, as_json: bool) -> None:
+def publish_command(directory: Path | None, is_replacing: bool, days: int | None, as_json: bool) -> None:
     """Put the fingerprinted files of the tree in DIR into DJANGO_STATIC_STORE, before its release is rolled out.
 
     DIR is the static root unless it is named. Servers of other releases that have the same DJANGO_STATIC_STORE then
@@ -65,16 +65,16 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
     """  # noqa: D301 - click asks for the backspace itself
     with reported():
         from static_host.conf.misspelled import read_settings
-        from static_host.project.project import configured
+        from static_host.project.project import configure_project
         from static_host_build.publish.publisher import publish
 
         settings = read_settings()
         made = publish(
-            directory or configured(settings).static_root,
+            directory or configure_project(settings).static_root,
             settings,
-            _bar,
-            replaces=replaces,
-            renews=None if days is None else timedelta(days=days),
+            _show_sending,
+            is_replacing=is_replacing,
+            renewal_age=None if days is None else timedelta(days=days),
         )
         for warning in made.warnings:
             logging.getLogger("static_host.build").warning("%s", warning)
@@ -87,7 +87,7 @@ def publish_command(directory: Path | None, replaces: bool, days: int | None, as
         )
 
 
-def _bar(lengths: Iterable[int], total: int) -> Iterator[int]:
+def _show_sending(lengths: Iterable[int], total: int) -> Iterator[int]:
     """Give the lengths on, and draw how many of the bytes they were, where a person looks at a terminal."""
     if not log_configuration.draws():
         yield from lengths

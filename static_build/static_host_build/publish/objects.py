@@ -16,19 +16,19 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from static_host.object_store.client import FILES, indexes_in
-from static_host.origin.index import Index, IndexDamaged, Representation, Resource, loads, short_digest
+from static_host.object_store.client import FILES_PREFIX, list_indexes
+from static_host.origin.index import Index, InvalidIndexError, Representation, Resource, parse_index, shorten_digest
 
-DIGEST = "statichostdigest"
+DIGEST_ATTRIBUTE = "statichostdigest"
 """The object's metadata that holds its digest, where the store has room for such. In one word: Azure's names are those
 of C#, without hyphens, and proxies drop headers with underscores."""
-AT_ONCE = 16
-MOST = 20
+MAX_THREADS = 16
+MAX_RELEASES_READ = 20
 """Published releases that are looked at, the newest ones: as many as a server looks at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedRelease:
     """A release in the store: when its index was written, and its fingerprinted representations by file."""
 
     release: str
@@ -37,65 +37,65 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreContents:
     """What the store has: the size and the time of each object below ``files/``, by file, and the newest releases."""
 
     objects: dict[str, tuple[int, datetime]]
-    published: tuple[Published, ...]
+    published: tuple[PublishedRelease, ...]
 
 
-def fingerprinted(index: Index) -> dict[str, tuple[Resource, Representation]]:
+def select_fingerprinted(index: Index) -> dict[str, tuple[Resource, Representation]]:
     """Return the representations that are to be published, by file."""
     resources = (resource for resource in index.values() if resource.immutable)
     pairs = ((resource, representation) for resource in resources for representation in resource.representations)
     return {representation.file: (resource, representation) for resource, representation in pairs}
 
 
-def stored(store: Any) -> Stored:
-    """Ask the store what it has. Raises NoStore, what obstore raises."""
+def read_store(store: Any) -> StoreContents:
+    """Ask the store what it has. Raises NotAStoreError, what obstore raises."""
     published = []
-    for facts in indexes_in(store)[:MOST]:
-        with suppress(IndexDamaged, ValueError, TypeError, LookupError):  # it vouches for nothing
-            index = loads(bytes(store.get(facts["path"]).bytes()))
-            files = {file: representation for file, (_, representation) in fingerprinted(index).items()}
-            published.append(Published(index.releases[0].digest, facts["last_modified"], files))
+    for facts in list_indexes(store)[:MAX_RELEASES_READ]:
+        with suppress(InvalidIndexError, ValueError, TypeError, LookupError):  # it vouches for nothing
+            index = parse_index(bytes(store.get(facts["path"]).bytes()))
+            files = {file: representation for file, (_, representation) in select_fingerprinted(index).items()}
+            published.append(PublishedRelease(index.releases[0].digest, facts["last_modified"], files))
     objects = {
-        facts["path"].removeprefix(FILES): (facts["size"], facts["last_modified"])
-        for batch in store.list(FILES)
+        facts["path"].removeprefix(FILES_PREFIX): (facts["size"], facts["last_modified"])
+        for batch in store.list(FILES_PREFIX)
         for facts in batch
     }
-    return Stored(objects, tuple(published))
+    return StoreContents(objects, tuple(published))
 
 
-def clashes(wanted: Iterable[Representation], has: Stored) -> list[str]:
+def find_clashes(wanted: Iterable[Representation], contents: StoreContents) -> list[str]:
     """Return the files that another release has under the same name with other bytes, each with that release."""
     found = []
     for representation in wanted:
         if representation.coding == "identity":
-            others = (each for each in has.published if representation.file in each.files)
+            others = (each for each in contents.published if representation.file in each.files)
             newest = next(others, None)
             if newest and newest.files[representation.file].digest != representation.digest:
                 found.append(f"{representation.file} has other bytes in release {newest.release}")
     return sorted(found)
 
 
-def missing(
-    store: Any, wanted: Iterable[Representation], has: Stored, since: datetime | None = None
+def find_unsent(
+    store: Any, wanted: Iterable[Representation], contents: StoreContents, since: datetime | None = None
 ) -> list[Representation]:
     """Return those that have to be sent: what was written before `since`, too. Raises what obstore raises."""
     absent, unsure = [], []
     for representation in wanted:
-        size, time = has.objects.get(representation.file, (None, None))
+        size, time = contents.objects.get(representation.file, (None, None))
         if size != representation.length or time is None or (since and time < since):
             absent.append(representation)
-        elif not _is_vouched_for(representation, time, has):
+        elif not _is_vouched_for(representation, time, contents):
             unsure.append(representation)
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(MAX_THREADS) as threads:
         is_there = list(threads.map(lambda each: _is_there(store, each), unsure))
     return absent + [each for each, there in zip(unsure, is_there, strict=True) if not there]
 
 
-def _is_vouched_for(representation: Representation, written: datetime, has: Stored) -> bool:
+def _is_vouched_for(representation: Representation, written: datetime, has: StoreContents) -> bool:
     newest = next((each for each in has.published if representation.file in each.files), None)
     return (
         newest is not None
@@ -105,11 +105,11 @@ def _is_vouched_for(representation: Representation, written: datetime, has: Stor
 
 
 def _is_there(store: Any, representation: Representation) -> bool:
-    answer = store.get(FILES + representation.file, options={"head": True})
-    recorded = answer.attributes.get(DIGEST)
+    answer = store.get(FILES_PREFIX + representation.file, options={"head": True})
+    recorded = answer.attributes.get(DIGEST_ATTRIBUTE)
     if recorded is not None:
         return bool(recorded == representation.digest)
     digest = sha256()
-    for chunk in store.get(FILES + representation.file).stream():
+    for chunk in store.get(FILES_PREFIX + representation.file).stream():
         digest.update(bytes(chunk))
-    return short_digest(digest.digest()) == representation.digest
+    return shorten_digest(digest.digest()) == representation.digest

@@ -20,23 +20,30 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-from static_host.conf.settings import Settings, SettingsWrong
-from static_host.errors import Stop
-from static_host.object_store.candidate_names import Fingerprinted
-from static_host.object_store.client import FILES, Patience, StoreUnopened, index_path, opened
-from static_host.origin.index import NAME, Representation, Resource, short_digest
-from static_host.origin.tree import Tree, TreeDamaged, load
-from static_host_build.publish.objects import AT_ONCE, DIGEST, clashes, fingerprinted, missing, stored
-from static_host_build.publish.problems import Unpublished, explained
+from static_host.conf.settings import InvalidSettingsError, Settings
+from static_host.errors import StaticHostError
+from static_host.object_store.candidate_names import FingerprintMatcher
+from static_host.object_store.client import FILES_PREFIX, StoreOpenError, StoreTimeouts, format_index_path, open_store
+from static_host.origin.index import INDEX_FILE_NAME, Representation, Resource, shorten_digest
+from static_host.origin.tree import Tree, TreeDamagedError, load_tree
+from static_host_build.publish.objects import (
+    DIGEST_ATTRIBUTE,
+    MAX_THREADS,
+    find_clashes,
+    find_unsent,
+    read_store,
+    select_fingerprinted,
+)
+from static_host_build.publish.problems import PublishError, explain_store_error
 
 log = logging.getLogger("static_host.build")
 
-Progress = Callable[[Iterable[int], int], Iterator[int]]
+SendingProgress = Callable[[Iterable[int], int], Iterator[int]]
 """Gives lengths on, as they are done, and shows how much of the total that is."""
 
-_PATIENCE = Patience(connecting=10.0, whole=600.0, retries=4)
-_CACHING = "public, max-age=31536000, immutable"
-_SHOWN = 20
+_STORE_TIMEOUTS = StoreTimeouts(connect_seconds=10.0, request_seconds=600.0, retries=4)
+_CACHE_CONTROL = "public, max-age=31536000, immutable"
+_MAX_CLASHES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +69,19 @@ class Destination:
 
     def put(self, path: str, data: Any, attributes: dict[str, str]) -> None:
         """Put an object there. Raises what obstore raises."""
-        told = {**attributes, "Cache-Control": _CACHING} if self.has_attributes else None
+        told = {**attributes, "Cache-Control": _CACHE_CONTROL} if self.has_attributes else None
         self.store.put(path, data, attributes=told)
 
 
 def publish(
     root: Path,
     settings: Settings,
-    progress: Progress = lambda lengths, _: iter(lengths),
+    progress: SendingProgress = lambda lengths, _: iter(lengths),
     *,
-    replaces: bool = False,
-    renews: timedelta | None = None,
+    is_replacing: bool = False,
+    renewal_age: timedelta | None = None,
 ) -> Publication:
-    """Publish the tree at `root`. Raises SettingsWrong, TreeUnusable, Unpublished.
+    """Publish the tree at `root`. Raises InvalidSettingsError, TreeUnusableError, PublishError.
 
     `replaces` is whether files may take the place of others that other releases have under their names; `renews` is the
     age from which on a file that is there is sent again.
@@ -82,26 +89,30 @@ def publish(
     began = time.monotonic()
     url = settings.static_store
     if not url:
-        raise SettingsWrong("DJANGO_STATIC_STORE is not set: it names the store, for example s3://bucket/mysite.")
+        raise InvalidSettingsError(
+            "DJANGO_STATIC_STORE is not set: it names the store, for example s3://bucket/mysite."
+        )
     root = root.resolve()  # a build may put another release in its place meanwhile
-    tree = load(root)
+    tree = load_tree(root)
     try:
-        wanted = fingerprinted(tree.index)
-        names = Fingerprinted(settings.static_immutable_pattern)
-        warnings = tuple(_overlooked(name for name in tree.index if tree.index[name].immutable and not names(name)))
+        wanted = select_fingerprinted(tree.index)
+        names = FingerprintMatcher(settings.static_immutable_pattern)
+        warnings = tuple(
+            _warn_overlooked(name for name in tree.index if tree.index[name].immutable and not names(name))
+        )
         try:
-            store = opened(url, _PATIENCE, makes_directory=True)
-            since = datetime.now(UTC) - renews if renews is not None else None
+            store = open_store(url, _STORE_TIMEOUTS, mkdir=True)
+            since = datetime.now(UTC) - renewal_age if renewal_age is not None else None
             destination = Destination(store, has_attributes=not url.startswith("file:"))
-            sent = _sent(destination, tree, wanted, progress, since, replaces=replaces)
-            data = (root / NAME).read_bytes()
-            destination.put(index_path(tree.index.releases[0].digest), data, {"Content-Type": "text/plain"})
-        except StoreUnopened as error:
-            raise Unpublished(f"{url} {error}") from None
-        except Stop:
+            sent = _send_missing(destination, tree, wanted, progress, since, is_replacing=is_replacing)
+            data = (root / INDEX_FILE_NAME).read_bytes()
+            destination.put(format_index_path(tree.index.releases[0].digest), data, {"Content-Type": "text/plain"})
+        except StoreOpenError as error:
+            raise PublishError(f"{url} {error}") from None
+        except StaticHostError:
             raise
         except Exception as error:
-            raise Unpublished(explained(url, error)) from None
+            raise PublishError(explain_store_error(url, error)) from None
     finally:
         tree.close()
     return Publication(
@@ -116,7 +127,7 @@ def publish(
     )
 
 
-def _overlooked(names: Iterable[str]) -> Iterator[str]:
+def _warn_overlooked(names: Iterable[str]) -> Iterator[str]:
     found = sorted(names)
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -126,54 +137,54 @@ def _overlooked(names: Iterable[str]) -> Iterator[str]:
         )
 
 
-def _sent(
+def _send_missing(
     destination: Destination,
     tree: Tree,
     wanted: dict[str, tuple[Resource, Representation]],
-    progress: Progress,
+    progress: SendingProgress,
     since: datetime | None,
     *,
-    replaces: bool,
+    is_replacing: bool,
 ) -> list[int]:
-    """Send what is missing, and return the lengths. Raises Unpublished, TreeDamaged, what obstore raises."""
+    """Send what is missing, and return the lengths. Raises PublishError, TreeDamagedError, what obstore raises."""
     representations = [representation for _, representation in wanted.values()]
-    has = stored(destination.store)
-    found = [] if replaces else clashes(representations, has)
+    has = read_store(destination.store)
+    found = [] if is_replacing else find_clashes(representations, has)
     if found:
-        more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-        lines = "\n  ".join(["files would take the place of other releases':", *found[:_SHOWN], *more])
-        raise Unpublished(f"{lines}\nGive them other names, or let the newer ones have theirs: --replace.")
-    absent = missing(destination.store, representations, has, since)
+        more = [f"and {len(found) - _MAX_CLASHES_SHOWN} more"] if len(found) > _MAX_CLASHES_SHOWN else []
+        lines = "\n  ".join(["files would take the place of other releases':", *found[:_MAX_CLASHES_SHOWN], *more])
+        raise PublishError(f"{lines}\nGive them other names, or let the newer ones have theirs: --replace.")
+    absent = find_unsent(destination.store, representations, has, since)
     total = sum(representation.length for representation in absent)
     log.info("%s of %s files are to be sent, %s bytes", f"{len(absent):,}", f"{len(wanted):,}", f"{total:,}")
-    threads = ThreadPoolExecutor(AT_ONCE)
+    threads = ThreadPoolExecutor(MAX_THREADS)
     try:
-        sending = [threads.submit(_send, destination, tree, *wanted[each.file]) for each in absent]
-        return list(progress(_done(sending), total))
+        sending = [threads.submit(_send_file, destination, tree, *wanted[each.file]) for each in absent]
+        return list(progress(_iterate_results(sending), total))
     finally:
         threads.shutdown(cancel_futures=True)
 
 
-def _done(sending: list[Future[int]]) -> Iterator[int]:
+def _iterate_results(sending: list[Future[int]]) -> Iterator[int]:
     return (future.result() for future in as_completed(sending))
 
 
-def _send(destination: Destination, tree: Tree, resource: Resource, representation: Representation) -> int:
-    """Send one file. Raises TreeDamaged, what obstore raises."""
+def _send_file(destination: Destination, tree: Tree, resource: Resource, representation: Representation) -> int:
+    """Send one file. Raises TreeDamagedError, what obstore raises."""
     try:
         file = tree.open(representation)
     except OSError as error:
-        raise _damaged(tree, representation, error) from None
+        raise _make_damage_error(tree, representation, error) from None
     with file:
-        if short_digest(file_digest(file, sha256).digest()) != representation.digest:
-            raise _damaged(tree, representation, "its bytes have another digest than its index says")
+        if shorten_digest(file_digest(file, sha256).digest()) != representation.digest:
+            raise _make_damage_error(tree, representation, "its bytes have another digest than its index says")
         file.seek(0)
         media_type = resource.media_type if representation.coding == "identity" else "application/octet-stream"
-        attributes = {"Content-Type": media_type, DIGEST: representation.digest}
-        destination.put(FILES + representation.file, file, attributes)
+        attributes = {"Content-Type": media_type, DIGEST_ATTRIBUTE: representation.digest}
+        destination.put(FILES_PREFIX + representation.file, file, attributes)
     return representation.length
 
 
-def _damaged(tree: Tree, representation: Representation, why: object) -> TreeDamaged:
+def _make_damage_error(tree: Tree, representation: Representation, why: object) -> TreeDamagedError:
     message = f"the static tree at {tree.root} is damaged: {representation.file}: {why}. {tree.remedy}"
-    return TreeDamaged(message, tree.root, [f"{representation.file}: {why}"])
+    return TreeDamagedError(message, tree.root, [f"{representation.file}: {why}"])

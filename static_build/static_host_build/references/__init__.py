@@ -22,17 +22,17 @@ _LEXERS: Mapping[str, Callable[[str], list[Reference]]] = {
 }
 
 
-def _suffix(name: str) -> str:
+def _get_suffix(name: str) -> str:
     dot = name.rfind(".")
     return name[dot:].lower() if dot >= 0 else ""
 
 
 def has_references(name: str) -> bool:
     """Whether a file of this name may refer to others."""
-    return _suffix(name) in _LEXERS
+    return _get_suffix(name) in _LEXERS
 
 
 def find_references(name: str, text: str) -> list[Reference]:
     """Return the references in the file `name`, in order. Raises UnreadableError."""
-    lexer = _LEXERS.get(_suffix(name))
+    lexer = _LEXERS.get(_get_suffix(name))
     return lexer(text) if lexer else []

@@ -21,11 +21,11 @@ _MARKUP = re.compile(
 )
 _ATTRIBUTE = re.compile(r"""(?P<name>[^\s=/"'<>]++)\s*+=\s*+(?P<value>"[^"]*+"|'[^']*+')""")
 _ENDS = {"!--": "-->", "![CDATA[": "]]>"}
-_LOADING = frozenset(
+_LOADING_ELEMENTS = frozenset(
     {"animate", "animateMotion", "animateTransform", "feImage", "filter", "image", "linearGradient", "mpath"}
     | {"pattern", "radialGradient", "script", "set", "textPath", "use"}
 )
-_STYLED = frozenset(
+_STYLED_ATTRIBUTES = frozenset(
     {"clip-path", "cursor", "fill", "filter", "marker", "marker-end", "marker-mid", "marker-start", "mask", "stroke"}
     | {"style"}
 )
@@ -46,48 +46,48 @@ def find_references(text: str) -> list[Reference]:
             position = found + len(end) if found >= 0 else len(text)
         elif match["instruction"] is not None:
             if match["instruction"].startswith("xml-stylesheet"):
-                references += _in_attributes(text, *match.span("instruction"), loads=True)
+                references += _find_in_attributes(text, *match.span("instruction"), loads=True)
         else:
             name = match["name"].rpartition(":")[2]
-            references += _in_attributes(text, *match.span("attributes"), loads=name in _LOADING)
+            references += _find_in_attributes(text, *match.span("attributes"), loads=name in _LOADING_ELEMENTS)
             if name == "style" and not match["attributes"].endswith("/"):
                 end_of_style = text.find("</", position)
                 end_of_style = len(text) if end_of_style < 0 else end_of_style
-                references += _in_style(text, position, end_of_style)
+                references += _find_in_style(text, position, end_of_style)
                 position = end_of_style
     return references
 
 
-def _in_attributes(text: str, start: int, end: int, *, loads: bool) -> Iterator[Reference]:
+def _find_in_attributes(text: str, start: int, end: int, *, loads: bool) -> Iterator[Reference]:
     for match in _ATTRIBUTE.finditer(text, start, end):
         value, offset = match["value"][1:-1], match.start("value") + 1
         if match["name"].rpartition(":")[2] == "href":
             if loads and value:
                 yield Reference(offset, offset + len(value), html.unescape(value), escape=html.escape)
-        elif match["name"] in _STYLED and "url(" in value.lower():
-            yield from _in_css(value, offset)
+        elif match["name"] in _STYLED_ATTRIBUTES and "url(" in value.lower():
+            yield from _find_in_css(value, offset)
 
 
-def _in_style(text: str, start: int, end: int) -> Iterator[Reference]:
+def _find_in_style(text: str, start: int, end: int) -> Iterator[Reference]:
     """Yield the references in a style sheet: in its CDATA sections, or in all of it where it has none."""
-    sections = list(_cdata_sections(text, start, end))
+    sections = list(_find_cdata_sections(text, start, end))
     for begin, stop in sections:
-        yield from (reference.moved(begin, str) for reference in find_in_stylesheet(text[begin:stop]))
+        yield from (reference.shift(begin, str) for reference in find_in_stylesheet(text[begin:stop]))
     if not sections:
-        yield from _in_css(_COMMENT.sub(lambda match: " " * len(match[0]), text[start:end]), start)
+        yield from _find_in_css(_COMMENT.sub(lambda match: " " * len(match[0]), text[start:end]), start)
 
 
-def _in_css(text: str, offset: int) -> Iterator[Reference]:
+def _find_in_css(text: str, offset: int) -> Iterator[Reference]:
     """Yield the references in CSS with XML's character references; it begins at `offset` in the document."""
     characters = [(html.unescape(match[0]), match.start()) for match in _CHARACTER.finditer(text)]
     positions = [start for character, start in characters for _ in character]
     positions.append(len(text))
     for reference in find_in_stylesheet("".join(character for character, _ in characters)):
         start, end = positions[reference.start], positions[reference.end]
-        yield replace(reference.moved(offset, html.escape), start=offset + start, end=offset + end)
+        yield replace(reference.shift(offset, html.escape), start=offset + start, end=offset + end)
 
 
-def _cdata_sections(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+def _find_cdata_sections(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     opening, closing = "<![CDATA[", "]]>"
     while (begin := text.find(opening, start, end)) >= 0:
         begin += len(opening)

@@ -13,18 +13,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 
 log = logging.getLogger("static_host.build")
 
-REMEDY = "DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
-MISSING = "does not exist"
-_SHOWN = 200
+REFERENCES_REMEDY = "DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
+DOES_NOT_EXIST = "does not exist"
+_MAX_TARGET_CHARACTERS = 200
 """Characters of a target in a message."""
 _MAX_COMPARISONS = 2_000_000
 """What comparing names with missing ones may cost, all in all: a tree may have 100,000. About a microsecond each."""
 _ENDINGS = (".js", ".mjs", "/index.js", "/index.mjs", ".css")
-_PACKAGES = frozenset(("site-packages", "dist-packages", "node_modules"))
+_PACKAGE_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,43 +40,45 @@ class MissingReference:
     target: str
     name: str = ""
     is_optional: bool = False
-    problem: str = MISSING
+    problem: str = DOES_NOT_EXIST
 
 
 def is_of_a_package(path: str | None) -> bool:
     """Whether a source belongs to an installed package, by where it lies."""
-    return path is not None and not _PACKAGES.isdisjoint(path.replace("\\", "/").split("/"))
+    return path is not None and not _PACKAGE_FOLDERS.isdisjoint(path.replace("\\", "/").split("/"))
 
 
-def report(references: Iterable[MissingReference], known: Collection[str], *, is_fatal: bool) -> None:
-    """Log the references that are warnings. Raises BuildFailed for the others, all at once.
+def report_missing(references: Iterable[MissingReference], known: Collection[str], *, is_fatal: bool) -> None:
+    """Log the references that are warnings. Raises BuildError for the others, all at once.
 
     `known` are the names that exist.
     """
     messages: dict[bool, list[str]] = {True: [], False: []}
     hints = _Hints(known)
     for reference in sorted(set(references)):
-        hint = _as_hint(hints.nearest(reference), reference.name)
-        target = _shown(reference.target[:_SHOWN]) + "…" * (len(reference.target) > _SHOWN)
-        message = f"{_shown(reference.file)}, line {reference.line}: {target} {reference.problem}.{hint}"
+        hint = _format_hint(hints.find_nearest(reference), reference.name)
+        target = _escape_unprintable(reference.target[:_MAX_TARGET_CHARACTERS]) + "…" * (
+            len(reference.target) > _MAX_TARGET_CHARACTERS
+        )
+        message = f"{_escape_unprintable(reference.file)}, line {reference.line}: {target} {reference.problem}.{hint}"
         messages[is_fatal and not reference.is_optional].append(message)
     for message in messages[False]:
         log.warning("%s", message)
     if messages[True]:
-        raise BuildFailed("\n  ".join(["references that lead nowhere:", *messages[True], REMEDY]))
+        raise BuildError("\n  ".join(["references that lead nowhere:", *messages[True], REFERENCES_REMEDY]))
 
 
-def _shown(text: str) -> str:
+def _escape_unprintable(text: str) -> str:
     """Return a text as a message has it, with escapes for what is not UTF-8 or cannot be seen."""
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in readable)
 
 
-def _as_hint(near: str, name: str) -> str:
+def _format_hint(near: str, name: str) -> str:
     """Return the hint to a name that is near; two spellings of one accent look alike."""
     is_spelling = bool(near) and normalize("NFC", near) == normalize("NFC", name)
     how = " Its accents are spelt in another way (Unicode NFC, NFD)." if is_spelling else ""
-    return f" Did you mean {_shown(near)}?{how}" if near else ""
+    return f" Did you mean {_escape_unprintable(near)}?{how}" if near else ""
 
 
 class _Hints:
@@ -89,24 +91,26 @@ class _Hints:
         for name in sorted(known):
             self._names.setdefault(name.rpartition("/")[2], []).append(name)
 
-    def nearest(self, reference: MissingReference) -> str:
+    def find_nearest(self, reference: MissingReference) -> str:
         """Return the name with the ending that a bundler would add, or else the most similar one; it may be empty."""
         wanted = reference.name or reference.target
         complete = (wanted + ending for ending in _ENDINGS if wanted + ending in self._known)
-        return next(complete, "") or (self._similar(wanted, reference) if reference.problem == MISSING else "")
+        return next(complete, "") or (
+            self._find_similar(wanted, reference) if reference.problem == DOES_NOT_EXIST else ""
+        )
 
-    def _similar(self, wanted: str, reference: MissingReference) -> str:
+    def _find_similar(self, wanted: str, reference: MissingReference) -> str:
         """Return the name whose last part is most like the missing one's, in the most similar folder."""
         last = wanted.rpartition("/")[2]
-        names = self._others(last, reference)
-        for part in [] if names else self._most_similar(last, self._names, count=2, cutoff=0.75):
-            names = names or self._others(part, reference)
-        return next(iter(self._most_similar(wanted, names, count=1, cutoff=0.0)), "")
+        names = self._list_others(last, reference)
+        for part in [] if names else self._rank_similar(last, self._names, count=2, cutoff=0.75):
+            names = names or self._list_others(part, reference)
+        return next(iter(self._rank_similar(wanted, names, count=1, cutoff=0.0)), "")
 
-    def _others(self, part: str, reference: MissingReference) -> list[str]:
+    def _list_others(self, part: str, reference: MissingReference) -> list[str]:
         return [name for name in self._names.get(part, ()) if name != reference.file]
 
-    def _most_similar(self, wanted: str, names: Collection[str], *, count: int, cutoff: float) -> list[str]:
+    def _rank_similar(self, wanted: str, names: Collection[str], *, count: int, cutoff: float) -> list[str]:
         """Return what ``difflib.get_close_matches`` would, or nothing where that costs more than is left."""
         matcher = difflib.SequenceMatcher(b=wanted)
         found: list[tuple[float, str]] = []

@@ -16,7 +16,7 @@ class Lines:
     def __init__(self, text: str) -> None:
         self._starts = [0, *(match.end() for match in _BREAK.finditer(text))]
 
-    def number(self, position: int) -> int:
+    def find_line(self, position: int) -> int:
         """Return the number of the line, from 1 on."""
         return bisect_right(self._starts, position)
 
@@ -26,7 +26,7 @@ class UnreadableError(Exception):
 
     def __init__(self, message: str, text: str, position: int) -> None:
         super().__init__(message)
-        self.line = Lines(text).number(position)
+        self.line = Lines(text).find_line(position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Reference:
     is_source_map: bool = False
     escape: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
-    def moved(self, offset: int, escape: Callable[[str], str]) -> Reference:
+    def shift(self, offset: int, escape: Callable[[str], str]) -> Reference:
         """Return the reference as it stands in a text in which its own text begins at `offset`, escaped again."""
         own = self.escape
         return replace(self, start=self.start + offset, end=self.end + offset, escape=lambda url: escape(own(url)))

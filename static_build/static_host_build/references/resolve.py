@@ -16,11 +16,11 @@ from static_host_build.references.reference import Reference
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:")
 _PARTS = re.compile(r"(?P<path>[^?#]*+)(?P<rest>[\s\S]*+)")
-_REMOVED = dict.fromkeys(map(ord, "\t\n\r"))
+_DROPPED_CHARACTERS = dict.fromkeys(map(ord, "\t\n\r"))
 """Characters that a browser drops wherever they stand in a URL."""
 _SLASH = re.compile(r"/|%2[fF]")
 _SLASHES = re.compile(r"/{2,}")
-_KEPT = "~!*@+,=&$"
+_SAFE_CHARACTERS = "~!*@+,=&$"
 """What may stand in a URL's path beside letters, digits and ``_.-`` without being taken for something else."""
 
 
@@ -32,14 +32,14 @@ class Target:
     folder: str
     rest: str
 
-    def renamed(self, name: str) -> str:
+    def make_url(self, name: str) -> str:
         """Return the URL of the file `name`, which takes this one's place in its folder."""
         return f"{self.folder}{quote_name(name.rpartition('/')[2])}{self.rest}"
 
 
 def quote_name(name: str) -> str:
     """Return a file's name as it stands in a URL (RFC 3986 §2.1)."""
-    return quote(name.encode("utf-8", "surrogateescape"), safe=_KEPT)
+    return quote(name.encode("utf-8", "surrogateescape"), safe=_SAFE_CHARACTERS)
 
 
 def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
@@ -47,7 +47,7 @@ def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
 
     `prefix` is the URL path of the tree, with a slash at its end.
     """
-    url = reference.target.strip("\t\n\r\f ").translate(_REMOVED)
+    url = reference.target.strip("\t\n\r\f ").translate(_DROPPED_CHARACTERS)
     match = _PARTS.match(url)
     path, rest = (match["path"], match["rest"]) if match else ("", "")
     if not path or path.startswith(("//", "\\\\", "/\\", "\\/")) or _SCHEME.match(path):
@@ -61,7 +61,7 @@ def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
         return None
     decoded = unquote(path, errors="surrogateescape")
     if not path.startswith("/"):
-        return Target(_below(posixpath.dirname(file), decoded, prefix), folder, rest)
+        return Target(_resolve_relative(posixpath.dirname(file), decoded, prefix), folder, rest)
     name = posixpath.normpath("/" + decoded.lstrip("/"))
     return Target(name[len(prefix) :], folder, rest) if name.startswith(prefix) else None
 
@@ -76,7 +76,7 @@ def _is_bare(path: str, file: str) -> bool:
     return file.lower().endswith("js") or path.startswith(("@", "~")) or not path.lower().endswith(".css")
 
 
-def _below(folder: str, path: str, prefix: str) -> str:
+def _resolve_relative(folder: str, path: str, prefix: str) -> str:
     """Return the name that a relative path has in the tree; one that leads out of it begins with ``..``.
 
     A browser stops at the root of the host, so that a path may also lead out of the tree and back into it.
@@ -98,7 +98,7 @@ def rewrite(text: str, references: list[Reference], urls: list[str]) -> str:
     return "".join((*pieces, text[position:]))
 
 
-def folders_of(names: Collection[str]) -> frozenset[str]:
+def list_folders(names: Collection[str]) -> frozenset[str]:
     """Return every folder that has one of the names below it."""
     folders: set[str] = set()
     for name in names:

@@ -63,15 +63,15 @@ def find_references(text: str) -> list[Reference]:
     if "sourceMappingURL" not in text and not re.search(rf"(?:{words})(?![\w$])", text):
         return []
     try:
-        lexer = _scanned(text, is_module=False)
-        if lexer.is_module and lexer.met_html_comment:
-            lexer = _scanned(text, is_module=True)
+        lexer = _scan(text, is_module=False)
+        if lexer.is_module and lexer.has_html_comment:
+            lexer = _scan(text, is_module=True)
     except UnreadableError:
-        lexer = _scanned(text, is_module="<!--" in text or "-->" in text, has_names="yield" in text or "await" in text)
+        lexer = _scan(text, is_module="<!--" in text or "-->" in text, has_names="yield" in text or "await" in text)
     return sorted(lexer.references, key=lambda reference: reference.start)
 
 
-def _scanned(text: str, *, is_module: bool, has_names: bool = False) -> _Lexer:
+def _scan(text: str, *, is_module: bool, has_names: bool = False) -> _Lexer:
     lexer = _Lexer(text, is_module=is_module, has_names=has_names)
     lexer.scan()
     return lexer
@@ -103,8 +103,8 @@ class _Lexer(Syntax):
         super().__init__(text, has_names=has_names)
         self.references: list[Reference] = []
         self.is_module = is_module
-        self.met_html_comment = False
-        self._has_html_comments = not is_module
+        self.has_html_comment = False
+        self._is_html_comment_allowed = not is_module
         self._handlers: dict[str, Callable[[int], int]] = {
             "(": self._open_parenthesis,
             ")": self._close_parenthesis,
@@ -112,23 +112,23 @@ class _Lexer(Syntax):
             "]": self._close_square,
             "{": self.push_brace,
             "}": self._close_brace,
-            '"': self._string,
-            "'": self._string,
-            "`": self._template,
-            "/": self._slash,
-            "i": self._import,
-            "e": lambda at: self._declaration(_EXPORT, at),
-            "c": self._head,
-            "f": self._head,
-            "U": self._url,
-            "<": self._html_comment,
-            "-": self._html_comment_end,
+            '"': self._read_string,
+            "'": self._read_string,
+            "`": self._read_template,
+            "/": self._read_slash,
+            "i": self._read_import,
+            "e": lambda at: self._read_declaration(_EXPORT, at),
+            "c": self._read_head,
+            "f": self._read_head,
+            "U": self._read_url,
+            "<": self._read_html_comment,
+            "-": self._read_html_comment_end,
         }
 
     def scan(self) -> None:
         """Find the references. Raises UnreadableError."""
         text, search, handlers, brackets = self.text, _SPECIAL.search, self._handlers, self.brackets
-        position = self._end_of_line(0) if text.startswith(("#!", "\ufeff#!")) else 0
+        position = self._find_end_of_line(0) if text.startswith(("#!", "\ufeff#!")) else 0
         while match := search(text, position):
             at = match.start()
             if brackets and brackets[-1].call:
@@ -142,14 +142,14 @@ class _Lexer(Syntax):
         """The call that the innermost bracket belongs to."""
         return self.brackets[-1].call if self.brackets else None
 
-    def _end_of_line(self, at: int) -> int:
+    def _find_end_of_line(self, at: int) -> int:
         match = _LINE.match(self.text, at)
         return match.end() if match else at
 
     # Brackets, literals and comments
 
     def _open_parenthesis(self, at: int) -> int:
-        gap, call = self.gap(at), self.call
+        gap, call = self.read_gap(at), self.call
         inner = _Call(call.is_url, outer=call) if call and self._is_value(call, gap) else None
         return self.push("(", at, at + 1, gap, inner)
 
@@ -164,22 +164,22 @@ class _Lexer(Syntax):
         return self.mark(at + 1, "]")
 
     def _close_brace(self, at: int) -> int:
-        return self._text_of_template(at + 1) if self.pop("{", at).char == "${" else self.mark(at + 1, "}")
+        return self._skip_template_text(at + 1) if self.pop("{", at).char == "${" else self.mark(at + 1, "}")
 
-    def _string(self, at: int) -> int:
+    def _read_string(self, at: int) -> int:
         match = _LITERAL.match(self.text, at)
         if not match:
             raise UnreadableError("a string is not closed", self.text, at)
         self._note_literal(at, match.end())
         return self.mark(match.end(), '"')
 
-    def _template(self, at: int) -> int:
+    def _read_template(self, at: int) -> int:
         match = _TEMPLATE.match(self.text, at + 1)
         if match and match["end"] == "`":
             self._note_literal(at, match.end())
-        return self._text_of_template(at + 1)
+        return self._skip_template_text(at + 1)
 
-    def _text_of_template(self, at: int) -> int:
+    def _skip_template_text(self, at: int) -> int:
         """Pass over a template's text up to its end, or to a substitution."""
         match = _TEMPLATE.match(self.text, at)
         if not match:
@@ -187,37 +187,37 @@ class _Lexer(Syntax):
         end = match.end()
         return self.mark(end, '"') if match["end"] == "`" else self.push("${", end - 2, end, "")
 
-    def _slash(self, at: int) -> int:
+    def _read_slash(self, at: int) -> int:
         following = self.text[at + 1 : at + 2]
         if following == "/":
-            return self._comment(at, self._end_of_line(at))
+            return self._read_comment(at, self._find_end_of_line(at))
         if following == "*":
             end = self.text.find("*/", at + 2)
             if end < 0:
                 raise UnreadableError("a comment is not closed", self.text, at)
-            return self._comment(at, end + 2)
-        gap = self.gap(at)
-        if not self.begins_regex(gap):
+            return self._read_comment(at, end + 2)
+        gap = self.read_gap(at)
+        if not self.is_regex_start(gap):
             return self.keep(at, at + 1)
         if match := _REGEX.match(self.text, at):
             return self.mark(match.end(), '"')
         raise UnreadableError("a regular expression is not closed", self.text, at)
 
-    def _comment(self, at: int, end: int) -> int:
+    def _read_comment(self, at: int, end: int) -> int:
         match = _SOURCE_MAP.fullmatch(self.text, at, end)
         if match:
             self.references.append(Reference(*match.span("url"), match["url"], is_source_map=True))
         return self.pass_over(at, end)
 
-    def _html_comment(self, at: int) -> int:
-        if not self._has_html_comments:
+    def _read_html_comment(self, at: int) -> int:
+        if not self._is_html_comment_allowed:
             return self.keep(at, at + 1)
-        self.met_html_comment = True
-        return self.pass_over(at, self._end_of_line(at))
+        self.has_html_comment = True
+        return self.pass_over(at, self._find_end_of_line(at))
 
-    def _html_comment_end(self, at: int) -> int:
-        is_first = self.is_after_break(at) or not (self.kind or self.gap(at))  # in its line
-        return self._html_comment(at) if is_first else self.keep(at, at + 1)  # n --> 0
+    def _read_html_comment_end(self, at: int) -> int:
+        is_first = self.is_after_break(at) or not (self.kind or self.read_gap(at))  # in its line
+        return self._read_html_comment(at) if is_first else self.keep(at, at + 1)  # n --> 0
 
     # Words
 
@@ -228,13 +228,13 @@ class _Lexer(Syntax):
             return False
         return not self.is_property(at)
 
-    def _import(self, at: int) -> int:
+    def _read_import(self, at: int) -> int:
         call = _IMPORT_CALL.match(self.text, at)
         if call and self._is_word(at, at + 6):
             return self._open_call(call.end(), _Call(is_url=False))
-        return self._declaration(_IMPORT, at)
+        return self._read_declaration(_IMPORT, at)
 
-    def _head(self, at: int) -> int:
+    def _read_head(self, at: int) -> int:
         """Note a function or a class, whose body is to come."""
         match = _HEAD.match(self.text, at)
         end = match.end() if match else at + 1
@@ -242,7 +242,7 @@ class _Lexer(Syntax):
             self.open_head(at)
         return self.keep(at, end)
 
-    def _declaration(self, pattern: re.Pattern[str], at: int) -> int:
+    def _read_declaration(self, pattern: re.Pattern[str], at: int) -> int:
         """Note the specifier of a declaration, which stands in no bracket (ECMA-262 §16.2)."""
         if self.brackets or not self._is_word(at, at + 6):
             return self.keep(at, at + 6)
@@ -250,19 +250,19 @@ class _Lexer(Syntax):
         match = pattern.match(self.text, at)
         if not match:
             return self.keep(at, at + 6)
-        self.references.append(self._literal(*match.span("string"), is_url=False))
+        self.references.append(self._make_reference(*match.span("string"), is_url=False))
         return self.mark(match.end(), ";")
 
-    def _url(self, at: int) -> int:
+    def _read_url(self, at: int) -> int:
         call, before = _URL_CALL.match(self.text, at), self.text[at - 1 : at]
-        if not call or before.isalnum() or before in ("_", "$") or not _NEW.search(self.gap(at)):
+        if not call or before.isalnum() or before in ("_", "$") or not _NEW.search(self.read_gap(at)):
             return self.keep(at, at + 3)
         return self._open_call(call.end(), _Call(is_url=True))
 
     # Calls that load what they name
 
     def _open_call(self, end: int, call: _Call) -> int:
-        return self.push("(", end - 1, end, self.gap(end - 1), call)
+        return self.push("(", end - 1, end, self.read_gap(end - 1), call)
 
     def _look_for_comma(self, call: _Call, at: int) -> None:
         """Note where the first argument ends, and what makes it unknown."""
@@ -282,8 +282,8 @@ class _Lexer(Syntax):
 
     def _note_literal(self, at: int, end: int) -> None:
         call = self.call
-        if call and self._is_value(call, self.gap(at)) and _ENDS_VALUE.match(self.text, end):
-            call.literals.append(self._literal(at, end, is_url=call.is_url))
+        if call and self._is_value(call, self.read_gap(at)) and _ENDS_VALUE.match(self.text, end):
+            call.literals.append(self._make_reference(at, end, is_url=call.is_url))
 
     def _end_call(self, call: _Call, at: int) -> None:
         if call.is_unknown:
@@ -294,7 +294,7 @@ class _Lexer(Syntax):
         elif not call.is_url or (call.comma is not None and _META_URL.fullmatch(self.text, call.comma, at)):
             self.references += call.literals
 
-    def _literal(self, at: int, end: int, *, is_url: bool) -> Reference:
+    def _make_reference(self, at: int, end: int, *, is_url: bool) -> Reference:
         quote = self.text[at]
         target = unescape(self.text[at + 1 : end - 1])
         return Reference(at + 1, end - 1, target, is_url=is_url, escape=lambda url: escape(url, quote))

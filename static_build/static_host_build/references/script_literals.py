@@ -12,12 +12,12 @@ _CONTROL = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"} | 
 
 def unescape(contents: str) -> str:
     """Return the value of a string or template literal with these contents."""
-    target = _ESCAPE.sub(_character, contents)
+    target = _ESCAPE.sub(_decode_escape, contents)
     is_paired = any("\ud800" <= char <= "\udbff" for char in target)  # two halves of one character
     return target.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if is_paired else target
 
 
-def _character(match: re.Match[str]) -> str:
+def _decode_escape(match: re.Match[str]) -> str:
     two, four, point, octal, char = match.groups()
     number = two or four or point
     if number:

@@ -13,7 +13,7 @@ from typing import Any
 
 from static_host_build.references.reference import UnreadableError
 
-LONGEST_GAP = 200
+MAX_GAP_CHARACTERS = 200
 """Characters before a bracket or a slash that decide what it is."""
 _SPACES = " \t\n\r\v\f\xa0\ufeff\u2028\u2029"
 _BREAK = re.compile(r"[\n\r\u2028\u2029]")
@@ -63,7 +63,7 @@ class Syntax:
     def __init__(self, text: str, *, has_names: bool = False) -> None:
         self.text = text
         self.brackets: list[Bracket] = []
-        self.closed = Bracket("", 0, "", "")
+        self.last_closed = Bracket("", 0, "", "")
         self.heads: list[tuple[int, bool]] = []
         self._before_value = _BEFORE_VALUE - {"await", "yield"} if has_names else _BEFORE_VALUE
         self.kind, self.end, self.pending = "", 0, ""
@@ -75,34 +75,34 @@ class Syntax:
 
     def keep(self, at: int, end: int) -> int:
         """Make what stands from `at` to `end` a part of the gap, so that it is not read again. Returns `end`."""
-        space = self._space(at) if self.text[at - 1 : at].isspace() else ""
-        self.pending, self.end = f"{self.gap(at)}{space}{self.text[at:end]}", end
+        space = self._reduce_space(at) if self.text[at - 1 : at].isspace() else ""
+        self.pending, self.end = f"{self.read_gap(at)}{space}{self.text[at:end]}", end
         return end
 
     def pass_over(self, at: int, end: int) -> int:
         """Leave a comment, from `at` to `end`, out of the gap, but for a line break in it. Returns `end`."""
-        space = "\n" if _BREAK.search(self.text, at, end) else self._space(at)
-        self.pending, self.end = f"{self.gap(at)}{space}", end
+        space = "\n" if _BREAK.search(self.text, at, end) else self._reduce_space(at)
+        self.pending, self.end = f"{self.read_gap(at)}{space}", end
         return end
 
-    def gap(self, at: int) -> str:
+    def read_gap(self, at: int) -> str:
         """Return the end of the gap before `at`, without space behind it."""
-        return self._whole_gap(at).rstrip(_SPACES)[-LONGEST_GAP:]
+        return self._read_whole_gap(at).rstrip(_SPACES)[-MAX_GAP_CHARACTERS:]
 
     def is_after_break(self, at: int) -> bool:
         """Whether a line break stands between the last token or the gap's text and `at`."""
-        gap = self._whole_gap(at)
+        gap = self._read_whole_gap(at)
         return bool(_BREAK.search(gap, len(gap.rstrip(_SPACES))))
 
     def is_property(self, at: int) -> bool:
         """Whether a word at `at` is the name of a property."""
-        gap = self.gap(at)
+        gap = self.read_gap(at)
         return gap.endswith((".", "#")) and _is_property([*_TOKENS.findall(gap), ""])
 
-    def _whole_gap(self, at: int) -> str:
+    def _read_whole_gap(self, at: int) -> str:
         return self.pending + self.text[self.end : at] if self.pending else self.text[self.end : at]
 
-    def _space(self, at: int) -> str:
+    def _reduce_space(self, at: int) -> str:
         return "\n" if self.is_after_break(at) else " "
 
     def push(self, char: str, at: int, end: int, gap: str, call: Any = None) -> int:
@@ -112,32 +112,32 @@ class Syntax:
 
     def push_brace(self, at: int) -> int:
         """Open a brace. Returns where it ends."""
-        gap = self.gap(at)
-        is_block = self._opens_body(gap)
+        gap = self.read_gap(at)
+        is_block = self._is_declaration_body(gap)
         if is_block is None:
-            is_block = self._opens_block(gap, is_after_break=self.is_after_break(at))
+            is_block = self._is_block_start(gap, is_after_break=self.is_after_break(at))
         end = self.push("{", at, at + 1, gap)
         self.brackets[-1].is_block = is_block
         return end
 
     def open_head(self, at: int) -> None:
         """Note the word ``function`` or ``class`` at `at`, whose body is to come."""
-        tokens = _TOKENS.findall(self.gap(at))
+        tokens = _TOKENS.findall(self.read_gap(at))
         if tokens[-1:] == ["async"]:
             tokens.pop()
-        self.heads.append((len(self.brackets), self._begins_statement(tokens)))
+        self.heads.append((len(self.brackets), self._is_statement_start(tokens)))
 
     def pop(self, char: str, at: int) -> Bracket:
         """Close the bracket `char`, which `closed` is then. Raises UnreadableError."""
         if not self.brackets or self.brackets[-1].char[-1] != char:
             raise UnreadableError(f"{self.text[at]!r} closes nothing", self.text, at)
-        self.closed = self.brackets.pop()
-        return self.closed
+        self.last_closed = self.brackets.pop()
+        return self.last_closed
 
-    def begins_regex(self, gap: str) -> bool:
+    def is_regex_start(self, gap: str) -> bool:
         """Whether a slash after this gap begins a regular expression."""
         if not gap:
-            return self._follows_statement_head()
+            return self._is_after_statement_head()
         tokens = _TOKENS.findall(gap)
         last = tokens[-1]
         if _is_name(last):
@@ -148,18 +148,18 @@ class Syntax:
             return bool(_BREAK.search(gap, len(gap[:-2].rstrip(_SPACES)))) or not self._is_value_before(tokens[:-2])
         return last != "." or tokens[-2:-1] == ["."]  # 1. / 2
 
-    def _follows_statement_head(self) -> bool:
+    def _is_after_statement_head(self) -> bool:
         """Whether a value or a statement may begin right behind the last token, a bracket or a literal."""
         if self.kind == ")":
-            tokens = _TOKENS.findall(self.closed.gap)
+            tokens = _TOKENS.findall(self.last_closed.gap)
             if tokens[-2:] == ["for", "await"]:
                 tokens.pop()
             return bool(tokens) and tokens[-1] in _HEADS and not _is_property(tokens)
-        return self.closed.is_block if self.kind == "}" else self.kind not in _VALUES
+        return self.last_closed.is_block if self.kind == "}" else self.kind not in _VALUES
 
     def _is_of_a_loop(self, tokens: list[str]) -> bool:
         """Whether the last token, ``of``, is the keyword: the first one behind a value in the head of a loop."""
-        bracket = self.brackets[-1] if self.brackets else self.closed
+        bracket = self.brackets[-1] if self.brackets else self.last_closed
         if bracket.char != "(" or _TOKENS.findall(bracket.gap)[-1:] not in (["for"], ["await"]) or ";" in tokens:
             return False
         start = next((index for index, token in enumerate(tokens) if token not in _DECLARING), 0)
@@ -172,7 +172,7 @@ class Syntax:
             return self.kind in _VALUES
         return _is_name(tokens[-1]) and (tokens[-1] not in self._before_value or _is_property(tokens))
 
-    def _opens_body(self, gap: str) -> bool | None:
+    def _is_declaration_body(self, gap: str) -> bool | None:
         """Whether the brace that opens the body of a function or class opens one of a declaration; None for others."""
         while self.heads and self.heads[-1][0] > len(self.brackets):
             self.heads.pop()
@@ -180,14 +180,14 @@ class Syntax:
             return self.heads.pop()[1]
         return None
 
-    def _opens_block(self, gap: str, *, is_after_break: bool) -> bool:
+    def _is_block_start(self, gap: str, *, is_after_break: bool) -> bool:
         """Whether a brace after this gap, and of no function or class, opens a block: not a value."""
         tokens = _TOKENS.findall(gap)
         if not tokens:
             return self.kind not in _IN_EXPRESSION
         last = tokens[-1]
         if last == ":":
-            return self._ends_label(tokens)
+            return self._is_label_end(tokens)
         if not _is_name(last):
             is_over = last == ";" and not (self.brackets and self.brackets[-1].char == "(")  # but in the head of a loop
             return is_over or last == "=>" or gap.endswith(("++", "--"))
@@ -195,19 +195,19 @@ class Syntax:
             return tokens[-2:] != ["\\", "u"]  # \u{61} in a name
         return is_after_break and last in _RESTRICTED
 
-    def _begins_statement(self, tokens: list[str]) -> bool:
+    def _is_statement_start(self, tokens: list[str]) -> bool:
         """Whether a declaration may begin after these tokens of the gap."""
         if not tokens:
             return self.kind not in _IN_EXPRESSION
         last = tokens[-1]
         if last == ":":
-            return self._ends_label(tokens)
+            return self._is_label_end(tokens)
         is_value = _is_name(last) and (
             last not in self._before_value or _is_property(tokens)
         )  # and so the line ends there
         return is_value or last == ";" or last in _BEFORE_BLOCK or last in ("export", "default")
 
-    def _ends_label(self, tokens: list[str]) -> bool:
+    def _is_label_end(self, tokens: list[str]) -> bool:
         """Whether a colon ends a label or a ``case``: not the first half of a conditional, nor a property's name."""
         if self.brackets and not self.brackets[-1].is_block:
             return False

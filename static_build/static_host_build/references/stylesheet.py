@@ -51,20 +51,22 @@ class _Lexer:
         self.text = text
         self.references: list[Reference] = []
         self.open: list[str] = []
-        self.at_rule: int | None = None  # how many brackets were open where an at-rule began that has no block yet
+        self.at_rule_depth: int | None = (
+            None  # how many brackets were open where an at-rule began that has no block yet
+        )
 
     def scan(self) -> list[Reference]:
         """Return the references."""
         position = 0
         while match := _TOKEN.search(self.text, position):
-            position = self._take(match)
+            position = self._read_token(match)
         return self.references
 
-    def _take(self, match: re.Match[str]) -> int:
+    def _read_token(self, match: re.Match[str]) -> int:
         if match["name"]:
-            return self._name(match) if match["call"] or match["name"][0] == "@" else match.end()
+            return self._read_name(match) if match["call"] or match["name"][0] == "@" else match.end()
         if match["string"]:
-            if self.open and self.open[-1] in _IMAGE_SETS and self.at_rule is None:
+            if self.open and self.open[-1] in _IMAGE_SETS and self.at_rule_depth is None:
                 self._note(match.start(), match.end())
         elif match["comment"]:
             source_map = _SOURCE_MAP.fullmatch(match[0])
@@ -72,16 +74,16 @@ class _Lexer:
                 start, end = (match.start() + offset for offset in source_map.span("url"))
                 self.references.append(Reference(start, end, source_map["url"], is_source_map=True))
         else:
-            self._punctuation(match[0])
+            self._read_punctuation(match[0])
         return match.end()
 
-    def _punctuation(self, char: str) -> None:
+    def _read_punctuation(self, char: str) -> None:
         if char in "([{":
             self.open.append(char)
         elif char in _CLOSES:
             self._close(_CLOSES[char])
-        if char in "{};" and self.at_rule is not None and len(self.open) <= self.at_rule + (char == "{"):
-            self.at_rule = None
+        if char in "{};" and self.at_rule_depth is not None and len(self.open) <= self.at_rule_depth + (char == "{"):
+            self.at_rule_depth = None
 
     def _close(self, opening: str) -> None:
         """Close a bracket; a brace closes what was left open inside of it."""
@@ -90,7 +92,7 @@ class _Lexer:
         if self.open and (self.open[-1] == opening or (opening == "(" and self.open[-1] not in "[{")):
             self.open.pop()
 
-    def _name(self, match: re.Match[str]) -> int:
+    def _read_name(self, match: re.Match[str]) -> int:
         """Take the name of a function, or of an at-rule."""
         name = _unescape(match["name"]).lower()
         if name[0] == "@":
@@ -98,10 +100,10 @@ class _Lexer:
         if name != "url":
             self.open.append(name)
             return match.end()
-        return self._url(match.end(), is_reference=self.at_rule is None, is_url=True)
+        return self._read_url(match.end(), is_reference=self.at_rule_depth is None, is_url=True)
 
     def _begin_at_rule(self, name: str, end: int) -> int:
-        self.at_rule = len(self.open)
+        self.at_rule_depth = len(self.open)
         if name != "@import" or self.open:
             return end
         match = _TARGET_OF_IMPORT.match(self.text, end)
@@ -110,10 +112,10 @@ class _Lexer:
             return match.end()
         call = _CALL_OF_IMPORT.match(self.text, end)
         if call and _unescape(call["name"]).lower() == "url":
-            return self._url(call.end(), is_reference=True, is_url=False)
+            return self._read_url(call.end(), is_reference=True, is_url=False)
         return end
 
-    def _url(self, position: int, *, is_reference: bool, is_url: bool) -> int:
+    def _read_url(self, position: int, *, is_reference: bool, is_url: bool) -> int:
         """Take what stands behind ``url(``: a string, or a target without quotes (CSS Syntax §4.3.6)."""
         quoted = _QUOTED.match(self.text, position)
         if quoted:
@@ -127,7 +129,7 @@ class _Lexer:
             return _BAD_URL.match(self.text, position).end()  # type: ignore[union-attr]  # it may be empty
         if is_reference and match["url"]:
             start, end = match.span("url")
-            self.references.append(Reference(start, end, _unescape(match["url"]), is_url=is_url, escape=_bare))
+            self.references.append(Reference(start, end, _unescape(match["url"]), is_url=is_url, escape=_escape_bare))
         return match.end()
 
     def _note(self, start: int, end: int, *, is_url: bool = True) -> None:
@@ -136,15 +138,15 @@ class _Lexer:
         if end - start > 1 and self.text[end - 1] == quote:
             target = _unescape(self.text[start + 1 : end - 1])
             self.references.append(
-                Reference(start + 1, end - 1, target, is_url=is_url, escape=lambda url: _quoted(url, quote))
+                Reference(start + 1, end - 1, target, is_url=is_url, escape=lambda url: _escape_quoted(url, quote))
             )
 
 
 def _unescape(text: str) -> str:
-    return _UNESCAPED.sub(_character, text) if "\\" in text else text
+    return _UNESCAPED.sub(_decode_escape, text) if "\\" in text else text
 
 
-def _character(match: re.Match[str]) -> str:
+def _decode_escape(match: re.Match[str]) -> str:
     code, line_feed, char = match.groups()
     if not code:
         return "" if line_feed else char
@@ -152,10 +154,10 @@ def _character(match: re.Match[str]) -> str:
     return "\ufffd" if not 0 < number <= 0x10FFFF or 0xD800 <= number <= 0xDFFF else chr(number)
 
 
-def _quoted(url: str, quote: str) -> str:
+def _escape_quoted(url: str, quote: str) -> str:
     return url.replace("\\", "\\\\").replace(quote, f"\\{quote}").replace("\n", "\\a ").replace("\r", "\\d ")
 
 
-def _bare(url: str) -> str:
+def _escape_bare(url: str) -> str:
     """Return the URL as it stands in ``url()`` without quotes."""
     return _SPECIAL.sub(lambda match: f"\\{ord(match[0]):x} " if match[0].isspace() else f"\\{match[0]}", url)

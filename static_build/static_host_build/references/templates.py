@@ -11,35 +11,35 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from static_host.project.storage import candidates
+from static_host.project.storage import iter_candidates
 from static_host_build.references.missing import MissingReference, is_of_a_package
 
 _OPENING = re.compile(r"\{[%#{]")
 _CLOSINGS = {"{%": "%}", "{#": "#}", "{{": "}}"}
 _STATIC = re.compile(r"""static\s++(?P<quote>["'])(?P<name>(?:(?!(?P=quote))[^{\\])++)(?P=quote)(?:\s++as\s++\w++)?""")
 _SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
-_LARGEST = 1 << 20
+_MAX_TEMPLATE_BYTES = 1 << 20
 """Bytes; what is larger was not written as a template."""
 
 
 def find_missing(known: Collection[str]) -> Iterator[MissingReference]:
     """Yield what the project's templates name and the manifest, whose names are `known`, lacks."""
-    for path in sorted(_templates()):
+    for path in sorted(_list_templates()):
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             continue  # not a template that Django could render either
         if "static" in text:
-            for line, name in static_names(text):
-                if not name.endswith("/") and not any(candidate in known for candidate, _ in candidates(name)):
+            for line, name in find_static_names(text):
+                if not name.endswith("/") and not any(candidate in known for candidate, _ in iter_candidates(name)):
                     yield MissingReference(str(path.relative_to(Path.cwd())), line, name)
 
 
-def static_names(text: str) -> Iterator[tuple[int, str]]:
+def find_static_names(text: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the name of each ``{% static "…" %}`` in a template."""
     until = ""  # the tag that ends a comment or a verbatim block
     for number, line in enumerate(text.split("\n"), 1):
-        for tag in _tags(line):
+        for tag in _find_tags(line):
             words = tag.split(None, 1)
             if until:
                 until = "" if tag == until else until
@@ -49,7 +49,7 @@ def static_names(text: str) -> Iterator[tuple[int, str]]:
                 yield number, match["name"]
 
 
-def _tags(line: str) -> Iterator[str]:
+def _find_tags(line: str) -> Iterator[str]:
     """Yield the contents of the ``{% … %}`` in a line. A tag that is not closed is text."""
     position, closings = 0, dict(_CLOSINGS)
     while match := _OPENING.search(line, position):
@@ -64,7 +64,7 @@ def _tags(line: str) -> Iterator[str]:
             yield line[match.end() : end].strip()
 
 
-def _templates() -> set[Path]:
+def _list_templates() -> set[Path]:
     """Return the templates of Django's own engine below the working directory, installed packages left out."""
     from django.template import engines
     from django.template.backends.django import DjangoTemplates
@@ -75,15 +75,15 @@ def _templates() -> set[Path]:
         if isinstance(engine, DjangoTemplates)
         for folder in engine.template_dirs
     }
-    return {path for folder in folders if folder.is_relative_to(Path.cwd()) for path in _files(folder)}
+    return {path for folder in folders if folder.is_relative_to(Path.cwd()) for path in _list_files(folder)}
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _list_files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         if is_of_a_package(parent):
             folders.clear()
             continue
         for path in (Path(parent) / name for name in names):
-            if path.suffix in _SUFFIXES and path.is_file() and path.stat().st_size <= _LARGEST:
+            if path.suffix in _SUFFIXES and path.is_file() and path.stat().st_size <= _MAX_TEMPLATE_BYTES:
                 yield path

@@ -24,17 +24,17 @@ def find_references(text: str) -> list[Reference]:
         raise UnreadableError(error.msg, text, error.pos) from None
     except (ValueError, RecursionError):  # a number of over 4,300 digits; brackets in brackets
         raise UnreadableError("it is too large for JSON", text, 0) from None
-    return list(_images(text))
+    return list(_find_images(text))
 
 
-def _images(text: str) -> Iterator[Reference]:
+def _find_images(text: str) -> Iterator[Reference]:
     keys: list[str] = []  # the key under which each open object or array stands
     key, before = "", ""
     for match in _TOKEN.finditer(text):
         piece = match[0]
         if piece[0] == '"':
             if before == ":" and key == "src" and not _IMAGES.isdisjoint(keys):
-                yield Reference(match.start() + 1, match.end() - 1, json.loads(piece, strict=False), escape=_escaped)
+                yield Reference(match.start() + 1, match.end() - 1, json.loads(piece, strict=False), escape=_escape)
             elif before in ("{", ",") and keys:
                 key = json.loads(piece, strict=False)
         elif piece in "{[":
@@ -45,5 +45,5 @@ def _images(text: str) -> Iterator[Reference]:
         before = piece
 
 
-def _escaped(url: str) -> str:
+def _escape(url: str) -> str:
     return json.dumps(url, ensure_ascii=False)[1:-1]

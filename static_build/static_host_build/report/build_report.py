@@ -14,33 +14,33 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from static_host.errors import Stop
-from static_host_build.build_result import Built
+from static_host.errors import StaticHostError
+from static_host_build.build_result import BuildResult
 from static_host_build.encode.resources import Content
-from static_host_build.errors import BuildFailed
+from static_host_build.errors import BuildError
 
-CODINGS = ("br", "zstd", "gzip")
-_HEADS = ("media type", "files", "bytes", *CODINGS, "saved", "time", "from cache")
-_NONE = "\N{EN DASH}"
-_SLOW = 30.0
+REPORTED_CODINGS = ("br", "zstd", "gzip")
+_HEADINGS = ("media type", "files", "bytes", *REPORTED_CODINGS, "saved", "time", "from cache")
+_EMPTY_CELL = "\N{EN DASH}"
+_SLOW_ENCODING_SECONDS = 30.0
 """Seconds of encoding after which a build says how to be faster."""
 
 
 @dataclass(frozen=True, slots=True)
-class Weight:
+class ContentTotals:
     """What some contents weigh together. Sizes are in bytes."""
 
     contents: tuple[Content, ...]
 
     @property
-    def identity(self) -> int:
+    def identity_bytes(self) -> int:
         """All of them without content coding."""
         return sum(content.lengths["identity"] for content in self.contents)
 
     @property
-    def wire(self) -> int:
+    def wire_bytes(self) -> int:
         """Each in its smallest representation."""
-        return sum(map(_wire, self.contents))
+        return sum(map(_find_wire_bytes, self.contents))
 
     @property
     def seconds(self) -> float:
@@ -48,16 +48,16 @@ class Weight:
         return sum(content.seconds for content in self.contents)
 
     @property
-    def tried(self) -> int:
+    def compressible_count(self) -> int:
         """Contents whose format is worth encoding."""
-        return sum(content.tried for content in self.contents)
+        return sum(content.is_compressible for content in self.contents)
 
     @property
-    def from_cache(self) -> int:
+    def from_cache_count(self) -> int:
         """Those of them that an earlier build had encoded."""
         return sum(content.from_cache for content in self.contents)
 
-    def of(self, coding: str) -> int | None:
+    def sum_bytes(self, coding: str) -> int | None:
         """All of them for a client that reads only this coding; None where not one has it."""
         lengths = [content.lengths for content in self.contents]
         if not any(coding in each for each in lengths):
@@ -70,95 +70,98 @@ class Weight:
         return {
             "files": len(self.contents),
             "names": sum(len(content.names) for content in self.contents),
-            "identity": self.identity,
-            "wire": self.wire,
-            "codings": {coding: self.of(coding) for coding in CODINGS},
+            "identity": self.identity_bytes,
+            "wire": self.wire_bytes,
+            "codings": {coding: self.sum_bytes(coding) for coding in REPORTED_CODINGS},
             "seconds": round(self.seconds, 3),
-            "tried": self.tried,
-            "from_cache": self.from_cache,
+            "tried": self.compressible_count,
+            "from_cache": self.from_cache_count,
         }
 
 
-def by_media_type(contents: Iterable[Content]) -> dict[str, Weight]:
+def total_by_media_type(contents: Iterable[Content]) -> dict[str, ContentTotals]:
     """Return the weight of each media type, what is heaviest over the wire first."""
     groups: dict[str, list[Content]] = {}
     for content in contents:
         groups.setdefault(content.media_type, []).append(content)
-    weights = {media_type: Weight(tuple(group)) for media_type, group in groups.items()}
-    return dict(sorted(weights.items(), key=lambda item: (-item[1].wire, item[0])))
+    weights = {media_type: ContentTotals(tuple(group)) for media_type, group in groups.items()}
+    return dict(sorted(weights.items(), key=lambda item: (-item[1].wire_bytes, item[0])))
 
 
-def table(built: Built) -> str:
+def format_contents_table(built: BuildResult) -> str:
     """Return a heading and the aligned table, a row for each media type and one for all; no line feed at the end."""
-    contents = built.made.contents
-    rows = [_row(media_type, weight) for media_type, weight in by_media_type(contents).items()]
-    lines = [_HEADS, *rows, _row("all", Weight(contents))]
+    contents = built.resource_set.contents
+    rows = [_format_row(media_type, weight) for media_type, weight in total_by_media_type(contents).items()]
+    lines = [_HEADINGS, *rows, _format_row("all", ContentTotals(contents))]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    names = len(built.made.resources)
+    names = len(built.resource_set.resources)
     heading = f"static-host: {len(contents)} distinct contents behind {names} names, each counted once"
-    return "\n".join([heading, *(_aligned(line, widths) for line in lines)])
+    return "\n".join([heading, *(_align_cells(line, widths) for line in lines)])
 
 
-def advice(seconds: float, effort: str) -> list[str]:
+def format_advice(seconds: float, effort: str) -> list[str]:
     """Return the last line of a build whose encoding took so many seconds, all threads added up, if it was slow."""
-    if seconds <= _SLOW or effort == "fast":
+    if seconds <= _SLOW_ENCODING_SECONDS or effort == "fast":
         return []
     faster = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a fifth."
     return [f"static-host: encoding took {seconds:.0f} s, all threads added up. {faster}"]
 
 
-def document(built: Built) -> dict[str, Any]:
+def make_document(built: BuildResult) -> dict[str, Any]:
     """Return the build as a JSON object: what is heaviest over the wire first, names sorted. Seconds, bytes."""
-    contents = built.made.contents
-    types = by_media_type(contents).items()
+    contents = built.resource_set.contents
+    types = total_by_media_type(contents).items()
     return {
         "release": built.release,
         "root": str(built.root),
         "changed": built.changed,
         "seconds": round(built.seconds, 3),
-        "totals": Weight(contents).facts,
+        "totals": ContentTotals(contents).facts,
         "media_types": [{"media_type": media_type, **weight.facts} for media_type, weight in types],
-        "contents": [_facts(content) for content in sorted(contents, key=lambda each: (-_wire(each), each.names))],
-        "releases": [holding.facts for holding in built.holdings],
+        "contents": [
+            _describe_content(content)
+            for content in sorted(contents, key=lambda each: (-_find_wire_bytes(each), each.names))
+        ],
+        "releases": [holding.facts for holding in built.release_sizes],
         "dropped": [gone.facts for gone in built.dropped],
         "deltas": {**asdict(built.saving), "seconds": round(built.saving.seconds, 3)},
     }
 
 
-def page(built: Built) -> str:
+def render_page(built: BuildResult) -> str:
     """Return the build as one HTML page that asks for nothing else."""
     template = (files(__package__) / "report.html").read_text(encoding="utf-8")
     # Inside a script element only "<" could end it, or begin a comment; JSON can spell it otherwise.
-    facts = json.dumps(document(built), separators=(",", ":")).replace("<", r"\u003c")
+    facts = json.dumps(make_document(built), separators=(",", ":")).replace("<", r"\u003c")
     return template.replace("{{ document }}", facts)
 
 
-class ReportRefused(Stop):
+class ReportPathError(StaticHostError):
     """The page cannot be written where the option says."""
 
     exit_code = 2
 
 
-def try_to_write(path: Path) -> None:
-    """Find out, before a long build, whether the page can be written there. Raises ReportRefused."""
+def check_writable(path: Path) -> None:
+    """Find out, before a long build, whether the page can be written there. Raises ReportPathError."""
     existed = path.exists()
     try:
         path.open("ab").close()
         if not existed:
             path.unlink()
     except OSError as error:
-        raise ReportRefused(f"--report {path}: {error.strerror}. Name a file that can be written.") from None
+        raise ReportPathError(f"--report {path}: {error.strerror}. Name a file that can be written.") from None
 
 
-def write(path: Path, built: Built) -> None:
-    """Write the page. Raises BuildFailed."""
+def write_page(path: Path, built: BuildResult) -> None:
+    """Write the page. Raises BuildError."""
     try:
-        path.write_text(page(built), encoding="utf-8")
+        path.write_text(render_page(built), encoding="utf-8")
     except OSError as error:
-        raise BuildFailed(f"--report {path}: {error.strerror}. The tree is built; only this page is missing.") from None
+        raise BuildError(f"--report {path}: {error.strerror}. The tree is built; only this page is missing.") from None
 
 
-def size(length: int) -> str:
+def format_size(length: int) -> str:
     """Return bytes for a reader, in decimal units: ``4.3 kB``."""
     value, unit = float(length), "B"
     for larger in ("kB", "MB", "GB", "TB"):
@@ -168,24 +171,26 @@ def size(length: int) -> str:
     return f"{value:.1f} {unit}" if unit != "B" and value < 99.95 else f"{value:.0f} {unit}"
 
 
-def _wire(content: Content) -> int:
+def _find_wire_bytes(content: Content) -> int:
     return min(content.lengths.values())
 
 
-def _row(media_type: str, weight: Weight) -> tuple[str, ...]:
-    codings = [weight.of(coding) for coding in CODINGS]
+def _format_row(media_type: str, weight: ContentTotals) -> tuple[str, ...]:
+    codings = [weight.sum_bytes(coding) for coding in REPORTED_CODINGS]
     return (
         media_type,
         str(len(weight.contents)),
-        size(weight.identity),
-        *(_NONE if length is None else size(length) for length in codings),
-        f"{100 - 100 * weight.wire / weight.identity:.0f} %" if weight.wire < weight.identity else _NONE,
-        f"{weight.seconds:.2f} s" if weight.tried else _NONE,
-        str(weight.from_cache) if weight.tried else _NONE,
+        format_size(weight.identity_bytes),
+        *(_EMPTY_CELL if length is None else format_size(length) for length in codings),
+        f"{100 - 100 * weight.wire_bytes / weight.identity_bytes:.0f} %"
+        if weight.wire_bytes < weight.identity_bytes
+        else _EMPTY_CELL,
+        f"{weight.seconds:.2f} s" if weight.compressible_count else _EMPTY_CELL,
+        str(weight.from_cache_count) if weight.compressible_count else _EMPTY_CELL,
     )
 
 
-def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+def _align_cells(cells: tuple[str, ...], widths: list[int]) -> str:
     first, *others = (
         f"{cell:>{width}}" if column else f"{cell:<{width}}"
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
@@ -193,14 +198,14 @@ def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(["", first, *others])
 
 
-def _facts(content: Content) -> dict[str, Any]:
+def _describe_content(content: Content) -> dict[str, Any]:
     lengths = content.lengths
     return {
         "names": list(content.names),
         "media_type": content.media_type,
-        "lengths": {coding: lengths[coding] for coding in ("identity", *CODINGS) if coding in lengths},
-        "wire": _wire(content),
-        "tried": content.tried,
+        "lengths": {coding: lengths[coding] for coding in ("identity", *REPORTED_CODINGS) if coding in lengths},
+        "wire": _find_wire_bytes(content),
+        "tried": content.is_compressible,
         "seconds": round(content.seconds, 3),
         "from_cache": content.from_cache,
     }

@@ -13,10 +13,10 @@ import click
 
 from static_host.telemetry import log_configuration
 from static_host_build.encode.resources import Content
-from static_host_build.report.build_report import size
+from static_host_build.report.build_report import format_size
 
 
-def bar(contents: Iterable[Content], total: int) -> Iterator[Content]:
+def show_encoding(contents: Iterable[Content], total: int) -> Iterator[Content]:
     """Give the contents on, and draw how many of the `total` bytes to encode they were."""
     if not log_configuration.draws():
         yield from contents
@@ -24,7 +24,7 @@ def bar(contents: Iterable[Content], total: int) -> Iterator[Content]:
     done = 0
 
     def so_far(_: int | None) -> str:
-        return f"{size(done)} of {size(total)}"
+        return f"{format_size(done)} of {format_size(total)}"
 
     progress = click.progressbar(
         length=total,
@@ -35,7 +35,7 @@ def bar(contents: Iterable[Content], total: int) -> Iterator[Content]:
     )
     with progress:
         for content in contents:
-            step = content.lengths["identity"] if content.tried else 0
+            step = content.lengths["identity"] if content.is_compressible else 0
             done += step
             progress.update(step)
             yield content
