@@ -312,8 +312,10 @@ def test_a_damaged_file_stops_the_build_or_is_left_out(
         ("nowhere", "nowhere is no directory that can be read: No such file or directory."),
         (
             "mysite",
-            f"mysite holds no index ({INDEX_FILE_NAME}). "
-            f"For a tree that other tools made, run `static-host index mysite`.",
+            (
+                f"mysite holds no index ({INDEX_FILE_NAME}). "
+                f"For a tree that other tools made, run `static-host index mysite`."
+            ),
         ),
         ("http://127.0.0.1:9", "http://127.0.0.1:9/static/static-host.index cannot be reached: "),
         ("file:///nowhere/at/all", "file:///nowhere/at/all cannot be opened: "),

@@ -37,7 +37,7 @@ def responder(plain: Path) -> Responder:
 def middleware(plain: Path) -> Iterator[Running]:
     """The same application without the fast lane."""
     port = find_free_port()
-    options = f"http=Guarded, server_header=False, port={port}"
+    options = f"http=LimitedProtocol, server_header=False, port={port}"
     code = (
         f"import uvicorn; from static_host.http.limits import LimitedProtocol; "
         f"uvicorn.run('static_host.asgi:app', {options})"

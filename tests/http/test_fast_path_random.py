@@ -51,7 +51,7 @@ def fast(bodies: Path) -> Iterator[Running]:
 def middleware(bodies: Path) -> Iterator[Running]:
     """The same tree without the fast lane."""
     port = find_free_port()
-    options = f"http=Guarded, server_header=False, port={port}"
+    options = f"http=LimitedProtocol, server_header=False, port={port}"
     code = (
         f"import uvicorn; from static_host.http.limits import LimitedProtocol; "
         f"uvicorn.run('static_host.asgi:app', {options})"

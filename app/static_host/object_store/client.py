@@ -112,7 +112,8 @@ def select_indexes(objects: Iterable[Any]) -> list[Any]:
 def _require_store(store: Any) -> None:
     """Raise NotAStoreError if a place that listed no release has an object that cannot exist.
 
-    Raises obstore's errors, too. That is a portal, or another address than was meant: its pages, read as a list, are an empty one.
+    Raises obstore's errors, too. That is a portal, or another address than was meant: its pages, read as a list, are an
+    empty one.
     """
     try:
         store.get(_ABSENT_OBJECT)

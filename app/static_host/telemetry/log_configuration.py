@@ -174,7 +174,8 @@ def log_error(error: StaticHostError) -> None:
 def reported() -> Iterator[None]:
     """Turn a `StaticHostError` into its message on standard error and its exit code.
 
-    The message is in the form of LOG_FORMAT. Raises SystemExit. An exception of this program becomes one, too, where the packages that are installed are to blame.
+    The message is in the form of LOG_FORMAT. Raises SystemExit. An exception of this program becomes one, too, where
+    the packages that are installed are to blame.
     """
     try:
         yield

@@ -64,7 +64,8 @@ class _CheckedContent:
 def check_integrity(root: Path) -> IntegrityReport:
     """Return what the tree at `root` consists of.
 
-    Raises TreeUnusableError, and TreeDamagedError if files are wrong. It changes nothing and asks for nothing but an index: the tree need not be the one that is served.
+    Raises TreeUnusableError, and TreeDamagedError if files are wrong. It changes nothing and asks for nothing but an
+    index: the tree need not be the one that is served.
     """
     began = time.monotonic()
     tree = load_tree(root)
