@@ -11,8 +11,8 @@ RUN python -m compileall -q -j 0 -x '/(ensurepip|idlelib|site-packages|test|turt
 
 FROM base AS dependencies
 RUN python -m venv /opt/venv
-COPY requirements.txt /src/
-RUN --mount=type=cache,target=/root/.cache/pip pip install --require-hashes -r /src/requirements.txt
+COPY requirements/run.txt /src/requirements/
+RUN --mount=type=cache,target=/root/.cache/pip pip install --require-hashes -r /src/requirements/run.txt
 
 FROM dependencies AS wheel
 COPY . /src/

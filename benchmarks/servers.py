@@ -167,7 +167,7 @@ def _find_reason_missing(name: str) -> str:
         if _NGINX is None:
             return "nginx is not installed (apt-get install nginx libnginx-mod-http-brotli-static)"
         return "" if _BROTLI.exists() else f"{_BROTLI} is missing (apt-get install libnginx-mod-http-brotli-static)"
-    return "" if name == "ours" or find_spec(name) else f"{name} is not installed (it is in requirements-bench.txt)"
+    return "" if name == "ours" or find_spec(name) else f"{name} is not installed (it is in requirements/projects.txt)"
 
 
 @cache

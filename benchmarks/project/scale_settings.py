@@ -8,3 +8,6 @@ SECRET_KEY = "not a secret: nothing is served"
 INSTALLED_APPS = ["django.contrib.staticfiles"]
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [os.environ["BENCH_SOURCES"]]
+STATIC_ROOT = os.environ.get("BENCH_ROOT")
+if "BENCH_STORAGE" in os.environ:
+    STORAGES = {"staticfiles": {"BACKEND": os.environ["BENCH_STORAGE"]}}

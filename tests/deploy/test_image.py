@@ -197,7 +197,7 @@ def test_the_image_holds_no_compiler_no_cache_and_no_tests(image: str) -> None:
     script = """
 import importlib.util, json, os, pathlib, shutil
 tools = ("cc", "gcc", "g++", "clang", "ld", "make", "curl")
-names = ("conftest.py", "test_image.py", "Dockerfile", "pyproject.toml", "requirements.txt", "pip-ephem-wheel-cache")
+names = ("conftest.py", "test_image.py", "Dockerfile", "pyproject.toml", "requirements", "pip-ephem-wheel-cache")
 walk = [os.path.join(at, n) for top in ("etc", "home", "opt", "root", "srv", "src", "tmp", "var", "wheel")
         for at, directories, files in os.walk("/" + top) for n in directories + files]
 print(json.dumps({
@@ -253,7 +253,7 @@ def test_an_edited_template_installs_nothing_anew_and_its_image_replaces_the_old
     image: str, tmp_path: Path
 ) -> None:
     kept = ("app", "static_build", "Dockerfile", ".dockerignore", "Makefile", "LICENSE", "README.md")
-    for name in (*kept, "pyproject.toml", "requirements.txt"):
+    for name in (*kept, "pyproject.toml", "requirements"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     template = (tmp_path / TEMPLATE).read_bytes()
     with reserve_image_name() as name:

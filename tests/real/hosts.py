@@ -39,7 +39,7 @@ ELSEWHERE = """from {settings} import *
 
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "{data}/db.sqlite3"}}}}
 """
-REQUIREMENTS = Path(__file__).parent / "requirements.txt"
+REQUIREMENTS = containers.ROOT / "requirements/real.txt"
 Served = tuple[str, httpx.Client]
 """The server's URL, and a client whose paths are relative to it."""
 
@@ -126,7 +126,7 @@ def in_a_container(base: str, project: Path, settings: str) -> Iterator[Host]:
     """Make the project's image on the image `base`, by the README's Dockerfile."""
     package = settings.partition(".")[0]
     (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
-    shutil.copy(REQUIREMENTS, project)
+    shutil.copy(REQUIREMENTS, project / "requirements.txt")
     volume = f"static-host-test-{secrets.token_hex(4)}"
     with build_image(project, base, f"{package}.elsewhere") as image:
         host = Container(image, volume)

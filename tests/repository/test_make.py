@@ -95,7 +95,7 @@ def test_make_sbom_names_every_locked_package_in_the_same_bytes_each_time(checko
     (checkout / "sbom.json").unlink()
     assert made() == first
     bill = json.loads(first)
-    locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (checkout / "requirements.txt").read_text(), re.MULTILINE)
+    locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (checkout / "requirements/run.txt").read_text(), re.MULTILINE)
     assert len(locked) > 20
     assert {part["purl"] for part in bill["components"]} == {f"pkg:pypi/{name}@{version}" for name, version in locked}
     assert bill["metadata"]["component"]["name"] == "django-static-host"

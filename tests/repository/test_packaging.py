@@ -54,7 +54,9 @@ def test_startproject_takes_any_name_beside_this_program(tmp_path: Path) -> None
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("wheel")
     subprocess.run(["git", "-C", ROOT, "checkout-index", "-a", f"--prefix={directory}/source/"], check=True)
-    made = run("pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(directory), "source", cwd=directory)
+    made = run(
+        "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(directory), "./source", cwd=directory
+    )
     assert made.returncode == 0, made.stdout + made.stderr
     (wheel,) = directory.glob("*.whl")
     return wheel

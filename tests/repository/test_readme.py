@@ -41,17 +41,6 @@ def test_a_new_project_is_served_with_one_variable_and_the_working_directory(tmp
     assert "Traceback" not in running.output
 
 
-def test_every_file_that_the_readme_names_exists() -> None:
-    layout = re.search(r"## How it is laid out\n\n```\n(.*?)```", README, re.DOTALL)
-    assert layout
-    root = Path(__file__).parents[2]
-    folder = root
-    for line in layout[1].splitlines():
-        name = line.split()[0]
-        folder = folder if line.startswith(" ") else root / name
-        assert (folder / name if line.startswith(" ") else folder).exists(), line
-
-
 def test_every_dependency_has_its_reason() -> None:
     import tomllib
 

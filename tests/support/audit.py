@@ -1,4 +1,4 @@
-"""`make audit`: asks a vulnerability service about every package of requirements.txt, by pip-audit.
+"""`make audit`: asks a vulnerability service about every package of requirements/run.txt, by pip-audit.
 
 Rule: only an answer is an answer. pip-audit says "No known vulnerabilities found", and exits with 0, too, where the
 service knows none of the packages (a mirror, for one); and it exits with 1, as for a finding, where no service can be
@@ -29,7 +29,7 @@ def ask_service(service: str, seconds: float) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as directory:
         document = Path(directory, "audit.json")
         options = ("--require-hashes", "--disable-pip", "--timeout", "5", "--progress-spinner", "off")
-        command = (sys.executable, "-m", "pip_audit", "-s", service, "-r", str(ROOT / "requirements.txt"), *options)
+        command = (sys.executable, "-m", "pip_audit", "-s", service, "-r", str(ROOT / "requirements/run.txt"), *options)
         try:
             done = subprocess.run(
                 [*command, "-f", "json", "-o", str(document)],
