@@ -159,7 +159,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
             *("<script>", "<script>{</script}", "<style>{</}", "<title>", "<a {b }", "<a {b='c' }", "<a b{ }", "<a{ }"),
             *("<!--{-}", "<!--{--!}", "<a b='{&}'>", "<a b='&#{1}'>", "<!doctype ", "<a {'}", "<a {/}"),
         )
-        for name in ("_MARKUP", "_ATTRIBUTE", "_END", "_TEXTS")
+        for name in ("_MARKUP", "_ATTRIBUTE", "_TAG_END", "_RAW_TEXT_ENDS")
     },
     "static_host.verify.page_references._SRCSET_CANDIDATE": repeat_texts(
         lambda text: page_references.parse_page(f'<img srcset="{text}">', "http://a/"),
@@ -212,7 +212,7 @@ NEVER_FOREIGN = {
     "static_host.conf.validators.mask_credentials": "the operator's variables",
     "static_host.conf.validators.validate_url_prefix": "the operator's variables, and STATIC_URL",
     "static_host_build.adopt._make_immutable_test": "the operator's own expression",
-    "static_host_build.pipeline._Build._assemble_resources": "the operator's own expression, and one of ours",
+    "static_host_build.pipeline._Build._make_resources": "the operator's own expression, and one of ours",
 }
 LEXERS = "static_host_build.references."
 

@@ -207,7 +207,7 @@ WRONG = {
     "serve --nope": "No such option '--nope'.\nUsage: static-host serve [OPTIONS]",
     "serve more": "Got unexpected extra argument (more)\n",
     "verify": "Missing argument 'URL'.\nUsage: static-host verify [OPTIONS] URL",
-    "verify https://example.com --most few": "Invalid value for '--most': 'few' is not ",
+    "verify https://example.com --max-files few": "Invalid value for '--max-files': 'few' is not ",
     "publish --renew -1": "Invalid value for '--renew': -1 is not ",
     "index nowhere": "Invalid value for 'DIR': Directory 'nowhere' does not exist.",
     "build --report": "Option '--report' requires an argument.",
@@ -220,7 +220,7 @@ WRONG = {
 
 @pytest.mark.parametrize("arguments", WRONG)
 def test_a_command_that_is_wrong_is_one_object(tmp_path: Path, arguments: str) -> None:
-    for beginning in (["static-host"], ["python", "-m", "app"]):
+    for beginning in (["static-host"], ["python", "-m", "static_host"]):
         result = run(*beginning, *arguments.split(), cwd=tmp_path, LOG_FORMAT="JSON")
         assert (result.returncode, result.stdout) == (3 if arguments == "releases" else 2, "")
         (record,) = records(result.stderr.splitlines())
@@ -229,10 +229,10 @@ def test_a_command_that_is_wrong_is_one_object(tmp_path: Path, arguments: str) -
 
 
 def test_the_build_s_own_module_tells_of_a_wrong_option_in_an_object_too(tmp_path: Path) -> None:
-    result = run("python", "-m", "static_build", "--nope", cwd=tmp_path, LOG_FORMAT="json")
+    result = run("python", "-m", "static_host_build", "--nope", cwd=tmp_path, LOG_FORMAT="json")
     (record,) = records(result.stderr.splitlines())
     assert record["message"].startswith("No such option '--nope'.\nUsage: static-host build [OPTIONS]")
-    text = run("python", "-m", "static_build", "--nope", cwd=tmp_path)
+    text = run("python", "-m", "static_host_build", "--nope", cwd=tmp_path)
     assert text.stderr.startswith("Usage: static-host build [OPTIONS]\nTry ")
 
 

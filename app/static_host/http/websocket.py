@@ -45,7 +45,7 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
         super().handle_connect(event)
         answer = self.response
         if answer.status_code != 101 and self._recorder:
-            self._recorder.see(build_refusal_record(self.client, answer.status_code, len(answer.body)))
+            self._recorder.record(build_refusal_record(self.client, answer.status_code, len(answer.body)))
 
     @property
     def _recorder(self) -> Any:

@@ -24,7 +24,7 @@ from static_host.telemetry.log_configuration import reported
 @click.argument(
     "directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]", required=False
 )
-@click.option("--replace", "replaces", is_flag=True, help="Let files take the place of others with the same name.")
+@click.option("--replace", "is_replacing", is_flag=True, help="Let files take the place of others with the same name.")
 @click.option(
     "--renew",
     "days",
