@@ -11,14 +11,14 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.generated import generate
-from benchmarks.measure import HERE, facts, middle, progress, run, table, told
+from benchmarks.measure import HERE, collect_facts, find_median_run, format_facts, progress, run, table
 
 STORAGES = {
     "Django's": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     "ours": "static_host_build.storage.FingerprintStorage",
 }
 MODULES = "modules_storage.ModulesStorage"
-"""Django's, told to follow imports of modules too."""
+"""Django's, format_facts to follow imports of modules too."""
 
 
 def seconds(sources: Path, storage: str, rounds: int) -> str:
@@ -32,7 +32,7 @@ def seconds(sources: Path, storage: str, rounds: int) -> str:
                 runs.append(run(*command, **variables))
             except SystemExit as failed:
                 return str(failed).strip().splitlines()[-1]
-    return f"{middle(runs).cpu:.2f} s"
+    return f"{find_median_run(runs).cpu:.2f} s"
 
 
 def circle(sources: Path) -> None:
@@ -57,7 +57,9 @@ def main() -> None:
         circle(Path(work))
         cells = [seconds(Path(work), storage, 1) for storage in (MODULES, STORAGES["ours"])]
     rows.append(["two modules that import each other", *cells])
-    print(f"Median of {chosen.rounds}; {told(facts('django'))}\n\n{table(['collectstatic', *STORAGES], rows)}")
+    print(
+        f"Median of {chosen.rounds}; {format_facts(collect_facts('django'))}\n\n{table(['collectstatic', *STORAGES], rows)}"
+    )
 
 
 if __name__ == "__main__":

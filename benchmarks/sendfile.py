@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from multiprocessing import Process
 
-from benchmarks.measure import facts, table, told
+from benchmarks.measure import collect_facts, format_facts, table
 
 SIZES = (4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10)
 BYTES = 400_000_000
@@ -77,7 +77,7 @@ def main() -> None:
         rows.append([f"{size >> 10} KiB", f"{copied:.1f} µs", f"{sent:.1f} µs", f"{sent / copied:.2f}"])
     connection.close()
     reader.join()
-    print(f"{told(facts('uvloop'))}\n\n{table(['body', 'copy', 'sendfile', 'sendfile to copy'], rows)}")
+    print(f"{format_facts(collect_facts('uvloop'))}\n\n{table(['body', 'copy', 'sendfile', 'sendfile to copy'], rows)}")
 
 
 if __name__ == "__main__":
