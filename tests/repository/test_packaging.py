@@ -51,14 +51,18 @@ def test_startproject_takes_any_name_beside_this_program(tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("wheel")
-    subprocess.run(["git", "-C", ROOT, "checkout-index", "-a", f"--prefix={directory}/source/"], check=True)
-    made = run(
-        "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(directory), "./source", cwd=directory
-    )
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of the repository's index, without what a clone has beside them."""
+    directory = tmp_path_factory.mktemp("wheel") / "source"
+    subprocess.run(["git", "-C", ROOT, "checkout-index", "-a", f"--prefix={directory}/"], check=True)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path) -> Path:
+    made = run("pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "wheel", ".", cwd=source)
     assert made.returncode == 0, made.stdout + made.stderr
-    (wheel,) = directory.glob("*.whl")
+    (wheel,) = source.glob("wheel/*.whl")
     return wheel
 
 
@@ -79,6 +83,18 @@ def test_the_wheel_holds_three_packages_and_their_files(wheel: Path) -> None:
         "static_host_site/static/inspector/inspector.css",
         "static_host_site/templates/site/base.html",
     }
+
+
+def test_the_source_archive_makes_the_same_wheel(source: Path, wheel: Path) -> None:
+    made = run("python", "-c", "from setuptools.build_meta import build_sdist; build_sdist('.')", cwd=source)
+    assert made.returncode == 0, made.stderr
+    (archive,) = source.glob("*.tar.gz")
+    again = run(
+        "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", "again", f"./{archive.name}", cwd=source
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(next(source.glob("again/*.whl"))) as second:
+        assert set(second.namelist()) == set(first.namelist())
 
 
 @pytest.fixture(scope="module")
