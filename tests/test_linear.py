@@ -21,7 +21,8 @@ from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.object_store import candidate_names, disk_cache
 from static_host.origin import conditional, escapes, index_validation, negotiation, request_head
-from static_host.origin.index import Representation, Resource, dump_index, parse_index
+from static_host.origin.index import dump_index, parse_index
+from static_host.origin.representation import Representation, Resource
 from static_host.origin.response_cache import ResponseCache
 from static_host.project.storage import iter_candidates
 from static_host.project.wsgi_environ import build_environ

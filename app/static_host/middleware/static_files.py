@@ -17,7 +17,8 @@ import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.origin.body_cache import Body
-from static_host.origin.responder import Responder, Response, Slice, is_not_found
+from static_host.origin.responder import Responder
+from static_host.origin.response import Response, Slice, is_not_found
 from static_host.telemetry.request_record import HANDLER
 
 if TYPE_CHECKING:
