@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from static_host.checks import csp
-from static_host.http import fast_path, limits
+from static_host.http import limits
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.object_store import candidate_names, disk_cache
 from static_host.origin import conditional, escapes, index_validation, negotiation, request_head
-from static_host.origin.index import Representation, Resource, dump_index, parse_index
+from static_host.origin.index import dump_index, parse_index
+from static_host.origin.representation import Representation, Resource
 from static_host.origin.response_cache import ResponseCache
 from static_host.project.storage import iter_candidates
 from static_host.project.wsgi_environ import build_environ
@@ -32,6 +33,7 @@ from static_host.telemetry.request_record import (
     find_identifier,
     format_address,
     format_target,
+    parse_logged_parts,
 )
 from static_host.verify import browser_access, cdn, client, crawler, html, page_references, scope
 from static_host.verify.response import ReceivedResponse
@@ -65,7 +67,7 @@ def resource(match: str = "", media_type: str = "text/css") -> Resource:
 
 
 def of_head(head: bytes) -> object:
-    return fast_path._parse_logged_parts(head)
+    return parse_logged_parts(head)
 
 
 def scope_of(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
@@ -118,7 +120,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.index_validation._DIGEST": repeat_texts(index_validation._DIGEST.fullmatch, "a"),
     "static_host.origin.index_validation._SHA_256": repeat_texts(index_validation._SHA_256.fullmatch, "a"),
     "static_host.origin.index_validation._DELTA_SUFFIX": repeat_texts(index_validation._DELTA_SUFFIX.fullmatch, ".", ".{a}", ".dcz", ".{a}.dcz."),
-    "static_host.http.fast_path._LOGGED_FIELDS": repeat_bytes(
+    "static_host.telemetry.request_record._LOGGED_FIELDS": repeat_bytes(
         of_head, "GET /{a} HTTP/1.1\r\n", "GET / HTTP/1.1{\r\nx-request-id:}", "GET / HTTP/1.1{\r\nx-}", "GET /{?} a"
     ),
     "static_host.middleware.origin_secret.OriginSecret.__init__": repeat_bytes(

@@ -21,16 +21,16 @@ from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
 from static_host.health import Readiness
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
-from static_host.middleware.origin_secret import OriginSecretMiddleware, secret_from_settings
-from static_host.middleware.request_log import RequestLogMiddleware, RequestRecorder, recorder_from_settings
+from static_host.middleware.origin_secret import OriginSecret, OriginSecretMiddleware
+from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
 from static_host.project.lifespan import run_lifespan
-from static_host.project.project import UNSET_SETTINGS_MODULE_MESSAGE, Project, configure_project
-from static_host.project.project import wrap_project_errors as explaining
+from static_host.project.project import UNSET_SETTINGS_MODULE_MESSAGE, Project, configure_project, wrap_project_errors
 from static_host.project.threads import Threads
 from static_host.telemetry import log_configuration
+from static_host.telemetry.request_recorder import RequestRecorder
 
 if TYPE_CHECKING:
     from static_host.object_store.fallback import ObjectStoreFallback
@@ -63,7 +63,7 @@ class Front(Starlette):
         self.fallback = fallback
         self.readiness = readiness
         self.recorder = recorder
-        self.secret = secret_from_settings(settings)
+        self.secret = OriginSecret.from_settings(settings)
         self.proxies = TrustedProxies(settings.forwarded_allow_ips)
         self._open_paths = (settings.health_path, settings.ready_path)
         self.threads: Threads | None = getattr(django, "threads", None)
@@ -95,7 +95,7 @@ def create_app(
     compared = tree.check_lengths(length_check_seconds)
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         changed = project.apply_overlay(project.host + prefix, root)
     prefixes = project.expand_prefix(prefix)
     responder = Responder(
@@ -196,8 +196,8 @@ class LazyApplication:
                 settings = Settings.read()
                 if not self._is_worker:
                     misspelled.warn_misspelled(settings)
-                observer = recorder_from_settings(settings) if self._is_worker else None
-                self._app = create_app(settings, self._length_check_seconds, observer)
+                recorder = RequestRecorder.from_settings(settings) if self._is_worker else None
+                self._app = create_app(settings, self._length_check_seconds, recorder)
                 if not self._is_worker:
                     log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
         except StaticHostError as stop:

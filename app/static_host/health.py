@@ -19,7 +19,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from static_host.telemetry.request_record import HANDLER
+from static_host.telemetry.scope_keys import HANDLER_KEY
 
 log = logging.getLogger("static_host.health")
 
@@ -97,7 +97,7 @@ class _Check:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        scope[HANDLER] = "health"
+        scope[HANDLER_KEY] = "health"
         if scope["method"] not in ("GET", "HEAD"):
             headers = {**_UNCACHEABLE, "Allow": "GET, HEAD"}  # RFC 9110 §15.5.6
             response = PlainTextResponse("Method Not Allowed\n", 405, headers)

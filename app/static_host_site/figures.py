@@ -12,7 +12,8 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from static_host.origin.index import CODING_SUFFIXES, Index, Resource
+from static_host.origin.index import Index
+from static_host.origin.representation import CODING_SUFFIXES, Resource
 from static_host.origin.tree import TreeUnusableError, load_tree
 
 PAGE_FILES = (

@@ -23,7 +23,7 @@ from django.conf import settings as project
 
 from static_host.conf.settings import Settings
 from static_host.origin import index
-from static_host.origin.index import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, compute_digest
+from static_host.origin.representation import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, compute_digest
 from static_host.project.project import BUNDLED_SETTINGS_MODULE, DEFAULT_PREFIX, configure_project
 from static_host_build import bundler_manifests
 from static_host_build.compressor.compress import MATCH_NOTHING

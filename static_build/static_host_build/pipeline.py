@@ -20,8 +20,8 @@ from pathlib import Path
 
 from static_host.conf.settings import Settings
 from static_host.origin import index
-from static_host.origin.index import Release, Resource
 from static_host.origin.recipes import Recipes
+from static_host.origin.representation import Release, Resource
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
 from static_host.project.project import Project, configure_project, wrap_project_errors
 from static_host_build import bundler_manifests

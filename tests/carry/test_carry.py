@@ -12,7 +12,8 @@ from zlib import crc32
 import httpx
 import pytest
 
-from static_host.origin.index import INDEX_FILE_NAME, Resource, dump_index, parse_index
+from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
+from static_host.origin.representation import Resource
 from static_host_build.output.integrity import check_integrity
 from tests.support.builds import Build, read_files
 from tests.support.processes import run, run_server

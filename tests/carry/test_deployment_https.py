@@ -13,7 +13,7 @@ from threading import Thread
 import pytest
 
 from static_host.conf.settings import Settings
-from static_host.origin.index import Representation
+from static_host.origin.representation import Representation
 from static_host_build.carry import deployment
 from static_host_build.carry.release_source import BodyUnusableError, ReleaseSourceError
 from tests.support.builds import Build, read_files

@@ -14,7 +14,8 @@ import brotli
 import pytest
 from zopfli.gzip import compress as zopfli
 
-from static_host.origin.index import INDEX_FILE_NAME, compute_digest
+from static_host.origin.index import INDEX_FILE_NAME
+from static_host.origin.representation import compute_digest
 from tests.support.builds import Build, read_files
 from tests.support.processes import run, run_server
 from tests.support.releases import read_index

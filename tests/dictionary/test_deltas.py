@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import INDEX_FILE_NAME, Representation, Resource, dump_index, parse_index
+from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
+from static_host.origin.representation import Representation, Resource
 from static_host.origin.responder import Responder
 from static_host.origin.tree import TreeDamagedError, load_tree
 from static_host_build.encode.dcz import encode_delta

@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import INDEX_FILE_NAME, Representation, Resource, compute_digest, dump_index
+from static_host.origin.index import INDEX_FILE_NAME, dump_index
+from static_host.origin.representation import Representation, Resource, compute_digest
 from static_host.origin.tree import TreeDamagedError
 from static_host_build.encode.dcz import MAGIC
 from static_host_build.output.integrity import check_integrity

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from static_host.origin.index import Representation, Resource
+from static_host.origin.representation import Representation, Resource
 from static_host_build.dictionary.deltas import find_pairs
 from static_host_build.dictionary.patterns import BrowserDictionaries, assign_patterns, find_patterns
 from tests.dictionary.test_deltas import BROWSER, VARIES, deltas

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from static_host.http.fast_path import FastPathProtocol, SingleRequestParser
+from static_host.http.fast_path import FastPathProtocol
+from static_host.http.single_request import SingleRequestParser
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
 from tests.support.cases import CASES, CSS, CSS_BR, LARGE, NOT_OURS, Case

@@ -519,7 +519,8 @@ def test_a_file_that_was_published_anew_with_other_encoded_bytes_is_found(
         data = index.read_bytes()
         body = b"other bytes of the same text"
         (store.directory / f"files/{STYLE}.br").write_bytes(body)
-        from static_host.origin.index import compute_digest, dump_index, parse_index
+        from static_host.origin.index import dump_index, parse_index
+        from static_host.origin.representation import compute_digest
 
         releases = parse_index(data)
         length = next(r.length for r in releases[STYLE].representations if r.coding == "br")

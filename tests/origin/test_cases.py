@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from static_host.middleware.static_files import StaticFilesMiddleware
-from static_host.origin.responder import Responder, Slice
+from static_host.origin.responder import Responder
+from static_host.origin.response import Slice
 from static_host.origin.tree import load_tree
 from tests.support.cases import CASES, NOT_OURS, Case
 from tests.support.processes import Running

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from static_host.origin.index import InvalidIndexError, Representation, Resource, dump_index, parse_index
+from static_host.origin.index import InvalidIndexError, dump_index, parse_index
+from static_host.origin.representation import Representation, Resource
 
 NAMES = ("a", "a b", "a-b.css", "a.css", "a/b.css", "css/é.css", "css/\U0001f600.svg", "z\r.txt")
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from static_host.origin import negotiation
-from static_host.origin.index import Representation
 from static_host.origin.negotiation import parse_accept_encoding, select_representation
+from static_host.origin.representation import Representation
 
 TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 ORDER = ["br", "zstd", "gzip", "identity", "dcz"]

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from static_host.origin.responder import Responder, Slice
+from static_host.origin.responder import Responder
+from static_host.origin.response import Slice
 from static_host.origin.tree import load_tree
 from tests.support.builds import decompress_zstd
 from tests.support.cases import CASES, CSS_BR, DIGITS_DATE, DIGITS_ETAG, NOT_OURS

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from static_host.origin.index import dump_index
-from static_host.origin.responder import Responder, Response, Slice
+from static_host.origin.responder import Responder
+from static_host.origin.response import Response, Slice
 from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import TreeDamagedError, load_tree
 from static_host_build.output.releases import _remove_unused

@@ -18,15 +18,8 @@ from pathlib import Path
 import brotli
 import pytest
 
-from static_host.origin.index import (
-    CODING_SUFFIXES,
-    INDEX_FILE_NAME,
-    Representation,
-    Resource,
-    compute_digest,
-    dump_index,
-    parse_index,
-)
+from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
+from static_host.origin.representation import CODING_SUFFIXES, Representation, Resource, compute_digest
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
 from static_host_build.output.integrity import check_integrity
 from tests.support.processes import SCRIPTS, make_environment, run

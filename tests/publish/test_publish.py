@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from obstore.store import from_url
 
-from static_host.origin.index import INDEX_FILE_NAME, compute_digest, parse_index
+from static_host.origin.index import INDEX_FILE_NAME, parse_index
+from static_host.origin.representation import compute_digest
 from static_host_build.publish.problems import explain_store_error
 from tests.support.builds import Build
 from tests.support.processes import run

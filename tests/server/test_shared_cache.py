@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from static_host.origin.body_cache import BodyCache
-from static_host.origin.index import compute_digest
+from static_host.origin.representation import compute_digest
 from static_host.origin.slabs import Sealed
 from static_host.server.shared_cache import Member, Pool
 from tests.support.processes import Running, run_server

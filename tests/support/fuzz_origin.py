@@ -8,7 +8,7 @@ import atheris  # type: ignore[import-not-found,import-untyped,unused-ignore]  #
 
 with atheris.instrument_imports():
     from static_host.origin import conditional, negotiation
-    from static_host.origin.index import Representation
+    from static_host.origin.representation import Representation
 
 REPRESENTATIONS = [
     Representation("br", "", 5, ""),

@@ -16,7 +16,7 @@ from typing import Any
 import brotli
 import pytest
 
-from static_host.origin.index import compute_digest
+from static_host.origin.representation import compute_digest
 from static_host.verify.client import Client, NoResponseError
 from static_host.verify.crawler import fetch_page, probe_files
 from static_host.verify.scope import Scope

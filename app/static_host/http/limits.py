@@ -25,9 +25,9 @@ from static_host.http.framing import FramedProtocol
 from static_host.http.rejection import LINGER_SECONDS, send_refusal
 from static_host.http.write_coalescing import CoalescingTransport
 from static_host.middleware.forwarded import unmap_ipv4
-from static_host.middleware.request_log import RequestRecorder
 from static_host.origin.request_head import MAX_HEAD_BYTES
-from static_host.project.wsgi_environ import (
+from static_host.telemetry.request_recorder import RequestRecorder
+from static_host.telemetry.scope_keys import (
     HALF_CLOSED_KEY,
     LOGGED_STATUS_KEY,
     ON_DISCONNECT_KEY,

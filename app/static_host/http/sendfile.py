@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from static_host.http.limits import WRITE_TIMEOUT_SECONDS
 from static_host.origin.body_cache import Body
-from static_host.origin.responder import Slice
+from static_host.origin.response import Slice
 
 MAX_TURN_BYTES = 2 << 20
 """Bytes that one client is sent before the others have their turn."""

@@ -16,7 +16,7 @@ from websockets.http11 import Request
 from static_host.http.limits import get_application
 from static_host.http.rejection import LINGER_SECONDS, build_refusal_record, send_refusal
 from static_host.middleware.forwarded import unmap_ipv4
-from static_host.project.wsgi_environ import LOGGED_STATUS_KEY, STATUS_CLIENT_CLOSED_REQUEST
+from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, STATUS_CLIENT_CLOSED_REQUEST
 
 GOING_AWAY = 1001
 

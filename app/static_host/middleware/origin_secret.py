@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.conf.settings import Settings
-from static_host.telemetry.request_record import HANDLER
+from static_host.telemetry.scope_keys import HANDLER_KEY
 
 
 class OriginSecret:
@@ -27,6 +27,14 @@ class OriginSecret:
         name = re.escape(self.field)
         self._find_values = re.compile(rb"\r\n" + name + rb":[ \t]*([^\r\n]*)", re.IGNORECASE).findall
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> OriginSecret | None:
+        """Return the secrets of DJANGO_ORIGIN_SECRET, or None when it is not set."""
+        if settings.origin_secret is None:
+            return None
+        secrets = settings.origin_secret.get_secret_value().split(",")
+        return cls(settings.origin_secret_header, (secret.strip() for secret in secrets))
+
     def is_in_head(self, head: bytes) -> bool:
         """Whether a head, as bytes, has a secret."""
         return self.is_among(value.rstrip(b" \t") for value in self._find_values(head))
@@ -35,14 +43,6 @@ class OriginSecret:
         """Whether one of the field's values is a secret."""
         matches = [compare_digest(value, secret) for value in values for secret in self._secrets]
         return any(matches)
-
-
-def secret_from_settings(settings: Settings) -> OriginSecret | None:
-    """Return the origin's secret, if it has one."""
-    if settings.origin_secret is None:
-        return None
-    secrets = settings.origin_secret.get_secret_value().split(",")
-    return OriginSecret(settings.origin_secret_header, (secret.strip() for secret in secrets))
 
 
 class OriginSecretMiddleware:
@@ -66,9 +66,9 @@ class OriginSecretMiddleware:
         if self._secret.is_among(value.strip(b" \t") for value in values) or is_check:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
-            scope[HANDLER] = "refused"
+            scope[HANDLER_KEY] = "refused"
             await send({"type": "websocket.close", "code": 1008})  # before the handshake: the server answers 403
         else:
-            scope[HANDLER] = "refused"
+            scope[HANDLER_KEY] = "refused"
             headers = {"Cache-Control": "private, no-store, max-age=0"}
             await PlainTextResponse("Forbidden\n", 403, headers)(scope, receive, send)

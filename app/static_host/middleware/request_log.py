@@ -12,45 +12,18 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from static_host.conf.settings import Settings
-from static_host.project.wsgi_environ import LOGGED_STATUS_KEY
-from static_host.telemetry.access_log import AccessLog
-from static_host.telemetry.counters import Counters
 from static_host.telemetry.request_record import (
-    HANDLER,
     RequestRecord,
     find_identifier,
     format_address,
     format_target,
     get_raw_path,
 )
+from static_host.telemetry.request_recorder import RequestRecorder
+from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY
 
 HANDSHAKE_STATUSES = {"websocket.accept": 101, "websocket.close": 403}
 """An application's first message to a WebSocket → the status of the handshake's answer (RFC 6455 §4.2.2)."""
-
-
-class RequestRecorder:
-    """Tells the access log and the counts, each where there is one."""
-
-    def __init__(self, log: AccessLog | None, counters: Counters | None) -> None:
-        self.log = log
-        self.counters = counters
-
-    def record(self, seen: RequestRecord) -> None:
-        """Tell of an answer."""
-        if self.counters is not None:
-            self.counters.count_response(seen.handler, seen.status, seen.coding, seen.size)
-            if seen.handler == "django":
-                self.counters.count_duration(seen.seconds)
-        if self.log is not None:
-            self.log.add(seen)
-
-
-def recorder_from_settings(settings: Settings) -> RequestRecorder | None:
-    """Return who sees what is answered, or None where nothing is to be told."""
-    log = AccessLog(settings.log_format) if settings.access_log else None
-    counts = Counters() if settings.metrics_port else None
-    return RequestRecorder(log, counts) if log or counts is not None else None
 
 
 class RequestLogMiddleware:
@@ -134,7 +107,7 @@ def _build_record(
         status,
         0 if scope.get("method") == "HEAD" else size,
         coding,
-        scope.get(HANDLER, "django"),
+        scope.get(HANDLER_KEY, "django"),
         seconds,
         name,
     )

@@ -17,8 +17,9 @@ import anyio.to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.origin.body_cache import Body
-from static_host.origin.responder import Responder, Response, Slice, is_not_found
-from static_host.telemetry.request_record import HANDLER
+from static_host.origin.responder import Responder
+from static_host.origin.response import Response, Slice, is_not_found
+from static_host.telemetry.scope_keys import HANDLER_KEY
 
 if TYPE_CHECKING:
     from static_host.object_store.fallback import ObjectStoreFallback
@@ -43,17 +44,17 @@ class StaticFilesMiddleware:
         if scope["type"] == "http":
             response = self.responder.respond(scope["method"], _get_raw_path(scope), scope["headers"])
         elif scope["type"] == "websocket" and self.responder.is_owned(_get_raw_path(scope)):
-            scope[HANDLER] = "static"
+            scope[HANDLER_KEY] = "static"
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
         if response is None:
             await self.app(scope, receive, send)
             return
-        scope[HANDLER] = "static"
+        scope[HANDLER_KEY] = "static"
         if self.fallback is not None and is_not_found(response):
             found = await self.fallback.respond(scope["method"], _get_raw_path(scope), scope["headers"])
             if found is not None:
-                scope[HANDLER], response = "store", found
+                scope[HANDLER_KEY], response = "store", found
         try:
             await _send_response(response, receive, send)
         finally:

@@ -18,8 +18,9 @@ from typing import Any
 
 from static_host.object_store.client import RELEASES_PREFIX, format_reason, require_store_async, select_indexes
 from static_host.object_store.min_rate import BoundedWait, read_at_min_rate
-from static_host.origin.index import Index, InvalidIndexError, Resource, parse_index
+from static_host.origin.index import Index, InvalidIndexError, parse_index
 from static_host.origin.index_validation import is_valid_resource
+from static_host.origin.representation import Resource
 
 log = logging.getLogger("static_host.store")
 

@@ -30,8 +30,9 @@ from static_host.object_store.fetching import (
     fetch_into_cache,
     load_from_disk_cache,
 )
-from static_host.origin.index import Representation, Resource
-from static_host.origin.responder import Responder, Response, ServedResource
+from static_host.origin.representation import Representation, Resource
+from static_host.origin.responder import Responder, ServedResource
+from static_host.origin.response import Response
 
 log = logging.getLogger("static_host.store")
 

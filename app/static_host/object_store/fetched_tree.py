@@ -17,7 +17,8 @@ from pathlib import Path
 
 from static_host.object_store.disk_cache import DiskCache
 from static_host.origin.body_cache import Body, BodyCache
-from static_host.origin.index import Index, Representation
+from static_host.origin.index import Index
+from static_host.origin.representation import Representation
 from static_host.origin.tree import FileChangedError, Tree
 
 

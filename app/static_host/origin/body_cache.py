@@ -13,7 +13,7 @@ import resource
 from collections import deque
 from typing import Protocol
 
-from static_host.origin.index import compute_digest as digest_of
+from static_host.origin.representation import compute_digest
 from static_host.origin.slabs import Body, Sealed, Slab, room_for
 
 SLABS = 32
@@ -82,7 +82,7 @@ class BodyCache:
         if place is None:
             return None
         slab, offset, length = place
-        if digest_of(slab.view(offset, length)) != digest:
+        if compute_digest(slab.view(offset, length)) != digest:
             return None
         return self._at_hand(digest, slab, offset, length)
 

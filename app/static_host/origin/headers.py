@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from static_host.origin.conditional import Validators, derive_last_modified, format_http_date
-from static_host.origin.index import Representation, Resource
+from static_host.origin.representation import Representation, Resource
 
 Headers = tuple[tuple[bytes, bytes], ...]
 

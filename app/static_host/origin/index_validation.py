@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import re
 
-from static_host.origin.index import DICTIONARY_CODING, SVGZ_IDENTITY_SUFFIX, Representation, Resource, format_file_name
+from static_host.origin.representation import (
+    DICTIONARY_CODING,
+    SVGZ_IDENTITY_SUFFIX,
+    Representation,
+    Resource,
+    format_file_name,
+)
 
 MAX_NAME_CHARACTERS = 1024
 """Characters of a name: no object store has longer ones, and few file systems have."""

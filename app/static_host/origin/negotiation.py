@@ -19,7 +19,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from static_host.origin.index import DICTIONARY_CODING, Representation
+from static_host.origin.representation import DICTIONARY_CODING, Representation
 
 Weights = tuple[int, ...]
 """Thousandths of a weight for each coding of `CODINGS`; 0 means not acceptable."""

@@ -33,3 +33,7 @@ class Recipes:
             **({"recipes": dict(sorted(self.by_coding.items()))} if self.by_coding else {}),
             **({"supplied": sorted(self.supplied)} if self.supplied else {}),
         }
+
+
+NO_RECIPES = Recipes()
+"""Those of a tree that other tools made, or that does not record them."""

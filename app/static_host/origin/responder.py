@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional import ByteRange, evaluate
@@ -25,18 +24,19 @@ from static_host.origin.headers import (
     prepare_headers,
     select_vary,
 )
-from static_host.origin.index import INDEX_FILE_NAME, Index, Resource
+from static_host.origin.index import INDEX_FILE_NAME, Index
 from static_host.origin.negotiation import (
     Weights,
     parse_accept_encoding,
     parse_available_dictionary,
     select_representation,
 )
+from static_host.origin.representation import Resource
+from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 from static_host.origin.tree import Tree
 
 log = logging.getLogger("static_host.origin")
 
-NOT_FOUND = b"Not Found\n"
 _RELEVANT_FIELDS = frozenset(
     {
         b"accept-encoding",
@@ -54,46 +54,6 @@ MAX_FIELD_BYTES = 16 << 10
 MAX_PATH_BYTES = 3 * 4096
 """Bytes of a raw path with escapes that are looked at: no system has files with names as long as the rest would be."""
 _MAX_CACHED_CHOICES = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """Bytes of an open file, for the adapter to read: `length` bytes from `offset`."""
-
-    file: io.FileIO
-    offset: int
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A status, its header fields in order, and the parts of the body. Whoever takes it closes it.
-
-    `compute_digest` is that of the body, where it is a whole representation's that the tree keeps in memory; else
-    empty.
-    """
-
-    status: int
-    headers: Headers
-    body: tuple[Body | Slice, ...] = ()
-    digest: str = ""
-
-    def close(self) -> None:
-        """Close the file that the body lies in, if it does."""
-        for part in self.body:
-            if isinstance(part, Slice):
-                part.file.close()
-
-
-NOT_FOUND_RESPONSES = {
-    "GET": Response(404, build_error_headers(NOT_FOUND), (NOT_FOUND,)),
-    "HEAD": Response(404, build_error_headers(NOT_FOUND)),
-}
-
-
-def is_not_found(response: Response) -> bool:
-    """Whether a response says that there is no such file."""
-    return response is NOT_FOUND_RESPONSES["GET"] or response is NOT_FOUND_RESPONSES["HEAD"]
 
 
 class ServedResource:

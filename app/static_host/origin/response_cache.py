@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from static_host.origin.body_cache import Body
 from static_host.origin.request_head import MAX_CACHED_LINE_BYTES, MAX_HEAD_BYTES, find_field_lines, parse_request_head
-from static_host.origin.responder import NOT_FOUND_RESPONSES, Responder, Response, Slice
+from static_host.origin.responder import Responder
+from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 
 MAX_CACHED_NOT_FOUND = 1_024
 """Answers to names that are not there, of which there is no end, that are remembered at a time."""

@@ -23,15 +23,8 @@ from zlib import crc32
 
 from static_host.errors import StaticHostError
 from static_host.origin.body_cache import Body, BodyCache
-from static_host.origin.index import (
-    INDEX_FILE_NAME,
-    Index,
-    InvalidIndexError,
-    Representation,
-    Resource,
-    compute_digest,
-    parse_index,
-)
+from static_host.origin.index import INDEX_FILE_NAME, Index, InvalidIndexError, parse_index
+from static_host.origin.representation import Representation, Resource, compute_digest
 
 log = logging.getLogger("static_host")
 

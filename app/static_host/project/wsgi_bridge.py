@@ -20,15 +20,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from static_host.project.threads import QueueFullError, Threads
 from static_host.project.wsgi_call import Application, File, RequestAbandonedError, StaleRequestError, Stream, WSGICall
-from static_host.project.wsgi_environ import (
+from static_host.project.wsgi_environ import Environ, build_environ
+from static_host.telemetry.request_record import format_target, get_raw_path
+from static_host.telemetry.scope_keys import (
     HALF_CLOSED_KEY,
     LOGGED_STATUS_KEY,
     ON_DISCONNECT_KEY,
     STATUS_CLIENT_CLOSED_REQUEST,
-    Environ,
-    build_environ,
 )
-from static_host.telemetry.request_record import format_target, get_raw_path
 
 log = logging.getLogger("static_host.bridge")
 

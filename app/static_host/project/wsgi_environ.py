@@ -17,15 +17,6 @@ from static_host.origin.escapes import unescaped
 
 Environ = dict[str, Any]
 
-HALF_CLOSED_KEY = "static_host.half_closed"
-"""In the scope of a request whose client has closed its side: it may wait for the answer, or be gone altogether."""
-ON_DISCONNECT_KEY = "static_host.gone"
-"""In the scope of a request: what is called when its connection is lost, though nobody receives its body."""
-LOGGED_STATUS_KEY = "static_host.given_up"
-"""In the scope of a request that nobody waits for any more: the status to log in place of the one that is not sent."""
-STATUS_CLIENT_CLOSED_REQUEST = 499
-"""The status that is logged where the client closed the connection before there was an answer, as nginx logs it."""
-
 
 def build_environ(scope: Scope, base: Environ) -> Environ:
     """Return the environ of a request, without its body; `base` is what all requests have in common."""

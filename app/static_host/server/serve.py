@@ -21,13 +21,13 @@ from static_host.conf import misspelled
 from static_host.conf.settings import Settings
 from static_host.http.fast_path import FastPathProtocol, find_incompatibility
 from static_host.http.websocket import WebSocketProtocol
-from static_host.middleware.request_log import recorder_from_settings
 from static_host.project.project import ProjectLoadError
 from static_host.server.listener import format_url, open_listener
 from static_host.server.process import FrontServer
 from static_host.server.supervisor import serve_with_workers
 from static_host.telemetry import log_configuration, prometheus
 from static_host.telemetry.counters import Counters
+from static_host.telemetry.request_recorder import RequestRecorder
 
 log = logging.getLogger("static_host")
 
@@ -40,7 +40,7 @@ def serve(settings: Settings) -> None:
     log_configuration.configure_logging(settings.log_format)
     misspelled.warn_misspelled(settings)
     raise_descriptor_limit()
-    app = create_app(settings, recorder=recorder_from_settings(settings))
+    app = create_app(settings, recorder=RequestRecorder.from_settings(settings))
     os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
     for line in app.state.summary:
         log.info("%s", line)

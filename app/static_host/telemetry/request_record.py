@@ -25,6 +25,8 @@ MAX_TARGET_BYTES = 2048
 """Bytes of a target that are logged."""
 MAX_ADDRESS_CHARACTERS = 64
 """Characters of a client's address that are logged: an IPv6 address with a zone has no more."""
+MAX_LOGGED_FIELD_LINES = 64
+"""Lines of a head, as bytes, that are looked at for the access log."""
 MAX_FIELDS = 256
 """Fields of a head among which an identifier is looked for."""
 TRUNCATION_MARK = "…"
@@ -53,10 +55,9 @@ _UNESCAPED = {f"%{a}{b}".encode(): bytes.fromhex(a + b) for a in string.hexdigit
 }
 _IDENTIFIER = re.compile(rb"[A-Za-z0-9._=+/:;@-]{1,128}")
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
-
-
-HANDLER = "static_host.lane"
-"""In a scope: who answers, where it is not Django: "static", "store" or "health"."""
+_LOGGED_FIELDS = re.compile(
+    rb"\r\n(x-forwarded-for|x-request-id|x-amz-cf-id|cf-ray|x-amzn-trace-id):[ \t]*([^\r]*)", re.IGNORECASE
+)
 
 
 class RequestRecord(NamedTuple):
@@ -147,3 +148,12 @@ def find_identifier(fields: HeaderFields) -> str:
         if name in IDENTIFIER_FIELDS and _IDENTIFIER.fullmatch(value)
     }
     return next((found[name].decode() for name in IDENTIFIER_FIELDS if name in found), "")
+
+
+def parse_logged_parts(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
+    """Return the method, the target, and the fields that are told of."""
+    method, target, _ = head.split(b" ", 2)
+    path, _, query = target.partition(b"?")
+    lines = islice(_LOGGED_FIELDS.finditer(head), MAX_LOGGED_FIELD_LINES)
+    fields = [(line[1].lower(), line[2].rstrip(b" \t")) for line in lines]
+    return method.decode("latin-1"), format_target(path, query), fields

@@ -14,7 +14,7 @@ from typing import Self
 
 import httpx
 
-from static_host.origin.index import compute_digest
+from static_host.origin.representation import compute_digest
 from static_host.verify.response import ReceivedResponse
 
 MAX_CONCURRENT_REQUESTS = 4

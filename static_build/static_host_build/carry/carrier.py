@@ -18,8 +18,9 @@ from pathlib import PurePosixPath
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from static_host.origin.index import INDEX_FILE_NAME, Representation, Resource, shorten_digest
+from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.index_validation import is_valid_resource
+from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host_build.carry.problems import Problems
 from static_host_build.carry.release_source import BodyUnusableError, CodingLostError, ReleaseSource
 from static_host_build.carry.retention import RetentionPlan

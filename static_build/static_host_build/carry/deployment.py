@@ -25,7 +25,8 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from static_host.conf.settings import Settings
-from static_host.origin.index import INDEX_FILE_NAME, Representation
+from static_host.origin.index import INDEX_FILE_NAME
+from static_host.origin.representation import Representation
 from static_host_build.carry.release_source import (
     SOURCE_CHUNK_BYTES,
     BodyUnusableError,

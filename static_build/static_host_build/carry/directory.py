@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from stat import S_ISREG
 
-from static_host.origin.index import INDEX_FILE_NAME, Representation
+from static_host.origin.index import INDEX_FILE_NAME
+from static_host.origin.representation import Representation
 from static_host_build.carry.release_source import SOURCE_CHUNK_BYTES, BodyUnusableError, ReleaseSourceError, Snapshot
 
 _MIN_TIME_SECONDS = 946_684_800

@@ -18,7 +18,7 @@ from static_host.object_store.client import (
     open_store,
 )
 from static_host.object_store.providers import find_provider
-from static_host.origin.index import Representation
+from static_host.origin.representation import Representation
 from static_host_build.carry.release_source import SOURCE_CHUNK_BYTES, BodyUnusableError, ReleaseSourceError, Snapshot
 
 log = logging.getLogger("static_host.build")

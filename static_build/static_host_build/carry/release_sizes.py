@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from static_host.origin.index import Release, Resource
+from static_host.origin.representation import Release, Resource
 from static_host_build.carry.retention import DropDecision
 
 

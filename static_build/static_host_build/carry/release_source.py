@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from static_host.origin.index import Index, InvalidIndexError, Representation, parse_index
+from static_host.origin.index import Index, InvalidIndexError, parse_index
+from static_host.origin.representation import Representation
 
 SOURCE_CHUNK_BYTES = 1 << 16
 """Bytes that are asked for at once."""

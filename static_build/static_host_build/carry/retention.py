@@ -20,7 +20,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from static_host.origin.index import Index, Release, Resource
+from static_host.origin.index import Index
+from static_host.origin.representation import Release, Resource
 from static_host_build.carry.release_source import ReleaseSource, ReleaseSourceError
 
 

@@ -25,7 +25,7 @@ from django.contrib.staticfiles.utils import matches_patterns
 from django.core.files.storage import FileSystemStorage
 
 from static_host.origin import index
-from static_host.origin.index import CODING_SUFFIXES
+from static_host.origin.representation import CODING_SUFFIXES
 from static_host.project.compressor import COMPRESSOR_APP as COMPRESSOR
 from static_host_build import bundler_manifests
 from static_host_build.collect.sources import Source

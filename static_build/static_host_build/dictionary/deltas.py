@@ -22,7 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from static_host.conf.settings import Settings
-from static_host.origin.index import (
+from static_host.origin.representation import (
     DICTIONARY_CODING,
     Representation,
     Resource,

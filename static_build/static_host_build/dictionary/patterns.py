@@ -40,8 +40,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import quote
 
-from static_host.origin.index import Resource
 from static_host.origin.index_validation import is_valid_match
+from static_host.origin.representation import Resource
 from static_host_build.bundler_manifests import HASH_PATTERN, is_hash
 
 MIN_DICTIONARY_BYTES = 1_000

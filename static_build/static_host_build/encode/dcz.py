@@ -11,7 +11,7 @@ from base64 import b64decode
 from hashlib import sha256
 from typing import IO
 
-from static_host.origin.index import Representation, compute_digest
+from static_host.origin.representation import Representation, compute_digest
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -14,7 +14,7 @@ from typing import IO
 
 import brotli
 
-from static_host.origin.index import DICTIONARY_CODING, Representation, shorten_digest
+from static_host.origin.representation import DICTIONARY_CODING, Representation, shorten_digest
 from static_host_build.encode import dcz
 
 if sys.version_info >= (3, 14):

@@ -19,8 +19,9 @@ from pathlib import Path
 
 from whitenoise.media_types import MediaTypes
 
-from static_host.origin.index import CODING_SUFFIXES, Index, Representation, Resource, compute_digest, shorten_digest
+from static_host.origin.index import Index
 from static_host.origin.negotiation import CODINGS
+from static_host.origin.representation import CODING_SUFFIXES, Representation, Resource, compute_digest, shorten_digest
 from static_host_build.bundler_manifests import BUNDLED_KEY
 from static_host_build.encode.encoder import Encoder, count_bytes_after_fingerprint, decode, strip_gzip_time
 from static_host_build.encode.encodings import Encodings

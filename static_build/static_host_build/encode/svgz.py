@@ -19,7 +19,7 @@ from gzip import GzipFile
 from io import BytesIO
 from pathlib import Path
 
-from static_host.origin.index import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, Representation, compute_digest
+from static_host.origin.representation import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, Representation, compute_digest
 from static_host_build.encode.encoder import decode
 from static_host_build.files import Files
 

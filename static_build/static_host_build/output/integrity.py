@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from static_host.origin.index import Representation, Resource, shorten_digest
+from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host.origin.tree import FileChangedError, Tree, TreeDamagedError, load_tree
 from static_host_build.encode import dcz
 from static_host_build.encode.decoding import is_encoding_of

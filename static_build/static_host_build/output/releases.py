@@ -27,7 +27,7 @@ from itertools import count
 from pathlib import Path
 
 from static_host.origin import index
-from static_host.origin.index import Resource
+from static_host.origin.representation import Resource
 from static_host.origin.tree import TreeUnusableError, load_tree
 from static_host_build.errors import BuildError
 from static_host_build.files import Modes, make_folder

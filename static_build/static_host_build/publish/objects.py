@@ -17,7 +17,8 @@ from hashlib import sha256
 from typing import Any
 
 from static_host.object_store.client import FILES_PREFIX, list_indexes
-from static_host.origin.index import Index, InvalidIndexError, Representation, Resource, parse_index, shorten_digest
+from static_host.origin.index import Index, InvalidIndexError, parse_index
+from static_host.origin.representation import Representation, Resource, shorten_digest
 
 DIGEST_ATTRIBUTE = "statichostdigest"
 """The object's metadata that holds its digest, where the store has room for such. In one word: Azure's names are those

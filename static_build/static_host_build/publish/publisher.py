@@ -24,7 +24,8 @@ from static_host.conf.settings import InvalidSettingsError, Settings
 from static_host.errors import StaticHostError
 from static_host.object_store.candidate_names import FingerprintMatcher
 from static_host.object_store.client import FILES_PREFIX, StoreOpenError, StoreTimeouts, format_index_path, open_store
-from static_host.origin.index import INDEX_FILE_NAME, Representation, Resource, shorten_digest
+from static_host.origin.index import INDEX_FILE_NAME
+from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host.origin.tree import Tree, TreeDamagedError, load_tree
 from static_host_build.publish.objects import (
     DIGEST_ATTRIBUTE,

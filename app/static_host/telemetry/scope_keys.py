@@ -1,0 +1,14 @@
+"""Keys of this program's own in an ASGI scope: what the rooms that handle a request say to each other about it."""
+
+from __future__ import annotations
+
+HANDLER_KEY = "static_host.handler"
+"""Who answers, where it is not Django: "static", "store", "health" or "refused"."""
+HALF_CLOSED_KEY = "static_host.half_closed"
+"""Present when the client has closed its side of the connection: it may wait for the response, or be gone."""
+ON_DISCONNECT_KEY = "static_host.on_disconnect"
+"""A function to call when the connection is lost, for an application that is not receiving the body."""
+LOGGED_STATUS_KEY = "static_host.logged_status"
+"""The status to log for a request whose client is gone, in place of the one that is not sent."""
+STATUS_CLIENT_CLOSED_REQUEST = 499
+"""The status to log when the client closed the connection before the response began, as nginx logs it."""
