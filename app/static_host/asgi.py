@@ -205,7 +205,7 @@ class LazyApplication:
             if scope["type"] != "lifespan":
                 raise
             await receive()
-            await send({"type": "lifespan.startup.failed", "message": str(stop)})
+            await send({"type": "lifespan.startup.failed", "message": stop.format_message()})
             return
         await self._app(scope, receive, send)
 

@@ -52,8 +52,8 @@ def find_package_error(error: Exception) -> IncompatiblePackagesError | None:
         return None
     what = format_exception_only(error)[-1].strip()
     lines = "\n".join(f"  {each}" for each in found)
-    wrong = IncompatiblePackagesError(f"packages are installed that this program cannot run with ({what}):\n{lines}")
-    wrong.remedy = format_remedy(found)
+    message = f"packages are installed that this program cannot run with ({what}):\n{lines}"
+    wrong = IncompatiblePackagesError(message, remedy=format_remedy(found))
     wrong.__cause__ = None if isinstance(error, _VERSION_ERRORS) else error
     return wrong
 
@@ -68,10 +68,11 @@ def broken(error: Exception) -> IncompatiblePackagesError | None:
         if top in owners:
             name = owners[top][0]
             what = format_exception_only(error)[-1].strip()
+            version = _find_version(name)
             wrong = IncompatiblePackagesError(
-                f"{name} {_find_version(name)} is installed, but cannot be imported ({what})."
+                f"{name} {version} is installed, but cannot be imported ({what}).",
+                remedy=f"Install it anew: pip install --force-reinstall '{name}=={version}'.",
             )
-            wrong.remedy = f"Install it anew: pip install --force-reinstall '{name}=={_find_version(name)}'."
             wrong.__cause__ = error
             return wrong
     return None

@@ -179,16 +179,13 @@ def _check_files(root: Path) -> Iterator[Finding]:
 
 
 def make_error_finding(stop: StaticHostError) -> Finding:
-    """Return what ended the examination as a finding: nothing of the message is left out."""
+    """Return the finding for an error that ends the checks."""
     if stop.__cause__:
         log_error(stop)
-        found = f"{stop} {format_exception_line(stop.__cause__)}"
+        found = f"{stop.message} {format_exception_line(stop.__cause__)}"
         remedy = stop.remedy.rstrip(".") or "Correct the project"
         return Finding("error", "project", found, f"{remedy}: standard error has the whole traceback.")
-    if isinstance(stop, TreeUnusableError):
-        found, begin, rest = str(stop).rpartition("Build it ")
-        return Finding("error", "tree", found.rstrip() or str(stop), begin + rest if begin else "")
     if isinstance(stop, InvalidSettingsError):
-        remedy = "Correct what is set in the environment, in .env or in /run/secrets."
-        return Finding("error", "settings", str(stop), remedy)
-    return Finding("error", "project", str(stop))  # the project is not found; the message says what to do
+        remedy = stop.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
+        return Finding("error", "settings", stop.message, remedy)
+    return Finding("error", "tree" if isinstance(stop, TreeUnusableError) else "project", stop.message, stop.remedy)

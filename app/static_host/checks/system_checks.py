@@ -101,8 +101,8 @@ def _run_check(check: Callable[..., Any]) -> list[Finding]:
             Finding("warning", "django", f"the check {name} asks a database: {format_exception_line(error)}", remedy)
         ]
     except (Exception, SystemExit) as error:
-        stop = SystemChecksFailedError(f"the check {name} raised an exception:")
-        stop.notes, stop.__cause__ = tuple(format_overrides()), error
+        stop = SystemChecksFailedError(f"the check {name} raised an exception:", notes=format_overrides())
+        stop.__cause__ = error
         log_configuration.log_error(stop)
         remedy = "Correct it: standard error has the whole traceback."
         return [Finding("error", "django", f"the check {name} raised {format_exception_line(error)}", remedy)]

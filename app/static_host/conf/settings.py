@@ -109,7 +109,7 @@ class Settings(
         except ValidationError as error:
             raise InvalidSettingsError(_format_validation_error(error)) from None
         except UnicodeDecodeError as error:
-            raise InvalidSettingsError(f"the file .env is not UTF-8: {error}. Save it as UTF-8.") from None
+            raise InvalidSettingsError(f"the file .env is not UTF-8: {error}.", remedy="Save it as UTF-8.") from None
         except (OSError, SettingsError) as error:
             reason = error.__cause__ or error
             raise InvalidSettingsError(

@@ -61,10 +61,8 @@ class ProjectLoadError(StaticHostError):
 
     exit_code = 1
 
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
-        self.notes = format_overrides()
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy, notes=format_overrides())
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,9 +238,8 @@ def _split_static_url(static_url: str | None) -> tuple[str, str]:
         validate_url_prefix(prefix)
         parse_static_host(host)
     except ValueError as error:
-        raise ProjectNotFoundError(
-            f"STATIC_URL={static_url!r}: {error}. Set DJANGO_STATIC_PREFIX or correct it."
-        ) from None
+        remedy = "Set DJANGO_STATIC_PREFIX or correct it."
+        raise ProjectNotFoundError(f"STATIC_URL={static_url!r}: {error}.", remedy=remedy) from None
     return host, prefix
 
 
@@ -296,7 +293,7 @@ def _import_asgi_application(path: str) -> ASGIApp:
         if not callable(application):
             raise TypeError(f"it is a {type(application).__name__}, which cannot be called")  # noqa: TRY301
     except (Exception, SystemExit) as error:
-        raise ProjectLoadError(f"ASGI_APPLICATION = {path!r} cannot be used:", ASGI_REMEDY) from error
+        raise ProjectLoadError(f"ASGI_APPLICATION = {path!r} cannot be used:", remedy=ASGI_REMEDY) from error
     return application
 
 
@@ -310,16 +307,16 @@ def wrap_project_errors(name: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # a settings module may well call sys.exit
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and (name == missing or name.startswith(f"{missing}.")):
-            raise ProjectNotFoundError(_format_not_found(name, missing)) from None
+            message = f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {Path.cwd()} or on sys.path."
+            raise ProjectNotFoundError(message, remedy=_list_settings_modules()) from None
         raise ProjectLoadError(f"the Django project {name} raised an exception while it was loaded:") from error
 
 
-def _format_not_found(name: str, missing: str) -> str:
+def _list_settings_modules() -> str:
     here = Path.cwd()
     found = [*here.glob("*/settings.py"), *here.glob("*/settings/__init__.py"), *here.glob("settings.py")]
     modules = sorted({_format_module_name(path.relative_to(here)) for path in found})
-    hint = f"Settings modules found here: {', '.join(modules)}." if modules else "Run it where manage.py is."
-    return f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {here} or on sys.path. {hint}"
+    return f"Settings modules found here: {', '.join(modules)}." if modules else "Run it where manage.py is."
 
 
 def _format_module_name(path: Path) -> str:

@@ -39,12 +39,12 @@ def collect_findings() -> tuple[list[Finding], int]:
     except Exception as error:
         wrong = find_package_error(error)
         if wrong is not None:
-            return [Finding("error", "packages", str(wrong), wrong.remedy)], wrong.exit_code
+            return [Finding("error", "packages", wrong.message, wrong.remedy)], wrong.exit_code
         wrong = broken(error)
         if wrong is None:
             raise
         log_configuration.log_error(wrong)
-        return [Finding("error", "packages", str(wrong), wrong.remedy)], 1  # as `serve` would exit
+        return [Finding("error", "packages", wrong.message, wrong.remedy)], 1  # as `serve` would exit
     findings: list[Finding] = []
     try:
         for finding in iter_findings():
