@@ -26,9 +26,9 @@ from static_host.middleware.request_log import RequestLogMiddleware, RequestReco
 from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
+from static_host.project.errors import wrap_project_errors
 from static_host.project.lifespan import run_lifespan
-from static_host.project.project import UNSET_SETTINGS_MODULE_MESSAGE, Project, configure_project
-from static_host.project.project import wrap_project_errors as explaining
+from static_host.project.project import UNSET_SETTINGS_MODULE_MESSAGE, Project
 from static_host.project.threads import Threads
 from static_host.telemetry import log_configuration
 
@@ -88,14 +88,14 @@ def create_app(
     ``app.state.summary`` what the start-up lines say of it, ``app.state.path_conflicts`` those of them that tell of a
     check's path that is somebody else's. Raises StaticHostError: TreeUnusable, ProjectMissing, ProjectBroken.
     """
-    project = configure_project(settings)
+    project = Project.from_settings(settings)
     if project.is_other_project_unnamed:
         log.warning(UNSET_SETTINGS_MODULE_MESSAGE)
     tree = _load_current_tree(project.static_root, settings.static_memory)
     compared = tree.check_lengths(length_check_seconds)
     root = tree.root
     prefix = settings.static_prefix or tree.index.prefix
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         changed = project.apply_overlay(project.host + prefix, root)
     prefixes = project.expand_prefix(prefix)
     responder = Responder(
@@ -127,7 +127,7 @@ def create_app(
         *_summarize_length_check(compared, len(tree.index)),
         project.summary,
         *([f"files that the tree has not are looked for in {settings.static_store}"] if settings.static_store else []),
-        *(f"laid over the project's settings: {line}" for line in changed),
+        *(f"overridden in the project's settings: {line}" for line in changed),
         *front.state.path_conflicts,
     ]
     return front

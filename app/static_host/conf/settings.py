@@ -141,7 +141,7 @@ class _LogFormatSettings(BaseSettings):
     log_format: str = Field("", validation_alias="LOG_FORMAT")
 
 
-def log_format_elsewhere() -> str:
+def read_log_format() -> str:
     """Return LOG_FORMAT as it is in .env or among the secrets. Raises an exception where they cannot be read."""
     return _LogFormatSettings(_secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None).log_format  # type: ignore[call-arg]
 

@@ -113,9 +113,9 @@ def log_format() -> LogFormat:
     value = os.environ.get("LOG_FORMAT", "")
     if not value.strip():
         with suppress(Exception):
-            from static_host.conf.settings import log_format_elsewhere
+            from static_host.conf.settings import read_log_format
 
-            value = log_format_elsewhere()
+            value = read_log_format()
     return "json" if value.strip().lower().startswith("json") else "text"  # a value that is none is told in either
 
 

@@ -62,13 +62,15 @@ def publish_command(directory: Path | None, is_replacing: bool, days: int | None
         seconds            of the whole
         warnings           a list of texts
     """  # noqa: D301 - click asks for the backspace itself
-    from static_host.conf.misspelled import read_settings
-    from static_host.project.project import configure_project
+    from static_host.conf.misspelled import warn_misspelled
+    from static_host.conf.settings import Settings
+    from static_host.project.project import Project
     from static_host_build.publish.publisher import publish
 
-    settings = read_settings()
+    settings = Settings.read()
+    warn_misspelled(settings)
     made = publish(
-        directory or configure_project(settings).static_root,
+        directory or Project.from_settings(settings).static_root,
         settings,
         _show_sending,
         is_replacing=is_replacing,
