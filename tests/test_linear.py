@@ -35,7 +35,7 @@ from static_host.telemetry.request_record import (
     format_target,
     parse_logged_parts,
 )
-from static_host.verify import browser_access, cdn, client, crawler, html, page_references, scope
+from static_host.verify import browser_access, cdn, client, crawler, html_parser, page_references, scope
 from static_host.verify.response import ReceivedResponse
 from static_host_build import bundler_manifests
 from static_host_build.collect import static_root
@@ -155,8 +155,8 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
         *("charset", "charset{ }", "charset={ }", "charset ="),
     ),
     **{
-        f"static_host.verify.html.{name}": repeat_texts(
-            lambda page: list(html.parse_elements(page)),
+        f"static_host.verify.html_parser.{name}": repeat_texts(
+            lambda page: list(html_parser.parse_elements(page)),
             *("<", "<!", "<!--", "<!-", "<?", "</", "</a", "<a ", "<a", "<a b='", '<a b="x', "<a b=", "<a =", "<a/"),
             *("<script>", "<script>{</script}", "<style>{</}", "<title>", "<a {b }", "<a {b='c' }", "<a b{ }", "<a{ }"),
             *("<!--{-}", "<!--{--!}", "<a b='{&}'>", "<a b='&#{1}'>", "<!doctype ", "<a {'}", "<a {/}"),
@@ -202,7 +202,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
 NEVER_FOREIGN = {
     "static_host.project.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled.find_misspelled": "names of the operator's variables",
-    "static_host.checks.settings._find_unusable_header": "a setting of the project's",
+    "static_host.checks.project_settings._find_unusable_header": "a setting of the project's",
     "static_host.object_store.candidate_names.FingerprintMatcher.__init__": "the operator's own expression (DJANGO_STATIC_IMMUTABLE_PATTERN)",
     "static_host.conf.validators._HOST": "the operator's variables",
     "static_host.conf.validators._RESERVED_HEADER_NAMES": "the operator's variables",

@@ -26,8 +26,9 @@ from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
+from static_host.project.errors import wrap_project_errors
 from static_host.project.lifespan import run_lifespan
-from static_host.project.project import UNSET_SETTINGS_MODULE_MESSAGE, Project, configure_project, wrap_project_errors
+from static_host.project.project import UNSET_SETTINGS_MODULE_MESSAGE, Project
 from static_host.project.threads import Threads
 from static_host.telemetry import log_configuration
 from static_host.telemetry.request_recorder import RequestRecorder
@@ -88,7 +89,7 @@ def create_app(
     ``app.state.summary`` what the start-up lines say of it, ``app.state.path_conflicts`` those of them that tell of a
     check's path that is somebody else's. Raises StaticHostError: TreeUnusable, ProjectMissing, ProjectBroken.
     """
-    project = configure_project(settings)
+    project = Project.from_settings(settings)
     if project.is_other_project_unnamed:
         log.warning(UNSET_SETTINGS_MODULE_MESSAGE)
     tree = _load_current_tree(project.static_root, settings.static_memory)
@@ -127,7 +128,7 @@ def create_app(
         *_summarize_length_check(compared, len(tree.index)),
         project.summary,
         *([f"files that the tree has not are looked for in {settings.static_store}"] if settings.static_store else []),
-        *(f"laid over the project's settings: {line}" for line in changed),
+        *(f"overridden in the project's settings: {line}" for line in changed),
         *front.state.path_conflicts,
     ]
     return front
@@ -205,7 +206,7 @@ class LazyApplication:
             if scope["type"] != "lifespan":
                 raise
             await receive()
-            await send({"type": "lifespan.startup.failed", "message": str(stop)})
+            await send({"type": "lifespan.startup.failed", "message": stop.format_message()})
             return
         await self._app(scope, receive, send)
 

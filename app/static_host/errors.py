@@ -1,7 +1,7 @@
-"""How the program ends when it cannot go on.
+"""The errors that end a command, and their exit codes.
 
-Rule: an operator's mistake is one clear message that names the thing, the value and the remedy; a fault
-inside the Django project is its whole traceback, cause last. Each kind of ending has one exit code:
+Rule: an operator's mistake is one message that names the thing, the value and the remedy. An exception in the Django
+project is its whole traceback, cause last. Each kind of error has one exit code:
 
 ====  ==============================================================================================================
 code  meaning
@@ -20,34 +20,45 @@ code  meaning
 
 from __future__ import annotations
 
+import sys
 import traceback
+from collections.abc import Iterable
+from typing import IO, Any
+
+import click
 
 
-class StaticHostError(Exception):
-    """Ends the program with a message for the operator and with ``exit_code``.
+class StaticHostError(click.ClickException):
+    """Ends a command with a message for the operator and with `exit_code`.
 
-    `remedy` says what to do, where the message does not; `notes` are lines that help to find the cause.
+    `message` says what is wrong, `remedy` what to do about it; `notes` are further lines, which help to find the cause.
     """
 
     exit_code = 1
-    remedy = ""
-    notes: tuple[str, ...] = ()
+
+    def __init__(self, message: str, *, remedy: str = "", notes: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.notes = tuple(notes)
+
+    def __str__(self) -> str:
+        return self.format_message()
+
+    def format_message(self) -> str:
+        """Return message, remedy and notes. The remedy follows one sentence directly; else it begins a line."""
+        is_one_sentence = "\n" not in self.message and self.__cause__ is None
+        text = (" " if is_one_sentence else "\n").join(filter(None, [self.message, self.remedy]))
+        return "\n".join([text, *self.notes])
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message, and the traceback of the project's exception if that is the cause."""
+        parts = [f"static-host: {self.format_message()}"]
+        if self.__cause__:
+            parts.append("".join(traceback.format_exception(self.__cause__)).rstrip())
+        print("\n\n".join(parts), file=file or sys.stderr, flush=True)
 
 
 class AddressUnavailableError(StaticHostError):
     """The address cannot be listened on."""
 
     exit_code = 4
-
-
-def format_message(error: StaticHostError) -> str:
-    """Return the message, the remedy and the notes."""
-    return "\n".join(filter(None, [str(error), error.remedy, *error.notes]))
-
-
-def format_error(error: StaticHostError) -> str:
-    """Return what the operator should read: message, remedy and notes, then the project's traceback if there is one."""
-    message = f"static-host: {format_message(error)}"
-    if error.__cause__ is None:
-        return message
-    return f"{message}\n\n{''.join(traceback.format_exception(error.__cause__))}".rstrip()

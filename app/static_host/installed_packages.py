@@ -20,7 +20,7 @@ from packaging.version import InvalidVersion, Version
 from static_host.errors import StaticHostError
 
 DISTRIBUTION_NAME = "django-static-host"
-_OURS = ("app", "static_build")
+_OWN_PACKAGES = ("static_host", "static_host_build", "static_host_site")
 _VERSION_ERRORS = (ImportError, AttributeError, TypeError)
 """What a package of another version raises: the traceback would tell no more."""
 
@@ -52,32 +52,33 @@ def find_package_error(error: Exception) -> IncompatiblePackagesError | None:
         return None
     what = format_exception_only(error)[-1].strip()
     lines = "\n".join(f"  {each}" for each in found)
-    wrong = IncompatiblePackagesError(f"packages are installed that this program cannot run with ({what}):\n{lines}")
-    wrong.remedy = format_remedy(found)
+    message = f"packages are installed that this program cannot run with ({what}):\n{lines}"
+    wrong = IncompatiblePackagesError(message, remedy=format_remedy(found))
     wrong.__cause__ = None if isinstance(error, _VERSION_ERRORS) else error
     return wrong
 
 
-def broken(error: Exception) -> IncompatiblePackagesError | None:
+def find_broken_package(error: Exception) -> IncompatiblePackagesError | None:
     """Return what to say of an exception while packages were imported, if one of those is to blame for it."""
     owners = packages_distributions()
-    for module in _modules(error):
+    for module in _iter_modules(error):
         top = module.partition(".")[0]
-        if top in _OURS:
+        if top in _OWN_PACKAGES:
             return None
         if top in owners:
             name = owners[top][0]
             what = format_exception_only(error)[-1].strip()
+            version = _find_version(name)
             wrong = IncompatiblePackagesError(
-                f"{name} {_find_version(name)} is installed, but cannot be imported ({what})."
+                f"{name} {version} is installed, but cannot be imported ({what}).",
+                remedy=f"Install it anew: pip install --force-reinstall '{name}=={version}'.",
             )
-            wrong.remedy = f"Install it anew: pip install --force-reinstall '{name}=={_find_version(name)}'."
             wrong.__cause__ = error
             return wrong
     return None
 
 
-def _modules(error: Exception) -> Iterator[str]:
+def _iter_modules(error: Exception) -> Iterator[str]:
     """Give the names of the modules that an exception is about, the likeliest first: what it names, then its frames."""
     told = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", None)
     if told:

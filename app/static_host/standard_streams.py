@@ -18,7 +18,6 @@ from typing import TextIO
 
 from static_host.errors import StaticHostError
 from static_host.telemetry import log_configuration
-from static_host.telemetry.log_configuration import reported
 
 
 class OutputLostError(StaticHostError):
@@ -55,7 +54,7 @@ class _Output(io.FileIO):
 def prepare_streams() -> Iterator[None]:
     """Have the streams in order while a command runs. Starts the program anew where its locale is not UTF-8.
 
-    Raises SystemExit where what the command has to say cannot be written.
+    Raises WorkingDirectoryError; OutputLostError if the command succeeded, but its output cannot be written.
     """
     _open_closed_streams()
     if sys.getfilesystemencoding() != "utf-8" and sys.executable:
@@ -64,8 +63,7 @@ def prepare_streams() -> Iterator[None]:
     sys.stdout = _wrap_stream(output, sys.stdout)
     sys.stderr = _wrap_stream(_Output(2, "w", closefd=False), sys.stderr)
     log_configuration.configure_logging(log_configuration.log_format())
-    with reported():
-        _require_working_directory()
+    _require_working_directory()
     try:
         yield
     except SystemExit as end:
@@ -105,9 +103,8 @@ def _require_working_directory() -> None:
     try:
         os.getcwd()  # noqa: PTH109 - only whether there is one
     except OSError as error:
-        raise WorkingDirectoryError(
-            f"the working directory cannot be used: {error.strerror}. Change to another one."
-        ) from None
+        message = f"the working directory cannot be used: {error.strerror}."
+        raise WorkingDirectoryError(message, remedy="Change to another one.") from None
 
 
 def _wrap_stream(raw: _Output, like: TextIO) -> TextIO:
@@ -127,5 +124,4 @@ def _require_written(output: _Output) -> None:
         sys.stdout.flush()
     if output.error:
         rest = "The command did its work; only its output is lost."
-        with reported():
-            raise OutputLostError(f"standard output cannot be written: {output.error.strerror}. {rest}")
+        raise OutputLostError(f"standard output cannot be written: {output.error.strerror}. {rest}")

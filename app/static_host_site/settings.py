@@ -7,7 +7,7 @@ secret key, once written, would end up in every copy of the image; so the key is
 from django.utils.functional import SimpleLazyObject
 
 from static_host.conf.settings import Settings
-from static_host_site.secret import load_or_create_key
+from static_host_site.secret_key import load_or_create_key
 
 _settings = Settings.read()
 _data_directory = _settings.site_data.absolute()
@@ -33,7 +33,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "static_host_site.policy.content_security_policy",
+    "static_host_site.csp.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -24,7 +24,7 @@ from django.conf import settings as project
 from static_host.conf.settings import Settings
 from static_host.origin import index
 from static_host.origin.representation import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, compute_digest
-from static_host.project.project import BUNDLED_SETTINGS_MODULE, DEFAULT_PREFIX, configure_project
+from static_host.project.project import BUNDLED_SETTINGS_MODULE, DEFAULT_PREFIX, Project
 from static_host_build import bundler_manifests
 from static_host_build.compressor.compress import MATCH_NOTHING
 from static_host_build.dictionary import deltas, patterns
@@ -170,7 +170,7 @@ def _is_regular(path: Path) -> bool:
 def _find_prefix(settings: Settings) -> str:
     if settings.static_prefix or settings.settings_module == BUNDLED_SETTINGS_MODULE:
         return settings.static_prefix or DEFAULT_PREFIX
-    return configure_project(settings).prefix
+    return Project.from_settings(settings).prefix
 
 
 def _write_index(root: Path, data: bytes) -> None:

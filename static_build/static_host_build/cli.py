@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from static_host.conf.misspelled import read_settings
+from static_host.conf.misspelled import warn_misspelled
 from static_host.conf.settings import InvalidSettingsError, Settings
 from static_host.conf.validators import mask_credentials, validate_sources
 from static_host.standard_streams import redirect_stdout_to_stderr
-from static_host.telemetry.log_configuration import reported
 
 if TYPE_CHECKING:
     from static_host_build.build_result import BuildResult
@@ -101,17 +100,18 @@ def build_command(as_json: bool, page: Path | None, previous: tuple[str, ...], i
                            carried deltas whose dictionary is in the tree no
                            longer), bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
-    with reported():
-        from static_host_build.pipeline import build as run
-        from static_host_build.report import build_report, progress
+    from static_host_build.pipeline import build as run
+    from static_host_build.report import build_report, progress
 
-        if page:
-            build_report.check_writable(page)
-        with redirect_stdout_to_stderr() if as_json else nullcontext():  # a project may print
-            settings = _override_previous(previous, read_settings())
-            built = run(settings, progress=progress.show_encoding, is_verified=is_verified)
-        if page:
-            build_report.write_page(page, built)
+    if page:
+        build_report.check_writable(page)
+    with redirect_stdout_to_stderr() if as_json else nullcontext():  # a project may print
+        settings = Settings.read()
+        warn_misspelled(settings)
+        settings = _override_previous(previous, settings)
+        built = run(settings, progress=progress.show_encoding, is_verified=is_verified)
+    if page:
+        build_report.write_page(page, built)
     if as_json:
         proof = {"verified": asdict(built.integrity)} if built.integrity else {}
         click.echo(json.dumps({**build_report.make_document(built), **proof}, indent=2))
@@ -174,21 +174,23 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
                   another name); those that files of earlier releases came with:
                   carried, carried_bytes
     """  # noqa: D301 - click asks for the backspace itself
-    with reported():
-        from static_host.origin.tree import load_tree
-        from static_host.project.project import configure_project
-        from static_host_build.carry.release_sizes import measure_releases
-        from static_host_build.dictionary.deltas import measure_savings
-        from static_host_build.report import releases_table
+    from static_host.origin.tree import load_tree
+    from static_host.project.project import Project
+    from static_host_build.carry.release_sizes import measure_releases
+    from static_host_build.dictionary.deltas import measure_savings
+    from static_host_build.report import releases_table
 
-        root = directory or configure_project(read_settings()).static_root
-        tree = load_tree(root)
-        tree.close()
-        held = measure_releases(tree.index.releases, tree.index.values())
-        saved = measure_savings(tree.index.values())
+    if directory is None:
+        settings = Settings.read()
+        warn_misspelled(settings)
+        directory = Project.from_settings(settings).static_root
+    tree = load_tree(directory)
+    tree.close()
+    held = measure_releases(tree.index.releases, tree.index.values())
+    saved = measure_savings(tree.index.values())
     if as_json:
         own = {name: value for name, value in asdict(saved).items() if name != "seconds"}
-        document = {"root": str(root), "releases": [holding.facts for holding in held], "deltas": own}
+        document = {"root": str(directory), "releases": [holding.facts for holding in held], "deltas": own}
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo("\n".join([releases_table.format_releases(held), *releases_table.format_deltas(saved)]))
@@ -211,12 +213,13 @@ def index_command(directory: Path) -> None:
     decoded form is written (.svgz.identity), for clients that do not accept gzip. Files that change later need a new
     index.
     """  # noqa: D301 - click asks for the backspace itself
-    with reported():
-        from static_host_build.adopt import adopt
+    from static_host_build.adopt import adopt
 
-        made = adopt(Path(os.path.abspath(directory)), read_settings())  # noqa: PTH100 - leaves a link alone
-        for warning in made.warnings:
-            logging.getLogger("static_host.build").warning("%s", warning)
+    settings = Settings.read()
+    warn_misspelled(settings)
+    made = adopt(Path(os.path.abspath(directory)), settings)  # noqa: PTH100 - leaves a link alone
+    for warning in made.warnings:
+        logging.getLogger("static_host.build").warning("%s", warning)
     immutable = sum(resource.immutable for resource in made.resources.values())
     with_coding = sum(len(resource.representations) > 1 for resource in made.resources.values())
     click.echo(

@@ -23,7 +23,8 @@ from static_host.origin import index
 from static_host.origin.recipes import Recipes
 from static_host.origin.representation import Release, Resource
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
-from static_host.project.project import Project, configure_project, wrap_project_errors
+from static_host.project.errors import wrap_project_errors
+from static_host.project.project import Project
 from static_host_build import bundler_manifests
 from static_host_build.build_result import BuildResult
 from static_host_build.carry.carrier import carry
@@ -95,7 +96,7 @@ def build(
     With `verifies`, every file of the new tree is read again and decoded before it takes the old one's place.
     """
     began = time.monotonic()
-    project = configure_project(settings)
+    project = Project.from_settings(settings)
     root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - it takes ".." out, and leaves the link alone
     try:
         modes = Modes.from_django_settings()

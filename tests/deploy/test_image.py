@@ -214,7 +214,7 @@ print(json.dumps({
 def test_what_the_server_imports_is_compiled(image: str) -> None:
     script = """
 import os, sys
-import static_host.checks.run, static_host.server.serve, static_host_site.urls, uvloop, websockets.legacy.server
+import static_host.checks.command, static_host.server.serve, static_host_site.urls, uvloop, websockets.legacy.server
 kept = {module.__cached__ for module in sys.modules.values() if getattr(module, "__cached__", None)}
 print(len(kept) > 500, sorted(path for path in kept if not os.path.exists(path)))
 """

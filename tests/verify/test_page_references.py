@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from static_host.verify.audit_findings import find_file_issues
 from static_host.verify.page_references import PageReference, parse_page, parse_stylesheet
 from static_host.verify.probe import FileProbe
 from static_host.verify.scope import Scope, count_out_of_scope, is_fingerprinted, parse_origin
-from static_host.verify.verdict import find_file_issues
 
 BASE = "https://example.com/shop/page"
 CDN = "https://cdn.example.com"

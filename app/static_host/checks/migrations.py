@@ -14,7 +14,8 @@ from threading import Thread
 from typing import Any
 
 from static_host.findings import Finding, format_exception_line, format_names
-from static_host.project.project import Project, ProjectLoadError
+from static_host.project.errors import ProjectLoadError
+from static_host.project.project import Project
 from static_host.telemetry.log_configuration import log_error
 
 MIGRATION_TIMEOUT_SECONDS = 3.0

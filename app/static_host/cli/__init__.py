@@ -1,1 +1,4 @@
-"""The command line: the group, its help and the exit codes. May import every room, and does so inside commands."""
+"""The command line: a module for each command, the group and its exit codes in `main`.
+
+May import every room. Commands import other rooms when they run, so that `--help` is fast.
+"""

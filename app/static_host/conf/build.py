@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
-from static_host.conf.variable import variable
+from static_host.conf.variable import define_variable
 
 
 class BuildSettings(BaseModel):
@@ -17,7 +17,7 @@ class BuildSettings(BaseModel):
 
     title: ClassVar = "Build"
 
-    static_codings: Annotated[CommaSeparated, AfterValidator(validators.validate_codings)] = variable(
+    static_codings: Annotated[CommaSeparated, AfterValidator(validators.validate_codings)] = define_variable(
         "DJANGO_STATIC_CODINGS",
         ("br", "zstd", "gzip"),
         "Content codings that the build makes, separated by commas: `br`, `zstd`, `gzip`. `zopfli` in place of `gzip` "
@@ -25,28 +25,28 @@ class BuildSettings(BaseModel):
         "br, zstd and gzip or zopfli, separated by commas, for example br,gzip",
         shown="br,zstd,gzip",
     )
-    static_effort: Literal["best", "fast"] = variable(
+    static_effort: Literal["best", "fast"] = define_variable(
         "DJANGO_STATIC_EFFORT",
         "best",
         "`best` makes the smallest files. `fast`, for CI and previews, takes about a fifth of the CPU time and makes "
         "about 6 % more bytes, 12 % for clients without zstd. Each has its own files in the cache.",
         "best or fast",
     )
-    static_missing_references: Literal["error", "warn"] = variable(
+    static_missing_references: Literal["error", "warn"] = define_variable(
         "DJANGO_STATIC_MISSING_REFERENCES",
         "error",
         "Whether a broken reference in the project's files stops the build: `error` or `warn`. Missing source maps, "
         "and broken references in installed packages, are always warnings.",
         "error or warn",
     )
-    static_cache: Path | None = variable(
+    static_cache: Path | None = define_variable(
         "DJANGO_STATIC_CACHE",
         None,
         "A directory in which builds keep encoded files, so that the next build encodes only what changed.",
         "a directory",
         shown="`$XDG_CACHE_HOME/static-host`, else `~/.cache/static-host`",
     )
-    static_previous: Annotated[CommaSeparated, AfterValidator(validators.validate_sources)] = variable(
+    static_previous: Annotated[CommaSeparated, AfterValidator(validators.validate_sources)] = define_variable(
         "DJANGO_STATIC_PREVIOUS",
         (),
         "Where the build finds earlier releases, whose fingerprinted files it carries into the new tree. Directories, "
@@ -55,14 +55,14 @@ class BuildSettings(BaseModel):
         "directories or URLs without credentials and query (http, https, s3, gs, az, file), separated by commas",
         shown="",
     )
-    static_previous_problems: Literal["error", "warn"] = variable(
+    static_previous_problems: Literal["error", "warn"] = define_variable(
         "DJANGO_STATIC_PREVIOUS_PROBLEMS",
         "error",
         "Whether the build stops if an earlier release is missing, or one of its files cannot be carried unchanged: "
         "`error` or `warn`. The very first build, which has nothing to carry, needs `warn`.",
         "error or warn",
     )
-    static_keep_releases: int = variable(
+    static_keep_releases: int = define_variable(
         "DJANGO_STATIC_KEEP_RELEASES",
         3,
         "The largest number of earlier releases that the build carries, the newest first.",
@@ -70,7 +70,7 @@ class BuildSettings(BaseModel):
         ge=1,
         le=100,
     )
-    static_keep_age: Annotated[int, BeforeValidator(validators.parse_age)] = variable(
+    static_keep_age: Annotated[int, BeforeValidator(validators.parse_age)] = define_variable(
         "DJANGO_STATIC_KEEP_AGE",
         30 * 86400,
         "How long the build carries a release after another one replaced it, in hours, days or weeks: `12h`, `30d`, "
@@ -79,7 +79,7 @@ class BuildSettings(BaseModel):
         shown="30d",
         ge=0,
     )
-    static_dictionary_bytes: ByteSize = variable(
+    static_dictionary_bytes: ByteSize = define_variable(
         "DJANGO_STATIC_DICTIONARY_BYTES",
         ByteSize(50_000_000),
         "How many bytes of files the build encodes against their earlier versions, for browsers that have these (dcz, "
@@ -90,7 +90,7 @@ class BuildSettings(BaseModel):
         shown="50MB",
         ge=0,
     )
-    source_date_epoch: int | None = variable(
+    source_date_epoch: int | None = define_variable(
         "SOURCE_DATE_EPOCH",
         None,
         "The release's time, in seconds since 1970, for example that of the commit. If it is not set, the tree holds "

@@ -64,13 +64,6 @@ def find_misspelled(settings: Settings) -> Iterator[MisspelledVariable]:
                 yield MisspelledVariable(name, where, *nearest)
 
 
-def read_settings() -> Settings:
-    """Return the settings of this process, and log what is surely misspelt. Raises InvalidSettingsError."""
-    settings = Settings.read()
-    warn_misspelled(settings)
-    return settings
-
-
 def warn_misspelled(settings: Settings) -> None:
     """Log those that are surely misspelt."""
     for each in find_misspelled(settings):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ByteSize
 
 from static_host.conf import validators
-from static_host.conf.variable import variable
+from static_host.conf.variable import define_variable
 
 
 class ObjectStoreSettings(BaseModel):
@@ -16,7 +16,7 @@ class ObjectStoreSettings(BaseModel):
 
     title: ClassVar = "Object store"
 
-    static_store: Annotated[str, AfterValidator(validators.parse_store_url)] = variable(
+    static_store: Annotated[str, AfterValidator(validators.parse_store_url)] = define_variable(
         "DJANGO_STATIC_STORE",
         "",
         "An object store that all releases share (`s3://…`, `gs://…`, `az://…`, `file://…`; install "
@@ -25,7 +25,7 @@ class ObjectStoreSettings(BaseModel):
         "a URL without credentials and query (s3, gs, az, file), for example s3://bucket/mysite",
         shown="",
     )
-    static_store_timeout: float = variable(
+    static_store_timeout: float = define_variable(
         "DJANGO_STATIC_STORE_TIMEOUT",
         2.0,
         "The longest time in seconds that a request waits for `DJANGO_STATIC_STORE`; then its answer is 404.",
@@ -34,7 +34,7 @@ class ObjectStoreSettings(BaseModel):
         ge=0.05,
         le=60,
     )
-    static_store_disk: ByteSize = variable(
+    static_store_disk: ByteSize = define_variable(
         "DJANGO_STATIC_STORE_DISK",
         ByteSize(256_000_000),
         "Disk space for files from `DJANGO_STATIC_STORE`, in bytes, in `DJANGO_STATIC_STORE_DIRECTORY`. In memory they "
@@ -43,7 +43,7 @@ class ObjectStoreSettings(BaseModel):
         shown="256MB",
         ge=0,
     )
-    static_store_directory: Path | None = variable(
+    static_store_directory: Path | None = define_variable(
         "DJANGO_STATIC_STORE_DIRECTORY",
         None,
         "The directory of these files. Worker processes share it.",

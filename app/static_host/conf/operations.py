@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
-from static_host.conf.variable import variable
+from static_host.conf.variable import define_variable
 
 
 class OperationsSettings(BaseModel):
@@ -16,19 +16,19 @@ class OperationsSettings(BaseModel):
 
     title: ClassVar = "Operations"
 
-    health_path: Annotated[str, AfterValidator(validators.validate_path)] = variable(
+    health_path: Annotated[str, AfterValidator(validators.validate_path)] = define_variable(
         "DJANGO_HEALTH_PATH",
         "/healthz",
         "Path of the liveness check: 200 while the process accepts requests.",
         "a path without a query, for example /healthz",
     )
-    ready_path: Annotated[str, AfterValidator(validators.validate_path)] = variable(
+    ready_path: Annotated[str, AfterValidator(validators.validate_path)] = define_variable(
         "DJANGO_READY_PATH",
         "/readyz",
         "Path of the readiness check: 200 while requests should be sent here, else 503.",
         "a path without a query, other than that of DJANGO_HEALTH_PATH, for example /readyz",
     )
-    ready_database: CommaSeparated = variable(
+    ready_database: CommaSeparated = define_variable(
         "DJANGO_READY_DATABASE",
         (),
         "Databases of the project that must answer before the process is ready, by their names in `DATABASES`, "
@@ -36,20 +36,20 @@ class OperationsSettings(BaseModel):
         "names in DATABASES, separated by commas, for example default",
         shown="",
     )
-    access_log: bool = variable(
+    access_log: bool = define_variable(
         "ACCESS_LOG",
         True,
         "Writes a line to standard output for each request.",
         "true or false",
         shown="true",
     )
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(validators.log_format)] = variable(
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(validators.normalize_log_format)] = define_variable(
         "LOG_FORMAT",
         "text",
         "The format of requests, messages and errors: `text`, for people, or `json`, one object for each.",
         "text or json",
     )
-    metrics_port: int | None = variable(
+    metrics_port: int | None = define_variable(
         "METRICS_PORT",
         None,
         "The TCP port, on `HOST`, where Prometheus finds metrics at any path (install `django-static-host[metrics]`). "

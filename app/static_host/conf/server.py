@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
-from static_host.conf.variable import variable
+from static_host.conf.variable import define_variable
 
 
 class ServerSettings(BaseModel):
@@ -16,14 +16,14 @@ class ServerSettings(BaseModel):
 
     title: ClassVar = "Server"
 
-    host: Annotated[str, AfterValidator(validators.parse_listen_host)] = variable(
+    host: Annotated[str, AfterValidator(validators.parse_listen_host)] = define_variable(
         "HOST",
         "127.0.0.1",
         "The address to listen on. `::` is every address of IPv6 and IPv4.",
         "an IP address or a host name of this machine, for example 0.0.0.0, ::1 or [::1]",
         pattern=r"^[^\s/]+$",
     )
-    port: int = variable(
+    port: int = define_variable(
         "PORT",
         8000,
         "The TCP port to listen on. 0: a free one.",
@@ -31,7 +31,7 @@ class ServerSettings(BaseModel):
         ge=0,
         le=65535,
     )
-    workers: int = variable(
+    workers: int = define_variable(
         "WEB_CONCURRENCY",
         1,
         "Worker processes.",
@@ -39,7 +39,7 @@ class ServerSettings(BaseModel):
         ge=1,
         le=512,
     )
-    keep_alive: int = variable(
+    keep_alive: int = define_variable(
         "DJANGO_KEEP_ALIVE_SECONDS",
         75,
         "Seconds for which an idle connection is kept. Choose more than the CDN or load balancer does, or it may send "
@@ -48,7 +48,7 @@ class ServerSettings(BaseModel):
         ge=1,
         le=3600,
     )
-    drain: float = variable(
+    drain: float = define_variable(
         "DJANGO_DRAIN_SECONDS",
         0.0,
         "Seconds after SIGTERM for which requests are still accepted while `DJANGO_READY_PATH` answers 503: as long as "
@@ -58,7 +58,7 @@ class ServerSettings(BaseModel):
         ge=0,
         le=3600,
     )
-    grace: float = variable(
+    grace: float = define_variable(
         "DJANGO_GRACE_SECONDS",
         6.0,
         "Seconds after that for requests in flight to end. The sum should be less than the platform waits before "
@@ -68,7 +68,7 @@ class ServerSettings(BaseModel):
         ge=0,
         le=3600,
     )
-    forwarded_allow_ips: Annotated[CommaSeparated, AfterValidator(validators.parse_networks)] = variable(
+    forwarded_allow_ips: Annotated[CommaSeparated, AfterValidator(validators.parse_networks)] = define_variable(
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1", "::1"),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, separated "
@@ -76,7 +76,7 @@ class ServerSettings(BaseModel):
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1,::1",
     )
-    origin_secret: Annotated[SecretStr | None, AfterValidator(validators.validate_secrets)] = variable(
+    origin_secret: Annotated[SecretStr | None, AfterValidator(validators.validate_secrets)] = define_variable(
         "DJANGO_ORIGIN_SECRET",
         None,
         "A secret that the CDN sends with every request. Requests without it get 403, except health checks. Two "
@@ -84,7 +84,7 @@ class ServerSettings(BaseModel):
         "one or two texts of 16 or more letters, digits and the like, separated by a comma",
         shown="",
     )
-    origin_secret_header: Annotated[str, AfterValidator(validators.validate_header_name)] = variable(
+    origin_secret_header: Annotated[str, AfterValidator(validators.validate_header_name)] = define_variable(
         "DJANGO_ORIGIN_SECRET_HEADER",
         "X-Origin-Secret",
         "The header field in which the CDN sends the secret.",

@@ -109,7 +109,7 @@ class Settings(
         except ValidationError as error:
             raise InvalidSettingsError(_format_validation_error(error)) from None
         except UnicodeDecodeError as error:
-            raise InvalidSettingsError(f"the file .env is not UTF-8: {error}. Save it as UTF-8.") from None
+            raise InvalidSettingsError(f"the file .env is not UTF-8: {error}.", remedy="Save it as UTF-8.") from None
         except (OSError, SettingsError) as error:
             reason = error.__cause__ or error
             raise InvalidSettingsError(
@@ -141,7 +141,7 @@ class _LogFormatSettings(BaseSettings):
     log_format: str = Field("", validation_alias="LOG_FORMAT")
 
 
-def log_format_elsewhere() -> str:
+def read_log_format() -> str:
     """Return LOG_FORMAT as it is in .env or among the secrets. Raises an exception where they cannot be read."""
     return _LogFormatSettings(_secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None).log_format  # type: ignore[call-arg]
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ByteSize
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
-from static_host.conf.variable import variable
+from static_host.conf.variable import define_variable
 
 
 class StaticFileSettings(BaseModel):
@@ -17,7 +17,7 @@ class StaticFileSettings(BaseModel):
 
     title: ClassVar = "Static files"
 
-    static_host: Annotated[str, AfterValidator(validators.parse_static_host)] = variable(
+    static_host: Annotated[str, AfterValidator(validators.parse_static_host)] = define_variable(
         "DJANGO_STATIC_HOST",
         "",
         "The host from which browsers fetch static files: the CDN's address, with a path if it has one. Empty or `//`: "
@@ -25,21 +25,21 @@ class StaticFileSettings(BaseModel):
         "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
         shown="",
     )
-    static_prefix: Annotated[str | None, AfterValidator(validators.validate_url_prefix)] = variable(
+    static_prefix: Annotated[str | None, AfterValidator(validators.validate_url_prefix)] = define_variable(
         "DJANGO_STATIC_PREFIX",
         None,
         "The URL path below which static files are served.",
         "a path that begins and ends with a slash, for example /static/",
         shown="the path of the project's `STATIC_URL`, else `/static/`",
     )
-    static_root: Path | None = variable(
+    static_root: Path | None = define_variable(
         "DJANGO_STATIC_ROOT",
         None,
         "The directory of the static tree: the build writes it, the server reads it.",
         "a directory",
         shown="the project's `STATIC_ROOT`, else `staticfiles`",
     )
-    static_root_files: Annotated[CommaSeparated, AfterValidator(validators.validate_relative_names)] = variable(
+    static_root_files: Annotated[CommaSeparated, AfterValidator(validators.validate_relative_names)] = define_variable(
         "DJANGO_STATIC_ROOT_FILES",
         ("favicon.ico", "robots.txt"),
         "Files of the tree that are also served at `/`, separated by commas. A name that ends with a slash stands for "
@@ -47,7 +47,7 @@ class StaticFileSettings(BaseModel):
         "names below the static root, separated by commas, for example favicon.ico,robots.txt",
         shown="favicon.ico,robots.txt",
     )
-    static_max_age: int = variable(
+    static_max_age: int = define_variable(
         "DJANGO_STATIC_MAX_AGE",
         60,
         "Seconds for which caches may reuse a file without a fingerprint before they revalidate it.",
@@ -55,7 +55,7 @@ class StaticFileSettings(BaseModel):
         ge=0,
         le=31536000,
     )
-    static_immutable_pattern: Annotated[str, AfterValidator(validators.validate_pattern)] = variable(
+    static_immutable_pattern: Annotated[str, AfterValidator(validators.validate_pattern)] = define_variable(
         "DJANGO_STATIC_IMMUTABLE_PATTERN",
         "",
         "A regular expression. The build records files whose name below the prefix matches it as immutable, in "
@@ -63,7 +63,7 @@ class StaticFileSettings(BaseModel):
         "a regular expression, for example ^vite/assets/",
         shown="",
     )
-    static_memory: ByteSize = variable(
+    static_memory: ByteSize = define_variable(
         "DJANGO_STATIC_MEMORY",
         ByteSize(64_000_000),
         "Memory for requested static files, in bytes, shared by all worker processes. Other files, and every file "
@@ -72,7 +72,7 @@ class StaticFileSettings(BaseModel):
         shown="64MB",
         ge=0,
     )
-    static_show_index: bool = variable(
+    static_show_index: bool = define_variable(
         "DJANGO_STATIC_SHOW_INDEX",
         False,
         "Serves the tree's index as `static-host.index` below the prefix, so that the next build can carry files from "

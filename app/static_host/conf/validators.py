@@ -173,7 +173,7 @@ def parse_store_url(value: str) -> str:
     return "".join(validate_sources((value,))).rstrip("/")
 
 
-def log_format(value: object) -> object:
+def normalize_log_format(value: object) -> object:
     """Return text or json, however it is spelled; anything else as it is."""
     plain = value.strip().lower() if isinstance(value, str) else value
     return plain if plain in ("text", "json") else value

@@ -30,23 +30,17 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host import health
-from static_host.checks import system_checks
 from static_host.conf.settings import Settings
 from static_host.dev.finder_files import STATICFILES_APP, FinderFilesMiddleware
 from static_host.dev.reload_reporter import ReloadReporter
+from static_host.dev.runserver_checks import print_unapplied_migrations, run_system_checks
 from static_host.errors import StaticHostError
 from static_host.http.websocket import WebSocketProtocol
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
 from static_host.origin.headers import UNCACHEABLE
+from static_host.project.errors import ProjectLoadError, wrap_project_errors
 from static_host.project.lifespan import LifespanStartupError, run_lifespan
-from static_host.project.project import (
-    DJANGO_STORAGE,
-    UNSET_SETTINGS_MODULE_MESSAGE,
-    Project,
-    ProjectLoadError,
-    configure_project,
-)
-from static_host.project.project import wrap_project_errors as explaining
+from static_host.project.project import DJANGO_STORAGE, UNSET_SETTINGS_MODULE_MESSAGE, Project
 from static_host.server.listener import format_url
 from static_host.telemetry import log_configuration
 
@@ -173,12 +167,12 @@ class _DjangoApp:
 
 def create_dev_app(settings: Settings, start: WorkerOptions) -> Starlette:
     """Return the front: static files as they are, then health, then Django. Raises StaticHostError."""
-    project = configure_project(settings)
-    with explaining(project.name):
+    project = Project.from_settings(settings)
+    with wrap_project_errors(project.name):
         changed = project.apply_overlay(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
     django = _DjangoApp(project)
     _disable_template_caching(project)
-    system_checks.run_system_checks(project.name)
+    run_system_checks(project.name)
 
     @asynccontextmanager
     async def announced(_: Starlette) -> AsyncIterator[Any]:
@@ -187,7 +181,7 @@ def create_dev_app(settings: Settings, start: WorkerOptions) -> Starlette:
         async with AsyncExitStack() as stack:
             state = await django.start_lifespan(stack)
             log.info("ready on %s, development: %s", format_url(start.listener), DEVELOPMENT_NOTICE)
-            threading.Thread(target=system_checks.print_unapplied_migrations, daemon=True).start()
+            threading.Thread(target=print_unapplied_migrations, daemon=True).start()
             yield state
 
     prefixes = project.expand_prefix(project.prefix)
@@ -212,7 +206,7 @@ def _format_summary(project: Project, changed: list[str]) -> list[str]:
         f"{project.host} is not used: files that change are served from here" if project.host else "",
         "" if apps.is_installed(STATICFILES_APP) else f"no static files: {STATICFILES_APP} is not in INSTALLED_APPS",
         project.summary,
-        *(f"laid over the project's settings: {line}" for line in changed),
+        *(f"overridden in the project's settings: {line}" for line in changed),
         "" if settings.DEBUG else f"DEBUG is False, so errors show no debug pages; {remedy} turns them on",
     ]
     return [line for line in lines if line]
@@ -220,7 +214,7 @@ def _format_summary(project: Project, changed: list[str]) -> list[str]:
 
 def _disable_template_caching(project: Project) -> None:
     """Forget what template loaders keep, at every request: Django's keep templates with DEBUG, Jinja's without it."""
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         from django.contrib.staticfiles import finders
         from django.core.signals import request_started
         from django.template import engines

@@ -41,16 +41,19 @@ REOPEN_INTERVAL_SECONDS = 1.0
 
 
 class TreeUnusableError(StaticHostError):
-    """The tree is missing, damaged or unreadable; the message names it and the remedy."""
+    """The tree is missing, damaged or unreadable; the message names it."""
 
     exit_code = 3
+
+    def __init__(self, message: str, *, remedy: str = BUILD_REMEDY) -> None:
+        super().__init__(message, remedy=remedy)
 
 
 class TreeDamagedError(TreeUnusableError):
     """Files of the tree at `root` are not what its index says; `bad` has a line for each that was found."""
 
-    def __init__(self, message: str, root: Path, problems: list[str]) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, root: Path, problems: list[str], *, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
         self.root = root
         self.problems = problems
 
@@ -157,7 +160,7 @@ class Tree:
             data = _read_file(INDEX_FILE_NAME, self._descriptor)
         except OSError as error:
             raise TreeUnusableError(
-                f"the index {self.root / INDEX_FILE_NAME} cannot be read: {error.strerror}. {BUILD_REMEDY}"
+                f"the index {self.root / INDEX_FILE_NAME} cannot be read: {error.strerror}."
             ) from None
         return Resource(
             INDEX_MEDIA_TYPE, False, (Representation("identity", INDEX_FILE_NAME, len(data), compute_digest(data)),)
@@ -180,8 +183,8 @@ class Tree:
         if bad:
             others = len(bad) - 1
             more = f"; and {others} more file{'s' if others > 1 else ''}" if others else ""
-            message = f"the static tree at {self.root} is damaged: {bad[0]}{more}. {self.remedy}"
-            raise TreeDamagedError(message, self.root, bad)
+            message = f"the static tree at {self.root} is damaged: {bad[0]}{more}."
+            raise TreeDamagedError(message, self.root, bad, remedy=self.remedy)
         return compared
 
     def find_difference(self, representation: Representation) -> str | None:
@@ -232,13 +235,11 @@ def _open_root(root: Path) -> int:
     try:
         return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise TreeUnusableError(f"there is no static tree at {root}. {BUILD_REMEDY}") from None
+        raise TreeUnusableError(f"there is no static tree at {root}.") from None
     except NotADirectoryError:
-        raise TreeUnusableError(f"the static root {root} is a file, not a directory. {BUILD_REMEDY}") from None
+        raise TreeUnusableError(f"the static root {root} is a file, not a directory.") from None
     except OSError as error:
-        raise TreeUnusableError(
-            f"the static tree at {root} cannot be opened: {error.strerror}. {BUILD_REMEDY}"
-        ) from None
+        raise TreeUnusableError(f"the static tree at {root} cannot be opened: {error.strerror}.") from None
 
 
 def _read_index(root: Path, descriptor: int) -> tuple[Index, bytes]:
@@ -248,13 +249,11 @@ def _read_index(root: Path, descriptor: int) -> tuple[Index, bytes]:
         return parse_index(data), data.partition(b"\n")[0]
     except FileNotFoundError:
         raise TreeUnusableError(
-            f"{root} holds no index ({INDEX_FILE_NAME}), so it is not a built static tree. {BUILD_REMEDY}"
+            f"{root} holds no index ({INDEX_FILE_NAME}), so it is not a built static tree."
         ) from None
     except (OSError, InvalidIndexError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise TreeUnusableError(
-            f"the index {root / INDEX_FILE_NAME} cannot be used: {reason}. {BUILD_REMEDY}"
-        ) from None
+        raise TreeUnusableError(f"the index {root / INDEX_FILE_NAME} cannot be used: {reason}.") from None
 
 
 def _check_manifest(root: Path, descriptor: int, index: Index) -> None:
@@ -265,13 +264,9 @@ def _check_manifest(root: Path, descriptor: int, index: Index) -> None:
     try:
         whole = f"{crc32(_read_file(name, descriptor)):08x}" == checksum
     except OSError as error:
-        raise TreeUnusableError(
-            f"the manifest {root / name} cannot be read: {error.strerror}. {BUILD_REMEDY}"
-        ) from None
+        raise TreeUnusableError(f"the manifest {root / name} cannot be read: {error.strerror}.") from None
     if not whole:
-        raise TreeUnusableError(
-            f"the manifest {root / name} is not the one that was built with its index. {BUILD_REMEDY}"
-        )
+        raise TreeUnusableError(f"the manifest {root / name} is not the one that was built with its index.")
 
 
 def _read_file(name: str, descriptor: int) -> bytes:

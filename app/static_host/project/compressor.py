@@ -16,11 +16,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from static_host.project.overlay import remove_location_options
+
 log = logging.getLogger("static_host.compressor")
 
 COMPRESSOR_APP = "compressor"
 NO_BLOCKS_MESSAGE = "the tree has nothing of django-compressor's: its blocks are sent as they are written"
-_LOCATION_OPTIONS = ("location", "base_url")
 _MAX_LOGGED_BLOCKS = 1000
 """Blocks that are logged as not built, each once: what a visitor sends may be in a block."""
 
@@ -40,7 +41,7 @@ def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
     if hasattr(settings, "COMPRESS_OFFLINE_MANIFEST_STORAGE"):
         settings.COMPRESS_OFFLINE_MANIFEST_STORAGE = "compressor.storage.OfflineManifestFileStorage"
     settings.STORAGES = {
-        alias: {**storage, "OPTIONS": _remove_options(storage.get("OPTIONS", {}), _LOCATION_OPTIONS)}
+        alias: {**storage, "OPTIONS": remove_location_options(storage.get("OPTIONS", {}))}
         if alias == COMPRESSOR_APP
         else storage
         for alias, storage in settings.STORAGES.items()
@@ -136,7 +137,3 @@ def _format_block_location(block: Any) -> str:
     """Return where a block stands in its template; Jinja does not say."""
     line = getattr(getattr(block, "token", None), "lineno", None)
     return f"{block.origin}, line {line}" if line else "a {% compress %} block"
-
-
-def _remove_options(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in names}

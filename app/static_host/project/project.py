@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,11 @@ from starlette.types import ASGIApp
 
 from static_host.conf.settings import Settings
 from static_host.conf.validators import parse_static_host, validate_url_prefix
-from static_host.errors import StaticHostError
 from static_host.project import compressor, overlay
-from static_host.project.asgi_adapter import adapt_asgi_application
-from static_host.project.overrides import format_overrides, track_overrides
+from static_host.project.application import load_asgi_application, load_wsgi_application
+from static_host.project.errors import ProjectNotFoundError, wrap_project_errors
+from static_host.project.overrides import track_overrides
 from static_host.project.script_name import expand_prefix, prepend_script_name
-from static_host.project.wsgi_bridge import WSGIWorker
 from static_host.telemetry import log_configuration
 
 BUNDLED_SETTINGS_MODULE = "static_host_site.settings"
@@ -38,7 +36,6 @@ WHITENOISE_MIDDLEWARE = "whitenoise.middleware.WhiteNoiseMiddleware"
 UNSET_SETTINGS_MODULE_MESSAGE = (
     "there is a manage.py here, but DJANGO_SETTINGS_MODULE is not set: this is the bundled site"
 )
-ASGI_REMEDY = "Correct it, or install what it needs; or set DJANGO_INTERFACE=wsgi if the project works without ASGI."
 DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 _REPLACED_STORAGES = (
@@ -48,23 +45,6 @@ _REPLACED_STORAGES = (
     "whitenoise.storage.CompressedManifestStaticFilesStorage",
     "static_host_build.storage.FingerprintStorage",
 )
-
-
-class ProjectNotFoundError(StaticHostError):
-    """The project cannot be found by its name: an operator's mistake."""
-
-    exit_code = 2
-
-
-class ProjectLoadError(StaticHostError):
-    """The project raised an exception; it is the cause, and is shown whole, after the settings that are overridden."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.remedy = remedy
-        self.notes = format_overrides()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +62,31 @@ class Project:
     static_url: str | None
     settings: Settings
     project_static_root: Path
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Project:
+        """Import the project's settings module. Raises ProjectNotFoundError, ProjectLoadError."""
+        name = settings.settings_module
+        os.environ["DJANGO_SETTINGS_MODULE"] = name
+        if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
+            sys.path.insert(0, os.getcwd())  # noqa: PTH109
+        with wrap_project_errors(name):
+            from django.conf import settings as project
+
+            url = getattr(project, "STATIC_URL", None)
+            url = prepend_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
+            root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
+        log_configuration.enable_loggers()
+        host, prefix = _split_static_url(url)
+        return cls(
+            name=name,
+            static_root=settings.static_root or root,
+            prefix=settings.static_prefix or prefix,
+            host=settings.static_host or host,
+            static_url=url,
+            settings=settings,
+            project_static_root=root.absolute(),
+        )
 
     @property
     def is_bundled(self) -> bool:
@@ -152,7 +157,7 @@ class Project:
             from django.urls import get_resolver
 
             application = (
-                _load_asgi_application(settings) if self.is_asgi else _load_wsgi_application(settings, self.settings)
+                load_asgi_application(settings) if self.is_asgi else load_wsgi_application(settings, self.settings)
             )
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
@@ -204,31 +209,6 @@ class Project:
         return self.settings.interface == "asgi"
 
 
-def configure_project(settings: Settings) -> Project:
-    """Import the project's settings module. Raises ProjectNotFoundError or ProjectLoadError."""
-    name = settings.settings_module
-    os.environ["DJANGO_SETTINGS_MODULE"] = name
-    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - sys.path holds text
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109
-    with wrap_project_errors(name):
-        from django.conf import settings as project
-
-        url = getattr(project, "STATIC_URL", None)
-        url = prepend_script_name(project._wrapped.STATIC_URL, project.FORCE_SCRIPT_NAME) if url else None
-        root = Path(project.STATIC_ROOT or DEFAULT_ROOT)
-    log_configuration.enable_loggers()
-    host, prefix = _split_static_url(url)
-    return Project(
-        name=name,
-        static_root=settings.static_root or root,
-        prefix=settings.static_prefix or prefix,
-        host=settings.static_host or host,
-        static_url=url,
-        settings=settings,
-        project_static_root=root.absolute(),
-    )
-
-
 def _split_static_url(static_url: str | None) -> tuple[str, str]:
     """Return the host and the path prefix in a project's STATIC_URL; "/" and nothing mean the default prefix."""
     parts = urlsplit(static_url or "")
@@ -240,9 +220,8 @@ def _split_static_url(static_url: str | None) -> tuple[str, str]:
         validate_url_prefix(prefix)
         parse_static_host(host)
     except ValueError as error:
-        raise ProjectNotFoundError(
-            f"STATIC_URL={static_url!r}: {error}. Set DJANGO_STATIC_PREFIX or correct it."
-        ) from None
+        remedy = "Set DJANGO_STATIC_PREFIX or correct it."
+        raise ProjectNotFoundError(f"STATIC_URL={static_url!r}: {error}.", remedy=remedy) from None
     return host, prefix
 
 
@@ -268,59 +247,3 @@ def _is_fingerprinting_storage(backend: str | None) -> bool:
         and issubclass(storage, ManifestFilesMixin)
         and issubclass(storage, StaticFilesStorage)
     )
-
-
-def _load_wsgi_application(settings: Any, ours: Settings) -> ASGIApp:
-    from django.core.wsgi import get_wsgi_application
-    from django.utils.module_loading import import_string
-
-    path = settings.WSGI_APPLICATION
-    application = import_string(path) if path else get_wsgi_application()
-    return WSGIWorker(application, ours.threads, ours.queue, multiprocess=ours.workers > 1)
-
-
-def _load_asgi_application(settings: Any) -> ASGIApp:
-    from django.core.asgi import get_asgi_application
-
-    path = getattr(settings, "ASGI_APPLICATION", None)
-    application: Any = _import_asgi_application(path) if path else get_asgi_application()
-    return adapt_asgi_application(application)
-
-
-def _import_asgi_application(path: str) -> ASGIApp:
-    """Import ASGI_APPLICATION. Raises ProjectLoadError."""
-    from django.utils.module_loading import import_string
-
-    try:
-        application: ASGIApp = import_string(path)
-        if not callable(application):
-            raise TypeError(f"it is a {type(application).__name__}, which cannot be called")  # noqa: TRY301
-    except (Exception, SystemExit) as error:
-        raise ProjectLoadError(f"ASGI_APPLICATION = {path!r} cannot be used:", ASGI_REMEDY) from error
-    return application
-
-
-@contextmanager
-def wrap_project_errors(name: str) -> Iterator[None]:
-    """Turn what a project raises while it is imported into ProjectMissing or ProjectBroken."""
-    try:
-        yield
-    except StaticHostError:
-        raise
-    except (Exception, SystemExit) as error:  # a settings module may well call sys.exit
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and (name == missing or name.startswith(f"{missing}.")):
-            raise ProjectNotFoundError(_format_not_found(name, missing)) from None
-        raise ProjectLoadError(f"the Django project {name} raised an exception while it was loaded:") from error
-
-
-def _format_not_found(name: str, missing: str) -> str:
-    here = Path.cwd()
-    found = [*here.glob("*/settings.py"), *here.glob("*/settings/__init__.py"), *here.glob("settings.py")]
-    modules = sorted({_format_module_name(path.relative_to(here)) for path in found})
-    hint = f"Settings modules found here: {', '.join(modules)}." if modules else "Run it where manage.py is."
-    return f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {here} or on sys.path. {hint}"
-
-
-def _format_module_name(path: Path) -> str:
-    return ".".join(part for part in path.with_suffix("").parts if part != "__init__")

@@ -39,18 +39,18 @@ def open_listener(host: str, port: int) -> socket.socket:
             dualstack_ipv6=host == "::",
         )
     except socket.gaierror as error:
-        raise AddressUnavailableError(f"{place}: {error.strerror}. Set HOST to an address of this machine.") from None
+        remedy = "Set HOST to an address of this machine."
+        raise AddressUnavailableError(f"{place}: {error.strerror}.", remedy=remedy) from None
     except PermissionError:
-        raise AddressUnavailableError(
-            f"{place}: not permitted. Ports below 1024 need a privilege: set PORT=8000."
-        ) from None
+        remedy = "Ports below 1024 need a privilege: set PORT=8000."
+        raise AddressUnavailableError(f"{place}: not permitted.", remedy=remedy) from None
     except OSError as error:
         remedy = (
-            "Stop the program that has it, or set another PORT"
+            "Stop the program that has it, or set another PORT."
             if error.errno == errno.EADDRINUSE
-            else "Set another HOST"
+            else "Set another HOST."
         )
-        raise AddressUnavailableError(f"{place}: {os.strerror(error.errno or 0)}. {remedy}.") from None
+        raise AddressUnavailableError(f"{place}: {os.strerror(error.errno or 0)}.", remedy=remedy) from None
 
 
 def turn_away(listener: socket.socket) -> None:

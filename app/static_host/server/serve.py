@@ -21,7 +21,7 @@ from static_host.conf import misspelled
 from static_host.conf.settings import Settings
 from static_host.http.fast_path import FastPathProtocol, find_incompatibility
 from static_host.http.websocket import WebSocketProtocol
-from static_host.project.project import ProjectLoadError
+from static_host.project.errors import ProjectLoadError
 from static_host.server.listener import format_url, open_listener
 from static_host.server.process import FrontServer
 from static_host.server.supervisor import serve_with_workers

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from static_host.errors import StaticHostError, format_error, format_message
+from static_host.errors import StaticHostError
 from static_host.telemetry.request_record import format_target
 
 if TYPE_CHECKING:
@@ -113,9 +113,9 @@ def log_format() -> LogFormat:
     value = os.environ.get("LOG_FORMAT", "")
     if not value.strip():
         with suppress(Exception):
-            from static_host.conf.settings import log_format_elsewhere
+            from static_host.conf.settings import read_log_format
 
-            value = log_format_elsewhere()
+            value = read_log_format()
     return "json" if value.strip().lower().startswith("json") else "text"  # a value that is none is told in either
 
 
@@ -165,26 +165,9 @@ def _handler() -> logging.Handler:
 def log_error(error: StaticHostError) -> None:
     """Write, on standard error, what ends the program or its start, whatever is done with other records."""
     if is_json():
-        _write(logging.ERROR, format_message(error), error.__cause__)
+        _write(logging.ERROR, error.format_message(), error.__cause__)
     else:
-        print(format_error(error), file=sys.stderr, flush=True)
-
-
-@contextmanager
-def reported() -> Iterator[None]:
-    """Turn a `StaticHostError` into its message on standard error and its exit code.
-
-    The message is in the form of LOG_FORMAT. Raises SystemExit. An exception of this program becomes one, too, where
-    the packages that are installed are to blame.
-    """
-    try:
-        yield
-    except Exception as error:
-        stop = error if isinstance(error, StaticHostError) else _blamed(error)
-        if stop is None:
-            raise
-        log_error(stop)
-        raise SystemExit(stop.exit_code) from None
+        error.show()
 
 
 @contextmanager
@@ -242,14 +225,6 @@ def _configure_root(**options: Any) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JSONFormatter())
     _basic_config(**options or {"handlers": [handler]})
-
-
-def _blamed(error: Exception) -> StaticHostError | None:
-    with suppress(ImportError):  # it takes a package, too
-        from static_host.installed_packages import find_package_error
-
-        return find_package_error(error)
-    return None
 
 
 def _write(level: int, message: str, error: Any) -> None:

@@ -103,17 +103,17 @@ def serve_metrics(settings: Settings, reports: ReportSource, release: Callable[[
     try:
         from prometheus_client import CollectorRegistry, start_http_server
     except ImportError:
-        raise PrometheusMissingError(
-            f"METRICS_PORT={settings.metrics_port}: prometheus-client is not installed. "
-            "Install django-static-host[metrics], or unset METRICS_PORT."
-        ) from None
+        message = f"METRICS_PORT={settings.metrics_port}: prometheus-client is not installed."
+        remedy = "Install django-static-host[metrics], or unset METRICS_PORT."
+        raise PrometheusMissingError(message, remedy=remedy) from None
     registry = CollectorRegistry()
     registry.register(Collector(reports, release))
     try:
         server, thread = start_http_server(settings.metrics_port, settings.host, registry)
     except OSError as error:
         place = f"HOST={settings.host} METRICS_PORT={settings.metrics_port}"
-        raise AddressUnavailableError(f"{place}: {os.strerror(error.errno or 0)}. Set another METRICS_PORT.") from None
+        message = f"{place}: {os.strerror(error.errno or 0)}."
+        raise AddressUnavailableError(message, remedy="Set another METRICS_PORT.") from None
     try:
         yield
     finally:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 
-from static_host.verify.html import Element, parse_elements
+from static_host.verify.html_parser import Element, parse_elements
 
 LINK_KINDS = {
     "stylesheet": "style",

@@ -12,9 +12,9 @@ from typing import Any
 
 from static_host.findings import Finding, build_document, format_findings
 from static_host.verify import caching, cdn, codings
+from static_host.verify.audit_findings import AuditResult, find_nearest_cdn, shorten_url
 from static_host.verify.probe import ACCEPT_ENCODINGS, FileProbe
 from static_host.verify.response import ReceivedResponse
-from static_host.verify.verdict import AuditResult, find_nearest_cdn, shorten_url
 
 COLUMNS = (
     *("file", "browser", "status", "br", "zstd", "gzip", "cache", "cache-control"),

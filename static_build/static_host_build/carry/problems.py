@@ -42,5 +42,5 @@ class Problems:
             lines = "\n  ".join(
                 ["earlier releases cannot be carried as they were:", *found[:_MAX_PROBLEMS_SHOWN], *more]
             )
-            raise EarlierReleasesError(f"{lines}\n{CARRY_REMEDY} Nothing was changed.")
+            raise EarlierReleasesError(lines, remedy=f"{CARRY_REMEDY} Nothing was changed.")
         self.warnings += found

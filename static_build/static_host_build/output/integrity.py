@@ -80,7 +80,7 @@ def check_integrity(root: Path) -> IntegrityReport:
         lines = "".join(f"\n  {line}" for line in bad)
         rebuild = "Build it again with `static-host build --verify`, which makes anew what is damaged."
         remedy = tree.remedy if tree.index.adopted else rebuild
-        raise TreeDamagedError(f"the static tree at {root} is damaged:{lines}\n{remedy}", root, bad)
+        raise TreeDamagedError(f"the static tree at {root} is damaged:{lines}", root, bad, remedy=remedy)
     lengths = [length for group in found for length in group.lengths]
     undecoded = sum(group.undecoded for group in found)
     return IntegrityReport(len(tree.index), len(lengths), undecoded, sum(lengths), round(time.monotonic() - began, 3))

@@ -13,7 +13,6 @@ from pathlib import Path
 import click
 
 from static_host.telemetry import log_configuration
-from static_host.telemetry.log_configuration import reported
 
 
 @click.command(
@@ -63,21 +62,22 @@ def publish_command(directory: Path | None, is_replacing: bool, days: int | None
         seconds            of the whole
         warnings           a list of texts
     """  # noqa: D301 - click asks for the backspace itself
-    with reported():
-        from static_host.conf.misspelled import read_settings
-        from static_host.project.project import configure_project
-        from static_host_build.publish.publisher import publish
+    from static_host.conf.misspelled import warn_misspelled
+    from static_host.conf.settings import Settings
+    from static_host.project.project import Project
+    from static_host_build.publish.publisher import publish
 
-        settings = read_settings()
-        made = publish(
-            directory or configure_project(settings).static_root,
-            settings,
-            _show_sending,
-            is_replacing=is_replacing,
-            renewal_age=None if days is None else timedelta(days=days),
-        )
-        for warning in made.warnings:
-            logging.getLogger("static_host.build").warning("%s", warning)
+    settings = Settings.read()
+    warn_misspelled(settings)
+    made = publish(
+        directory or Project.from_settings(settings).static_root,
+        settings,
+        _show_sending,
+        is_replacing=is_replacing,
+        renewal_age=None if days is None else timedelta(days=days),
+    )
+    for warning in made.warnings:
+        logging.getLogger("static_host.build").warning("%s", warning)
     if as_json:
         click.echo(json.dumps(asdict(made), indent=2))
     else:

@@ -154,7 +154,7 @@ def _send_missing(
     if found:
         more = [f"and {len(found) - _MAX_CLASHES_SHOWN} more"] if len(found) > _MAX_CLASHES_SHOWN else []
         lines = "\n  ".join(["files would take the place of other releases':", *found[:_MAX_CLASHES_SHOWN], *more])
-        raise PublishError(f"{lines}\nGive them other names, or let the newer ones have theirs: --replace.")
+        raise PublishError(lines, remedy="Give them other names, or let the newer ones have theirs: --replace.")
     absent = find_unsent(destination.store, representations, has, since)
     total = sum(representation.length for representation in absent)
     log.info("%s of %s files are to be sent, %s bytes", f"{len(absent):,}", f"{len(wanted):,}", f"{total:,}")
@@ -187,5 +187,5 @@ def _send_file(destination: Destination, tree: Tree, resource: Resource, represe
 
 
 def _make_damage_error(tree: Tree, representation: Representation, why: object) -> TreeDamagedError:
-    message = f"the static tree at {tree.root} is damaged: {representation.file}: {why}. {tree.remedy}"
-    return TreeDamagedError(message, tree.root, [f"{representation.file}: {why}"])
+    message = f"the static tree at {tree.root} is damaged: {representation.file}: {why}."
+    return TreeDamagedError(message, tree.root, [f"{representation.file}: {why}"], remedy=tree.remedy)

@@ -150,7 +150,8 @@ def check_writable(path: Path) -> None:
         if not existed:
             path.unlink()
     except OSError as error:
-        raise ReportPathError(f"--report {path}: {error.strerror}. Name a file that can be written.") from None
+        message = f"--report {path}: {error.strerror}."
+        raise ReportPathError(message, remedy="Name a file that can be written.") from None
 
 
 def write_page(path: Path, built: BuildResult) -> None:

@@ -14,7 +14,7 @@ import click
 
 from static_host.errors import StaticHostError
 from static_host.findings import Finding, build_document, format_findings, is_ok
-from static_host.installed_packages import broken, find_package_error
+from static_host.installed_packages import find_broken_package, find_package_error
 from static_host.standard_streams import redirect_stdout_to_stderr
 from static_host.telemetry import log_configuration
 
@@ -34,17 +34,17 @@ def run_checks(as_json: bool = False) -> int:
 def collect_findings() -> tuple[list[Finding], int]:
     """Return all findings, and the exit code."""
     try:
-        from static_host.checks.sequence import iter_findings, make_error_finding
+        from static_host.checks.all_checks import iter_findings, make_error_finding
         from static_host.server import serve  # noqa: F401 - what `serve` imports
     except Exception as error:
         wrong = find_package_error(error)
         if wrong is not None:
-            return [Finding("error", "packages", str(wrong), wrong.remedy)], wrong.exit_code
-        wrong = broken(error)
+            return [Finding("error", "packages", wrong.message, wrong.remedy)], wrong.exit_code
+        wrong = find_broken_package(error)
         if wrong is None:
             raise
         log_configuration.log_error(wrong)
-        return [Finding("error", "packages", str(wrong), wrong.remedy)], 1  # as `serve` would exit
+        return [Finding("error", "packages", wrong.message, wrong.remedy)], 1  # as `serve` would exit
     findings: list[Finding] = []
     try:
         for finding in iter_findings():

@@ -20,6 +20,6 @@ def require_extra() -> None:
     missing = [name for name in REQUIRED_LIBRARIES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(
-            f"verify needs {', '.join(missing)}, which the server does not, so it comes as an extra. Install it on the "
-            "machine from which you verify: pip install 'django-static-host[verify]'"
+            f"verify needs {', '.join(missing)}, which the server does not, so it comes as an extra.",
+            remedy="Install it on the machine from which you verify: pip install 'django-static-host[verify]'",
         )

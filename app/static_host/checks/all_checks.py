@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from static_host.asgi import Front, create_app, find_path_conflicts
-from static_host.checks import settings, system_checks, whitenoise
+from static_host.checks import project_settings, system_checks, whitenoise
 from static_host.checks.csp import check_csp
 from static_host.checks.migrations import check_migrations
 from static_host.conf.misspelled import find_misspelled
@@ -26,8 +26,8 @@ from static_host.findings import Finding, format_exception_line, is_ok
 from static_host.installed_packages import find_conflicts, format_remedy
 from static_host.origin.index import Index
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError, load_tree
-from static_host.project.project import DJANGO_STORAGE, UNSET_SETTINGS_MODULE_MESSAGE, Project, configure_project
-from static_host.project.project import wrap_project_errors as explaining
+from static_host.project.errors import wrap_project_errors
+from static_host.project.project import DJANGO_STORAGE, UNSET_SETTINGS_MODULE_MESSAGE, Project
 from static_host.telemetry.log_configuration import log_error
 
 HEALTH_PATH_REMEDY = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own."
@@ -38,10 +38,10 @@ def iter_findings() -> Iterator[Finding]:
     settings = Settings.read()
     yield from _check_variables(settings)
     yield from _check_packages(settings)
-    project = configure_project(settings)
+    project = Project.from_settings(settings)
     if project.is_other_project_unnamed:
         yield Finding("warning", "project", UNSET_SETTINGS_MODULE_MESSAGE, "Set DJANGO_SETTINGS_MODULE.")
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         own = list(_check_settings(project))  # before ours are laid over them
     yield from own
     app = _try_create_app(settings)
@@ -110,7 +110,7 @@ def _check_without_tree(unusable: TreeUnusableError, project: Project) -> Iterat
 
 def _load_without_tree(project: Project) -> None:
     """Load the project as `serve` does, but with Django's own storage, which needs no tree."""
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         project.apply_overlay(project.host + project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
     project.load_application()
     project.refuse_missing_databases(project.settings.ready_database)
@@ -119,14 +119,14 @@ def _load_without_tree(project: Project) -> None:
 def _check_project(project: Project, conflicts: list[str], loaded: list[str]) -> Iterator[Finding]:
     yield from (Finding("ok", "project", line) for line in loaded if line not in conflicts)
     yield from (Finding("warning", "health", line, HEALTH_PATH_REMEDY) for line in conflicts)
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         from django.conf import settings as django
 
         yield from whitenoise.check_static_servers(django, is_asgi=project.is_asgi)
 
 
 def _check_django(project: Project) -> Iterator[Finding]:
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         found = list(system_checks.run_deployment_checks())
     yield from sorted(found, key=lambda finding: (finding.check, finding.found))
     if is_ok(found):
@@ -137,11 +137,11 @@ def _check_django(project: Project) -> Iterator[Finding]:
 def _check_settings(project: Project) -> Iterator[Finding]:
     from django.conf import settings as django
 
-    yield settings.check_debug(project, django)
-    yield settings.check_allowed_hosts(project, django)
-    yield from settings.check_proxy(django, project.settings)
-    yield from settings.check_static_root(project, django)
-    yield from settings.check_media_url(project, django, _find_prefix(project))
+    yield project_settings.check_debug(project, django)
+    yield project_settings.check_allowed_hosts(project, django)
+    yield from project_settings.check_proxy(django, project.settings)
+    yield from project_settings.check_static_root(project, django)
+    yield from project_settings.check_media_url(project, django, _find_prefix(project))
     yield from whitenoise.check_whitenoise(django)
     yield from whitenoise.check_cache_middleware(django)
 
@@ -154,17 +154,17 @@ def _find_prefix(project: Project) -> str:
 
 
 def _check_tree(project: Project, root: Path) -> Iterator[Finding]:
-    with explaining(project.name):
+    with wrap_project_errors(project.name):
         from django.conf import settings as django
         from django.contrib.staticfiles.storage import staticfiles_storage
 
         index = _load_index(root)
         yield from check_csp(django, project.host, project.settings.static_prefix or index.prefix, index)
-        yield from settings.check_static_url(project, index)
-        yield from settings.check_compressor(django, root)
+        yield from project_settings.check_static_url(project, index)
+        yield from project_settings.check_compressor(django, root)
         # anew: names that were asked for may have been added
         read = getattr(staticfiles_storage, "load_manifest", None)
-        yield settings.check_manifest(index, read()[0] if read else {})
+        yield project_settings.check_manifest(index, read()[0] if read else {})
 
 
 def _load_index(root: Path) -> Index:
@@ -179,16 +179,13 @@ def _check_files(root: Path) -> Iterator[Finding]:
 
 
 def make_error_finding(stop: StaticHostError) -> Finding:
-    """Return what ended the examination as a finding: nothing of the message is left out."""
+    """Return the finding for an error that ends the checks."""
     if stop.__cause__:
         log_error(stop)
-        found = f"{stop} {format_exception_line(stop.__cause__)}"
+        found = f"{stop.message} {format_exception_line(stop.__cause__)}"
         remedy = stop.remedy.rstrip(".") or "Correct the project"
         return Finding("error", "project", found, f"{remedy}: standard error has the whole traceback.")
-    if isinstance(stop, TreeUnusableError):
-        found, begin, rest = str(stop).rpartition("Build it ")
-        return Finding("error", "tree", found.rstrip() or str(stop), begin + rest if begin else "")
     if isinstance(stop, InvalidSettingsError):
-        remedy = "Correct what is set in the environment, in .env or in /run/secrets."
-        return Finding("error", "settings", str(stop), remedy)
-    return Finding("error", "project", str(stop))  # the project is not found; the message says what to do
+        remedy = stop.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
+        return Finding("error", "settings", stop.message, remedy)
+    return Finding("error", "tree" if isinstance(stop, TreeUnusableError) else "project", stop.message, stop.remedy)

@@ -18,11 +18,11 @@ from static_host.errors import StaticHostError
 from static_host.findings import Finding, format_findings, is_ok
 from static_host.telemetry import log_configuration
 from static_host.verify import report
+from static_host.verify.audit_findings import AuditResult, build_findings
 from static_host.verify.client import Client, NoResponseError
 from static_host.verify.crawler import fetch_page, probe_files, probe_missing_names
 from static_host.verify.remedies import find_remedy
 from static_host.verify.scope import Scope, parse_origin
-from static_host.verify.verdict import AuditResult, build_findings
 
 
 class InvalidPageURLError(StaticHostError):
