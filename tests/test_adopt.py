@@ -104,7 +104,7 @@ def test_what_whitenoise_s_storage_made_is_served_with_its_codings(project: Path
         ("nowhere", 2, "Directory 'nowhere' does not exist."),
         ("empty", 5, "/empty has no files."),
         ("staticfiles", 5, "/staticfiles was made by `static-host build`, and has its index."),
-        ("odd", 5, "a file has a name that cannot be served: 'a\\tb.css' has a tab or a line feed"),
+        ("odd", 5, "a static file has a name that cannot be served: 'a\\tb.css' has a tab or a line feed"),
     ],
 )
 def test_what_cannot_be_indexed_is_said(build: Build, project: Path, argument: str, code: int, message: str) -> None:

@@ -39,7 +39,7 @@ from static_host.verify import browser_access, cdn, client, crawler, html_parser
 from static_host.verify.response import ReceivedResponse
 from static_host_build import bundler_manifests
 from static_host_build.collect import static_root
-from static_host_build.compressor import no_request
+from static_host_build.compressor import template_context
 from static_host_build.dictionary import patterns
 from static_host_build.encode import encoder
 from tests.support.hostile import (
@@ -178,7 +178,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.verify.page_references._FONT": repeat_texts(page_references._guess_css_kind, ".woff", ".", "a.ttf.", "."),
     "static_host.verify.page_references._guess_css_kind": repeat_texts(page_references._guess_css_kind, "?", "#", "a?"),
     "static_host.verify.scope._FINGERPRINT": repeat_texts(scope.is_fingerprinted, "http://a/{.}", "http://a/{.0123456789ab}x"),
-    "static_host_build.compressor.no_request._NAME": repeat_texts(no_request._NAME.match, "a", "a'", "é/", '"'),
+    "static_host_build.compressor.template_context._NAME": repeat_texts(template_context._NAME.match, "a", "a'", "é/", '"'),
     "static_host_build.bundler_manifests.HASH_PATTERN": repeat_texts(
         lambda text: bundler_manifests._is_hashed("a", f"{text}.js"), "-", "a", "-a", "-abcdefg", "A"
     ),

@@ -12,6 +12,8 @@ from textwrap import wrap
 from traceback import format_exception_only
 from typing import Any, Literal
 
+from static_host.text_table import COLUMN_GAP, format_row
+
 Level = Literal["error", "warning", "info", "ok"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "info", "ok")
 
@@ -56,14 +58,13 @@ def format_names(names: Collection[str]) -> str:
 
 def format_findings(findings: list[Finding], width: int | None = None) -> str:
     """Return the table for a terminal of that width; without one nothing is wrapped."""
-    first = max(map(len, LEVELS)) + 2
-    second = max((len(finding.check) for finding in findings), default=0) + 2
-    room = max(width - first - second, _MIN_TEXT_CHARACTERS) if width else None
+    widths = [max(map(len, LEVELS)), max((len(finding.check) for finding in findings), default=0), 0]
+    room = max(width - sum(widths) - 2 * len(COLUMN_GAP), _MIN_TEXT_CHARACTERS) if width else None
     lines = []
     for finding in sort_findings(findings):
         text = [*_wrap_text(finding.found, room), *_wrap_text(finding.remedy, room, "-> ")]
-        heads = [f"{finding.level:{first}}{finding.check:{second}}", *[" " * (first + second)] * len(text)]
-        lines += [f"{head}{line}" for head, line in zip(heads, text, strict=False)]
+        heads = [(finding.level, finding.check), *[("", "")] * len(text)]
+        lines += [format_row((*head, line), widths) for head, line in zip(heads, text, strict=False)]
     return "\n".join(lines)
 
 

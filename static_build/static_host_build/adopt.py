@@ -15,7 +15,6 @@ import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,10 +28,11 @@ from static_host_build import bundler_manifests
 from static_host_build.compressor.compress import MATCH_NOTHING
 from static_host_build.dictionary import deltas, patterns
 from static_host_build.encode import resources
-from static_host_build.encode.encoder import decode
+from static_host_build.encode.decoding import decode
 from static_host_build.encode.resources import Content, RepresentationFacts, ResourceSet
 from static_host_build.encode.svgz import is_svgz, unfold_beside, why_not
 from static_host_build.errors import BuildError
+from static_host_build.output.tree_index import dump_index, read_index
 
 MANIFEST_NAME = "staticfiles.json"
 """What Django's storages call their manifest."""
@@ -54,19 +54,15 @@ def adopt(root: Path, settings: Settings) -> ResourceSet:
 
 def _has_earlier_releases(root: Path) -> bool:
     """Whether the directory is a tree of the build's, with more than one release in it."""
-    with suppress(OSError, index.InvalidIndexError):
-        return len(index.parse_index((root / index.INDEX_FILE_NAME).read_bytes()).releases) > 1
-    return False
+    found = read_index(root)
+    return found is not None and len(found.releases) > 1
 
 
 def _index_tree(root: Path, settings: Settings) -> ResourceSet:
     prefix = _find_prefix(settings)
     manifest = _read_manifest(root)
     aside = {index.INDEX_FILE_NAME, *([manifest[0]] if manifest else [])}
-    folders = tuple(name for name in settings.static_root_files if name.endswith("/"))
-    found = resources.list_resource_names(
-        root, lambda name: name in settings.static_root_files or name.startswith(folders)
-    )
+    found = resources.list_resource_names(root, settings.static_root_files)
     if not set(found) - aside:
         raise BuildError(f"{root} has no files.")
     odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
@@ -77,7 +73,7 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
     names = [name for name in found if name not in aside]
     contents, strange = _read_contents(root, names)
     warnings = [*strange, *(why_not(name, (root / name).read_bytes()) for name, has in unfolded.items() if not has)]
-    made = resources.assemble_resources(contents, _make_immutable_test(root, names, manifest, settings), warnings)
+    made = ResourceSet.from_contents(contents, _make_immutable_test(root, names, manifest, settings), warnings)
     for name, has in unfolded.items():
         made.resources[name] = replace(
             made.resources[name], representations=has or made.resources[name].representations
@@ -86,10 +82,7 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
     if len(whole) < len(made.resources):
         logical = resources.parse_logical_names(manifest[1]) if manifest else {}
         made = replace(made, resources=patterns.assign_patterns(whole, patterns.find_patterns(whole, logical)))
-    try:
-        _write_index(root, index.dump_index(prefix, made.resources, manifest, adopted=True))
-    except ValueError as error:
-        raise BuildError(f"a file has a name that cannot be served: {error}. Rename it.") from None
+    _write_index(root, dump_index(prefix, made.resources, manifest, adopted=True))
     return made
 
 

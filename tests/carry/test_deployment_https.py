@@ -14,7 +14,7 @@ import pytest
 
 from static_host.conf.settings import Settings
 from static_host.origin.representation import Representation
-from static_host_build.carry import deployment
+from static_host_build.carry import deployment_source
 from static_host_build.carry.release_source import BodyUnusableError, ReleaseSourceError
 from tests.support.builds import Build, read_files
 from tests.support.certificates import Authority
@@ -154,14 +154,14 @@ def test_the_secret_for_this_machine_goes_to_no_proxy(
         assert proxy.fields == []
 
 
-def opened(url: str) -> deployment.DeploymentSource:
-    return deployment.DeploymentSource(url, "/static/", Settings.read())
+def opened(url: str) -> deployment_source.DeploymentSource:
+    return deployment_source.DeploymentSource(url, "/static/", Settings.read())
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_silence_is_not_waited_for_without_end(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "_TIMEOUT_SECONDS", 0.2)
-    monkeypatch.setattr(deployment, "_MAX_ATTEMPTS", 1)
+    monkeypatch.setattr(deployment_source, "_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(deployment_source, "_MAX_ATTEMPTS", 1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         place = opened(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(ReleaseSourceError, match=r"cannot be reached: .*timed out. Is the address right"):
@@ -190,7 +190,7 @@ def answering(listener: socket.socket, head: bytes, piece: bytes) -> list[int]:
 
 
 def test_what_trickles_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "_TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr(deployment_source, "_TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         answering(listener, b"HTTP/1.1 200 OK\r\n\r\n", b".")
         place = opened(f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -201,7 +201,7 @@ def test_what_trickles_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyP
 
 
 def test_a_deployment_that_has_gone_away_is_asked_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deployment, "_MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(deployment_source, "_MAX_ATTEMPTS", 2)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         asked = answering(listener, b"", b"")
         place = opened(f"http://127.0.0.1:{listener.getsockname()[1]}")

@@ -16,7 +16,7 @@ from obstore.store import ObjectStore, from_url
 
 from static_host.conf.settings import InvalidSettingsError
 from static_host.origin.index import INDEX_FILE_NAME
-from static_host_build.carry import object_store
+from static_host_build.carry.object_store_source import ObjectStoreSource
 from static_host_build.output.integrity import check_integrity
 from tests.support.builds import Build, read_files
 from tests.support.intermediaries import run_intermediary
@@ -264,7 +264,7 @@ def test_a_page_is_not_taken_for_a_store_without_releases(build: Build) -> None:
 def test_without_the_extra_its_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("static_host.object_store.client.find_spec", lambda _: None)
     with pytest.raises(InvalidSettingsError) as caught:
-        object_store.ObjectStoreSource("s3://bucket/static")
+        ObjectStoreSource("s3://bucket/static")
     assert str(caught.value) == (
         "s3://bucket/static needs obstore, which is not installed: pip install 'django-static-host[store]'."
     )

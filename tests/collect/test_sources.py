@@ -42,10 +42,10 @@ def link(project: Path, name: str, target: str) -> None:
 
 
 LINKS: dict[str, tuple[dict[str, str], dict[str, str], set[str]]] = {
-    "to itself": ({"loop.css": "loop.css"}, {"loop.css": "that leads back to itself"}, set()),
+    "to itself": ({"loop.css": "loop.css"}, {"loop.css": "that resolves to itself"}, set()),
     "to each other": (
         {"a.css": "b.css", "b.css": "a.css"},
-        {"a.css": "that leads back to itself", "b.css": "that leads back to itself"},
+        {"a.css": "that resolves to itself", "b.css": "that resolves to itself"},
         set(),
     ),
     "to its own folder": ({"img/here": "."}, {"img/here": "to a folder that it lies in"}, set()),
@@ -89,7 +89,7 @@ def test_a_file_and_a_folder_of_one_name_are_named_both(build: Build, project: P
     result = build()
     assert result.returncode == 5
     assert result.stderr == (
-        f"static-host: x is a file ({project}/one/x), and a folder in which x/deep/y.css lies "
+        f"static-host: x is a file ({project}/one/x), and also the folder of x/deep/y.css "
         f"({project}/two/x/deep/y.css). Rename one of the two in its static folder.\n"
     )
 

@@ -20,7 +20,7 @@ else:
     from backports import zstd
 
 from static_host.origin.index import parse_index
-from static_host_build.encode.encoder import decode
+from static_host_build.encode.decoding import decode
 from tests.support.builds import Build
 from tests.support.processes import SCRIPTS, Running, run, run_server
 

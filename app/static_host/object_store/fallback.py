@@ -19,17 +19,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import Any
 
-from static_host.object_store.candidate_names import FingerprintMatcher
-from static_host.object_store.catalog import Catalog
-from static_host.object_store.circuit_breaker import CircuitBreaker
-from static_host.object_store.client import format_reason
-from static_host.object_store.fetched_tree import BodyNotFetchedError, FetchedTree
-from static_host.object_store.fetching import (
+from static_host.object_store.body_fetch import (
     ObjectCorruptError,
     ObjectNotFoundError,
     fetch_into_cache,
     load_from_disk_cache,
 )
+from static_host.object_store.candidate_names import FingerprintMatcher
+from static_host.object_store.catalog import Catalog
+from static_host.object_store.circuit_breaker import CircuitBreaker
+from static_host.object_store.client import format_reason
+from static_host.object_store.fetched_tree import BodyNotFetchedError, FetchedTree
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.responder import Responder, ServedResource
 from static_host.origin.response import Response

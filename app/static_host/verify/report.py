@@ -11,6 +11,7 @@ from textwrap import wrap
 from typing import Any
 
 from static_host.findings import Finding, build_document, format_findings
+from static_host.text_table import COLUMN_GAP, format_row, measure_columns
 from static_host.verify import caching, cdn, codings
 from static_host.verify.audit_findings import AuditResult, find_nearest_cdn, shorten_url
 from static_host.verify.probe import ACCEPT_ENCODINGS, FileProbe
@@ -25,7 +26,6 @@ MIN_NAME_CHARACTERS = 24
 
 _CODING_LABELS = {"as built": "built", "none": "-"}
 _FIXED_COLUMNS = ("file", "browser")
-_COLUMN_GAP = "  "
 
 
 def format_tables(audit: AuditResult, findings: list[Finding], width: int | None = None) -> str:
@@ -109,36 +109,31 @@ def _format_table(rows: list[list[str]], width: int | None) -> str:
     if not rows:
         return ""
     lines, agreed = [list(COLUMNS), *rows], []
-    widths = _measure_columns(lines)
+    widths = measure_columns(lines)
     if width and _measure_first_column(widths, width) < min(widths[0], MIN_NAME_CHARACTERS):
         same = [
             place for place in range(len(_FIXED_COLUMNS), len(lines[0])) if len({line[place] for line in rows}) == 1
         ]
         agreed = wrap("all: " + ", ".join(f"{lines[0][place]} {rows[0][place]}" for place in same), width)
         lines = [[cell for place, cell in enumerate(line) if place not in same] for line in lines]
-        widths = _measure_columns(lines)
+        widths = measure_columns(lines)
     if width:
         widths[0] = min(widths[0], max(_measure_first_column(widths, width), MIN_NAME_CHARACTERS))
     return "\n".join([*(_format_line(line, widths) for line in lines), *agreed])
 
 
-def _measure_columns(lines: list[list[str]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(*lines, strict=True)]
-
-
 def _measure_first_column(widths: list[int], width: int) -> int:
     """Return the characters that a terminal has for the first column."""
-    return width - sum(widths[1:]) - len(_COLUMN_GAP) * (len(widths) - 1)
+    return width - sum(widths[1:]) - len(COLUMN_GAP) * (len(widths) - 1)
 
 
 def _format_line(cells: list[str], widths: list[int]) -> str:
-    others = (f"{cell:{size}}" for cell, size in zip(cells[1:], widths[1:], strict=True))
-    return _COLUMN_GAP.join([_shorten_name(cells[0], widths[0]), *others]).rstrip()
+    return format_row([_shorten_name(cells[0], widths[0]), *cells[1:]], widths)
 
 
 def _shorten_name(name: str, size: int) -> str:
     if len(name) <= size:
-        return f"{name:{size}}"
+        return name
     end = size * 2 // 3
     return f"{name[: size - end - 1]}…{name[-end:]}"
 

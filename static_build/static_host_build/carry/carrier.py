@@ -24,7 +24,7 @@ from static_host.origin.representation import Representation, Resource, shorten_
 from static_host_build.carry.problems import Problems
 from static_host_build.carry.release_source import BodyUnusableError, CodingLostError, ReleaseSource
 from static_host_build.carry.retention import RetentionPlan
-from static_host_build.files import Files
+from static_host_build.tree_writer import TreeWriter
 
 _RESERVED_NAMES = frozenset({INDEX_FILE_NAME, "staticfiles.json"})
 """Files that each release has of its own."""
@@ -46,7 +46,7 @@ class _TreeEntry:
 
 
 def carry(
-    own: Mapping[str, Resource], taken: Iterable[str], plan: RetentionPlan, files: Files, problems: Problems
+    own: Mapping[str, Resource], taken: Iterable[str], plan: RetentionPlan, writer: TreeWriter, problems: Problems
 ) -> dict[str, Resource]:
     """Write what the plan carries beside the new release's resources `own`, and return the resources of the whole tree.
 
@@ -55,7 +55,7 @@ def carry(
     held = _merge_names(own, plan, problems)
     carried = _drop_conflicts({name: has for name, has in held.items() if has.source}, set(taken), problems)
     lost: LostCodings = defaultdict(set)
-    carrier = _Carrier(files, problems, lost)
+    carrier = _Carrier(writer, problems, lost)
     with ThreadPoolExecutor(_MAX_THREADS) as threads:
         written = dict(zip(carried, threads.map(lambda name: carrier.carry(name, carried[name]), carried), strict=True))
     problems.warnings += (
@@ -107,8 +107,8 @@ def _drop_conflicts(carried: dict[str, _TreeEntry], taken: set[str], problems: P
 class _Carrier:
     """What the threads that carry share."""
 
-    def __init__(self, files: Files, problems: Problems, lost: LostCodings) -> None:
-        self._files = files
+    def __init__(self, writer: TreeWriter, problems: Problems, lost: LostCodings) -> None:
+        self._writer = writer
         self._problems = problems
         self._lost = lost
 
@@ -130,7 +130,7 @@ class _Carrier:
         try:
             with SpooledTemporaryFile(_MAX_IN_MEMORY_BYTES) as body:
                 copy_checked_body(place, name, representation, body)
-                self._files.copy(representation.file, body)
+                self._writer.copy(representation.file, body)
                 return True
         except CodingLostError:
             if representation.coding != "identity":

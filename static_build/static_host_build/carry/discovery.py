@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from static_host.conf.settings import Settings
 from static_host.origin.index import Index
-from static_host_build.carry.deployment import DeploymentSource
-from static_host_build.carry.directory import DirectorySource
-from static_host_build.carry.object_store import ObjectStoreSource
+from static_host_build.carry.deployment_source import DeploymentSource
+from static_host_build.carry.directory_source import DirectorySource
+from static_host_build.carry.object_store_source import ObjectStoreSource
 from static_host_build.carry.problems import Problems
 from static_host_build.carry.release_source import ReleaseSource, ReleaseSourceError, Snapshot, load_index
 from static_host_build.carry.retention import (

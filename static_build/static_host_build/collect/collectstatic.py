@@ -23,15 +23,15 @@ from django.core.management import CommandError, call_command, get_commands, loa
 from static_host.conf.settings import Settings
 from static_host.project.storage import StaticHostStorage
 from static_host_build import bundler_manifests
-from static_host_build.collect.links import skip_circular_links
 from static_host_build.collect.sources import Source, is_default_collection
 from static_host_build.collect.static_root import is_from_static_root
+from static_host_build.collect.symlinks import skip_circular_links
 from static_host_build.encode import svgz
 from static_host_build.errors import BuildError, format_os_error
-from static_host_build.files import Files
 from static_host_build.references.missing import MissingReference, report_missing
 from static_host_build.references.templates import find_missing
 from static_host_build.storage import FingerprintStorage
+from static_host_build.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
 
@@ -44,21 +44,21 @@ class BuildStorage(StaticHostStorage, FingerprintStorage):
     References that lead nowhere are listed in `dangling`, for the build to report.
     """
 
-    files: Files
+    writer: TreeWriter
     bundler_manifests: dict[str, bytes]
 
     def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:  # noqa: ARG002 - Django's
         """Write a collected file."""
-        self.files.copy(str(name), content)
+        self.writer.copy(str(name), content)
         return str(name)
 
     def write(self, name: str, body: bytes) -> None:
         """Write a file whose references were rewritten, by its fingerprinted name."""
-        self.files.write(name, body)
+        self.writer.write(name, body)
 
     def copy(self, name: str, hashed: str) -> None:
         """Give a collected file its fingerprinted name, too."""
-        self.files.link(hashed, name)
+        self.writer.link(hashed, name)
 
     def file_hash(self, name: Any, content: Any = None) -> Any:
         """Return the fingerprint of a file; that of an .svgz is the SVG's, which has its name in the tree."""
@@ -103,7 +103,7 @@ class CollectionResult:
 
 
 def collect(
-    directory: Path, settings: Settings, sources: Sequence[Source], ignored: list[str], files: Files
+    directory: Path, settings: Settings, sources: Sequence[Source], ignored: list[str], writer: TreeWriter
 ) -> CollectionResult:
     """Collect `found` into `directory`, which is the project's STATIC_ROOT by now.
 
@@ -114,7 +114,7 @@ def collect(
     storage: Any = storages["staticfiles"]
     manifests = bundler_manifests.read_manifests(sources)
     if isinstance(storage, BuildStorage):
-        storage.files = files if is_default_collection(BuildStorage) else Files(directory, None, files.modes)
+        storage.writer = writer if is_default_collection(BuildStorage) else TreeWriter(directory, None, writer.modes)
         storage.bundler_manifests = manifests
     try:
         with skip_circular_links():
@@ -132,12 +132,12 @@ def collect(
             raise
         # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
         raise BuildError(f"collectstatic: {error}") from None
-    _write_own_manifest(storage, files)
+    _write_own_manifest(storage, writer)
     _collect_root_files(directory, settings.static_root_files, sources)
     dangling = tuple(getattr(storage, "dangling", ()))
     check_references(dangling, storage.hashed_files, settings)
     return CollectionResult(
-        str(storage.manifest_name), manifests, dangling, _collect_manifests(directory, sources, files)
+        str(storage.manifest_name), manifests, dangling, _collect_manifests(directory, sources, writer)
     )
 
 
@@ -164,11 +164,11 @@ def _run_collectstatic(ignore_patterns: list[str]) -> None:
     )
 
 
-def _write_own_manifest(storage: Any, files: Files) -> None:
+def _write_own_manifest(storage: Any, writer: TreeWriter) -> None:
     """Put the manifest of a storage of the project's own into the tree, wherever it keeps that, and in order."""
     content = None if isinstance(storage, BuildStorage) else storage.read_manifest()
     if content is not None:
-        files.write(storage.manifest_name, json.dumps(json.loads(content), sort_keys=True).encode())
+        writer.write(storage.manifest_name, json.dumps(json.loads(content), sort_keys=True).encode())
 
 
 def find_dangling_links(sources: Iterable[Source]) -> list[str]:
@@ -183,7 +183,7 @@ def find_dangling_links(sources: Iterable[Source]) -> list[str]:
     return [glob.escape(path) for path in sorted(dangling)]
 
 
-def _collect_manifests(directory: Path, found: Iterable[Source], files: Files) -> tuple[str, ...]:
+def _collect_manifests(directory: Path, found: Iterable[Source], writer: TreeWriter) -> tuple[str, ...]:
     """Have the manifests in the tree that a bundler has left in STATIC_ROOT: the project may read them there."""
     taken = {
         source.name: source
@@ -192,7 +192,7 @@ def _collect_manifests(directory: Path, found: Iterable[Source], files: Files) -
     }
     for name, source in taken.items():
         if not (directory / name).exists():  # a hidden one
-            files.write(name, source.read())
+            writer.write(name, source.read())
     return tuple(sorted(taken))
 
 

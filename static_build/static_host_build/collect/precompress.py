@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from threading import Event
 
 from static_host_build.collect.sources import Source
-from static_host_build.encode.encodings import Encodings
+from static_host_build.encode.cached_encoder import CachedEncoder
 
 _FILE_BYTES_RANGE = range(2 << 10, 128 << 10)
 """Bytes of files that are long enough to be worth a task, and short enough to be waited for."""
@@ -25,33 +25,33 @@ _MAX_CONSECUTIVE_CACHE_HITS = 8
 
 
 @contextmanager
-def precompress(sources: Iterable[Source], encodings: Encodings) -> Iterator[None]:
+def precompress(sources: Iterable[Source], encoder: CachedEncoder) -> Iterator[None]:
     """Encode sources into the cache, in threads, as long as the block runs."""
     files: SimpleQueue[str] = SimpleQueue()
     for source in sources:
-        if source.file and encodings.encoder.should_compress(source.name):
+        if source.file and encoder.encoder.should_compress(source.name):
             files.put(source.file)
     others = max(1, (os.cpu_count() or 1) - 1)
     enough = Event()
     with ThreadPoolExecutor(others) as threads:
         for _ in range(others):
-            threads.submit(_encode, files, encodings, enough)
+            threads.submit(_encode, files, encoder, enough)
         try:
             yield
         finally:
             enough.set()
 
 
-def _encode(files: SimpleQueue[str], encodings: Encodings, enough: Event) -> None:
+def _encode(files: SimpleQueue[str], encoder: CachedEncoder, enough: Event) -> None:
     known = 0
     with suppress(Empty):
         while known < _MAX_CONSECUTIVE_CACHE_HITS and not enough.is_set():
             data = _read(Path(files.get_nowait()))
-            if data and encodings.cache.has(data):
+            if data and encoder.cache.has(data):
                 known += 1
             elif data:
                 known = 0
-                encodings.encode(data)
+                encoder.encode(data)
 
 
 def _read(path: Path) -> bytes | None:

@@ -1,8 +1,8 @@
-"""What a build is made of: the files that the project's finders list, and everything else that the tree depends on.
+"""The inputs of a build: the files that the project's finders list, and everything else that the tree depends on.
 
-Rule: two builds with the same `fingerprint` make the same tree, byte for byte, so the second has nothing to do. It is
-made of contents, never of times; where a build depends on what cannot be named here (a collectstatic or a storage of
-the project's own, templates that are compressed), there is none, and the build is done in full.
+Rule: two builds with the same `fingerprint` make the same tree, byte for byte, so the second has nothing to do. The
+fingerprint covers contents, never times. There is none, and the build runs in full, if the build depends on more than
+this module can name: the project's own collectstatic or storage, or compressed templates.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest, sha256
@@ -23,14 +23,12 @@ import django
 from django.apps import apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
-from django.contrib.staticfiles.utils import matches_patterns
 from django.core.files.storage import FileSystemStorage, storages
 from django.core.management import get_commands
 
 import static_host
 import static_host_build
-from static_host.origin.index import INDEX_FILE_NAME as INDEX
-from static_host_build.collect.links import skip_circular_links
+from static_host_build.collect.symlinks import skip_circular_links
 from static_host_build.errors import BuildError
 
 DJANGO_APP = "django.contrib.staticfiles"
@@ -54,9 +52,9 @@ class Source:
 
     @cached_property
     def fault(self) -> str:
-        """What it is, as the end of a sentence, if it is a symbolic link that leads to no file; else nothing.
+        """What is wrong with a symbolic link that does not resolve to a file, as the end of a sentence; else empty.
 
-        Raises BuildError for what is neither a file nor a link, OSError for what cannot be looked at.
+        Raises BuildError if it is neither a regular file nor a link, OSError if its type cannot be read.
         """
         if self.file is None:
             return ""
@@ -66,7 +64,7 @@ class Source:
             return "is a symbolic link to a file that does not exist"
         except OSError as error:
             if error.errno == errno.ELOOP:
-                return "is a symbolic link that leads back to itself"
+                return "is a symbolic link that resolves to itself"
             raise
         if S_ISDIR(mode):
             return "is a symbolic link to a folder that it lies in"
@@ -76,7 +74,7 @@ class Source:
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file, or a link to one; ``storage.exists()`` is true of links to nothing, too."""
+        """Whether it is a file, or a link to one; ``storage.exists()`` is also true for a link without a target."""
         return not self.fault
 
     def read(self) -> bytes:
@@ -86,16 +84,16 @@ class Source:
 
 
 def list_sources() -> list[Source]:
-    """Return what the project's finders list, in their order, without Django's ignore patterns.
+    """Return all files that the project's finders list, in their order. Django's ignore patterns do not apply.
 
-    Of several sources with one name, collectstatic takes the first.
+    Of several sources with one name, collectstatic takes the first. Raises BuildError if a folder cannot be read.
     """
     if not apps.is_installed(DJANGO_APP):
         return []
     try:
         with skip_circular_links():
             return [
-                Source(f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path, path, storage)
+                Source(join_prefix(path, storage), path, storage)
                 for finder in finders.get_finders()
                 for path, storage in finder.list([])
             ]
@@ -103,70 +101,26 @@ def list_sources() -> list[Source]:
         raise BuildError(f"a static folder cannot be read: {error.strerror}: {error.filename}.") from None
 
 
-def refuse_clashes(sources: Iterable[Source]) -> None:
-    """Stop where one source is a file, and another one lies in a folder of the same name; or has the index's name."""
-    sources = list(sources)
-    for source in sources:
-        if source.name == INDEX:
-            raise BuildError(f"{source.file or source.path} has the name of the tree's own index. Remove or rename it.")
-    first: dict[str, Source] = {}
-    folders: dict[str, Source] = {}
-    for source in sources:
-        if first.setdefault(source.name, source) is source:
-            for folder in _list_parents(source.name):
-                if folder in folders:
-                    break
-                folders[folder] = source
-    clashing = first.keys() & folders.keys()
-    for name in sorted(clashing):
-        inside = (each for each in first.values() if each.name.startswith(f"{name}/") and _is_collected(each))
-        other = next(inside, None)
-        if other and _is_collected(first[name]):
-            raise BuildError(
-                f"{name} is a file ({first[name].file}), and a folder in which {other.name} lies ({other.file}). "
-                "Rename one of the two in its static folder."
-            )
-
-
-def _list_parents(name: str) -> Iterator[str]:
-    """Give the folders that a name lies in, the nearest first."""
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
-
-
-def _is_collected(source: Source) -> bool:
-    """Whether it is a file, and none that collectstatic passes over."""
-    patterns = getattr(apps.get_app_config("staticfiles"), "ignore_patterns", ())
-    parts = (*source.path.split("/"), source.path)
-    return source.is_file and not any(matches_patterns(part, patterns) for part in parts)
-
-
-def refuse_nested_root(root: Path) -> None:
-    """Stop where the static root lies in a static folder: each build would collect the one before it."""
-    storages_of_finders = (getattr(finder, "storages", {}) for finder in finders.get_finders())
-    for storage in (storage for group in storages_of_finders for storage in group.values()):
-        folder = Path(os.path.abspath(storage.location))  # noqa: PTH100 - as root is
-        if root.is_relative_to(folder):
-            raise BuildError(
-                f"the static root {root} lies in the static folder {folder}: set DJANGO_STATIC_ROOT to a directory "
-                "outside of it."
-            )
+def join_prefix(path: str, storage: Any) -> str:
+    """Return the name in the tree of a finder's file: its path in the storage, below the storage's prefix, if any."""
+    return f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path
 
 
 def is_default_collection(storage: type) -> bool:
-    """Whether collecting is all Django's and ours: its own collectstatic, into this very class of storage."""
+    """Whether the project has Django's own collectstatic, and this very class of storage."""
     return get_commands().get("collectstatic") == DJANGO_APP and type(storages["staticfiles"]) is storage
 
 
 def fingerprint(sources: Iterable[Source], *facts: object) -> str | None:
-    """Return a digest of everything that the tree is made of; None if a source is more than a local file.
+    """Return a digest of all inputs of the tree; None if a source is more than a local file.
 
-    `facts` is what else the caller's build depends on: settings, encoders and their versions.
+    `facts` are further inputs of the caller's build: settings, encoders and their versions.
     """
     digest = sha256(repr((*facts, *_list_versions(), *_list_project_settings())).encode())
     for source in sources:
-        if source.file is None or type(source.storage) is not FileSystemStorage:  # it may give other bytes
+        if (
+            source.file is None or type(source.storage) is not FileSystemStorage
+        ):  # a storage of another class may change the bytes
             return None
         if source.is_file:
             with open(source.file, "rb", buffering=0) as file:  # noqa: PTH123 - faster, for every file

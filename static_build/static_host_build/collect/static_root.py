@@ -28,9 +28,10 @@ from static_host.origin import index
 from static_host.origin.representation import CODING_SUFFIXES
 from static_host.project.compressor import COMPRESSOR_APP as COMPRESSOR
 from static_host_build import bundler_manifests
-from static_host_build.collect.sources import Source
+from static_host_build.collect.sources import Source, join_prefix
 from static_host_build.errors import BuildError
 from static_host_build.output.releases import find_free_name, is_ours
+from static_host_build.output.tree_index import read_index
 
 FINDER = "static_host_build.collect.static_root.RootFinder"
 _FINGERPRINTED_NAME = re.compile(r"(?P<stem>[^/]*)\.[0-9a-f]{12}(?P<suffix>\.[^./]+)?")
@@ -80,7 +81,7 @@ class RootFinder(BaseFinder):
         if self.location is None or not self.location.is_dir():
             return set()
         others = (each for each in finders.get_finders() if not isinstance(each, RootFinder))
-        known = {_join_prefix(path, storage) for finder in others for path, storage in finder.list([])}
+        known = {join_prefix(path, storage) for finder in others for path, storage in finder.list([])}
         return RootFiles(self.location).find_bundled(known)
 
 
@@ -212,13 +213,7 @@ def _strip_fingerprint(name: str) -> str:
     return f"{folder}{slash}{match['stem']}{match['suffix'] or ''}" if match else ""
 
 
-def _join_prefix(path: str, storage: Any) -> str:
-    return f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path
-
-
 def _load_built_index(root: Path) -> index.Index | None:
     """Return the index of a tree that a build has made."""
-    with suppress(OSError, index.InvalidIndexError):
-        found = index.parse_index((root / index.INDEX_FILE_NAME).read_bytes())
-        return None if found.adopted else found
-    return None
+    found = read_index(root)
+    return None if found is None or found.adopted else found

@@ -25,11 +25,11 @@ from django.core.files.storage import storages
 from static_host.conf.settings import Settings
 from static_host.project import compressor
 from static_host.project.overrides import track_overrides
-from static_host_build.compressor.no_request import offline_contexts
+from static_host_build.compressor.template_context import offline_contexts
 from static_host_build.errors import BuildError
-from static_host_build.files import Files
 from static_host_build.references import Lines, find_references
 from static_host_build.references.missing import MissingReference, report_missing
+from static_host_build.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
 
@@ -60,7 +60,7 @@ def is_compressor_used() -> bool:
     return compressor.is_active(settings)
 
 
-def compress(static_url: str, directory: Path, files: Files) -> CompressionResult:
+def compress(static_url: str, directory: Path, writer: TreeWriter) -> CompressionResult:
     """Compress the blocks of the project's templates into the tree in `directory`. Raises BuildError.
 
     `files` writes there.
@@ -74,9 +74,9 @@ def compress(static_url: str, directory: Path, files: Files) -> CompressionResul
     with _override_settings(), _collect_urls() as urls:
         manifest = _rendered()
     names = sorted({name for url in urls if (name := _resolve_name(url, ""))})
-    _copy_output(names, directory, files)
+    _copy_output(names, directory, writer)
     made = describe_output()
-    _write_manifest(dict(sorted(manifest.items())), made.manifest_name, files)
+    _write_manifest(dict(sorted(manifest.items())), made.manifest_name, writer)
     return CompressionResult(made.name_pattern, made.manifest_name, tuple(_find_dangling(directory, names)))
 
 
@@ -100,7 +100,7 @@ def report_dangling(made: CompressionResult, found: Collection[MissingReference]
 
 
 def _rendered() -> dict[str, str]:
-    from static_host_build.compressor.blocks import BlockRenderer
+    from static_host_build.compressor.django_blocks import BlockRenderer
 
     blocks = BlockRenderer(offline_contexts())
     blocks.render()
@@ -151,21 +151,21 @@ def _collect_urls() -> Iterator[list[str]]:
         post_compress.disconnect(note)
 
 
-def _copy_output(names: Iterable[str], directory: Path, files: Files) -> None:
+def _copy_output(names: Iterable[str], directory: Path, writer: TreeWriter) -> None:
     """Take into the tree what the project's own storage has written elsewhere."""
     below = compressor.find_path_below_static(settings) or ""
     for name in names:
         if not (directory / name).exists():
             with storages[settings.COMPRESS_STORAGE_ALIAS].open(name.removeprefix(below)) as file:
-                files.write(name, file.read())
+                writer.write(name, file.read())
 
 
-def _write_manifest(manifest: dict[str, str], name: str, files: Files) -> None:
+def _write_manifest(manifest: dict[str, str], name: str, writer: TreeWriter) -> None:
     """Write it into the tree, or, in offline mode alone, where the project has its files."""
     from compressor.cache import write_offline_manifest
 
     if name:
-        files.write(name, json.dumps(manifest, indent=2).encode())
+        writer.write(name, json.dumps(manifest, indent=2).encode())
     else:
         write_offline_manifest(manifest)
 

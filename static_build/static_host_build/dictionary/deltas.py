@@ -31,7 +31,7 @@ from static_host.origin.representation import (
     shorten_digest,
 )
 from static_host_build.bundler_manifests import find_entry_points
-from static_host_build.carry.reuse import EarlierTrees
+from static_host_build.carry.earlier_trees import EarlierTrees
 from static_host_build.dictionary.patterns import (
     MIN_DICTIONARY_BYTES,
     BrowserDictionaries,
@@ -44,7 +44,7 @@ from static_host_build.dictionary.patterns import (
 from static_host_build.encode.cache import EncodingCache
 from static_host_build.encode.dcz import HEADER_BYTES, MAGIC, compress_frame, encode_delta, format_recipe, is_delta_of
 from static_host_build.encode.resources import parse_logical_names
-from static_host_build.files import Files
+from static_host_build.tree_writer import TreeWriter
 
 _MAX_DELTA_RATIO = 0.75
 _MIN_SAVED_BYTES = 500
@@ -119,9 +119,9 @@ def select_within_budget(budget: int, candidates: Iterable[DeltaPair]) -> Iterat
 class DeltaEncoder:
     """Makes the deltas of the tree at `root`; `cache` is the directory of the build's cache."""
 
-    def __init__(self, root: Path, files: Files, cache: Path, settings: Settings) -> None:
+    def __init__(self, root: Path, writer: TreeWriter, cache: Path, settings: Settings) -> None:
         self._root = root
-        self._files = files
+        self._writer = writer
         self._cache = cache
         self._effort = settings.static_effort
         self.budget_bytes = int(settings.static_dictionary_bytes) if settings.static_previous else 0
@@ -169,7 +169,7 @@ class DeltaEncoder:
                 for name in pair.names:
                     file = format_file_name(name, DICTIONARY_CODING, sha_256)
                     if file not in resources:  # a source of that name
-                        self._files.write(file, delta)
+                        self._writer.write(file, delta)
                         made = Representation(DICTIONARY_CODING, file, len(delta), compute_digest(delta), sha_256)
                         added[name] = _add_delta(added[name], made)
         return added

@@ -1,6 +1,6 @@
-"""Encoded bytes → whether a browser decodes them to the source: each content coding, and no further than the source.
+"""Decodes content codings as a browser does.
 
-Rule: nothing is unfolded beyond the length of the source, whatever the file would unfold to.
+Rule: decoding stops one chunk after the expected length, whatever the file would decode to.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from gzip import GzipFile
 from hashlib import sha256
+from io import BytesIO
 from typing import IO
 
 import brotli
@@ -24,10 +25,24 @@ else:
 
 _CHUNK_BYTES = 1 << 16
 _ZSTD_DECODER_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}  # 8 MB: RFC 9659
+_DECODER_ERRORS = (brotli.error, zstd.ZstdError, zlib.error, EOFError)
+
+
+def decode(coding: str, body: bytes, max_bytes: int) -> bytes | None:
+    """Return what a browser decodes; None if it fails to decode, or gets more than `max_bytes`."""
+    data = bytearray()
+    try:
+        for chunk in _decode(coding, BytesIO(body), b""):
+            data += chunk
+            if len(data) > max_bytes:
+                return None
+    except (*_DECODER_ERRORS, OSError):  # the last is gzip's
+        return None
+    return bytes(data)
 
 
 def is_encoding_of(source: Representation, coding: str, file: IO[bytes], dictionary: bytes) -> bool:
-    """Whether the file decodes to the source's bytes. Raises OSError where it cannot be read."""
+    """Whether the file decodes to the source's bytes. Raises OSError if the file cannot be read."""
     if coding == "identity":
         return True  # its digest is the source's
     seen, left = sha256(), source.length
@@ -37,7 +52,7 @@ def is_encoding_of(source: Representation, coding: str, file: IO[bytes], diction
             if left < 0:
                 return False
             seen.update(chunk)
-    except (brotli.error, zstd.ZstdError, zlib.error, EOFError):
+    except _DECODER_ERRORS:
         return False
     except OSError as error:
         if error.errno is None:  # gzip's own
@@ -47,7 +62,7 @@ def is_encoding_of(source: Representation, coding: str, file: IO[bytes], diction
 
 
 def _decode(coding: str, file: IO[bytes], dictionary: bytes) -> Iterator[bytes]:
-    """Give what a browser would decode, in pieces. Raises the decoder's error where it could not."""
+    """Yield the decoded bytes in chunks. Raises the decoder's error, EOFError for an incomplete file or a wrong end."""
     if coding == "br":
         yield from _decode_brotli(file)
         return
@@ -69,5 +84,5 @@ def _decode_brotli(file: IO[bytes]) -> Iterator[bytes]:
         if not data and not piece and decoder.can_accept_more_data():
             raise EOFError
         yield piece
-    if file.read(1):  # behind the end, and behind a chunk's end; elsewhere the decoder itself refuses it
+    if file.read(1):  # the decoder itself refuses bytes after the end within a chunk
         raise EOFError

@@ -63,7 +63,6 @@ _FAST = (
 
 Brotli's high qualities save least of the shortest; of long ones zstd saves nearly as much in an eighth of the time.
 """
-_ZSTD_DECODER_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 _MIN_LARGE_BYTES = 1 << 20
 _TRIAL_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 1,
@@ -184,21 +183,6 @@ def _encode_brotli_end(data: bytes) -> bytes:
 
 def _choose_window_bits(length: int) -> int:
     return next((bits for bits in _BROTLI_WINDOW_BITS if length <= (1 << bits) - 16), _BROTLI_WINDOW_BITS[-1])
-
-
-def decode(coding: str, body: bytes, most: int) -> bytes | None:
-    """Return what a browser would decode, or None where it could not, or where that is more than `most` bytes."""
-    try:
-        if coding == "br":
-            decoder = brotli.Decompressor()
-            data = bytes(decoder.process(body, output_buffer_limit=most + 1))
-            return data if decoder.is_finished() and len(data) <= most else None
-        file = io.BytesIO(body)
-        reader = zstd.ZstdFile(file, options=_ZSTD_DECODER_OPTIONS) if coding == "zstd" else gzip.GzipFile(fileobj=file)
-        data = reader.read(most + 1)  # to the end, which is verified, or a byte beyond
-    except (brotli.error, zstd.ZstdError, OSError, EOFError, zlib.error):
-        return None
-    return data if len(data) <= most else None
 
 
 def _encode_zstd(data: bytes, levels: Levels) -> bytes:

@@ -20,8 +20,8 @@ from io import BytesIO
 from pathlib import Path
 
 from static_host.origin.representation import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, Representation, compute_digest
-from static_host_build.encode.encoder import decode
-from static_host_build.files import Files
+from static_host_build.encode.decoding import decode
+from static_host_build.tree_writer import TreeWriter
 
 MAX_SVG_BYTES = 64 << 20
 NOT_GZIP_WARNING = "%s is not gzip, which an .svgz file should be; it is served as it is"
@@ -36,7 +36,7 @@ def is_svgz(name: str) -> bool:
     return name.lower().endswith(".svgz")
 
 
-def unfold(root: Path, files: Files, fingerprinted: Collection[str]) -> Iterator[str]:
+def unfold(root: Path, writer: TreeWriter, fingerprinted: Collection[str]) -> Iterator[str]:
     """Write each such file below `root` as SVG, and what it was as its gzip sibling. Raises OSError.
 
     Gives a warning for each that is no gzip, unless it is the copy that is `fingerprinted`.
@@ -45,8 +45,8 @@ def unfold(root: Path, files: Files, fingerprinted: Collection[str]) -> Iterator
         body = (root / name).read_bytes()
         data = decode_svgz(body)
         if data is not None:
-            files.write(name, data)
-            files.write(name + CODING_SUFFIXES["gzip"], body)
+            writer.write(name, data)
+            writer.write(name + CODING_SUFFIXES["gzip"], body)
         elif name not in fingerprinted:
             yield why_not(name, body)
 

@@ -12,7 +12,6 @@ told, not the first of it.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +23,7 @@ from static_host.origin.representation import Representation, Resource, shorten_
 from static_host.origin.tree import FileChangedError, Tree, TreeDamagedError, load_tree
 from static_host_build.encode import dcz
 from static_host_build.encode.decoding import is_encoding_of
-
-if sys.version_info >= (3, 14):
-    pass
-else:
-    pass
+from static_host_build.errors import BuildError
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +79,15 @@ def check_integrity(root: Path) -> IntegrityReport:
     lengths = [length for group in found for length in group.lengths]
     undecoded = sum(group.undecoded for group in found)
     return IntegrityReport(len(tree.index), len(lengths), undecoded, sum(lengths), round(time.monotonic() - began, 3))
+
+
+def check_new_tree(directory: Path, root: Path) -> IntegrityReport:
+    """Return what the new tree in `directory` consists of. Raises BuildError if it is damaged; `root` stays in use."""
+    try:
+        return check_integrity(directory)
+    except TreeDamagedError as damaged:
+        lines = "\n  ".join(["files of the new tree differ from what was written:", *damaged.problems])
+        raise BuildError(f"{lines}\n{root} is as it was.") from None
 
 
 class _TreeContents:

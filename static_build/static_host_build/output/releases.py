@@ -30,7 +30,8 @@ from static_host.origin import index
 from static_host.origin.representation import Resource
 from static_host.origin.tree import TreeUnusableError, load_tree
 from static_host_build.errors import BuildError
-from static_host_build.files import Modes, make_folder
+from static_host_build.output.tree_index import read_index
+from static_host_build.permissions import Modes, make_folder
 
 log = logging.getLogger("static_host.build")
 
@@ -64,14 +65,12 @@ def find_current_tree(root: Path) -> Path | None:
 
 def find_changed_immutables(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
     """Return the immutable names that have other bytes in the release `before`, where they were immutable too."""
-    if before is None:
+    old = read_index(before) if before else None
+    if old is None:
         return []
-    with suppress(OSError, index.InvalidIndexError):
-        old = index.parse_index((before / index.INDEX_FILE_NAME).read_bytes())
-        both = {name: old[name] for name, new in resources.items() if new.immutable and name in old}
-        changed = {name for name, was in both.items() if was.identity.digest != resources[name].identity.digest}
-        return sorted(name for name in changed if both[name].immutable)
-    return []
+    both = {name: old[name] for name, new in resources.items() if new.immutable and name in old}
+    changed = {name for name, was in both.items() if was.identity.digest != resources[name].identity.digest}
+    return sorted(name for name in changed if both[name].immutable)
 
 
 def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: Callable[[Path], None]) -> bool:

@@ -27,6 +27,7 @@ from static_host.object_store.client import FILES_PREFIX, StoreOpenError, StoreT
 from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host.origin.tree import Tree, TreeDamagedError, load_tree
+from static_host_build.publish.errors import PublishError, explain_store_error
 from static_host_build.publish.objects import (
     DIGEST_ATTRIBUTE,
     MAX_THREADS,
@@ -35,7 +36,6 @@ from static_host_build.publish.objects import (
     read_store,
     select_fingerprinted,
 )
-from static_host_build.publish.problems import PublishError, explain_store_error
 
 log = logging.getLogger("static_host.build")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from static_host.errors import StaticHostError
+from static_host.text_table import format_rows
 from static_host_build.build_result import BuildResult
 from static_host_build.encode.resources import Content
 from static_host_build.errors import BuildError
@@ -91,12 +92,11 @@ def total_by_media_type(contents: Iterable[Content]) -> dict[str, ContentTotals]
 def format_contents_table(built: BuildResult) -> str:
     """Return a heading and the aligned table, a row for each media type and one for all; no line feed at the end."""
     contents = built.resource_set.contents
-    rows = [_format_row(media_type, weight) for media_type, weight in total_by_media_type(contents).items()]
-    lines = [_HEADINGS, *rows, _format_row("all", ContentTotals(contents))]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    totals = {**total_by_media_type(contents), "all": ContentTotals(contents)}
+    rows = [_HEADINGS, *(_format_row(media_type, each) for media_type, each in totals.items())]
     names = len(built.resource_set.resources)
     heading = f"static-host: {len(contents)} distinct contents behind {names} names, each counted once"
-    return "\n".join([heading, *(_align_cells(line, widths) for line in lines)])
+    return "\n".join([heading, *(f"  {line}" for line in format_rows(rows, right=range(1, len(_HEADINGS))))])
 
 
 def format_advice(seconds: float, effort: str) -> list[str]:
@@ -189,14 +189,6 @@ def _format_row(media_type: str, weight: ContentTotals) -> tuple[str, ...]:
         f"{weight.seconds:.2f} s" if weight.compressible_count else _EMPTY_CELL,
         str(weight.from_cache_count) if weight.compressible_count else _EMPTY_CELL,
     )
-
-
-def _align_cells(cells: tuple[str, ...], widths: list[int]) -> str:
-    first, *others = (
-        f"{cell:>{width}}" if column else f"{cell:<{width}}"
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join(["", first, *others])
 
 
 def _describe_content(content: Content) -> dict[str, Any]:

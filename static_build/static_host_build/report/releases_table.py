@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from static_host.text_table import format_rows
 from static_host_build.carry.release_sizes import DroppedRelease, ReleaseSize
 from static_host_build.dictionary.deltas import Saving
 from static_host_build.report.build_report import format_size
 
-HEADINGS = ("release", "time", "files", "bytes", "alone", "bytes alone", "origin")
-_TEXT_COLUMNS = {0, 1, len(HEADINGS) - 1}
-"""Columns that are no figures."""
+_HEADINGS = ("release", "time", "files", "bytes", "alone", "bytes alone", "origin")
+_FIGURE_COLUMNS = range(2, len(_HEADINGS) - 1)
 
 
 def format_carried_releases(sizes: Sequence[ReleaseSize], dropped: Iterable[DroppedRelease]) -> Iterator[str]:
@@ -57,9 +57,7 @@ def _format_carried_deltas(saving: Saving) -> Iterator[str]:
 
 def format_releases(sizes: Iterable[ReleaseSize]) -> str:
     """Return the aligned table, a row for each release; no line feed at the end."""
-    rows = [HEADINGS, *map(_format_row, sizes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(_align_cells(row, widths) for row in rows)
+    return "\n".join(format_rows([_HEADINGS, *map(_format_row, sizes)], right=_FIGURE_COLUMNS))
 
 
 def format_time(time: int | None) -> str:
@@ -81,11 +79,3 @@ def _format_row(holding: ReleaseSize) -> tuple[str, ...]:
         format_size(holding.bytes_alone),
         holding.release.origin or "this tree",
     )
-
-
-def _align_cells(cells: tuple[str, ...], widths: list[int]) -> str:
-    padded = (
-        f"{cell:<{width}}" if column in _TEXT_COLUMNS else f"{cell:>{width}}"
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    )
-    return "  ".join(padded).rstrip()

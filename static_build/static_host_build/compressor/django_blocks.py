@@ -28,7 +28,7 @@ from django.utils import translation
 from static_host.findings import format_exception_line
 from static_host.project.compressor import make_key
 from static_host_build.compressor.jinja_blocks import find_jinja_blocks, jinja_environments
-from static_host_build.compressor.no_request import (
+from static_host_build.compressor.template_context import (
     RequestRequiredError,
     forbid_database,
     list_languages,

@@ -21,7 +21,7 @@ from static_host.origin.index import Index
 from static_host.origin.index_validation import is_valid_resource
 from static_host.origin.representation import Representation, Resource, compute_digest
 from static_host_build.carry.carrier import copy_checked_body
-from static_host_build.carry.directory import DirectorySource
+from static_host_build.carry.directory_source import DirectorySource
 from static_host_build.carry.discovery import EarlierReleases
 from static_host_build.carry.release_source import (
     BodyUnusableError,

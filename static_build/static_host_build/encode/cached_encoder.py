@@ -1,4 +1,4 @@
-"""The codings of contents: out of the cache, out of earlier trees, or made; and in the cache from then on."""
+"""An encoder with a cache: takes the codings of a content from the cache or an earlier tree, else makes them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from static_host_build.encode.encoder import Encoder
 
 
 class EarlierCodings(Protocol):
-    """What trees that were built earlier have encoded (`static_host_build.carry.reuse`)."""
+    """The codings in trees of earlier builds (`static_host_build.carry.earlier_trees.EarlierTrees`)."""
 
     def find_codings(self, data: bytes) -> dict[str, bytes | None]:
-        """Return the codings of the content that this build makes alike, None for those that did not pay."""
+        """Return the bytes of each coding that has this build's recipe; None for a coding that did not pay."""
         ...
 
 
-class Encodings:
-    """Gives each content its codings."""
+class CachedEncoder:
+    """Encodes contents; takes the codings from `cache` or `earlier` if they have them. Puts all into `cache`."""
 
     def __init__(self, encoder: Encoder, cache: EncodingCache, earlier: EarlierCodings) -> None:
         self.encoder = encoder
