@@ -57,9 +57,8 @@ def main() -> None:
         circle(Path(work))
         cells = [seconds(Path(work), storage, 1) for storage in (MODULES, STORAGES["ours"])]
     rows.append(["two modules that import each other", *cells])
-    print(
-        f"Median of {chosen.rounds}; {format_facts(collect_facts('django'))}\n\n{table(['collectstatic', *STORAGES], rows)}"
-    )
+    print(f"Median of {chosen.rounds}; {format_facts(collect_facts('django'))}\n")
+    print(table(["collectstatic", *STORAGES], rows))
 
 
 if __name__ == "__main__":

@@ -40,7 +40,8 @@ from static_host_build.collect import static_root
 from static_host_build.compressor import no_request
 from static_host_build.dictionary import patterns
 from static_host_build.encode import encoder
-from tests.support.hostile import (
+from tests.support.hostile_texts import LANGUAGES
+from tests.support.linearity import (
     Hostile,
     find_regex_calls,
     is_linear,
@@ -48,7 +49,6 @@ from tests.support.hostile import (
     repeat_bytes,
     repeat_texts,
 )
-from tests.support.hostile_files import LANGUAGES
 
 QUERIES = (
     *("a", "?", "&", "=", ";", "%", "#", "%25", "%2525", "%3D", "%26", "%ff", "\xff", "x={?}", "x={?code}", "{?key}="),
