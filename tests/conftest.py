@@ -19,7 +19,7 @@ from tests.support.processes import Running, run, run_server
 from tests.support.projects import LARGE_BODY, build_plain_with, copy_project
 
 if TYPE_CHECKING:
-    from tests.support.rollouts import Rollout
+    from tests.support.delta_releases import Rollout
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +73,7 @@ def build(project: Path, cache: Path) -> Build:
 @pytest.fixture(scope="session")
 def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
     """Three releases of one project. Tests do not change them."""
-    from tests.support.rollouts import build_rollout  # it needs this module
+    from tests.support.delta_releases import build_rollout  # it needs this module
 
     return build_rollout(tmp_path_factory.mktemp("rollout"), cache)
 

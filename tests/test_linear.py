@@ -42,7 +42,8 @@ from static_host_build.collect import static_root
 from static_host_build.compressor import template_context
 from static_host_build.dictionary import patterns
 from static_host_build.encode import encoder
-from tests.support.hostile import (
+from tests.support.hostile_texts import LANGUAGES
+from tests.support.linearity import (
     Hostile,
     find_regex_calls,
     is_linear,
@@ -50,7 +51,6 @@ from tests.support.hostile import (
     repeat_bytes,
     repeat_texts,
 )
-from tests.support.hostile_files import LANGUAGES
 
 QUERIES = (
     *("a", "?", "&", "=", ";", "%", "#", "%25", "%2525", "%3D", "%26", "%ff", "\xff", "x={?}", "x={?code}", "{?key}="),

@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.support.builds import DECODERS
+from tests.support.compose import Laptop, run_laptop
 from tests.support.containers import ROOT, run_command, wait_for
-from tests.support.laptops import Laptop, run_laptop
 from tests.support.processes import run
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]

@@ -25,9 +25,9 @@ from static_host_build.output.integrity import check_integrity
 from tests.origin.test_cases import by_asgi, by_core, by_socket
 from tests.support.builds import Build, decode_delta, format_available_dictionary, read_files
 from tests.support.cases import Case
+from tests.support.delta_releases import SETTINGS, Rollout, build_rollout, make_script
 from tests.support.processes import Running, run, run_server
 from tests.support.releases import build_afresh, read_index
-from tests.support.rollouts import SETTINGS, Rollout, build_rollout, make_script
 
 if sys.version_info >= (3, 14):
     from compression import zstd

@@ -16,9 +16,9 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browsers import MAX_RESPONSE_HEAD_BYTES, visit
+from tests.support.delta_releases import BUNDLES, SETTINGS, Rollout, build_bundled_rollout, compute_result, show_bundles
+from tests.support.nginx import NGINX, run_nginx
 from tests.support.processes import Running, find_free_port, run, run_server
-from tests.support.proxies import NGINX, run_nginx
-from tests.support.rollouts import BUNDLES, SETTINGS, Rollout, build_bundled_rollout, compute_result, show_bundles
 
 Containers = Callable[..., AbstractContextManager[Running]]
 

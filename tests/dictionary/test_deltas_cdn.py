@@ -15,9 +15,9 @@ from playwright.sync_api import Browser
 
 from tests.support.browsers import MAX_RESPONSE_HEAD_BYTES, Visit, visit
 from tests.support.builds import DECODERS, decode_delta, format_available_dictionary
+from tests.support.compose import Laptop, run_laptop
 from tests.support.containers import build_next_image, wait_for
-from tests.support.laptops import Laptop, run_laptop
-from tests.support.rollouts import change_script, compute_result, copy_scripted_project, make_script
+from tests.support.delta_releases import change_script, compute_result, copy_scripted_project, make_script
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 

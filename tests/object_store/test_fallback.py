@@ -24,9 +24,9 @@ from static_host.object_store.disk_cache import CacheUnusableError, DiskCache, N
 from static_host.origin.index import INDEX_FILE_NAME
 from tests.origin.test_cases import by_socket
 from tests.support.cases import CASES, CSS, CSS_BR, DIGITS, Case
-from tests.support.finders import SETTINGS, build_another_release, fetch, is_404, serve_with_store
 from tests.support.processes import Running, run, run_server
 from tests.support.releases import read_index
+from tests.support.store_servers import SETTINGS, build_another_release, fetch, is_404, serve_with_store
 from tests.support.stores import Bucket, make_credentials, run_bucket, run_portal
 
 STYLE, NUMBERS = CSS.removeprefix("/static/"), DIGITS.removeprefix("/static/")

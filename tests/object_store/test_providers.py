@@ -18,11 +18,11 @@ from obstore.store import from_url
 from static_host.object_store.circuit_breaker import MAX_FAILURES
 from static_host.origin.index import INDEX_FILE_NAME
 from tests.publish.test_publish import document, expected, published
-from tests.support.clouds import KINDS, Cloud, run_cloud
-from tests.support.finders import SETTINGS, build_another_release, fetch, is_404, serve_with_store
+from tests.support.cloud_stores import KINDS, Cloud, run_cloud
 from tests.support.processes import SCRIPTS, make_environment, run
 from tests.support.projects import copy_project
 from tests.support.releases import read_index
+from tests.support.store_servers import SETTINGS, build_another_release, fetch, is_404, serve_with_store
 
 ODD = "menü für 50% & 1 ~ [a] +b@2x*.txt"
 LARGE = 6 << 20

@@ -9,10 +9,10 @@ import pytest
 
 from tests.origin.test_cases import by_socket
 from tests.support.cases import Case
+from tests.support.nginx import NGINX
 from tests.support.processes import run_server
-from tests.support.proxies import NGINX
 from tests.support.releases import read_index
-from tests.support.rollout import PHASES, SETTINGS, Trees, build_trees, publish, roll_out
+from tests.support.rollout_visits import PHASES, SETTINGS, Trees, build_trees, publish, roll_out
 from tests.support.stores import run_moto
 
 pytestmark = [pytest.mark.timeout(300)]

@@ -1,9 +1,9 @@
 """`make audit`: asks a vulnerability service about every package of requirements/run.txt, by pip-audit.
 
-Rule: only an answer is an answer. pip-audit says "No known vulnerabilities found", and exits with 0, too, where the
-service knows none of the packages (a mirror, for one); and it exits with 1, as for a finding, where no service can be
-reached. So its JSON is read: a vulnerability is exit code 1; no answer within AUDIT_SECONDS (60) from either service is
-said to be skipped, with the reason, and is exit code 0.
+Rule: silence is not a clean result. pip-audit prints "No known vulnerabilities found" and exits with 0 even if the
+service knows none of the packages (a mirror, for example). It exits with 1, as for a finding, if it reaches no service.
+So this script reads its JSON. A vulnerability gives exit code 1. If neither service answers within AUDIT_SECONDS (60),
+the script prints "skipped" with the reason and exits with 0.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ SERVICES = ("pypi", "osv")
 
 
 class NoAnswerError(Exception):
-    """No service has said anything about a package; the message says why."""
+    """The service gave no information about any package; the message says why."""
 
 
 def ask_service(service: str, seconds: float) -> list[dict[str, Any]]:
-    """Return what the service says of each package that it knows. Raises NoAnswerError."""
+    """Return the service's answer for each package that it knows. Raises NoAnswerError."""
     with tempfile.TemporaryDirectory() as directory:
         document = Path(directory, "audit.json")
         options = ("--require-hashes", "--disable-pip", "--timeout", "5", "--progress-spinner", "off")
@@ -55,7 +55,7 @@ def ask_service(service: str, seconds: float) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Print what is known, and return the exit code."""
+    """Print the findings and return the exit code."""
     reasons = []
     for service in SERVICES:
         try:

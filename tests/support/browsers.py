@@ -1,6 +1,6 @@
-"""A real browser, Debian's Chromium, and what it says of a visit.
+"""Drives a real browser, Debian's Chromium, and records a visit.
 
-Bytes are the browser's own count (DevTools: what came over the network, head included).
+Bytes are the browser's own count (DevTools: bytes over the network, head included).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 MAX_RESPONSE_HEAD_BYTES = 700
-"""Bytes that a response head is at most."""
+"""Upper limit of a response head's length."""
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def run_chromium() -> Iterator[Browser]:
 
 @dataclass
 class Visit:
-    """What a browser says of its visit: bytes over the network and content coding, by path; what ran; its errors."""
+    """A browser's record of one visit: bytes and content coding by path, the release that ran, errors."""
 
     release: str = ""
     received: dict[str, float] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Visit:
 
 
 def visit(context: BrowserContext, url: str) -> Visit:
-    """Open the page in a new tab, and close it when all has been loaded."""
+    """Open the page in a new tab, wait until everything has loaded, close the tab."""
     found, paths = Visit(), {}
     coming: set[str] = set()
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""``static-host build`` as tests call it, and what they look at afterwards."""
+"""Helpers for tests of ``static-host build``: settings, the tree that it wrote, decoders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_files(tree: Path) -> dict[str, bytes]:
 
 
 def add_own_storage(project: Path) -> None:
-    """Give the project a fingerprinting storage of its own."""
+    """Configure a fingerprinting storage of the project's own."""
     (project / "mysite/storage.py").write_text(
         "from django.contrib.staticfiles.storage import ManifestStaticFilesStorage\n"
         "class Storage(ManifestStaticFilesStorage):\n"
@@ -65,7 +65,7 @@ DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
 
 
 def decode_delta(delta: bytes, dictionary: bytes) -> bytes:
-    """Decode a delta as RFC 9842 §5 has it, with the window that it grants to a dictionary of up to 6.4 MB."""
+    """Decode a delta (RFC 9842 §5), with the window that it allows for a dictionary of up to 6.4 MB."""
     assert delta[:8] == b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
     assert delta[8:40] == sha256(dictionary).digest()
     known = zstd.ZstdDict(dictionary, is_raw=True).as_prefix

@@ -1,4 +1,4 @@
-"""Certificates for tests, made when they are needed: an authority of one's own, and what it vouches for."""
+"""Makes certificates for tests: an authority, and the certificates that it signs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 
 
 class Authority:
-    """Its certificate is the file `file`, which nobody trusts who is not told to (SSL_CERT_FILE)."""
+    """A certificate authority. Clients trust it only if SSL_CERT_FILE names its certificate, `file`."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -34,7 +34,7 @@ class Authority:
         self.file.write_bytes(self._sign("an authority for tests", self._key.public_key(), own, days=2))
 
     def issue(self, *hosts: str, days: int = 2) -> Path:
-        """Return the file of a certificate for these names and addresses, and of its key; it ends in so many days."""
+        """Return a file with a certificate for these names and addresses, and its key. It expires after `days`."""
         key = ec.generate_private_key(ec.SECP256R1())
         names = [x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host) for host in hosts]
         authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier)

@@ -1,4 +1,4 @@
-"""A deployment that answers as it is told: a page and its files as this origin sends them, with a CDN's traces."""
+"""A fake deployment for `static-host verify`: a page and its files as this origin sends them, or as a CDN alters them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TYPES = {"css": "text/css", "js": "text/javascript", "mp4": "video/mp4", "woff2"
 
 
 def answer_as_built(path: str, body: bytes, asked: Mapping[str, str]) -> Answer:
-    """Return what this origin answers to a request with these header fields for a file with these bytes."""
+    """Return this origin's response for a file with these bytes to a request with the header fields `asked`."""
     wanted = [part.strip() for part in asked.get("accept-encoding", "").split(",")]
     codings = [coding for coding in ENCODERS if coding in wanted] if path.endswith(("css", "js")) else []
     sent = ENCODERS[codings[0]](body) if codings else body
@@ -53,17 +53,17 @@ def answer_as_built(path: str, body: bytes, asked: Mapping[str, str]) -> Answer:
 
 
 Change = Callable[[str, Mapping[str, str], int, Answer], Answer]
-"""Path, request's fields, how often the same was asked for before, the origin's answer → the answer.
+"""Takes path, request fields, number of equal requests before, the origin's response; returns the response.
 
-With status 0 the connection is closed without one.
+Status 0 closes the connection without a response.
 """
 
 
 @dataclass
 class Deployment:
-    """`page` names `read_files`; `change` has the last word about each answer.
+    """Serves `page` and the `files` that it names; `change` may alter each response.
 
-    `most` requests were under way at once.
+    `max_under_way` is the largest number of concurrent requests.
     """
 
     page: str
@@ -125,12 +125,12 @@ class _DeploymentServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that does not trust the certificate goes away, which is no news."""
+        """Ignore clients that reject the certificate."""
 
 
 @contextmanager
 def serve_deployment(deployment: Deployment, certificate: Path | None = None) -> Iterator[Deployment]:
-    """Serve it on a port of 127.0.0.1, by TLS if it has a certificate."""
+    """Serve the deployment on a port of 127.0.0.1, by TLS if there is a certificate."""
     handler = type("Handler", (_DeploymentHandler,), {"deployment": deployment})
     with _DeploymentServer(("127.0.0.1", 0), handler) as server:
         if certificate:

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing (atheris) of what reads a client's bytes: ``make fuzz``. Bounded in time by its caller."""
+"""Coverage-guided fuzzing (atheris) of the parsers of clients' bytes: ``make fuzz``. The caller limits its time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LENGTHS = (0, 1, 10, 10**12)
 
 
 def read(data: bytes) -> None:
-    """Give the bytes to each reader; what they return must keep its promises."""
+    """Give the bytes to each parser, and check the invariants of the results."""
     weights = negotiation.parse_accept_encoding(data)
     assert all(0 <= weight <= 1000 for weight in weights)
     negotiation.select_representation(weights, REPRESENTATIONS)

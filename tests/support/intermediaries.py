@@ -1,4 +1,4 @@
-"""Intermediaries (RFC 9110 §3.7), as CDNs are: they pass requests on to a deployment, or not, and may have TLS."""
+"""Intermediaries (RFC 9110 §3.7) such as CDNs: they pass requests on to a deployment or redirect, and may have TLS."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from tests.support.deployments import Answer, Deployment, Headers, serve_deploym
 
 
 def remove_zstd(_: str, fields: Headers) -> Headers:
-    """Ask the origin as a CDN does that knows br and gzip, one at a time."""
+    """Rewrite the request as a CDN does that asks for br or gzip, one at a time."""
     coding = fields["accept-encoding"]
     return {"accept-encoding": coding if coding in ("br", "gzip") else "identity"}
 
 
 class Intermediary(Deployment):
-    """It passes on what is asked for below `below`; paths that begin with `moved` lead to `location`.
+    """Passes requests on to `origin`, without `stripped_prefix`; redirects paths below `moved_prefix` to `location`.
 
-    `asking` makes of a path and a request's fields those that the `origin` is asked with; `fields` are those of the
-    requests that came.
+    `rewrite_fields` takes a path and the request's fields, and returns the fields for the origin. `fields` are those of
+    the requests that arrived.
     """
 
-    def __init__(self, origin: str, asking: Callable[[str, Headers], Headers]) -> None:
+    def __init__(self, origin: str, rewrite_fields: Callable[[str, Headers], Headers]) -> None:
         super().__init__("", {})
         self.origin = origin
-        self.rewrite_fields = asking
+        self.rewrite_fields = rewrite_fields
         self.stripped_prefix = self.moved_prefix = ""
         self.location = "http://elsewhere.example/"
         self.fields: list[Mapping[str, str]] = []
@@ -45,9 +45,9 @@ class Intermediary(Deployment):
 
 @contextmanager
 def run_intermediary(
-    origin: str = "", asking: Callable[[str, Headers], Headers] = remove_zstd, certificate: Path | None = None
+    origin: str = "", rewrite_fields: Callable[[str, Headers], Headers] = remove_zstd, certificate: Path | None = None
 ) -> Iterator[Intermediary]:
-    """Run it on a port of 127.0.0.1."""
-    standing = Intermediary(origin, asking)
-    with serve_deployment(standing, certificate):
-        yield standing
+    """Run an intermediary on a port of 127.0.0.1."""
+    intermediary = Intermediary(origin, rewrite_fields)
+    with serve_deployment(intermediary, certificate):
+        yield intermediary

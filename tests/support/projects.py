@@ -14,14 +14,14 @@ LARGE_BODY = random.Random(1).randbytes(3_000_000)
 
 
 def copy_project(name: str, directory: Path) -> Path:
-    """Return a copy of one of the projects, with a file that is too large to be kept in memory."""
+    """Copy one of the projects of tests/projects into the directory."""
     project = directory / name
     shutil.copytree(PROJECTS / name, project, ignore=shutil.ignore_patterns("__pycache__"))
     return project
 
 
 def build_plain_with(files: Mapping[str, bytes], directory: Path, cache: Path, **variables: str) -> Path:
-    """Build the project "plain" with these static files more, by name, in a new directory below `directory`."""
+    """Build the project "plain" with additional static files, by name, in a new directory below `directory`."""
     project = copy_project("plain", directory)
     for name, body in files.items():
         (project / "mysite/static" / name).write_bytes(body)

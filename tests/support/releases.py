@@ -1,4 +1,4 @@
-"""Releases of one project, one after the other, as tests make and look at them."""
+"""Builds consecutive releases of one project, and reads them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def list_immutable_names(tree: Path) -> list[str]:
 
 
 def change_release(project: Path, release: str) -> None:
-    """Give the stylesheet another content, and with it another name; and the release a file of its own."""
+    """Change the stylesheet's content, and so its name; add a file that only this release has."""
     path = project / "mysite/static/site.css"
     path.write_text(path.read_text().partition("/* release")[0] + f"/* release {release} */\n")
     for old in (project / "mysite/static").glob("only-*.js"):
@@ -36,7 +36,7 @@ def change_release(project: Path, release: str) -> None:
 
 
 def make_releaser(project: Path, build: Build, place: Path) -> Releaser:
-    """Return what builds one release, as a new container would: nothing is left of others."""
+    """Return a function that builds one release as a new container would: without traces of others."""
 
     def release(name: str, **variables: str) -> Path:
         change_release(project, name)
@@ -50,19 +50,19 @@ def make_releaser(project: Path, build: Build, place: Path) -> Releaser:
 
 
 def build_afresh(project: Path, build: Build, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Build where nothing was built before."""
+    """Remove the tree and its releases, then build."""
     (project / "staticfiles").unlink(missing_ok=True)
     shutil.rmtree(project / ".staticfiles.releases", ignore_errors=True)
     return build(**variables)
 
 
 def set_written(tree: Path, time: int) -> None:
-    """Have the tree's index be as old as that."""
+    """Set the modification time of the tree's index."""
     os.utime(tree / INDEX_FILE_NAME, (time, time))
 
 
 def fetch_all(url: str, names: list[str], prefix: str = "/static/", **fields: str) -> dict[tuple[str, str], object]:
-    """Return what a server sends for each name in each coding alone: status, what names the bytes, and the bytes."""
+    """Request each name in each coding alone; return status, header fields of the representation, and body."""
     found: dict[tuple[str, str], object] = {}
     with httpx.Client() as client:
         for name in names:

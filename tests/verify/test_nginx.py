@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.support.certificates import Authority
+from tests.support.nginx import NGINX, run_nginx
 from tests.support.processes import Running, find_free_port, run, run_server
-from tests.support.proxies import NGINX, run_nginx
 
 if not NGINX and "CI" not in os.environ:
     pytest.skip("no nginx on this machine", allow_module_level=True)

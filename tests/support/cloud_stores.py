@@ -1,6 +1,6 @@
 """Google's and Azure's object stores, each as a server on this machine that speaks its protocol, behind a gate.
 
-gs: moto's server behind Google's dialect (tests.support.google). az: Azurite, Microsoft's own (``make azurite``).
+gs: moto's server behind Google's dialect (`google_storage`). az: Azurite, Microsoft's own (``make azurite``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.support import google
+from tests.support import google_storage
 from tests.support.processes import find_free_port, make_environment
 from tests.support.stores import make_bucket, serve_in_thread
 
@@ -124,7 +124,7 @@ def run_cloud(kind: str) -> Iterator[Cloud]:
 
 def _command(kind: str, port: int) -> list[str]:
     return {
-        "gs": [sys.executable, "-m", google.__name__, str(port)],
+        "gs": [sys.executable, "-m", google_storage.__name__, str(port)],
         "az": ["node", str(AZURITE), "--inMemoryPersistence", "--disableTelemetry", "--blobPort", str(port)],
     }[kind]
 
@@ -132,7 +132,7 @@ def _command(kind: str, port: int) -> list[str]:
 def _describe_cloud(kind: str, gate: Gate) -> Cloud:
     address, nobody = f"http://127.0.0.1:{gate.server_port}", "http://127.0.0.1:9"
     if kind == "gs":
-        variables = {"GOOGLE_BASE_URL": address, "GOOGLE_BEARER_TOKEN": google.TOKEN}
+        variables = {"GOOGLE_BASE_URL": address, "GOOGLE_BEARER_TOKEN": google_storage.TOKEN}
         return Cloud(kind, gate, variables, {"GOOGLE_BEARER_TOKEN": "nothing"}, {"GOOGLE_BASE_URL": nobody})
     endpoint = "AZURE_STORAGE_ENDPOINT"
     variables = {
@@ -147,7 +147,7 @@ def _make_bucket(kind: str, port: int) -> None:
     if kind == "az":
         make_bucket(f"http://127.0.0.1:{port}/{ACCOUNT}/bucket?restype=container", _sign_request())
     else:
-        make_bucket(f"http://127.0.0.1:{port}/bucket", {"authorization": f"Bearer {google.TOKEN}"})
+        make_bucket(f"http://127.0.0.1:{port}/bucket", {"authorization": f"Bearer {google_storage.TOKEN}"})
 
 
 def _sign_request() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Releases of one project whose script and page change a little with each, every one with deltas to its own."""
+"""Builds releases of one project whose script and page change a little each time, with deltas between them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
 def make_script(release: int) -> str:
-    """Return a script of 30 kB of which each release has another function; it tells the page its release."""
+    """Return a script of 30 kB; one function differs in each release. It shows its release on the page."""
     chance = random.Random(8)
     functions = [f"function f{n}(a,b){{return a*{chance.randrange(10**6)}+b*{n}}}" for n in range(750)]
     functions[release * 100] = f"function renamed{release}(a){{return a-{release}}}"
@@ -25,14 +25,14 @@ def make_script(release: int) -> str:
 
 
 def compute_result(release: int) -> str:
-    """Return what the script of a release tells the page: only if all of it is what was built."""
+    """Return what the script of a release writes into the page if every byte arrived."""
     factor = re.search(r"function f7\(a,b\)\{return a\*(\d+)", make_script(release))
     assert factor
     return f"{release}:{factor[1]}"
 
 
 def copy_scripted_project(directory: Path) -> Path:
-    """Return a copy of "plain" whose page has a script, which is there when it is `change_script`."""
+    """Copy "plain" with a page that loads a script; `change_script` writes the script."""
     project = copy_project("plain", directory)
     page = project / "mysite/templates/page.html"
     page.write_text(page.read_text() + "<script src=\"{% static 'app.js' %}\"></script>\n")
@@ -40,7 +40,7 @@ def copy_scripted_project(directory: Path) -> Path:
 
 
 def change_script(project: Path, release: int) -> None:
-    """Make of the project what it is in that release."""
+    """Write the script of that release into the project."""
     (project / "mysite/static/app.js").write_text(make_script(release))
 
 
@@ -55,7 +55,7 @@ class Rollout:
 
 
 def build_rollout(directory: Path, cache: Path, releases: Iterable[int] = (1, 2, 3), **variables: str) -> Rollout:
-    """Build these releases, each in a container of its own that is given the tree of the one before."""
+    """Build these releases, each from nothing but the sources and the tree of the release before."""
     project = copy_scripted_project(directory)
     trees: list[Path] = []
     names = []
@@ -69,7 +69,7 @@ def build_rollout(directory: Path, cache: Path, releases: Iterable[int] = (1, 2,
 
 
 def _build_release(project: Path, tree: Path, before: Sequence[Path], **variables: str) -> Path:
-    """Build a release that is given the last of the trees before, and leave its own at `tree` alone."""
+    """Build a release with the newest tree of `before`, and move the result to `tree`."""
     variables = {
         "DJANGO_STATIC_PREVIOUS": str(before[-1] if before else tree / "nothing"),
         "DJANGO_STATIC_PREVIOUS_PROBLEMS": "error" if before else "warn",
@@ -97,12 +97,12 @@ BUNDLES: tuple[dict[str, tuple[str, str]], ...] = (
         "hashes": ("039d4b6f06cd1d2ff2dc.js", "dccb5ffc70656b5a5270.js"),
     },
 )
-"""The names that esbuild, Vite (its chunk's module was renamed), webpack (a library was patched) and webpack with
-``[contenthash].js`` gave to an entry point and to a chunk in two releases, by folder."""
+"""Names that bundlers gave to an entry point and to a chunk in two releases, by folder: esbuild, Vite (the chunk's
+module was renamed), webpack (a library was patched) and webpack with ``[contenthash].js``."""
 
 
 def build_bundled_rollout(directory: Path, cache: Path) -> Rollout:
-    """Build both releases of a project whose page has all of these bundles (`show_bundles`); `names` are not told."""
+    """Build both releases of a project whose page has all of these bundles (`show_bundles`); `names` is empty."""
     project = copy_project("plain", directory)
     trees: list[Path] = []
     for place, bundles in enumerate(BUNDLES):
@@ -117,7 +117,7 @@ def build_bundled_rollout(directory: Path, cache: Path) -> Rollout:
 
 
 def show_bundles(project: Path, place: int) -> None:
-    """Give the project the page of one of the releases of `BUNDLES`."""
+    """Write the page of one of the releases of `BUNDLES` into the project."""
     page = project / "mysite/templates/page.html"
     others = [line for line in page.read_text().splitlines() if "dist/" not in line]
     urls = (f"{{% static 'dist/{folder}/{entry}' %}}" for folder, (entry, _) in BUNDLES[place].items())

@@ -1,4 +1,4 @@
-"""How the time of a function grows with its input: by ratio, never by seconds."""
+"""Measures how the time of a function grows with its input: by ratio, never in seconds."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[2]
 MIN_MEASURABLE_SECONDS = 0.001
-"""Seconds above which a single run is measured well enough."""
+"""A run of this length can be measured well enough."""
 MAX_REPETITIONS = 1 << 19
-"""Repetitions after which a function that still takes less counts as fast enough."""
+"""A function that is still too fast to measure with so many repetitions counts as linear."""
 LENGTH_FACTOR = 4
 """Two doublings: a linear function takes four times as long, a quadratic one sixteen times."""
 MAX_GROWTH_RATIO = 8.0
@@ -20,7 +20,7 @@ _METHODS = {"compile", "search", "match", "fullmatch", "split", "sub", "subn", "
 
 
 class Hostile(NamedTuple):
-    """A function, and what makes an input of any length for it."""
+    """A function, and a maker of hostile input of any length for it."""
 
     function: Callable[[Any], object]
     make: Callable[[int], Any]
@@ -53,15 +53,15 @@ def measure_growth(hostile: Hostile, min_seconds: float = MIN_MEASURABLE_SECONDS
 
 
 def is_linear(hostile: Hostile) -> bool:
-    """Whether it is, in one of several attempts: a busy machine makes some of them look worse, and none better.
+    """Whether one of several attempts is linear: a busy machine makes some look worse, but none better.
 
-    Each begins with a longer input, because at one length or another it no longer fits into a processor's cache.
+    Each attempt begins with a longer input, because at some length it no longer fits into the processor's cache.
     """
     return any(measure_growth(hostile, MIN_MEASURABLE_SECONDS * 2**attempt) < MAX_GROWTH_RATIO for attempt in range(5))
 
 
 def measure_thread_seconds(hostile: Hostile, count: int) -> float:
-    """Return the time that this thread takes for an input of so many repetitions: the best of three runs."""
+    """Return this thread's CPU time in seconds for an input of `count` repetitions: the best of three runs."""
     value = hostile.make(count)
     best = float("inf")
     for _ in range(3):
@@ -72,7 +72,7 @@ def measure_thread_seconds(hostile: Hostile, count: int) -> float:
 
 
 def find_regex_calls() -> set[str]:
-    """Return where app/ and static_build/ call the module `re`: ``module.NAME`` or ``module.function``."""
+    """Return the places in app/ and static_build/ that call the module `re`: ``module.NAME`` or ``module.function``."""
     return {
         f"{'.'.join(path.relative_to(ROOT / source).with_suffix('').parts)}.{name}"
         for source in ("app", "static_build")

@@ -1,4 +1,4 @@
-"""Files that would hold a build up, if a lexer were not linear: rows of `tests.support.hostile` for each language."""
+"""Hostile texts for each lexer, as rows of `tests.support.linearity`: a lexer that is not linear would stop a build."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import suppress
 from static_host_build.references import Lines, Reference, UnreadableError, find_references
 from static_host_build.references.resolve import resolve
 from static_host_build.references.templates import find_static_names
-from tests.support.hostile import Hostile, repeat_texts
+from tests.support.linearity import Hostile, repeat_texts
 
 # fmt: off
 SCRIPTS = (
@@ -23,14 +23,14 @@ SCRIPTS = (
     "/*# sourceMappingURL=", "\\u{61}", "import '\\u{61}'", "import{a as b}from'c'\n", "a,", "=", "=>{",
     "return\n{}",
 )
-"""Texts that are repeated whole, braces and all."""
+"""Texts that are repeated whole, including their braces."""
 PARTS_OF_SCRIPTS = (
     "import(a,{import })", "import(importa {importa })", "import({a/b})", "import({a?})", "import({a/**/})",
     "/*# sourceMappingURL={ }", "//# sourceMappingURL={a}", "import '{\\x61}'", "import {/**/}'a'",
     "export *{ }from 'a'", "new{ }URL('a',import.meta.url)", "new URL('a'{ },import.meta.url)", "import({(}'a'{)})",
     "`{$}`", "/{[a]}/.x", "/{\\/}/.x", "=/[{/}", "class extends a{/**/}", "import.meta{ }.resolve('a')",
 )
-"""Texts in which what stands in braces is repeated."""
+"""Texts in which the part between braces is repeated."""
 STYLESHEETS = (
     "url(", "url('", 'url("', "url( ", "url(a ", "url(\\", "url()", "url(a)", "a(", "a()", "\\75rl(", "\\7",
     "@import ", "@import'a", "@import'a';", "@import url(", "@import/**/", "@import u", "@", "@a{", "@a(", "@a;",

@@ -1,11 +1,11 @@
-"""A rollout, as visitors see it: two releases, a load balancer that takes turns between them, and a cache before it.
+"""A rollout, as visitors see it: two releases behind a load balancer that alternates between them, and a cache.
 
-    .venv/bin/python -m tests.support.rollout
+    .venv/bin/python -m tests.support.rollout_visits
 
-prints how many static files were broken with each of the two settings, with both and with neither. A visitor asks for a
-page, then for every fingerprinted file that the page, its stylesheets and its modules name; what is not answered 200
-with the very bytes of a release is broken. There are only old containers at first, then both kinds, each request going
-to the other one than the request before, then only new ones, while some visitors still have old pages.
+prints how many static files were broken with each of the two settings, with both and with neither. A visitor requests a
+page, then every fingerprinted file that the page, its stylesheets and its modules name. A file is broken unless the
+status is 200 and the body is a release's. At first there are only old containers. Then there are both, which get
+requests in turn. At last there are only new ones, while some visitors still have old pages.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from urllib.parse import urljoin
 
 import httpx
 
+from tests.support.nginx import run_nginx
 from tests.support.processes import find_free_port, run, run_server
 from tests.support.projects import copy_project
-from tests.support.proxies import run_nginx
 from tests.support.releases import change_release
 
 SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
@@ -73,7 +73,7 @@ class _BalancerHandler(BaseHTTPRequestHandler):
 
 @dataclass
 class Figures:
-    """Static files that were asked for in each phase, and those that were broken."""
+    """Static files that were requested in each phase, and those that were broken."""
 
     requested: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
     broken: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PHASES, 0))
@@ -84,7 +84,7 @@ class Figures:
 
 
 class Visitors:
-    """Ask a site for pages and for all that they name."""
+    """Request pages of a site, and the files that they name."""
 
     def __init__(self, url: str, trees: tuple[Path, ...], figures: Figures) -> None:
         self._url = url
@@ -101,7 +101,7 @@ class Visitors:
         return answer.text
 
     def follow(self, page: str, phase: str, coding: str) -> None:
-        """Ask for all that the page names, directly or not."""
+        """Request every file that the page names, directly or not."""
         waiting = [(f"{self._url}/", page)]
         seen: set[str] = set()
         while waiting:
@@ -128,7 +128,7 @@ class Visitors:
 
 
 def roll_out(old: Path, new: Path, project: Path, work: Path, **variables: str) -> Figures:
-    """Roll the tree `new` out after the tree `old`; `variables` are those of the servers."""
+    """Roll out the tree `new` after the tree `old`; `variables` are for the servers."""
     figures = Figures()
     with ExitStack() as stack:
         ports = [
@@ -154,8 +154,8 @@ def roll_out(old: Path, new: Path, project: Path, work: Path, **variables: str) 
 
 
 def _add_store_directory(work: Path, name: str, variables: dict[str, str]) -> dict[str, str]:
-    """Each server has a disk of its own, as two containers have."""
-    return {**variables, "DJANGO_STATIC_STORE_DIRECTORY": str(work / f"shelf-{name}")}
+    """Add a disk cache of the server's own, as in a container."""
+    return {**variables, "DJANGO_STATIC_STORE_DIRECTORY": str(work / f"disk-cache-{name}")}
 
 
 @contextmanager
@@ -173,7 +173,7 @@ def _run_balancer() -> Iterator[Balancer]:
 
 @dataclass(frozen=True)
 class Trees:
-    """Two releases of one project: the new one also built with the old one's files."""
+    """Two releases of one project; `carrying` is the new one, built with the old one's files."""
 
     project: Path
     old: Path
@@ -182,7 +182,7 @@ class Trees:
 
 
 def build_trees(place: Path, cache: Path) -> Trees:
-    """Build both, every file of the new release changed but one."""
+    """Build both releases. All files but one differ."""
     project = copy_project("plain", place)
     style = project / "mysite/static/site.css"
     random = Random(1)
@@ -210,13 +210,13 @@ def build_trees(place: Path, cache: Path) -> Trees:
 
 
 def publish(trees: Trees, tree: Path, store: dict[str, str]) -> None:
-    """Publish a release before it is rolled out."""
+    """Publish a release to the store."""
     result = run("static-host", "publish", str(tree), cwd=trees.project, **SETTINGS, **store)
     assert result.returncode == 0, result.stderr
 
 
 def main() -> None:
-    """Print the figures of all four."""
+    """Print the figures for each combination of the two settings."""
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         trees = build_trees(work, work / "cache")

@@ -1,9 +1,9 @@
 """A server that speaks Google Cloud Storage's XML API, as far as obstore does, with one bucket, ``bucket``.
 
-    .venv/bin/python -m tests.support.google PORT
+    .venv/bin/python -m tests.support.google_storage PORT
 
-Google makes that API after S3's: the same paths, lists and codes of errors. What lists, keeps and refuses is moto's
-server, therefore; what differs is put before it, as Google's documents have it: a token in place of a signature
+Google's API follows S3's: the same paths, lists and error codes. So moto's server lists, stores and refuses. This
+module translates the differences, by Google's documents: a token in place of a signature
 (https://cloud.google.com/storage/docs/authentication), ``x-goog-meta-`` in place of ``x-amz-meta-``, and a generation
 with each object (https://cloud.google.com/storage/docs/xml-api/reference-headers).
 """
@@ -20,7 +20,7 @@ from werkzeug.serving import run_simple
 TOKEN = "something"
 _UNKNOWN = b"<Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>"
 _SIGNATURE = "AWS4-HMAC-SHA256 Credential=someone/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
-"""What moto takes for a signature."""
+"""A value that moto accepts as a signature."""
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -28,7 +28,7 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Translation:
-    """Google's dialect of a WSGI application that speaks S3's."""
+    """Speaks Google's dialect in front of a WSGI application that speaks S3's."""
 
     def __init__(self, s3: Application) -> None:
         self._s3 = s3
