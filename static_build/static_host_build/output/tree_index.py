@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from static_host.origin import index
-from static_host.origin.index import Index, InvalidIndexError, Resource
+from static_host.origin.index import Index, InvalidIndexError
 from static_host.origin.representation import Resource
 from static_host_build.errors import BuildError
 
