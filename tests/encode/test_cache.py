@@ -9,6 +9,7 @@ from pathlib import Path
 import brotli
 import pytest
 
+from static_host_build.encode.cache import EncodingCache
 from tests.support.builds import Build, append_settings, read_files
 
 
@@ -42,6 +43,24 @@ def test_a_damaged_cache_entry_is_made_anew(build: Build, project: Path, tmp_pat
 def test_a_cache_that_cannot_be_written_costs_nothing_but_time(build: Build, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert build(DJANGO_STATIC_CACHE=str(tmp_path / "file/cache")).returncode == 0
+
+
+def test_an_entry_is_whole_when_it_gets_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    renamed: list[tuple[bytes, str]] = []
+    replace = Path.replace
+
+    def watch(self: Path, target: Path) -> Path:
+        renamed.append((self.read_bytes(), self.name[:9]))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", watch)
+    cache = EncodingCache(tmp_path, "recipe")
+    cache.put(b"data", {"br": b"as br", "gzip": b"as gzip!"}, 0.5)
+    (entry,) = (path for path in tmp_path.glob("*/*") if path.is_file())
+    assert renamed == [(entry.read_bytes(), ".writing-")]
+    assert entry.read_bytes() == (
+        b'2890e7c8cb44d0fc5b9d39d814802245e0bdda571a36f0e70f9e6ad530f87219\n[["br", 5], ["gzip", 8]]\nas bras gzip!'
+    )
 
 
 def test_an_unchanged_project_is_found_unchanged_whatever_its_files_times_say(build: Build, project: Path) -> None:

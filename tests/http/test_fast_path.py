@@ -257,6 +257,39 @@ def test_a_large_file_and_what_is_pipelined_behind_it_arrive_whole(server: Runni
     assert got.endswith(b"0123456789")
 
 
+def test_nothing_is_read_while_a_large_body_is_sent_and_what_came_meanwhile_is_answered_then(
+    responder: Responder,
+) -> None:
+    """Buffers this small hold no more than a part of the body, so it is under way until the client reads on."""
+    large = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % LARGE.encode()
+
+    async def run() -> tuple[bool, bytes, bytes, bool]:
+        config = uvicorn.Config(Others(responder), http=FastPathProtocol, log_config=None)
+        config.load()
+        state = uvicorn.Server(config).server_state
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            server = await loop.create_server(lambda: FastPathProtocol(config, state, {}), sock=listener)
+            client.setblocking(False)
+            await loop.sock_connect(client, listener.getsockname())
+            reader, writer = await asyncio.open_connection(sock=client)
+            writer.write(large)
+            await reader.readuntil(b"\r\n\r\n")
+            (connection,) = state.connections
+            is_reading = connection.transport.is_reading()
+            writer.write(GET)
+            body = await reader.readexactly(3_000_000)
+            next_body = (await reader.readuntil(b"0123456789"))[-10:]
+            is_reading_again = connection.transport.is_reading()
+            writer.close()
+            server.close()
+        return is_reading, body, next_body, is_reading_again
+
+    assert asyncio.run(run()) == (False, LARGE_BODY, b"0123456789", True)
+
+
 def test_a_client_that_leaves_a_large_file_leaves_no_descriptor_open(server: Running) -> None:
     large = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % LARGE.encode()
 

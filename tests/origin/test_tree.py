@@ -32,6 +32,11 @@ def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
 
 
+def grow(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\n")
+
+
 def link(path: Path) -> None:
     other = path.with_name("other")
     shutil.copy(path, other)
@@ -49,7 +54,7 @@ def directory(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("damage", [overwrite, truncate, link, pipe, directory, Path.unlink])
+@pytest.mark.parametrize("damage", [overwrite, truncate, grow, link, pipe, directory, Path.unlink])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_small_file_that_is_not_what_was_built_is_a_503(
     tree: Path, damage: Callable[[Path], None], method: str, caplog: pytest.LogCaptureFixture
@@ -61,7 +66,7 @@ def test_a_small_file_that_is_not_what_was_built_is_a_503(
     assert "cannot read digits.txt" in caplog.text
 
 
-@pytest.mark.parametrize("damage", [truncate, link, pipe, directory, Path.unlink])
+@pytest.mark.parametrize("damage", [truncate, grow, link, pipe, directory, Path.unlink])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_so_is_a_large_one(tree: Path, damage: Callable[[Path], None], method: str) -> None:
     damage(tree / "large.bin")
@@ -72,6 +77,13 @@ def test_a_large_file_that_is_overwritten_while_it_is_served_is_a_503_from_then_
     responder = Responder(load_tree(tree), "/static/")
     assert isinstance(ask(responder, "large.bin").body[0], Slice)
     overwrite(tree / "large.bin")
+    assert ask(responder, "large.bin").status == 503
+
+
+def test_so_is_one_that_grows(tree: Path) -> None:
+    responder = Responder(load_tree(tree), "/static/")
+    assert isinstance(ask(responder, "large.bin").body[0], Slice)
+    grow(tree / "large.bin")
     assert ask(responder, "large.bin").status == 503
 
 
@@ -124,7 +136,7 @@ def test_a_budget_of_nothing_has_every_file_sent_from_the_disk(tree: Path) -> No
     part.file.close()
 
 
-@pytest.mark.parametrize("damage", [overwrite, truncate, link, pipe, directory, Path.unlink])
+@pytest.mark.parametrize("damage", [overwrite, truncate, grow, link, pipe, directory, Path.unlink])
 @pytest.mark.parametrize("name", ["digits.txt", "large.bin"])
 def test_no_descriptor_is_left_open(tree: Path, damage: Callable[[Path], None], name: str) -> None:
     responder = Responder(load_tree(tree), "/static/")
@@ -148,6 +160,7 @@ def test_a_small_file_that_is_repaired_is_served_again(tree: Path) -> None:
     ("damage", "difference"),
     [
         (truncate, "has 5 bytes, the index says 10"),
+        (grow, "has 11 bytes, the index says 10"),
         (link, "is not a regular file"),
         (pipe, "is not a regular file"),
         (directory, "is not a regular file"),

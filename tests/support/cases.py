@@ -98,8 +98,20 @@ NEGOTIATION = [
         b"Not Acceptable\n",
         (("accept-encoding", "identity;q=0"),),
     ),
-    Case("* with q=0 excludes identity too", CSS, 406, request=(("accept-encoding", "*;q=0"),)),
-    Case("identity excluded where there is nothing else", DIGITS, 406, request=(("accept-encoding", "br, *;q=0"),)),
+    Case(
+        "* with q=0 excludes identity too",
+        CSS,
+        406,
+        {"vary": "Accept-Encoding"},
+        request=(("accept-encoding", "*;q=0"),),
+    ),
+    Case(
+        "identity excluded where there is nothing else",
+        DIGITS,
+        406,
+        {"vary": "Accept-Encoding"},
+        request=(("accept-encoding", "br, *;q=0"),),
+    ),
     Case(
         "a file that does not compress does not vary",
         "/static/img/dot.f829b914fc47.png",
@@ -116,7 +128,7 @@ def _conditional(name: str, status: int, *request: tuple[str, str], method: str 
     if status == 304:
         headers |= {"content-type": None, "content-length": None, "content-encoding": None}
     if status == 412:
-        headers, body = {"cache-control": UNCACHEABLE, "etag": None}, b"Precondition Failed\n"
+        headers, body = {"cache-control": UNCACHEABLE, "etag": None, "vary": None}, b"Precondition Failed\n"
     return Case(name, DIGITS, status, headers, b"" if method == "HEAD" else body, request, method)
 
 
@@ -131,6 +143,28 @@ CONDITIONAL = [
     _conditional("If-None-Match with a list", 304, ("if-none-match", f'"a", W/"b,c" ,{DIGITS_ETAG}')),
     _conditional("If-None-Match on two lines", 304, ("if-none-match", '"a"'), ("if-none-match", DIGITS_ETAG)),
     _conditional("If-None-Match on HEAD", 304, ("if-none-match", DIGITS_ETAG), method="HEAD"),
+    _conditional("If-None-Match with empty elements", 304, ("if-none-match", f', ,{DIGITS_ETAG}\t,, "a",')),
+    *(
+        _conditional(f"If-None-Match with the malformed list {value!r}", 200, ("if-none-match", value))
+        for value in (
+            f'"a" {DIGITS_ETAG}',
+            f'"a"{DIGITS_ETAG}',
+            f'"a"; {DIGITS_ETAG}',
+            f"{DIGITS_ETAG}, a",
+            f"a, {DIGITS_ETAG}",
+            f"{DIGITS_ETAG} a",
+            f'{DIGITS_ETAG}, "a',
+            f'{DIGITS_ETAG}, "a b"',
+            f'"a,{DIGITS_ETAG},b"',
+            f"{DIGITS_ETAG}, *",
+            f"*, {DIGITS_ETAG}",
+            "**",
+            f"w/{DIGITS_ETAG}",
+            f"W/ {DIGITS_ETAG}",
+            f"W/W/{DIGITS_ETAG}",
+            ",",
+        )
+    ),
     _conditional("If-None-Match with another tag", 200, ("if-none-match", '"other"')),
     _conditional("If-None-Match with an unquoted tag", 200, ("if-none-match", DIGITS_ETAG.strip('"'))),
     _conditional("If-None-Match with half a tag", 200, ("if-none-match", DIGITS_ETAG[:-1])),
@@ -157,6 +191,11 @@ CONDITIONAL = [
     _conditional("If-Match with the tag", 200, ("if-match", f'"x", {DIGITS_ETAG}')),
     _conditional("If-Match with *", 200, ("if-match", "*")),
     _conditional("If-Match with a weak tag", 412, ("if-match", f"W/{DIGITS_ETAG}")),
+    _conditional("If-Match with the tag behind a weak one", 200, ("if-match", f'W/"a", {DIGITS_ETAG}')),
+    *(
+        _conditional(f"If-Match with the malformed list {value!r}", 412, ("if-match", value))
+        for value in (f'"a" {DIGITS_ETAG}', f"{DIGITS_ETAG}, a", f"*, {DIGITS_ETAG}", DIGITS_ETAG.strip('"'), "")
+    ),
     _conditional("If-Match with another tag", 412, ("if-match", '"other"')),
     _conditional("If-Match with another tag on HEAD", 412, ("if-match", '"other"'), method="HEAD"),
     _conditional("If-Unmodified-Since with a later date", 200, ("if-unmodified-since", _LATER)),
@@ -176,6 +215,21 @@ CONDITIONAL = [
         {"etag": CSS_BR, "vary": "Accept-Encoding", "cache-control": IMMUTABLE, "content-encoding": None},
         b"",
         (("accept-encoding", "br"), ("if-none-match", CSS_BR)),
+    ),
+    *(
+        Case(
+            f"412 of a representation that varies says so, {name}",
+            CSS,
+            412,
+            {"vary": "Accept-Encoding", "cache-control": UNCACHEABLE, "etag": None, "content-encoding": None},
+            b"Precondition Failed\n",
+            (("accept-encoding", coding), (name, value)),
+        )
+        for coding, name, value in (
+            ("br", "if-match", CSS_GZIP),
+            ("identity", "if-match", CSS_BR),
+            ("gzip", "if-unmodified-since", _EARLIER),
+        )
     ),
     Case(
         "the tag of another coding does not match",
@@ -213,20 +267,18 @@ def _whole(name: str, *request: tuple[str, str], method: str = "GET") -> Case:
 
 
 def _unsatisfiable(value: str) -> Case:
-    headers: dict[str, str | None] = {"content-range": "bytes */10", "cache-control": UNCACHEABLE}
+    headers: dict[str, str | None] = {"content-range": "bytes */10", "cache-control": UNCACHEABLE, "vary": None}
     return Case(
         f"Range {value!r} is unsatisfiable", DIGITS, 416, headers, b"Range Not Satisfiable\n", (("range", value),)
     )
 
 
-_BOUNDARY = b"hNiYd_DUBB77a_kaFvAkjy_V"
-
-
-def _parts(*parts: tuple[bytes, bytes]) -> bytes:
-    head = (
-        b"\r\n--" + _BOUNDARY + b"\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes %s/10\r\n\r\n%s"
-    )
-    return b"".join(head % part for part in parts) + b"\r\n--" + _BOUNDARY + b"--\r\n"
+_DIGITS_PART = (
+    b"\r\n--hNiYd_DUBB77a_kaFvAkjy_V\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Range: bytes %s/10\r\n\r\n%s"
+)
+_CSS_PART = (
+    b"\r\n--11PONsKYSbetyDbcMlpAF65Z\r\nContent-Type: text/css; charset=utf-8\r\nContent-Range: bytes %s/4942\r\n\r\n%s"
+)
 
 
 def _multipart(value: str, *parts: tuple[bytes, bytes]) -> Case:
@@ -236,7 +288,16 @@ def _multipart(value: str, *parts: tuple[bytes, bytes]) -> Case:
         "etag": DIGITS_ETAG,
         "cache-control": IMMUTABLE,
     }
-    return Case(f"Range {value[:40]!r} has several parts", DIGITS, 206, headers, _parts(*parts), (("range", value),))
+    body = b"".join(_DIGITS_PART % part for part in parts) + b"\r\n--hNiYd_DUBB77a_kaFvAkjy_V--\r\n"
+    return Case(f"Range {value!r} has several parts", DIGITS, 206, headers, body, (("range", value),))
+
+
+_SIXTEEN_RANGES = "bytes=0-0,2-2,4-4,6-6,8-8,10-10,12-12,14-14,16-16,18-18,20-20,22-22,24-24,26-26,28-28,30-30"
+_SIXTEEN_PARTS = (
+    *((b"0-0", b"@"), (b"2-2", b"h"), (b"4-4", b"r"), (b"6-6", b"e"), (b"8-8", b" "), (b"10-10", b"u")),
+    *((b"12-12", b"f"), (b"14-14", b"8"), (b"16-16", b";"), (b"18-18", b"b"), (b"20-20", b"d"), (b"22-22", b" ")),
+    *((b"24-24", b" "), (b"26-26", b"a"), (b"28-28", b"g"), (b"30-30", b"n")),
+)
 
 
 RANGES = [
@@ -254,6 +315,11 @@ RANGES = [
     _range("bytes=00000000000000000000001-2", b"12", "bytes 1-2/10"),
     _range("bytes=0-4,3-7", b"01234567", "bytes 0-7/10"),
     _range("bytes=5-7,0-4", b"01234567", "bytes 0-7/10"),
+    _range("bytes=0-9,2-3", b"0123456789", "bytes 0-9/10"),
+    _range("bytes=2-3,0-9", b"0123456789", "bytes 0-9/10"),
+    _range("bytes=1-7,2-3,4-5", b"1234567", "bytes 1-7/10"),
+    _range("bytes=-8,4-5", b"23456789", "bytes 2-9/10"),
+    _range("bytes=4-6,4-5", b"456", "bytes 4-6/10"),
     _range("bytes=3-4,50-60", b"34", "bytes 3-4/10"),
     _range("bytes=" + ",".join(["0-"] * 1000), b"0123456789", "bytes 0-9/10"),
     _range("bytes=1-2", b"12", "bytes 1-2/10", ("if-range", DIGITS_ETAG)),
@@ -263,6 +329,45 @@ RANGES = [
     _range("bytes=1-2", b"12", "bytes 1-2/10", ("if-none-match", '"other"')),
     _multipart("bytes=0-1,4-5", (b"0-1", b"01"), (b"4-5", b"45")),
     _multipart("bytes=8-,0-0", (b"8-9", b"89"), (b"0-0", b"0")),
+    _multipart("bytes=7-8,0-4,1-2", (b"0-4", b"01234"), (b"7-8", b"78")),
+    _multipart("bytes=0-3,5-9,6-7", (b"0-3", b"0123"), (b"5-9", b"56789")),
+    Case(
+        "as many separate ranges as are answered",
+        CSS,
+        206,
+        {
+            "content-type": "multipart/byteranges; boundary=11PONsKYSbetyDbcMlpAF65Z",
+            "content-range": None,
+            "etag": CSS_IDENTITY,
+            "vary": "Accept-Encoding",
+        },
+        b"".join(_CSS_PART % part for part in _SIXTEEN_PARTS) + b"\r\n--11PONsKYSbetyDbcMlpAF65Z--\r\n",
+        (("range", _SIXTEEN_RANGES),),
+    ),
+    Case(
+        "one range more than are answered gives the whole",
+        CSS,
+        200,
+        {"content-type": "text/css; charset=utf-8", "content-length": "4942", "content-range": None},
+        request=(("range", _SIXTEEN_RANGES + ",32-32"),),
+    ),
+    Case(
+        "ranges that touch count as one",
+        CSS,
+        206,
+        {"content-type": "multipart/byteranges; boundary=11PONsKYSbetyDbcMlpAF65Z"},
+        b"".join(_CSS_PART % part for part in (*_SIXTEEN_PARTS[:-1], (b"30-31", b"n:")))
+        + b"\r\n--11PONsKYSbetyDbcMlpAF65Z--\r\n",
+        (("range", _SIXTEEN_RANGES + ",31-31"),),
+    ),
+    Case(
+        "416 of a representation that varies says so",
+        CSS,
+        416,
+        {"vary": "Accept-Encoding", "content-range": "bytes */491", "cache-control": UNCACHEABLE},
+        b"Range Not Satisfiable\n",
+        (("accept-encoding", "br"), ("range", "bytes=491-")),
+    ),
     _unsatisfiable("bytes=10-"),
     _unsatisfiable("bytes=10-20"),
     _unsatisfiable("bytes=-0"),
@@ -448,6 +553,10 @@ PATHS = [
     _missing("/static/%2e%2e/mysite/settings.py"),
     _missing("/static/..%2fmysite/settings.py"),
     _missing("/static/%252e%252e/mysite/settings.py"),
+    _missing("/static/%2564igits.txt"),
+    _missing("/static/digits%252etxt"),
+    _missing("/static/caf%25C3%25A9%2520menu.txt"),
+    _missing("/static/img%252Fdot.png"),
     _missing("/static/..%5cmysite%5csettings.py"),
     _missing("/static/..\\mysite\\settings.py"),
     _missing("/static//etc/passwd"),
@@ -486,6 +595,16 @@ NOT_OURS = [
     "/.well-known/other.txt",
     "/.hidden.txt",
     "/robots.txt/",
+    "/robots.txtX",
+    "/robots.tx",
+    "/robots%252etxt",
+    "/%2572obots.txt",
+    "/%2573tatic/digits.txt",
+    "/static%252Fdigits.txt",
+    "/.well-known",
+    "/.well-known/",
+    "/.well-known/security.txtX",
+    "/.well-known/security",
     "*",
     "xrobots.txt",
     "",

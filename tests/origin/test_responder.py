@@ -1,0 +1,168 @@
+"""What the table of cases cannot say of the project "plain": root files with neighbours, several prefixes, bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from static_host.origin.index import INDEX_FILE_NAME
+from static_host.origin.responder import NOT_FOUND_RESPONSES, Responder, Response, Slice, is_not_found
+from static_host.origin.tree import load_tree
+from tests.support.trees import make_tree
+
+FILES = {
+    "robots.txt": b"robots",
+    "robots.txtX": b"not for the root",
+    "robots.txt.old": b"not for the root",
+    "robots.txtfolder/more": b"not for the root",
+    ".well-known/security.txt": b"contact",
+    ".well-known/more/a": b"more",
+    ".well-knownX/security.txt": b"not for the root",
+    "x/.hidden": b"not hidden",
+    "large": bytes(2_000_000),
+    "c.txt": {"br": b"()", "identity": b"cccc"},
+}
+
+
+def respond(responder: Responder, path: str, *headers: tuple[bytes, bytes], method: str = "GET") -> Response:
+    response = responder.respond(method, path.encode(), headers)
+    assert response is not None
+    return response
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return make_tree(tmp_path / "tree", FILES)
+
+
+def test_only_the_names_of_root_files_and_what_lies_below_root_folders_is_served_at_the_root(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/", 60, ("robots.txt", ".well-known/", "gone.txt"))
+    assert respond(responder, "/robots.txt").body == (b"robots",)
+    assert respond(responder, "/.well-known/security.txt").body == (b"contact",)
+    assert respond(responder, "/.well-known/more/a").body == (b"more",)
+    for path in (
+        *("/robots.txtX", "/robots.txt.old", "/robots.txtfolder/more", "/robots", "/.well-knownX/security.txt"),
+        *(
+            "/.well-known/",
+            "/.well-known/gone",
+            "/gone.txt",
+            "/c.txt",
+            "/x/.hidden",
+            "robots.txt",
+            "xrobots.txt",
+            "//robots.txt",
+        ),
+    ):
+        assert responder.respond("GET", path.encode(), []) is None, path
+    for path in ("/static/robots.txt", "/static/robots.txtX", "/static/x/.hidden", "/static/.well-knownX/security.txt"):
+        assert respond(responder, path).status == 200
+    assert respond(responder, "/static/.well-known/security.txt").status == 404, "a hidden one is at the root alone"
+
+
+def test_without_root_files_there_are_none(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    assert responder.max_age == 60
+    assert responder.respond("GET", b"/robots.txt", []) is None
+    assert responder.is_owned(b"/static/")
+    assert not responder.is_owned(b"/robots.txt")
+
+
+def test_several_prefixes_have_the_same_names(root: Path) -> None:
+    responder = Responder(load_tree(root), ("/static/", "/app/static/"), 5)
+    for path in ("/static/c.txt", "/app/static/c.txt"):
+        assert respond(responder, path).body == (b"cccc",)
+    assert responder.respond("GET", b"/app/c.txt", []) is None
+    assert dict(respond(responder, "/static/c.txt").headers)[b"cache-control"] == b"max-age=5, must-revalidate"
+
+
+def test_the_index_is_served_where_it_is_to_be_and_is_always_asked_for_again(root: Path) -> None:
+    path = f"/static/{INDEX_FILE_NAME}"
+    assert respond(Responder(load_tree(root), "/static/"), path).status == 404
+    response = respond(Responder(load_tree(root), "/static/", is_index_served=True), path)
+    assert response.body == ((root / INDEX_FILE_NAME).read_bytes(),)
+    headers = dict(response.headers)
+    assert headers[b"content-type"] == b"application/octet-stream"
+    assert headers[b"cache-control"] == b"max-age=0, must-revalidate"
+
+
+def test_the_index_stays_when_what_was_served_is_forgotten(root: Path) -> None:
+    (root / "a").mkdir()
+    make_tree(root, {f"a/{number}": b"a" for number in range(300)})
+    responder = Responder(load_tree(root, 0), "/static/", is_index_served=True)
+    for number in range(300):
+        response = respond(responder, f"/static/a/{number}")
+        assert response.status == 200
+        response.close()
+    response = respond(responder, f"/static/{INDEX_FILE_NAME}")
+    assert response.status == 200
+    response.close()
+    assert len(responder._served) <= 257
+
+
+def test_a_long_path_is_looked_at_as_far_as_names_go(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    escaped = "".join(f"%{byte:02x}" for byte in b"/static/")
+    assert responder.resolve_name((escaped + "%41" * 4088).encode()) == "A" * 4088
+    assert responder.resolve_name((escaped + "%41" * 4089).encode()) == "A" * 4088
+    assert responder.resolve_name(b"/static/" + b"a" * 20_000) == "a" * 20_000
+    assert responder.resolve_name(b"/static/%ff") == "\udcff"
+    assert responder.resolve_name(b"/static/\xc3\xa9") == "é"
+
+
+def test_a_field_is_refused_from_one_byte_more_than_16_kb_on(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    for length, status in ((16_384, 200), (16_385, 431)):
+        assert respond(responder, "/static/c.txt", (b"accept-encoding", b"x" * length)).status == status
+    halves = ((b"accept-encoding", b"x" * 8_191), (b"accept-encoding", b"y" * 8_191))
+    assert respond(responder, "/static/c.txt", *halves).status == 200
+    assert respond(responder, "/static/c.txt", *halves, (b"accept-encoding", b"")).status == 431
+    assert respond(responder, "/static/c.txt", (b"x-other", b"x" * 20_000)).status == 200
+    assert respond(responder, "/static/c.txt", (b"range", b"x" * 20_000), method="HEAD").body == ()
+
+
+def test_choices_that_are_remembered_are_bounded_and_right(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    for number in range(200):
+        field = b"br;q=0.%03d, gzip;q=0.5" % number
+        coding = dict(respond(responder, "/static/c.txt", (b"accept-encoding", field)).headers).get(b"content-encoding")
+        assert coding == (b"br" if number else None)
+        assert len(responder._served["c.txt"]._choices) <= 64
+
+
+def test_a_miss_is_known_by_its_answer(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    for method in ("GET", "HEAD", "POST"):
+        assert is_not_found(respond(responder, "/static/gone", method=method))
+    assert respond(responder, "/static/gone", method="HEAD") is NOT_FOUND_RESPONSES["HEAD"]
+    assert respond(responder, "/static/gone", method="POST") is NOT_FOUND_RESPONSES["GET"]
+    assert not is_not_found(respond(responder, "/static/c.txt"))
+
+
+def test_a_whole_body_in_memory_has_its_digest_and_no_other_has(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    tree = responder.tree
+    assert respond(responder, "/static/c.txt").digest == tree.index["c.txt"].identity.digest
+    assert respond(responder, "/static/c.txt", (b"range", b"bytes=0-1")).digest == ""
+    assert respond(responder, "/static/c.txt", method="HEAD").digest == ""
+    large = respond(responder, "/static/large")
+    assert large.digest == ""
+    large.close()
+
+
+def test_parts_of_a_large_file_are_spans_of_it(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    response = respond(responder, "/static/large", (b"range", b"bytes=5-9,1000000-"))
+    spans = [(part.offset, part.length) for part in response.body if isinstance(part, Slice)]
+    assert spans == [(5, 5), (1_000_000, 1_000_000)]
+    lengths = [part.length if isinstance(part, Slice) else len(part) for part in response.body]
+    assert dict(response.headers)[b"content-length"] == b"%d" % sum(lengths)
+    response.close()
+
+
+@pytest.mark.parametrize("name", ["c.txt", "large"])
+def test_a_file_that_cannot_be_read_is_tried_again_after_a_moment(root: Path, name: str) -> None:
+    (root / name).unlink()
+    response = respond(Responder(load_tree(root), "/static/"), f"/static/{name}")
+    assert (response.status, response.body) == (503, (b"Service Unavailable\n",))
+    assert dict(response.headers)[b"retry-after"] == b"5"
