@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from static_host.origin.index import INDEX_FILE_NAME
-from static_host.origin.responder import NOT_FOUND_RESPONSES, Responder, Response, Slice, is_not_found
+from static_host.origin.responder import Responder
+from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice, is_not_found
 from static_host.origin.tree import load_tree
 from tests.support.trees import make_tree
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from static_host.origin.index import Representation, Resource, compute_digest, dump_index
+from static_host.origin.index import dump_index
+from static_host.origin.representation import Representation, Resource, compute_digest
 
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 
@@ -21,7 +23,7 @@ def make_resource(
     return Resource(media_type, immutable, tuple(representations))
 
 
-def make_tree(root: Path, files: Mapping[str, bytes | Mapping[str, bytes]]) -> Path:
+def make_tree(root: Path, files: Mapping[str, Any]) -> Path:
     """Write a tree of these files, each with its bytes or with those of its codings, and return `root`."""
     resources = {}
     for name, body in files.items():
