@@ -10,8 +10,9 @@ PROJECTS_BIN := .venv-projects/bin
 SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
+WORKERS ?= -n 2 --dist worksteal
 
-.PHONY: run test azurite check docs projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
+.PHONY: run test unit azurite check docs projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
     bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
@@ -22,7 +23,11 @@ run: .venv/run $(if $(DJANGO_SETTINGS_MODULE),,$(DATA)/site.sqlite3) ## build th
 	@if [ -t 0 ]; then set -m; $(BIN)/static-host serve; else exec $(BIN)/static-host serve; fi
 
 test: check ## run every check and every test
-	$(BIN)/pytest $(PYTEST)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) $(PYTEST)
+
+# What Python compiles is kept, whatever the environment says: to compile the tests takes longer than to run these.
+unit: .venv/test ## run the tests that need no build, server, browser or Docker, in seconds
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) -m "not (build or server or browser or docker or slow)" $(PYTEST)
 
 azurite: tests/azurite/node_modules/.installed ## install Azurite, which the tests of Azure's object store need (needs npm)
 
@@ -38,12 +43,12 @@ docs: .venv/test ## write the tables of the documentation that are made from the
 	$(BIN)/python docs/generate.py
 
 projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/node_modules/.installed tests/real/packages/node_modules/.installed tests/real/packages/site-packages/.installed ## serve real projects, build the files of 46 packages, run Django's own tests (needs npm)
-	$(PROJECTS_BIN)/pytest tests/real $(PYTEST)
+	$(PROJECTS_BIN)/pytest tests/real -n 2 --dist loadfile $(PYTEST)
 
 projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ## build every file of those packages and of Monaco: 570 MB, 3 minutes
 	@cd tests/real/packages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch tests/real/packages/node_modules/.installed
-	EVERYTHING=1 $(PROJECTS_BIN)/pytest tests/real/test_packages.py $(PYTEST)
+	EVERYTHING=1 $(PROJECTS_BIN)/pytest tests/real/test_packages.py -n 2 --dist loadfile $(PYTEST)
 
 fuzz: .venv/test ## fuzz the parsers of clients' bytes for FUZZ_SECONDS (60), guided by coverage
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt

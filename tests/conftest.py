@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from httpx import create_ssl_context
+from httpx._transports import default
 from playwright.sync_api import Browser
 
 from tests.support.browsers import CHROMIUM, run_chromium
 from tests.support.builds import Build
 from tests.support.containers import ROOT, explain_unavailable, make_image, reserve_image_name
+from tests.support.delta_releases import Rollout, build_rollout
+from tests.support.marks import forbid_processes, mark
 from tests.support.processes import Running, run, run_server
 from tests.support.projects import LARGE_BODY, build_plain_with, copy_project
+from tests.support.required import required
 
-if TYPE_CHECKING:
-    from tests.support.delta_releases import Rollout
+# Each client of httpx reads the certificates of the machine, which takes longer than a request: now the first one does.
+default.create_ssl_context = functools.cache(create_ssl_context)  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            mark(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test of ``make unit`` starts no process, and neither do its fixtures."""
+    forbid_processes(item)
+    try:
+        return (yield)
+    finally:
+        forbid_processes(None)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +94,6 @@ def build(project: Path, cache: Path) -> Build:
 @pytest.fixture(scope="session")
 def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
     """Three releases of one project. Tests do not change them."""
-    from tests.support.delta_releases import build_rollout  # it needs this module
 
     return build_rollout(tmp_path_factory.mktemp("rollout"), cache)
 
@@ -81,7 +101,7 @@ def rollout(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Rollout:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium. What a test opens in it is in a context of its own, with a cache of its own."""
-    _required("" if CHROMIUM else "there is no chromium")
+    required("" if CHROMIUM else "there is no chromium")
     with run_chromium() as browser:
         yield browser
 
@@ -89,7 +109,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def engine() -> None:
     """Docker with a compose tool."""
-    _required(explain_unavailable() or "")
+    required(explain_unavailable() or "")
 
 
 @pytest.fixture(scope="session")
@@ -98,11 +118,3 @@ def image(engine: None) -> Iterator[str]:
     with reserve_image_name() as name:
         make_image(ROOT, name)
         yield name
-
-
-def _required(reason: str) -> None:
-    """Without a reason do nothing; with one fail in CI, and skip elsewhere."""
-    if reason and os.environ.get("CI"):
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)

@@ -14,6 +14,7 @@ import pytest
 from static_host.origin.index import parse_index
 from tests.support.builds import Build, append_settings, read_files
 from tests.support.processes import run, run_server
+from tests.support.required import required
 
 LINE = b"body { margin: 0 }\n" * 50
 
@@ -123,7 +124,7 @@ def test_an_index_that_cannot_be_written_is_said(dist: Path) -> None:
     assert run("static-host", "index", "dist", cwd=dist.parent).returncode == 0
     before = (dist / "static-host.index").read_bytes()
     if subprocess.run(["mount", "--bind", "-o", "ro", dist, dist], check=False).returncode:
-        pytest.skip("mounting needs a privilege")
+        required("mounting needs a privilege")
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", dist], check=True)
         result = run("static-host", "index", "dist", cwd=dist.parent)

@@ -52,6 +52,8 @@ from tests.support.linearity import (
     repeat_texts,
 )
 
+pytestmark = pytest.mark.slow
+
 QUERIES = (
     *("a", "?", "&", "=", ";", "%", "#", "%25", "%2525", "%3D", "%26", "%ff", "\xff", "x={?}", "x={?code}", "{?key}="),
     *("x={?a}&token=1", "x={;key}&token=1", "token=1&{?}", "token=1&{a=?b&}", "token=1&{%3f}=", "x=?{key}", "x={=?a}"),
@@ -304,4 +306,4 @@ def test_the_measure_tells_a_quadratic_function(text: str) -> None:
     def quadratic(value: str) -> int:
         return sum(value[:count].count("b") for count in range(0, len(value), 8))
 
-    assert not is_linear(repeat_texts(quadratic, text)[0])
+    assert not is_linear(repeat_texts(quadratic, text)[0], attempts=3)

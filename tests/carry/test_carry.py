@@ -17,7 +17,7 @@ from static_host.origin.representation import Resource
 from static_host_build.output.integrity import check_integrity
 from tests.support.builds import Build, read_files
 from tests.support.processes import run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 from tests.support.releases import (
     Releaser,
     build_afresh,
@@ -29,7 +29,6 @@ from tests.support.releases import (
     set_written,
 )
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 DAY = 86400
 SPRING = 1_780_000_000
 
@@ -149,12 +148,12 @@ def test_two_builds_with_one_previous_release_are_byte_identical(
 ) -> None:
     shutil.copytree(release("1"), tmp_path / "previous")
     trees = []
-    for place in ("one", "two"):
+    for seed, place in enumerate(("one", "two"), start=1):
         project = copy_project("plain", tmp_path / place)
         change_release(project, "2")
         shutil.copytree(tmp_path / "previous", project / "previous")
         variables = {**SETTINGS, "DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_PREVIOUS": "previous"}
-        result = run("static-host", "build", cwd=project, **variables)
+        result = run("static-host", "build", cwd=project, PYTHONHASHSEED=str(seed), **variables)
         assert result.returncode == 0, result.stderr
         trees.append(read_files(project / "staticfiles"))
     assert trees[0] == trees[1]

@@ -18,9 +18,9 @@ from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.representation import compute_digest
 from tests.support.builds import Build, read_files
 from tests.support.processes import run, run_server
+from tests.support.projects import SETTINGS, build_plain_with
 from tests.support.releases import read_index
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 LARGE = "".join(f"call({number**3}, '{number**7}');\n" for number in range(6000)).encode()
 
 
@@ -48,11 +48,17 @@ def anew(project: Path, build: Build, caches: Callable[[], str]) -> Callable[...
     return call
 
 
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with a large script, built. Tests do not change it."""
+    place = tmp_path_factory.mktemp("earlier")
+    return build_plain_with({"large.js": LARGE}, place, place / "cache")
+
+
 @pytest.fixture
-def before(project: Path, anew: Callable[..., dict[str, Any]], tmp_path: Path) -> Path:
+def before(project: Path, earlier: Path, tmp_path: Path) -> Path:
     """A tree of the release before, in a directory. The project has changed since."""
-    (project / "mysite/static/large.js").write_bytes(LARGE)
-    anew()
+    shutil.copytree(earlier, project, symlinks=True, dirs_exist_ok=True)
     shutil.copytree((project / "staticfiles").resolve(), tmp_path / "before")
     (project / "mysite/static/new.css").write_text(".new { color: red }\n" * 20)
     return tmp_path / "before"

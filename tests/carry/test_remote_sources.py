@@ -21,6 +21,7 @@ from static_host_build.output.integrity import check_integrity
 from tests.support.builds import Build, read_files
 from tests.support.intermediaries import run_intermediary
 from tests.support.processes import Running, run_server
+from tests.support.projects import SETTINGS
 from tests.support.releases import (
     Releaser,
     build_afresh,
@@ -31,7 +32,6 @@ from tests.support.releases import (
 )
 from tests.support.stores import make_credentials, run_moto, run_portal
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SECRET = "a secret of sixteen letters".replace(" ", "-")
 
 

@@ -17,9 +17,8 @@ from static_host.findings import Finding, format_findings
 from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
 from tests.support.builds import Build, append_settings
 from tests.support.processes import SCRIPTS, make_environment, run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SECURITY = "MIDDLEWARE = ['django.middleware.security.SecurityMiddleware', *MIDDLEWARE]"
 REDIRECT = f"SECURE_SSL_REDIRECT = True\n{SECURITY}"
 PROTO = "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https')"

@@ -12,9 +12,8 @@ import pytest
 
 from tests.support.builds import append_settings
 from tests.support.processes import run
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 SQLITE = "'ENGINE': 'django.db.backends.sqlite3', 'NAME': BASE_DIR"
 
 

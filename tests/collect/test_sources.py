@@ -13,6 +13,7 @@ import pytest
 from static_host.origin.index import parse_index
 from tests.support.builds import Build, append_settings
 from tests.support.processes import SCRIPTS, run
+from tests.support.required import needs
 
 SETPRIV = shutil.which("setpriv")
 
@@ -127,7 +128,7 @@ def test_a_name_that_is_too_long_for_a_fingerprint_is_named(build: Build, projec
     assert "Errno" not in result.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not SETPRIV, reason="only root can give up its rights, with setpriv")
+@needs(os.geteuid() == 0 and SETPRIV, "only root can give up its rights, with setpriv")
 @pytest.mark.parametrize("mode", [0o000, 0o200])
 @pytest.mark.parametrize("name", ["site.css", "img"])
 def test_what_cannot_be_read_is_named(project: Path, cache: Path, mode: int, name: str) -> None:

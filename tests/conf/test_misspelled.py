@@ -11,9 +11,7 @@ import pytest
 from static_host.conf.misspelled import MisspelledVariable, find_misspelled
 from static_host.conf.settings import Settings
 from tests.support.processes import run, run_server
-from tests.support.projects import copy_project
-
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+from tests.support.projects import SETTINGS, copy_project
 
 MISSPELT = {
     "DJANGO_STATIC_HOSTT": "DJANGO_STATIC_HOST",

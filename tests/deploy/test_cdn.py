@@ -13,8 +13,9 @@ import pytest
 
 from tests.support.builds import DECODERS
 from tests.support.compose import Laptop, run_laptop
-from tests.support.containers import ROOT, run_command, wait_for
+from tests.support.containers import ROOT, run_command
 from tests.support.processes import run
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
@@ -109,11 +110,11 @@ def test_verify_finds_what_a_wrong_configuration_does(laptop: Laptop, tmp_path: 
     up = ("up", "--detach", "--no-deps", "cdn")
     try:
         laptop.compose("--file", "docker-compose.yml", "--file", f"{tmp_path}/wrong.yml", *up)
-        wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
+        wait_until(laptop.is_answering, lambda: laptop.compose("logs"))
         result = run("static-host", "verify", "--json", f"http://127.0.0.1:{laptop.cdn_port}/", cwd=tmp_path)
     finally:
         laptop.compose(*up)
-        wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
+        wait_until(laptop.is_answering, lambda: laptop.compose("logs"))
     found = {each["check"] for each in json.loads(result.stdout)["findings"] if each["level"] == "error"}
     assert result.returncode == 1
     assert found == {"compression", "not-found", "page"}
@@ -137,7 +138,7 @@ def test_static_files_are_served_while_the_app_is_stopped(laptop: Laptop) -> Non
         assert laptop.ask("/")[0] in (502, 504)
     finally:
         laptop.compose("start", "origin")
-    wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
+    wait_until(laptop.is_answering, lambda: laptop.compose("logs"))
 
 
 def test_a_visitors_word_for_its_address_is_not_believed(laptop: Laptop) -> None:
@@ -147,7 +148,7 @@ def test_a_visitors_word_for_its_address_is_not_believed(laptop: Laptop) -> None
     def lines() -> list[str]:
         return [line for line in laptop.compose("logs", "origin").splitlines() if path in line]
 
-    wait_for(lambda: bool(lines()), lambda: laptop.compose("logs"))
+    wait_until(lambda: bool(lines()), lambda: laptop.compose("logs"))
     assert not [line for line in lines() if "192.0.2.7" in line]
 
 

@@ -21,6 +21,7 @@ from static_host.conf.settings import Settings
 from static_host.telemetry.counters import Counters, ProcessReport
 from static_host.telemetry.prometheus import GAUGES, Collector
 from tests.support.processes import run
+from tests.support.required import required
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -160,9 +161,10 @@ def test_a_misspelt_property_of_the_stack_would_be_found(tmp_path: Path) -> None
 
 def test_prometheus_takes_the_alerts() -> None:
     promtool = shutil.which("promtool")
-    if not promtool:
-        pytest.skip("promtool is not installed (Debian's package prometheus has it)")
-    done = subprocess.run([promtool, "check", "rules", ALERTS], capture_output=True, text=True, timeout=30, check=False)
+    required("" if promtool else "promtool is not installed (Debian's package prometheus has it)")
+    done = subprocess.run(
+        [str(promtool), "check", "rules", ALERTS], capture_output=True, text=True, timeout=30, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

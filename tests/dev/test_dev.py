@@ -10,9 +10,8 @@ import socket
 import struct
 import subprocess
 import termios
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from threading import Thread
 from urllib.parse import quote
@@ -25,11 +24,11 @@ from websockets.typing import Origin
 from static_host.dev.file_watcher import FileWatcher, WatchedPaths
 from static_host.origin.index import parse_index
 from tests.support.builds import Build, add_own_storage, append_settings
-from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, run, run_server
-from tests.support.projects import copy_project
+from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, minding_signals, run, run_server
+from tests.support.projects import SETTINGS, copy_project
+from tests.support.waiting import wait_until
 
 READY = r"ready on (http://[^\s,]+), development: "
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
 def developing(project: Path, **variables: str) -> AbstractContextManager[Running]:
@@ -59,17 +58,15 @@ def edit(path: Path, before: str, after: str) -> None:
 
 def eventually(url: str, status: int, text: str) -> httpx.Response:
     """Ask until the answer has the status and the text; a process that is replaced may close a connection."""
-    deadline = time.monotonic() + 30
-    answer = None
-    while time.monotonic() < deadline:
-        try:
-            answer = httpx.get(url, timeout=20)
-        except httpx.TransportError:
-            continue
-        if answer.status_code == status and text in answer.text:
-            return answer
-        time.sleep(0.05)
-    raise AssertionError(f"{url} does not answer {status} with {text!r}: {answer and answer.text}")
+    answers: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        with suppress(httpx.TransportError):
+            answers.append(httpx.get(url, timeout=20))
+        return bool(answers) and answers[-1].status_code == status and text in answers[-1].text
+
+    wait_until(is_answered, lambda: f"{url} does not answer {status} with {text!r}: {[a.text for a in answers[-1:]]}")
+    return answers[-1]
 
 
 def test_the_start_up_lines_say_what_it_is_for(server: Running) -> None:
@@ -335,13 +332,12 @@ def test_a_signal_while_the_project_is_loaded(project: Path) -> None:
 def test_nothing_keeps_the_address_when_it_is_killed(project: Path) -> None:
     with developing(project) as running:
         running.stop(signal.SIGKILL)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
+
+        def is_gone() -> int:
             with closing(socket.socket()) as probe:
-                if probe.connect_ex(("127.0.0.1", running.port)):
-                    return
-            time.sleep(0.05)
-        raise AssertionError("the server outlived its parent")
+                return probe.connect_ex(("127.0.0.1", running.port))
+
+        wait_until(is_gone, "the server outlived its parent")
 
 
 @pytest.mark.parametrize(
@@ -505,10 +501,10 @@ def test_django_s_autoreload_signals_are_sent(project: Path) -> None:
 
 def is_ready_again(running: Running) -> None:
     """Wait until the project that is being loaded is served."""
-    deadline = time.monotonic() + 30
-    while running.output.count("loading the project again") >= running.output.count("ready on"):
-        assert time.monotonic() < deadline, running.output
-        time.sleep(0.02)
+    wait_until(
+        lambda: running.output.count("loading the project again") < running.output.count("ready on"),
+        lambda: running.output,
+    )
 
 
 def translated(word: str) -> bytes:
@@ -639,6 +635,11 @@ def test_a_project_whose_lifespan_does_not_start_is_answered_for(project: Path) 
 
 def test_the_terminal_has_its_echo_again_after_a_debugger_was_ended(project: Path) -> None:
     mine, its = pty.openpty()
+
+    def begin() -> None:
+        minding_signals()
+        os.login_tty(its)
+
     edit(project / "mysite/urls.py", 'raise RuntimeError("this view always fails")', "breakpoint()")
     process = subprocess.Popen(
         [SCRIPTS / "static-host", "dev"],
@@ -647,7 +648,7 @@ def test_the_terminal_has_its_echo_again_after_a_debugger_was_ended(project: Pat
         stdin=its,
         stdout=its,
         stderr=its,
-        preexec_fn=lambda: os.login_tty(its),
+        preexec_fn=begin,
     )
     os.close(its)
     try:

@@ -25,8 +25,9 @@ from static_host_build.output.integrity import check_integrity
 from tests.origin.test_cases import by_asgi, by_core, by_socket
 from tests.support.builds import Build, decode_delta, format_available_dictionary, read_files
 from tests.support.cases import Case
-from tests.support.delta_releases import SETTINGS, Rollout, build_rollout, make_script
+from tests.support.delta_releases import Rollout, build_rollout, make_script
 from tests.support.processes import Running, run, run_server
+from tests.support.projects import SETTINGS
 from tests.support.releases import build_afresh, read_index
 
 if sys.version_info >= (3, 14):
@@ -241,6 +242,7 @@ def test_what_is_small_or_has_little_in_common_gets_no_delta(tmp_path: Path, bui
     assert matches == ["alike.*.js", "barely.*.js", "other.*.js", "partly.*.js", "site.*.css"]
 
 
+@pytest.mark.slow
 def test_a_window_holds_all_of_a_file_that_is_larger_than_eight_megabytes() -> None:
     old = b"".join(sha256(b"%d" % number).digest() for number in range(300_000))
     new = old[:4_000_000] + b"changed" + old[4_000_000:]

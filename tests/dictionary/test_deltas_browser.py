@@ -5,7 +5,6 @@ The browser's own count stands beside the server's log.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,9 +15,11 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.support.browsers import MAX_RESPONSE_HEAD_BYTES, visit
-from tests.support.delta_releases import BUNDLES, SETTINGS, Rollout, build_bundled_rollout, compute_result, show_bundles
+from tests.support.delta_releases import BUNDLES, Rollout, build_bundled_rollout, compute_result, show_bundles
 from tests.support.nginx import NGINX, run_nginx
 from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.projects import SETTINGS
+from tests.support.required import needs
 
 Containers = Callable[..., AbstractContextManager[Running]]
 
@@ -157,7 +158,7 @@ def test_from_another_origin_of_the_site_and_below_another_prefix_it_takes_cors_
                 page.close()
 
 
-@pytest.mark.skipif(not NGINX and "CI" not in os.environ, reason="no nginx on this machine")
+@needs(NGINX, "no nginx on this machine")
 def test_the_laptops_cdn_keeps_deltas_apart(
     rollout: Rollout, browser: Browser, container: Containers, tmp_path: Path
 ) -> None:

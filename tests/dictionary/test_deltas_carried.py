@@ -22,10 +22,11 @@ from static_host_build.encode.dcz import MAGIC
 from static_host_build.output.integrity import check_integrity
 from tests.dictionary.test_deltas import BROWSER, FROM_1, FROM_2, V1, V2, VARIES, deltas
 from tests.support.builds import Build, decode_delta, read_files
-from tests.support.delta_releases import SETTINGS, Rollout, build_rollout, make_script
+from tests.support.delta_releases import Rollout, build_rollout, make_script
 from tests.support.deployments import Headers
 from tests.support.intermediaries import run_intermediary
 from tests.support.processes import run, run_server
+from tests.support.projects import SETTINGS
 from tests.support.releases import read_index
 from tests.support.stores import run_bucket
 

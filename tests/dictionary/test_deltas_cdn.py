@@ -16,8 +16,9 @@ from playwright.sync_api import Browser
 from tests.support.browsers import MAX_RESPONSE_HEAD_BYTES, Visit, visit
 from tests.support.builds import DECODERS, decode_delta, format_available_dictionary
 from tests.support.compose import Laptop, run_laptop
-from tests.support.containers import build_next_image, wait_for
+from tests.support.containers import build_next_image
 from tests.support.delta_releases import change_script, compute_result, copy_scripted_project, make_script
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
@@ -75,7 +76,7 @@ def replace_origin(laptop: Laptop, release: int, **variables: str) -> None:
     def is_there() -> bool:
         return laptop.is_answering() and laptop.ask(laptop.find_named_path(NAME))[2] == make_script(release).encode()
 
-    wait_for(is_there, lambda: laptop.compose("logs"))
+    wait_until(is_there, lambda: laptop.compose("logs"))
 
 
 def asked(story: Story, release: int, **fields: str) -> tuple[bytes, str, str]:

@@ -15,8 +15,9 @@ from static_host_build.dictionary.deltas import find_pairs
 from static_host_build.dictionary.patterns import BrowserDictionaries, assign_patterns, find_patterns
 from tests.dictionary.test_deltas import BROWSER, VARIES, deltas
 from tests.support.builds import Build, decode_delta, format_available_dictionary
-from tests.support.delta_releases import BUNDLES, SETTINGS, Rollout, build_bundled_rollout, make_script
+from tests.support.delta_releases import BUNDLES, Rollout, build_bundled_rollout, make_script
 from tests.support.processes import run, run_server
+from tests.support.projects import SETTINGS
 from tests.support.releases import build_afresh, read_index
 
 RESOURCE_TYPES = {"js": "text/javascript; charset=utf-8", "wasm": "application/wasm", "woff2": "font/woff2"}

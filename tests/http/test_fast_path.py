@@ -21,9 +21,11 @@ from static_host.http.fast_path import FastPathProtocol
 from static_host.http.single_request import SingleRequestParser
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
+from tests.support import instantly
 from tests.support.cases import CASES, CSS, CSS_BR, LARGE, NOT_OURS, Case
 from tests.support.processes import Running, find_free_port, run_server
 from tests.support.projects import LARGE_BODY as LARGE_BODY
+from tests.support.waiting import wait_until
 
 ROOT_FILES = "robots.txt,.well-known/"
 GET = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -302,11 +304,7 @@ def test_a_client_that_leaves_a_large_file_leaves_no_descriptor_open(server: Run
         with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
             connection.sendall(large)
             connection.recv(1000)
-    deadline = 50
-    while count() > before and deadline:
-        deadline -= 1
-        asyncio.run(asyncio.sleep(0.1))
-    assert count() <= before
+    wait_until(lambda: count() <= before, "descriptors are left open")
 
 
 @pytest.mark.parametrize("path", NOT_OURS)
@@ -356,6 +354,6 @@ def test_a_connection_is_closed_when_it_was_idle_for_the_keep_alive_time_and_not
         server.close()
         return got, rest
 
-    got, rest = asyncio.run(run())
+    got, rest = instantly.run(run())
     assert got.count(b"0123456789") == 4
     assert rest == b""

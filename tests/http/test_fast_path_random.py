@@ -27,9 +27,9 @@ from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import load_tree
 from tests.support.cases import CSS, LARGE
 from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, run_server
-from tests.support.projects import build_plain_with
+from tests.support.projects import SETTINGS, build_plain_with
+from tests.support.waiting import wait_until
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 BODIES = [random.Random(seed).randbytes(60_000) for seed in range(3)]
 
 
@@ -293,8 +293,7 @@ def test_a_server_that_is_told_to_stop_while_it_starts_stops(bodies: Path, delay
         [SCRIPTS / "static-host", "serve"], cwd=bodies, env=make_environment({**SETTINGS, "PORT": str(port)})
     )
     try:
-        while not is_listened_on(port):
-            time.sleep(0.005)
+        wait_until(lambda: is_listened_on(port), "it does not listen")
         time.sleep(delay)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) in (0, -signal.SIGTERM)

@@ -18,6 +18,7 @@ from static_host.http.fast_path import FastPathProtocol
 from static_host.http.limits import LimitedProtocol
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
+from tests.support import instantly
 from tests.support.cases import LARGE
 from tests.support.processes import Running, run_server
 from tests.support.projects import LARGE_BODY as LARGE_BODY
@@ -175,7 +176,7 @@ def test_a_head_that_comes_too_slowly_is_refused(plain: Path, monkeypatch: pytes
                 break
         return bytes(await reader.read())
 
-    got = asyncio.run(talk(FastPathProtocol, App(plain), slowly))
+    got = instantly.run(talk(FastPathProtocol, App(plain), slowly))
     assert got.endswith(b"HTTP/1.1 408 Request Timeout" + REFUSED % (16, b"Request Timeout"))
     assert got.startswith(b"HTTP/1.1 200 " if before else b"HTTP/1.1 408 ")
 
@@ -186,7 +187,7 @@ def test_a_connection_on_which_nothing_comes_is_closed(plain: Path, monkeypatch:
     async def silent(reader: Any, writer: Any, _: Any) -> bytes:
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, App(plain), silent)) == b""
+    assert instantly.run(talk(FastPathProtocol, App(plain), silent)) == b""
 
 
 def test_the_time_for_a_head_is_not_the_time_for_an_answer(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +205,7 @@ def test_the_time_for_a_head_is_not_the_time_for_an_answer(plain: Path, monkeypa
             await asyncio.sleep(0.3)
         return got
 
-    got = asyncio.run(talk(FastPathProtocol, App(plain), patient))
+    got = instantly.run(talk(FastPathProtocol, App(plain), patient))
     assert (got.count(b"0123456789"), got.count(b"slow")) == (2, 1)
 
 
@@ -220,7 +221,7 @@ def test_a_head_has_its_time_from_its_first_byte_on(plain: Path, monkeypatch: py
         writer.write(b"\r\n")
         return bytes(await reader.readuntil(b"slow"))
 
-    assert asyncio.run(talk(FastPathProtocol, App(plain), in_two_pieces)).startswith(b"HTTP/1.1 200 ")
+    assert instantly.run(talk(FastPathProtocol, App(plain), in_two_pieces)).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_large_file_may_take_longer_than_a_head(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +238,7 @@ def test_a_large_file_may_take_longer_than_a_head(plain: Path, monkeypatch: pyte
         await reader.readuntil(b"\r\n\r\n")
         return bytes(await reader.readexactly(len(LARGE_BODY)))
 
-    assert asyncio.run(talk(FastPathProtocol, App(plain), slowly)) == LARGE_BODY
+    assert instantly.run(talk(FastPathProtocol, App(plain), slowly)) == LARGE_BODY
 
 
 PAGE = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -259,7 +260,7 @@ def test_the_length_of_a_head_is_not_that_of_what_came_before_it(plain: Path) ->
         connection.data_received(PAGE[20:-2] + b"Connection: close\r\n\r\n")
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(LimitedProtocol, Quick(plain), cut)).count(b"quick") == 3001
+    assert instantly.run(talk(LimitedProtocol, Quick(plain), cut)).count(b"quick") == 3001
 
 
 @pytest.mark.parametrize(("data", "end"), [(HEAD + b"\r\n", b"789"), (PAGE, b"slow")])
@@ -270,7 +271,7 @@ def test_an_empty_line_does_not_keep_a_connection_open(plain: Path, data: bytes,
         writer.write(b"\r\n")
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, App(plain), with_a_line, timeout_keep_alive=1)) == b""
+    assert instantly.run(talk(FastPathProtocol, App(plain), with_a_line, timeout_keep_alive=1)) == b""
 
 
 class Begun(App):
@@ -299,7 +300,7 @@ def test_a_refusal_is_not_written_into_an_answer_that_has_begun(plain: Path) -> 
         writer.write(b"\0\r\n\r\n")
         return bytes(got + await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, app, spoilt)).endswith(b"\r\n\r\nbegun")
+    assert instantly.run(talk(FastPathProtocol, app, spoilt)).endswith(b"\r\n\r\nbegun")
     assert app.told == ["http.disconnect"]
 
 
@@ -315,7 +316,7 @@ def test_whoever_was_asked_before_a_refusal_is_told_that_nobody_waits(
         )
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, app, spoilt)).startswith(b"HTTP/1.1 400 ")
+    assert instantly.run(talk(FastPathProtocol, app, spoilt)).startswith(b"HTTP/1.1 400 ")
     assert app.told == ["http.disconnect"]
     assert "Exception" not in caplog.text
 
@@ -331,7 +332,7 @@ def test_whoever_answers_is_told_that_the_client_has_gone_though_requests_wait_b
         next(iter(state.connections)).transport.abort()
         await asyncio.sleep(0.1)
 
-    asyncio.run(talk(FastPathProtocol, app, gone))
+    instantly.run(talk(FastPathProtocol, app, gone))
     assert app.told == ["http.disconnect"]
 
 
@@ -348,7 +349,7 @@ def test_requests_that_wait_behind_others_are_not_read_without_end(plain: Path) 
         writer.transport.abort()
         return found
 
-    assert 0 < asyncio.run(talk(LimitedProtocol, Asking(plain), waiting)) < 20_000
+    assert 0 < instantly.run(talk(LimitedProtocol, Asking(plain), waiting)) < 20_000
 
 
 def test_a_client_that_takes_nothing_of_its_answer_is_given_up(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,7 +369,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_given_up(plain: Path, monk
         monkeypatch.setattr(connection, "connection_lost", lambda _: lost.set())
         await lost.wait()
 
-    asyncio.run(talk(LimitedProtocol, Large(plain), stalled))
+    instantly.run(talk(LimitedProtocol, Large(plain), stalled))
 
 
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
@@ -383,7 +384,7 @@ def test_at_the_end_a_connection_is_closed_with_its_next_answer_which_says_so(pl
         writer.write(b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
         return bytes(await reader.read())
 
-    got = asyncio.run(talk(FastPathProtocol, App(plain), used))
+    got = instantly.run(talk(FastPathProtocol, App(plain), used))
     assert b"\r\nconnection: close\r\n" in got
     assert got.endswith((b"0123456789", b"slow"))
 
@@ -395,7 +396,7 @@ def test_at_the_end_an_idle_connection_is_closed_after_a_moment(plain: Path) -> 
             connection.shutdown()
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, App(plain), idle)) == b""
+    assert instantly.run(talk(FastPathProtocol, App(plain), idle)) == b""
 
 
 def test_an_answer_that_has_begun_for_a_client_that_has_closed_its_side_may_take_its_time(
@@ -416,7 +417,7 @@ def test_an_answer_that_has_begun_for_a_client_that_has_closed_its_side_may_take
         writer.write_eof()
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, Streaming(plain), patient)).endswith(b"\r\n\r\nxxxxxxxx")
+    assert instantly.run(talk(FastPathProtocol, Streaming(plain), patient)).endswith(b"\r\n\r\nxxxxxxxx")
 
 
 class Waiting(App):
@@ -440,7 +441,7 @@ def test_a_client_that_may_have_gone_is_not_waited_for_without_end(
         writer.write_eof()
         return bytes(await reader.read())
 
-    assert asyncio.run(talk(FastPathProtocol, app, leaves)) == b""
+    assert instantly.run(talk(FastPathProtocol, app, leaves)) == b""
     assert app.told == "http.disconnect"
 
 

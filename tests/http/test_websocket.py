@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.middleware.test_request_log import SETTINGS, logged, sent
+from tests.middleware.test_request_log import logged, sent
 from tests.support.processes import run_server
+from tests.support.projects import SETTINGS
 
 HANDSHAKE = (
     b"GET %s HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: %d\r\n"

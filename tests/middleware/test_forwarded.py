@@ -18,6 +18,7 @@ from tests.support.builds import append_settings
 from tests.support.cases import DIGITS
 from tests.support.processes import Running, run, run_server
 from tests.support.projects import copy_project
+from tests.support.required import needs
 
 VIEWS = """
 from django.http import JsonResponse
@@ -137,7 +138,7 @@ def can_listen_on_both() -> bool:
     return True
 
 
-dual = pytest.mark.skipif(not can_listen_on_both(), reason="this machine has no IPv6")
+dual = needs(can_listen_on_both(), "this machine has no IPv6")
 
 
 @pytest.fixture(params=["wsgi", "asgi"])

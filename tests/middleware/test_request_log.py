@@ -6,7 +6,6 @@ import json
 import re
 import signal
 import socket
-import time
 from pathlib import Path
 
 import httpx
@@ -17,9 +16,9 @@ from websockets.typing import Origin
 
 from tests.support.cases import CSS, DIGITS, LARGE
 from tests.support.processes import Running, find_free_port, run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
+from tests.support.waiting import wait_until
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 OLD, NEW = "an-old-secret-0123456789", "a-new-secret-0123456789"
 
 
@@ -191,6 +190,10 @@ def metrics(port: int) -> dict[str, float]:
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
 
 
+def requests(told: dict[str, float]) -> float:
+    return sum(value for name, value in told.items() if name.startswith("static_host_requests_total"))
+
+
 @pytest.mark.parametrize("workers", ["1", "3"])
 def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None:
     port = find_free_port()
@@ -204,7 +207,7 @@ def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None
         assert httpx.get(f"{running.url}/echo/").status_code == 200
         assert httpx.get(f"{running.url}/healthz").status_code == 200
         assert b" 400 " in sent(running.port, b"GET / HTTP/1.1\r\n\r\n")
-        time.sleep(1.5)  # the parent asks its workers twice a second
+        wait_until(lambda: requests(metrics(port)) == 36, lambda: metrics(port))
         got = metrics(port)
     length = (plain / "staticfiles" / CSS.removeprefix("/static/")).with_suffix(".css.br").stat().st_size
     assert got['static_host_requests_total{lane="fast",status="200"}'] == 31
@@ -228,14 +231,13 @@ def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
     with run_server(cwd=plain, **variables, **SETTINGS) as running:
         for _ in range(20):
             httpx.get(running.url + DIGITS)
-        time.sleep(1.5)
+        count = 'static_host_requests_total{lane="fast",status="200"}'
+        wait_until(lambda: metrics(port).get(count) == 20, lambda: metrics(port))
         workers = running.workers
         assert run("python", "-c", f"import os; os.kill({workers[0]}, 9)", cwd=plain).returncode == 0
         running.wait_for("another one takes its place")
-        deadline = time.monotonic() + 20
-        while metrics(port)["static_host_workers"] < 2 and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert metrics(port)['static_host_requests_total{lane="fast",status="200"}'] == 20
+        wait_until(lambda: metrics(port)["static_host_workers"] == 2, lambda: metrics(port))
+        assert metrics(port)[count] == 20
 
 
 def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twice(plain: Path) -> None:
@@ -251,10 +253,12 @@ def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twi
             counted = metrics(port).get(count, 0)
             assert before <= counted <= sent_so_far
             before = counted
-        end = time.monotonic() + 20
-        while (told := metrics(port))[count] != sent_so_far or told["static_host_workers"] != 2:
-            assert time.monotonic() < end, f"{told[count]} of {sent_so_far}, {told['static_host_workers']} workers"
-            time.sleep(0.2)
+
+        def all_is_told() -> bool:
+            told = metrics(port)
+            return told[count] == sent_so_far and told["static_host_workers"] == 2
+
+        wait_until(all_is_told, lambda: f"{metrics(port)} of {sent_so_far}")
 
 
 def test_a_port_of_the_metrics_that_is_taken_is_told_of(plain: Path) -> None:

@@ -19,15 +19,17 @@ import pytest
 
 from static_host.object_store.candidate_names import FingerprintMatcher
 from static_host.object_store.catalog import FRESH_SECONDS
-from static_host.object_store.circuit_breaker import MAX_FAILURES
+from static_host.object_store.circuit_breaker import MAX_FAILURES, PAUSE_SECONDS
 from static_host.object_store.disk_cache import CacheUnusableError, DiskCache, NoSpaceError
 from static_host.origin.index import INDEX_FILE_NAME
 from tests.origin.test_cases import by_socket
 from tests.support.cases import CASES, CSS, CSS_BR, DIGITS, Case
 from tests.support.processes import Running, run, run_server
+from tests.support.projects import SETTINGS
 from tests.support.releases import read_index
-from tests.support.store_servers import SETTINGS, build_another_release, fetch, is_404, serve_with_store
+from tests.support.store_servers import Clock, build_another_release, fetch, is_404, serve_with_store
 from tests.support.stores import Bucket, make_credentials, run_bucket, run_portal
+from tests.support.waiting import wait_until
 
 STYLE, NUMBERS = CSS.removeprefix("/static/"), DIGITS.removeprefix("/static/")
 
@@ -53,6 +55,11 @@ def store(published: Path, tmp_path: Path) -> Iterator[Bucket]:
     shutil.copytree(published, tmp_path / "bucket")
     with run_bucket(tmp_path / "bucket") as running:
         yield running
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    return Clock(tmp_path)
 
 
 @contextmanager
@@ -142,58 +149,57 @@ def test_requests_for_one_name_wait_for_one_look_up(old: Path, store: Bucket, tm
 
 
 def test_what_is_not_there_costs_one_question_in_a_few_seconds_however_many_ask(
-    old: Path, store: Bucket, tmp_path: Path
+    old: Path, store: Bucket, tmp_path: Path, clock: Clock
 ) -> None:
     hidden = store.directory / "hidden"
     hidden.mkdir()
     for path in (store.directory / "releases").iterdir():
         path.rename(hidden / path.name)
-    with looking_into(store, old, tmp_path) as running:
-        began = time.monotonic()
-        with httpx.Client(base_url=running.url) as client:
-            for number in range(200):
-                assert client.get(f"/static/scan.{number:012x}.js").status_code == 404
-        assert is_404(fetch(running, CSS))
-        assert store.requested_keys[:2] == ["?releases/", "releases/none"]  # is it a store at all?
-        assert set(store.requested_keys[2:]) <= {"?releases/"}
-        assert len(store.requested_keys) <= 2 + (time.monotonic() - began) / FRESH_SECONDS
+    with looking_into(store, old, tmp_path, **clock.variables) as running:
+        for turn in range(3):
+            clock.set(turn * FRESH_SECONDS)
+            with httpx.Client(base_url=running.url) as client:
+                for number in range(100):
+                    assert client.get(f"/static/scan.{number:012x}.js").status_code == 404
+            asked = ["?releases/", "releases/none", *["?releases/"] * turn]  # is it a store at all?
+            assert store.requested_keys == asked
         for path in hidden.iterdir():
             path.rename(store.directory / "releases" / path.name)
-        deadline = time.monotonic() + 20
-        while fetch(running, CSS)[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        clock.set(3 * FRESH_SECONDS - 0.001)
+        assert is_404(fetch(running, CSS))
+        clock.set(3 * FRESH_SECONDS)
+        assert fetch(running, CSS)[0] == 200
 
 
-def test_the_fast_lane_remembers_no_miss_that_may_be_found_later(old: Path, store: Bucket, tmp_path: Path) -> None:
+def test_the_fast_lane_remembers_no_miss_that_may_be_found_later(
+    old: Path, store: Bucket, tmp_path: Path, clock: Clock
+) -> None:
     index = next((store.directory / "releases").iterdir())
     away = index.rename(store.directory / index.name)
-    with looking_into(store, old, tmp_path) as running, httpx.Client(base_url=running.url) as client:
-        statuses: list[int] = []
-        deadline = time.monotonic() + 20
-        while not statuses or (statuses[-1] != 200 and time.monotonic() < deadline):
-            statuses.append(client.get(DIGITS).status_code)
-            if len(statuses) == 3:
-                away.rename(index)
-            time.sleep(0.2)
-        assert (statuses[:3], statuses[-1]) == ([404] * 3, 200)
+    variables = {**store.variables, **clock.variables}
+    with (
+        serve_with_store(old, "s3://bucket", tmp_path, **variables) as running,
+        httpx.Client(base_url=running.url) as client,
+    ):
+        assert [client.get(DIGITS).status_code for _ in range(3)] == [404] * 3
+        away.rename(index)
+        clock.set(FRESH_SECONDS)
+        assert client.get(DIGITS).status_code == 200
         assert client.get("/static/none.js").status_code == 404
         running.wait_for("/static/none.js")
     assert "/static/none.js HTTP/1.1 404 10 - fast" in running.output
 
 
 def test_a_release_that_is_published_while_a_server_runs_is_found(
-    old: Path, plain: Path, tmp_path: Path, published: Path
+    old: Path, plain: Path, tmp_path: Path, published: Path, clock: Clock
 ) -> None:
     place = tmp_path / "later"
-    with serve_with_store(old, f"file://{place}", tmp_path) as running:
+    with serve_with_store(old, f"file://{place}", tmp_path, **clock.variables) as running:
         assert is_404(fetch(running, CSS))  # the directory is not there yet: the server has started all the same
         assert f"file://{place} cannot be opened" in running.output
         shutil.copytree(published, place)
-        deadline = time.monotonic() + 20
-        while fetch(running, CSS)[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        clock.set(FRESH_SECONDS)
+        assert fetch(running, CSS)[0] == 200
 
 
 @contextmanager
@@ -215,10 +221,9 @@ def test_a_store_that_says_nothing_costs_a_404_within_the_bound_and_holds_up_nob
         for _ in range(200):
             assert fetch(running, "/static/old.txt")[0] == 200
         assert all(is_404(each.result(10)) for each in waiting)
-        deadline = time.monotonic() + 20
-        while "is not asked for 10 s" not in running.output:
-            assert is_404(fetch(running, CSS))
-            assert time.monotonic() < deadline
+        wait_until(
+            lambda: is_404(fetch(running, CSS)) and "is not asked for 10 s" in running.output, lambda: running.output
+        )
         asked = len(store.requested_keys)
         for number in range(20):
             assert is_404(fetch(running, f"/static/later.{number:012x}.css"))
@@ -234,16 +239,15 @@ def test_a_look_up_under_way_does_not_keep_a_server_from_ending(old: Path, store
         ThreadPoolExecutor(1) as threads,
     ):
         waiting = threads.submit(httpx.get, running.url + CSS, timeout=30)
-        while not store.requested_keys:
-            time.sleep(0.05)
+        wait_until(lambda: store.requested_keys, "the store is not asked")
         assert running.stop() == 0
         assert waiting.result(10).status_code == 500  # as every request that takes longer than the grace time
     assert "panicked" not in running.output
 
 
-def test_a_spared_store_is_asked_again_after_a_while(old: Path, store: Bucket, tmp_path: Path) -> None:
+def test_a_spared_store_is_asked_again_after_a_while(old: Path, store: Bucket, tmp_path: Path, clock: Clock) -> None:
     store.fault = lambda key, body: 503
-    with looking_into(store, old, tmp_path) as running:
+    with looking_into(store, old, tmp_path, **clock.variables) as running:
         for _ in range(MAX_FAILURES):
             assert is_404(fetch(running, CSS))
         running.wait_for("is not asked for 10 s, then once")
@@ -251,10 +255,8 @@ def test_a_spared_store_is_asked_again_after_a_while(old: Path, store: Bucket, t
         asked = len(store.requested_keys)
         assert is_404(fetch(running, CSS))
         assert len(store.requested_keys) == asked
-        deadline = time.monotonic() + 30
-        while fetch(running, CSS)[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
+        clock.set(PAUSE_SECONDS)
+        assert fetch(running, CSS)[0] == 200
         running.wait_for("the store s3://bucket answers again")
 
 
@@ -339,10 +341,7 @@ def test_an_index_that_cannot_be_had_takes_no_other_release_with_it(
     (store.directory / "releases/newest.index").write_text("whatever")
     store.fault = lambda key, body: answer if key == "releases/newest.index" else body
     with looking_into(store, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
-        deadline = time.monotonic() + 10
-        while fetch(running, CSS)[0] != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: fetch(running, CSS)[0] == 200, lambda: running.output)
         assert is_404(fetch(running, "/static/app.0123456789ab.js"))
         assert running.output.count("s3://bucket/releases/newest.index cannot be used: ") == 1
 
@@ -422,9 +421,7 @@ def test_what_takes_longer_than_a_request_waits_goes_on_arriving_for_those_after
             assert is_404(fetch(running, f"/static/{name[:-4]}.0123456789ab.bin"))  # reads what there is
             slow.bytes_per_second = 200_000
             assert is_404(fetch(running, f"/static/{name}"))
-            deadline = time.monotonic() + 30
-            while fetch(running, f"/static/{name}", "identity")[0] != 200:
-                assert time.monotonic() < deadline
+            wait_until(lambda: fetch(running, f"/static/{name}", "identity")[0] == 200, lambda: running.output)
             body = fetch(running, f"/static/{name}", "identity")[2]
         assert sha256(body).hexdigest()[:12] == name.split(".")[1]
         assert slow.requested_keys.count(f"files/{name}") == 1
@@ -437,9 +434,7 @@ def test_so_does_an_index(old: Path, tmp_path: Path) -> None:
         slow.bytes_per_second = index.stat().st_size  # a second
         with looking_into(slow, old, tmp_path, DJANGO_STATIC_STORE_TIMEOUT="0.5") as running:
             assert is_404(fetch(running, f"/static/{name}"))
-            deadline = time.monotonic() + 30
-            while fetch(running, f"/static/{name}")[0] != 200:
-                assert time.monotonic() < deadline
+            wait_until(lambda: fetch(running, f"/static/{name}")[0] == 200, lambda: running.output)
         assert slow.requested_keys.count(f"releases/{index.name}") == 1
 
 
@@ -510,10 +505,10 @@ def test_workers_share_the_disk(old: Path, store: Bucket, tmp_path: Path) -> Non
 
 
 def test_a_file_that_was_published_anew_with_other_encoded_bytes_is_found(
-    old: Path, store: Bucket, tmp_path: Path
+    old: Path, store: Bucket, tmp_path: Path, clock: Clock
 ) -> None:
     """Another version of a compressor: the newest index is right, and the older one must not be believed."""
-    with looking_into(store, old, tmp_path) as running:
+    with looking_into(store, old, tmp_path, **clock.variables) as running:
         assert fetch(running, DIGITS)[0] == 200
         index = next((store.directory / "releases").iterdir())
         data = index.read_bytes()
@@ -535,7 +530,7 @@ def test_a_file_that_was_published_anew_with_other_encoded_bytes_is_found(
         )
         rewritten = dump_index(releases.prefix, {**releases, STYLE: replace(style, representations=rows)})
         (store.directory / "releases/ffffffffffffffff.index").write_bytes(rewritten)
-        time.sleep(3.1)
+        clock.set(FRESH_SECONDS)
         assert fetch(running, CSS) == (200, "public, max-age=31536000, immutable", body)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,9 +19,10 @@ from static_host.origin.index import INDEX_FILE_NAME
 from tests.publish.test_publish import document, expected, published
 from tests.support.cloud_stores import KINDS, Cloud, run_cloud
 from tests.support.processes import SCRIPTS, make_environment, run
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 from tests.support.releases import read_index
-from tests.support.store_servers import SETTINGS, build_another_release, fetch, is_404, serve_with_store
+from tests.support.store_servers import build_another_release, fetch, is_404, serve_with_store
+from tests.support.waiting import wait_until
 
 ODD = "menü für 50% & 1 ~ [a] +b@2x*.txt"
 LARGE = 6 << 20
@@ -125,9 +125,7 @@ def test_a_run_that_was_killed_is_gone_on_with(place: Cloud, tree: Path) -> None
     variables = {"DJANGO_STATIC_STORE": url, **SETTINGS, **place.variables}
     command = [str(SCRIPTS / "static-host"), "publish", str(tree)]
     with subprocess.Popen(command, cwd=tree, env=make_environment(variables), stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 30
-        while len(puts(place)) < 5 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: len(puts(place)) >= 5, lambda: puts(place))
         process.kill()
     place.gate.is_passed = lambda line: True
     with opened(place, url) as store:

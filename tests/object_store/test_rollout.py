@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,10 @@ from tests.origin.test_cases import by_socket
 from tests.support.cases import Case
 from tests.support.nginx import NGINX
 from tests.support.processes import run_server
+from tests.support.projects import SETTINGS
 from tests.support.releases import read_index
-from tests.support.rollout_visits import PHASES, SETTINGS, Trees, build_trees, publish, roll_out
+from tests.support.required import required
+from tests.support.rollout_visits import PHASES, Trees, build_trees, publish, roll_out
 from tests.support.stores import run_moto
 
 pytestmark = [pytest.mark.timeout(300)]
@@ -22,10 +23,7 @@ NOTHING = dict.fromkeys(PHASES, 0)
 
 @pytest.fixture(scope="module")
 def trees(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Trees:
-    if not NGINX and os.environ.get("CI"):
-        pytest.fail("nginx is not installed")
-    if not NGINX:
-        pytest.skip("nginx is not installed")
+    required("" if NGINX else "nginx is not installed")
     return build_trees(tmp_path_factory.mktemp("rollout"), cache)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ available = st.dictionaries(st.sampled_from(["br", "zstd", "gzip", "dcz"]), st.i
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
 @given(fields, available, st.sampled_from(["", "its", "another"]))
 def test_the_choice_is_that_of_a_plain_reading_of_the_grammar(

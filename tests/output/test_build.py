@@ -67,7 +67,7 @@ def test_two_builds_of_one_source_are_byte_identical(tmp_path: Path, cache: Path
             path = folder / f"made-{number}.css"
             path.write_text(f".made-{number} {{ color: rgb({number} 0 0); }}\n" * 20)
             os.utime(path, (1_000_000_000 * (order + 2), 1_000_000_000 * (order + 2)))
-        variables = {"DJANGO_STATIC_CACHE": str(tmp_path / place / "cache")}
+        variables = {"DJANGO_STATIC_CACHE": str(tmp_path / place / "cache"), "PYTHONHASHSEED": str(order + 2)}
         result = run("static-host", "build", cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings", **variables)
         assert result.returncode == 0, result.stderr
         trees.append(read_files(project / "staticfiles"))

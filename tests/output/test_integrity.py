@@ -23,14 +23,13 @@ from static_host.origin.representation import CODING_SUFFIXES, Representation, R
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
 from static_host_build.output.integrity import check_integrity
 from tests.support.processes import SCRIPTS, make_environment, run
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 ENCODE: dict[str, Callable[[bytes], bytes]] = {
     "br": lambda data: bytes(brotli.compress(data, quality=5)),
     "gzip": lambda data: gzip.compress(data, 1),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -18,38 +16,60 @@ from static_host_build.output.integrity import check_integrity
 from tests.support.builds import Build, append_settings, read_files
 from tests.support.processes import SCRIPTS, make_environment, run
 from tests.support.projects import LARGE_BODY
+from tests.support.required import required
+
+KILLED_AT_EACH_STEP = """
+import os, signal, sys
+from itertools import count
+from pathlib import Path
+from static_host.cli.main import main
+from static_host_build import pipeline
+from static_host_build.output.integrity import check_integrity
+
+STEPS = {"open", "os.chmod", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.utime"}
+
+def dying_at(step):
+    swap, steps = pipeline.swap, [""]
+
+    def looking_on(event, _):
+        if event in STEPS and event != steps[-1]:  # many files of a kind are one step
+            steps.append(event)
+            if len(steps) > step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def swapping(*arguments):
+        sys.addaudithook(looking_on)
+        return swap(*arguments)
+
+    pipeline.swap = swapping
+
+for step in count(1):
+    Path("mysite/static/digits.txt").write_text(f"number {step}")
+    child = os.fork()
+    if not child:
+        dying_at(step)
+        main(["build"])
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    verify(Path("staticfiles"))
+    print(step, code, Path("staticfiles/digits.txt").read_text())
+    if code != -signal.SIGKILL:
+        break
+"""
 
 
-@pytest.mark.timeout(600)
-def test_a_build_that_is_killed_leaves_a_whole_tree(build: Build, project: Path, tmp_path: Path) -> None:
-    """A hundred times, at random moments of a build that has something to change."""
-    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(tmp_path / "cache")}
-    assert build(**variables).returncode == 0
-    (project / "mysite/static/digits.txt").write_text("0123456789 ")
-    began = time.monotonic()
-    assert build(**variables).returncode == 0
-    length = time.monotonic() - began  # of what the builds below do: nearly everything is in the cache
-    chance = random.Random(7)
-    old = "0123456789 "
-    survived = 0
-    for number in range(100):
-        new = f"number {number}"
-        (project / "mysite/static/digits.txt").write_text(new)
-        process = subprocess.Popen(
-            [SCRIPTS / "static-host", "build"], cwd=project, env=make_environment(variables), stdout=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(0.3, 1.1) * length)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        check_integrity(project / "staticfiles")
-        found = (project / "staticfiles/digits.txt").read_text()
-        assert found in (old, new)
-        survived += found == old
-        old = found
-    assert survived > 10
-    (project / "mysite/static/digits.txt").write_text("the last")
+def test_a_build_that_is_killed_leaves_a_whole_tree(build: Build, project: Path, cache: Path) -> None:
+    """At each step from the beginning of the swap to the end of the build."""
     assert build().returncode == 0
-    assert (project / "staticfiles/digits.txt").read_text() == "the last"
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_CACHE": str(cache)}
+    result = run("python", "-c", KILLED_AT_EACH_STEP, cwd=project, **variables)
+    assert result.returncode == 0, result.stderr
+    *killed, last = [line.split(" ", 2) for line in result.stdout.splitlines() if line[:1].isdigit()]
+    assert last[1:] == ["0", f"number {last[0]}"]
+    is_new = [found == f"number {step}" for step, _, found in killed]
+    swapped = is_new.index(True)
+    assert 4 <= swapped < len(is_new) - 4
+    assert is_new == [False] * swapped + [True] * (len(is_new) - swapped)
+    assert {found for _, _, found in killed[:swapped]} == {"0123456789"}
     assert len(list((project / ".staticfiles.releases").iterdir())) == 3  # the release, its record, and the lock
 
 
@@ -57,7 +77,7 @@ def test_a_build_that_is_refused_a_write_leaves_the_old_tree(build: Build, proje
     place = project / "place"
     place.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", place], check=False).returncode:
-        pytest.skip("mounting a file system needs a privilege")
+        required("mounting a file system needs a privilege")
     try:
         root = str(place / "staticfiles")
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0
@@ -154,7 +174,7 @@ def test_a_disk_that_is_full_leaves_the_old_tree(build: Build, project: Path) ->
     small = project / "small"
     small.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", small], check=False).returncode:
-        pytest.skip("mounting a small file system needs a privilege")
+        required("mounting a small file system needs a privilege")
     try:
         root = str(small / "staticfiles")
         assert build(DJANGO_STATIC_ROOT=root).returncode == 0

@@ -9,9 +9,8 @@ import pytest
 
 from tests.support.builds import Build, append_settings
 from tests.support.processes import run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 WHITENOISE = "whitenoise.storage.CompressedManifestStaticFilesStorage"
 OWN = (
     "STATIC_URL = '/s/'",

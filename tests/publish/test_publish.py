@@ -18,6 +18,7 @@ from static_host.origin.representation import compute_digest
 from static_host_build.publish.errors import explain_store_error
 from tests.support.builds import Build
 from tests.support.processes import run
+from tests.support.projects import SETTINGS
 from tests.support.releases import Releaser, make_releaser, read_index
 from tests.support.stores import Bucket, make_credentials, run_bucket, run_moto, run_portal
 
@@ -29,7 +30,6 @@ CLIENT = {
     "AZURE_CLIENT_SECRET": "something",
     "AZURE_TENANT_ID": "somewhere",
 }
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 
 
 @pytest.fixture(scope="module")

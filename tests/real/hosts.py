@@ -23,15 +23,15 @@ from tests.support import containers
 from tests.support.containers import (
     HARDENED,
     build_image,
+    exit_code_when_stopped,
     find_published_port,
     inspect_container,
-    measure_stop_seconds,
     read_logs,
     run_command,
     run_container,
-    wait_for,
 )
 from tests.support.processes import run, run_server
+from tests.support.waiting import wait_until
 
 DATA = "/var/lib/static-host/data"
 """The one directory of the image that the container's user may write to, where a volume is mounted on it."""
@@ -102,11 +102,11 @@ class Container:
     @contextmanager
     def served(self) -> Iterator[Served]:
         with run_container(self.image, *self.options) as container:
-            wait_for(lambda: "ready on" in read_logs(container), lambda: read_logs(container), seconds=120)
+            wait_until(lambda: "ready on" in read_logs(container), lambda: read_logs(container), seconds=120)
             url = f"http://127.0.0.1:{find_published_port(container)}"
             with client(url) as opened:
                 yield url, opened
-            measure_stop_seconds(container)
+            exit_code_when_stopped(container)
             assert inspect_container(container)["State"]["ExitCode"] == 0, read_logs(
                 container
             )  # one that had to be killed has 137

@@ -25,6 +25,7 @@ from tests.real.trees import compare, resolve
 from tests.support.builds import read_manifest_paths
 from tests.support.processes import make_environment, run
 from tests.support.projects import copy_project
+from tests.support.required import needs
 
 RUN = Path(__file__).parent / "modules/run.mjs"
 
@@ -48,7 +49,7 @@ export default "A";
 
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.skipif(NODE < (20, 12), reason="it needs Node 20.12, for import() in scripts"),
+    needs(NODE >= (20, 12), "it needs Node 20.12, for import() in scripts"),
 ]
 
 

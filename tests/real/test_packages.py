@@ -21,6 +21,7 @@ from tests.real.trees import Findings, compare
 from tests.support.builds import append_settings
 from tests.support.processes import run
 from tests.support.projects import copy_project
+from tests.support.required import needs
 
 PACKAGES = Path(__file__).parent / "packages"
 SITE, MODULES = PACKAGES / "site-packages", PACKAGES / "node_modules"
@@ -41,7 +42,7 @@ WARNING = re.compile(
 
 pytestmark = [
     pytest.mark.timeout(1800),
-    pytest.mark.skipif(NODE < (20,), reason="the readers that judge need Node 20"),
+    needs(NODE >= (20,), "the readers that judge need Node 20"),
 ]
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 from tests.real.hosts import Hosting, Served
 from tests.real.pages import check_file, check_page, watched
 from tests.support.processes import make_environment
+from tests.support.required import needs
 
 
 def node() -> tuple[int, ...]:
@@ -27,9 +28,9 @@ def node() -> tuple[int, ...]:
 NODE = node()
 pytestmark = [
     pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        not ((20, 19) <= NODE < (21,) or NODE >= (22, 12)),
-        reason=f"Vite 8 needs Node 20.19 or 22.12; this is {'.'.join(map(str, NODE)) or 'none'}",
+    needs(
+        (20, 19) <= NODE < (21,) or NODE >= (22, 12),
+        f"Vite 8 needs Node 20.19 or 22.12; this is {'.'.join(map(str, NODE)) or 'none'}",
     ),
 ]
 

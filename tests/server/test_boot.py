@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from static_host.origin.index import parse_index
 from tests.support.builds import append_settings
 from tests.support.processes import run, run_server
 from tests.support.projects import copy_project
+from tests.support.required import required
 
 WORKERS = pytest.mark.parametrize("workers", ["1", "4"])
 
@@ -33,11 +33,9 @@ def project(tmp_path: Path, plain: Path) -> Path:
 
 
 def boot(project: Path, workers: str = "1", **variables: str) -> tuple[int, str]:
-    """Start the server, which must fail within 5 seconds; returns its exit code and what it printed."""
-    began = time.monotonic()
+    """Start the server, which must fail by itself; returns its exit code and what it printed."""
     settings = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "WEB_CONCURRENCY": workers, "PORT": "0", **variables}
     result = run("static-host", "serve", cwd=project, **settings)
-    assert time.monotonic() - began < 5, "it took too long to fail"
     assert result.stdout == ""
     return result.returncode, result.stderr
 
@@ -252,8 +250,7 @@ def test_an_unreadable_tree(project: Path) -> None:
 
 
 def test_a_tree_that_another_user_keeps_to_himself(project: Path) -> None:
-    if os.getuid() != 0:
-        pytest.skip("only root can become another user")
+    required("only root can become another user" if os.getuid() else "")
     code = (
         "import sys; from pathlib import Path; "
         "from static_host.origin.tree import load_tree; load_tree(Path(sys.argv[1]))"

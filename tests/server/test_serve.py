@@ -12,9 +12,7 @@ import pytest
 
 from tests.support.builds import Build, append_settings
 from tests.support.processes import READY_PATTERN, Running, find_free_port, run, run_server
-from tests.support.projects import copy_project
-
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+from tests.support.projects import SETTINGS, copy_project
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -22,9 +21,9 @@ from static_host.origin.representation import compute_digest
 from static_host.origin.slabs import Sealed
 from static_host.server.shared_cache import Member, Pool
 from tests.support.processes import Running, run_server
-from tests.support.projects import build_plain_with
+from tests.support.projects import SETTINGS, build_plain_with
+from tests.support.waiting import wait_until
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 TWO = {**SETTINGS, "WEB_CONCURRENCY": "2", "ACCESS_LOG": "false"}
 FILES = {f"{number}.bin": random.Random(number).randbytes(20_000 + 4_000 * number) for number in range(10)}
 """Some are sent by sendfile(2), some are not."""
@@ -53,14 +52,23 @@ def pid_of(connection: http.client.HTTPConnection, running: Running) -> int:
     """Return the worker that serves a connection: the process that has its other end (proc_pid_fd(5))."""
     port = connection.sock.getsockname()[1]
     ends = rf":{running.port:04X} 0100007F:{port:04X} 01(?: +\S+){{5}} +(\d+)"
-    while True:
+
+    def accepting() -> Iterator[int]:
         found = re.search(ends, Path("/proc/net/tcp").read_text())
         for pid in running.workers if found and found[1] != "0" else ():
             for entry in Path(f"/proc/{pid}/fd").iterdir():
                 with suppress(FileNotFoundError):
                     if found and str(entry.readlink()) == f"socket:[{found[1]}]":
-                        return pid
-        time.sleep(0.01)  # the connection is not accepted yet
+                        yield pid
+
+    pids: list[int] = []
+
+    def is_accepted() -> bool:
+        pids.extend(accepting())
+        return bool(pids)
+
+    wait_until(is_accepted, "the connection is not accepted")
+    return pids[0]
 
 
 @contextmanager
@@ -118,10 +126,7 @@ def keep_to(budget: int, members: list[BodyCache]) -> bool:
 
 
 def comes_true(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(what, "it does not come true")
 
 
 def test_what_one_worker_has_read_the_other_serves_when_the_disk_is_gone(running: Running, disk: Path) -> None:
@@ -262,6 +267,7 @@ def test_the_slabs_of_a_worker_that_dies_are_dropped_though_a_process_that_it_st
     other_end.close()
 
 
+@pytest.mark.slow
 def test_whatever_members_do_and_whoever_dies_bytes_are_right_and_the_budget_is_kept() -> None:
     lengths = [1, 100, 3_000, 3_200, 6_000, 33_000, 60_000, 100_000, *range(7_000, 40_000, 1_000)]
     files = {compute_digest(body): body for body in map(os.urandom, lengths)}

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import http.client
-import os
 import shutil
 import subprocess
 import sys
@@ -22,10 +21,9 @@ from pathlib import Path
 from threading import Event
 from urllib.parse import unquote
 
-import pytest
-
 from tests.support import google_storage
 from tests.support.processes import find_free_port, make_environment
+from tests.support.required import required
 from tests.support.stores import make_bucket, serve_in_thread
 
 KINDS = ("gs", "az")
@@ -105,8 +103,7 @@ class Cloud:
 def run_cloud(kind: str) -> Iterator[Cloud]:
     """Run a store of that kind."""
     if kind == "az" and not (AZURITE.is_file() and shutil.which("node")):
-        missing = "Azurite is not installed: make azurite"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+        required("Azurite is not installed: make azurite")
     port = find_free_port()
     process = subprocess.Popen(
         _command(kind, port), env=make_environment({}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

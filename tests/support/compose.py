@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from tests.support.containers import find_compose_tool, run_command, wait_for
+from tests.support.containers import find_compose_tool, run_command
 from tests.support.processes import find_free_port
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def run_laptop(image: str, *up: str) -> Iterator[Laptop]:
     laptop = Laptop(f"static-host-test-{secrets.token_hex(4)}", image, find_free_port(), find_free_port())
     try:
         laptop.compose("up", "--detach", *up)
-        wait_for(laptop.is_answering, lambda: laptop.compose("logs"))
+        wait_until(laptop.is_answering, lambda: laptop.compose("logs"), 40)
         yield laptop
     finally:
         laptop.compose("down", "--volumes")

@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.processes import run
-from tests.support.projects import copy_project
-
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+from tests.support.projects import SETTINGS, copy_project
 
 
 def make_script(release: int) -> str:

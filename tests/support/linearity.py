@@ -52,12 +52,14 @@ def measure_growth(hostile: Hostile, min_seconds: float = MIN_MEASURABLE_SECONDS
     return measure_thread_seconds(hostile, count * LENGTH_FACTOR) / took
 
 
-def is_linear(hostile: Hostile) -> bool:
+def is_linear(hostile: Hostile, attempts: int = 5) -> bool:
     """Whether one of several attempts is linear: a busy machine makes some look worse, but none better.
 
     Each attempt begins with a longer input, because at some length it no longer fits into the processor's cache.
     """
-    return any(measure_growth(hostile, MIN_MEASURABLE_SECONDS * 2**attempt) < MAX_GROWTH_RATIO for attempt in range(5))
+    return any(
+        measure_growth(hostile, MIN_MEASURABLE_SECONDS * 2**attempt) < MAX_GROWTH_RATIO for attempt in range(attempts)
+    )
 
 
 def measure_thread_seconds(hostile: Hostile, count: int) -> float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+
+from tests.support.waiting import wait_until
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 OWN_USER = " user root;" if os.geteuid() == 0 else ""  # its workers would be nobody, who may not enter here
@@ -60,12 +61,10 @@ def run_nginx(
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + 10
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            httpx.get(url, verify=False)
-        except httpx.TransportError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError(f"nginx does not answer:\n{log.read_text()}")
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            return bool(httpx.get(url, verify=False))
+        return False
+
+    wait_until(lambda: answers() or process.poll() is not None, log.read_text)
+    assert process.poll() is None, f"nginx does not answer:\n{log.read_text()}"

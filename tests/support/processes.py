@@ -9,12 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+
+from tests.support.fork_server import Forked, can_fork, forked
+from tests.support.waiting import wait_until
 
 SCRIPTS = Path(sys.executable).parent
 READY_PATTERN = r"ready on (http://[^\s\"]+)"
@@ -42,22 +44,17 @@ def make_environment(variables: Mapping[str, str]) -> dict[str, str]:
 
 def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a program of the virtual environment to its end; output is captured, nothing is checked."""
-    return subprocess.run(
-        [SCRIPTS / command[0], *command[1:]],
-        cwd=cwd,
-        env=make_environment(variables),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    arguments, own = [str(SCRIPTS / command[0]), *command[1:]], make_environment(variables)
+    if command[0] == "static-host" and can_fork(own):
+        return forked(arguments, cwd, own, 300)
+    return subprocess.run(arguments, cwd=cwd, env=own, capture_output=True, text=True, timeout=300, check=False)
 
 
 @dataclass
 class Running:
     """A server process; `lines` grows as it writes to standard output and standard error."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes] | Forked
     lines: list[str]
     url: str = ""
 
@@ -81,44 +78,46 @@ class Running:
         self.process.send_signal(number)
         return self.process.wait(20)
 
-    def wait_for(self, text: str, seconds: float = 10, *, times: int = 1) -> None:
+    def wait_for(self, text: str, *, times: int = 1) -> None:
         """Wait until the output contains the text so many times."""
-        deadline = time.monotonic() + seconds
-        while self.output.count(text) < times:
-            assert time.monotonic() < deadline, f"{text!r} was not printed:\n{self.output}"
-            time.sleep(0.02)
+        wait_until(lambda: self.output.count(text) >= times, lambda: f"{text!r} was not printed:\n{self.output}")
 
 
 @contextmanager
 def run_server(*command: str, cwd: Path, ready: str = READY_PATTERN, **variables: str) -> Iterator[Running]:
     """Start a server (by default ``static-host serve`` on a free port); give it when it prints what matches `ready`."""
-    arguments = command or ("static-host", "serve")
-    process = subprocess.Popen(
-        [SCRIPTS / arguments[0], *arguments[1:]],
-        cwd=cwd,
-        env=make_environment({"PORT": "0", **variables}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,  # so that its children can be ended with it
-        preexec_fn=_reset_signals,
-    )
+    name, *arguments = command or ("static-host", "serve")
+    program, own = [str(SCRIPTS / name), *arguments], make_environment({"PORT": "0", **variables})
+    ours, theirs = os.pipe()
+    process: subprocess.Popen[bytes] | Forked
+    if name == "static-host" and can_fork(own):
+        process = Forked(program, cwd, own, theirs, theirs)
+    else:
+        process = subprocess.Popen(
+            program,
+            cwd=cwd,
+            env=own,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,  # so that its children can be ended with it
+            preexec_fn=minding_signals,
+        )
+    os.close(theirs)
     running = Running(process, [])
-    reader = Thread(target=_read, args=(running,), daemon=True)
-    reader.start()
-    try:
-        running.url = _wait_for_url(running, ready)
-        yield running
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        reader.join(5)
-        assert process.stdout
-        process.stdout.close()
+    with os.fdopen(ours) as output:
+        reader = Thread(target=_read, args=(output, running.lines), daemon=True)
+        reader.start()
+        try:
+            running.url = _wait_for_url(running, ready)
+            yield running
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            reader.join(5)
 
 
-def _reset_signals() -> None:
+def minding_signals() -> None:
     """Have the signals that end a program end it, whatever nohup, or a shell in the background, has set before."""
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
@@ -132,19 +131,18 @@ def find_free_port() -> int:
             return port
 
 
-def _read(running: Running) -> None:
-    assert running.process.stdout
-    for line in running.process.stdout:
-        running.lines.append(line)
+def _read(output: Iterable[str], lines: list[str]) -> None:
+    for line in output:
+        lines.append(line)  # noqa: PERF402 - each when it comes
 
 
 def _wait_for_url(running: Running, ready: str) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        match = re.search(ready, running.output)
-        if match:
-            return match[1] if match.groups() else ""
-        if running.process.poll() is not None:
-            break
-        time.sleep(0.02)
-    raise AssertionError(f"the server did not get ready:\n{running.output}")
+    def found() -> re.Match[str] | None:
+        return re.search(ready, running.output)
+
+    wait_until(
+        lambda: found() or running.process.poll() is not None, lambda: f"it did not get ready:\n{running.output}"
+    )
+    match = found()
+    assert match, f"the server did not get ready:\n{running.output}"
+    return match[1] if match.groups() else ""

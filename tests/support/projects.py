@@ -10,6 +10,8 @@ from pathlib import Path
 from tests.support.processes import run
 
 PROJECTS = Path(__file__).parents[1] / "projects"
+SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+"""The variables of the project "plain"."""
 LARGE_BODY = random.Random(1).randbytes(3_000_000)
 
 

@@ -28,10 +28,9 @@ import httpx
 
 from tests.support.nginx import run_nginx
 from tests.support.processes import find_free_port, run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 from tests.support.releases import change_release
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
 PHASES = ("old", "both", "new")
 VISITS_PER_PHASE = 12
 _FINGERPRINT = re.compile(r"\.[0-9a-f]{12}\.\w+$")

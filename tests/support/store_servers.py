@@ -10,10 +10,35 @@ from pathlib import Path
 import httpx
 
 from tests.support.processes import Running, run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 
-SETTINGS = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
+CLOCKED = """
+import os
+from pathlib import Path
+from mysite.settings import *
+from static_host.object_store import catalog, circuit_breaker
+
+class time:
+    def monotonic():
+        return float(Path(os.environ["CLOCK"]).read_text())
+
+catalog.time = circuit_breaker.time = time
+"""
 UNCACHEABLE = "private, no-store, max-age=0"
+
+
+class Clock:
+    """What the time is for a server's knowledge of its store, in seconds; it stands still until it is set."""
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "clock"
+        self.variables = {"DJANGO_SETTINGS_MODULE": "clocked", "CLOCK": str(self._path)}
+        self.set(0)
+
+    def set(self, seconds: float) -> None:
+        new = self._path.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self._path)
 
 
 def build_another_release(directory: Path, cache: Path) -> Path:
@@ -22,6 +47,7 @@ def build_another_release(directory: Path, cache: Path) -> Path:
     shutil.rmtree(project / "mysite/static")
     (project / "mysite/static").mkdir()
     (project / "mysite/static/old.txt").write_text("old")
+    (project / "clocked.py").write_text(CLOCKED)
     variables = {"DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_MISSING_REFERENCES": "warn", **SETTINGS}
     result = run("static-host", "build", cwd=project, **variables)
     assert result.returncode == 0, result.stderr

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 import httpx
 
 from tests.support.processes import SCRIPTS, find_free_port, make_environment
+from tests.support.waiting import wait_until
 
 
 def make_credentials(endpoint: str) -> dict[str, str]:
@@ -47,16 +48,15 @@ def run_moto() -> Iterator[dict[str, str]]:
 
 def make_bucket(url: str, fields: dict[str, str]) -> None:
     """Make a bucket as soon as the store listens; the request has these fields."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            answer = httpx.put(url, headers=fields)
-        except httpx.TransportError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        else:
-            assert answer.is_success, answer.text
-            return
+    answers: list[httpx.Response] = []
+
+    def is_answered() -> bool:
+        with suppress(httpx.TransportError):
+            answers.append(httpx.put(url, headers=fields))
+        return bool(answers)
+
+    wait_until(is_answered, f"{url} does not listen")
+    assert answers[0].is_success, answers[0].text
 
 
 @contextmanager

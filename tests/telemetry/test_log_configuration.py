@@ -139,7 +139,7 @@ def test_several_workers_write_objects_too(project: Path) -> None:
         assert run("python", "-c", f"import os; os.kill({running.workers[0]}, 9)", cwd=project).returncode == 0
         running.wait_for("another one takes its place")
         running.process.send_signal(signal.SIGHUP)
-        running.wait_for("all workers serve", 30)
+        running.wait_for("all workers serve")
         assert running.stop() == 0
         running.wait_for('"stopped"')
         said = [record["message"] for record in messages(running)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ import pytest
 from tests.support.certificates import Authority
 from tests.support.nginx import NGINX, run_nginx
 from tests.support.processes import Running, find_free_port, run, run_server
+from tests.support.required import needs
 
-if not NGINX and "CI" not in os.environ:
-    pytest.skip("no nginx on this machine", allow_module_level=True)
+pytestmark = needs(NGINX, "no nginx on this machine")
 
 PLAIN = 'proxy_set_header Accept-Encoding "";'
 ENCODED = ("favicon.svg", "inspector.css", "journey.svg", "main.js", "panel.js", "timing.js")
