@@ -199,7 +199,7 @@ class LazyApplication:
                 recorder = RequestRecorder.from_settings(settings) if self._is_worker else None
                 self._app = create_app(settings, self._length_check_seconds, recorder)
                 if not self._is_worker:
-                    log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
+                    log.warning("static files are served through ASGI; only `static-host serve` has the fast path")
         except StaticHostError as stop:
             log_configuration.log_error(stop)
             if scope["type"] != "lifespan":

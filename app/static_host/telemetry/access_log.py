@@ -40,7 +40,7 @@ def format_json(record: RequestRecord) -> str:
         "status": record.status,
         "bytes": record.size,
         "coding": record.coding,
-        "lane": record.handler,
+        "handler": record.handler,
         "duration_ms": round(record.seconds * 1000, 3),
         "request_id": record.identifier,
     }

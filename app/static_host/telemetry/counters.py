@@ -19,19 +19,19 @@ class Counters:
     """Totals since a worker started."""
 
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By lane and status."""
+    """By handler and status."""
     body_bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Bytes of bodies, by lane and content coding."""
+    """Bytes of bodies, by handler and content coding."""
     durations: Counter[float] = field(default_factory=Counter)
     """Requests to Django, by the lowest bound that their duration does not exceed."""
     total_seconds: float = 0.0
     store_lookups: Counter[str] = field(default_factory=Counter)
     """Requests that looked for a file in the store, by outcome."""
 
-    def count_response(self, lane: str, status: int, coding: str, size: int) -> None:
+    def count_response(self, handler: str, status: int, coding: str, size: int) -> None:
         """Count an answer."""
-        self.requests[lane, str(status)] += 1
-        self.body_bytes[lane, coding or "identity"] += size
+        self.requests[handler, str(status)] += 1
+        self.body_bytes[handler, coding or "identity"] += size
 
     def count_duration(self, seconds: float) -> None:
         """Count how long a request to Django took."""

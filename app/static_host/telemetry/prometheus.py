@@ -23,7 +23,7 @@ GAUGES = {
     "connections": "Connections that are open.",
     "event_loop_lag_seconds": "How late an event loop was at most within the last two seconds.",
     "memory_bytes": "Bytes of static files that are kept in memory.",
-    "store_spared": "Processes that ask nothing of DJANGO_STATIC_STORE, because it failed again and again.",
+    "store_circuit_open": "Processes that do not query DJANGO_STATIC_STORE for now, because it failed repeatedly.",
     "threads_limit": "Threads for a synchronous Django.",
     "threads_busy": "Threads that work.",
     "requests_waiting_limit": "Requests that may wait for a thread.",
@@ -55,17 +55,21 @@ class Collector:
 
         ended, reports = self._reports()
         counts = sum_counters([ended, *(report.counters for report in reports)])
-        answers = CounterMetricFamily("static_host_requests", "Answers, by lane and status.", labels=["lane", "status"])
+        answers = CounterMetricFamily(
+            "static_host_requests", "Responses by handler and status.", labels=["handler", "status"]
+        )
         for labels, count in sorted(counts.requests.items()):
             answers.add_metric(labels, count)
         yield answers
         name = "static_host_response_bytes"
-        sizes = CounterMetricFamily(name, "Bytes of bodies, by lane and content coding.", labels=["lane", "coding"])
+        sizes = CounterMetricFamily(
+            name, "Bytes of response bodies by handler and content coding.", labels=["handler", "coding"]
+        )
         for labels, count in sorted(counts.body_bytes.items()):
             sizes.add_metric(labels, count)
         yield sizes
         seconds = HistogramMetricFamily(
-            "static_host_request_seconds", "Durations of requests to Django.", labels=["lane"]
+            "static_host_request_seconds", "Durations of requests to Django.", labels=["handler"]
         )
         seconds.add_metric(["django"], _build_buckets(counts), counts.total_seconds)
         yield seconds

@@ -89,7 +89,7 @@ def publish_command(directory: Path | None, is_replacing: bool, days: int | None
 
 def _show_sending(lengths: Iterable[int], total: int) -> Iterator[int]:
     """Give the lengths on, and draw how many of the bytes they were, where a person looks at a terminal."""
-    if not log_configuration.draws():
+    if not log_configuration.is_progress_shown():
         yield from lengths
         return
     with click.progressbar(length=total, label="static-host: sending", file=sys.stderr, width=0) as progress:

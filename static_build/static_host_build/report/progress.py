@@ -18,7 +18,7 @@ from static_host_build.report.build_report import format_size
 
 def show_encoding(contents: Iterable[Content], total: int) -> Iterator[Content]:
     """Give the contents on, and draw how many of the `total` bytes to encode they were."""
-    if not log_configuration.draws():
+    if not log_configuration.is_progress_shown():
         yield from contents
         return
     done = 0
