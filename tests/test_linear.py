@@ -105,7 +105,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.conditional._RANGE": repeat_bytes(
         validators("range"), "bytes={0}", "bytes={0-}", "bytes={0-0,}", "bytes={,}", "bytes={-1,}", "bytes=0-{9}x"
     ),
-    "static_host.origin.escapes._ESCAPE": repeat_bytes(escapes.unescaped, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
+    "static_host.origin.escapes._ESCAPE": repeat_bytes(escapes.unescape, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
     "static_host.origin.request_head.find_field_lines": repeat_bytes(request_head.find_field_lines, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
     "static_host.origin.request_head._REQUEST_LINE": repeat_bytes(request_head._REQUEST_LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
     "static_host.origin.request_head._HOST": repeat_bytes(request_head._HOST.fullmatch, "a", "a:{1}x", "{ }a", "a{ }x", "[{:}", "[{:}]x"),

@@ -1,7 +1,7 @@
 """The composition root: settings in, one ASGI application out.
 
-``app`` is for any ASGI server (``uvicorn static_host.asgi:app``). It boots on its first event, which is the start of
-the lifespan unless the server has that switched off; what stops the boot is printed whole and reported as
+``app`` is for any ASGI server (``uvicorn static_host.asgi:app``). It boots on its first event: the start of the
+lifespan, unless the server has lifespan switched off. An error that stops the boot is printed whole and sent as
 ``lifespan.startup.failed``, so that the server exits. ``worker`` is the same for the workers of ``static-host serve``.
 """
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("static_host")
 
 LENGTH_CHECK_SECONDS = 0.5
-"""Seconds that a boot spends at most on comparing the lengths of the tree's files with its index."""
+"""Time limit of the comparison of the tree's file lengths with its index, at boot."""
 
 
 class Front(Starlette):
-    """Starlette, with the static origin in place of the two layers that it puts around every request.
+    """Starlette with our middleware in place of its own two layers around every request.
 
-    What they do is done without them: an exception that reaches the server is logged whole and answered 500, and no
-    route here raises Starlette's HTTPException.
+    Those are not needed: the server logs an exception with its traceback and responds with 500. No route here raises
+    Starlette's HTTPException.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class Front(Starlette):
         self._open_paths = (settings.health_path, settings.ready_path)
         self.threads: Threads | None = getattr(django, "threads", None)
         self.router.redirect_slashes = False
-        self.router.default = django  # what a Mount("/") does, without a match and a copy of the scope for each request
+        self.router.default = django  # as a Mount("/") does, but without matching and copying the scope of each request
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return what answers requests."""
+        """Return the middleware, outermost first: forwarded addresses, request log, origin secret, static files."""
         app: ASGIApp = StaticFilesMiddleware(self.router, self.responder, self.fallback)
         if self.secret:
             app = OriginSecretMiddleware(app, self.secret, self._open_paths)
@@ -82,12 +82,13 @@ class Front(Starlette):
 def create_app(
     settings: Settings, length_check_seconds: float = LENGTH_CHECK_SECONDS, recorder: RequestRecorder | None = None
 ) -> Front:
-    """Return the front: the static tree first, then health, then Django for everything else.
+    """Return the front: the static tree first, then health checks, then Django for everything else.
 
-    `recorder` records each request; `comparing` is how many seconds the comparison of the tree's lengths may take.
-    ``app.state.root`` is the release that it serves, ``app.state.static_root`` where the next one will be,
-    ``app.state.summary`` what the start-up lines say of it, ``app.state.path_conflicts`` those of them that tell of a
-    check's path that is somebody else's. Raises StaticHostError: TreeUnusable, ProjectMissing, ProjectBroken.
+    `length_check_seconds` limits the comparison of the tree's file lengths with the index. `recorder` records each
+    request. ``app.state.root`` is the directory of the release that it serves, ``app.state.static_root`` the path where
+    the next release will be. ``app.state.summary`` has the start-up lines; those about health check paths that
+    something else uses are also in ``app.state.path_conflicts``.
+    Raises StaticHostError: TreeUnusableError, or an error of the project's.
     """
     project = Project.from_settings(settings)
     if project.is_other_project_unnamed:
@@ -137,17 +138,17 @@ def create_app(
 def _create_fallback(
     settings: Settings, responder: Responder, recorder: RequestRecorder | None
 ) -> ObjectStoreFallback | None:
-    """Return what looks for files in the store, if there is one: nothing of it is loaded otherwise."""
+    """Return the fallback to DJANGO_STATIC_STORE, or None without a store; its modules are not imported then."""
     if not settings.static_store:
         return None
     from static_host.object_store.composition import fallback_from_settings
 
-    counts = recorder.counters if recorder else None
-    return fallback_from_settings(settings, responder, counts.store_lookups if counts is not None else None)
+    counters = recorder.counters if recorder else None
+    return fallback_from_settings(settings, responder, counters.store_lookups if counters is not None else None)
 
 
 def _load_current_tree(static_root: Path, memory: int) -> Tree:
-    """Return the release that the static root names now; a build may put another one in its place meanwhile."""
+    """Return the release that the static root names now; loads again if a build replaces it meanwhile."""
     root = static_root.resolve()
     try:
         return load_tree(root, memory)
@@ -158,11 +159,11 @@ def _load_current_tree(static_root: Path, memory: int) -> Tree:
 
 
 def find_path_conflicts(project: Project, responder: Responder | None = None) -> Iterator[str]:
-    """Tell where the path of a health check is somebody else's, too; of a static file's, if there is a responder."""
+    """Yield a line for each health check path that is also a static file's or one of the project's routes."""
     for path in (project.settings.health_path, project.settings.ready_path):
         route = project.find_route(path)
         if responder and responder.is_owned(path.encode()):
-            yield f"{path} is a static file's: no check is answered there"
+            yield f"{path} is a static file's URL: no health check responds there"
         elif route:
             yield f"{path} is answered here, not by the project's own {route!r}"
 
@@ -170,13 +171,11 @@ def find_path_conflicts(project: Project, responder: Responder | None = None) ->
 def _summarize_length_check(compared: int, resources: int) -> list[str]:
     if compared == resources:
         return []
-    return [
-        f"lengths compared for the files of {compared} of {resources} resources; the others' when they are asked for"
-    ]
+    return [f"file lengths compared for {compared} of {resources} resources; the others on their first request"]
 
 
 class LazyApplication:
-    """The application of this process's environment, created when the server first calls it."""
+    """The application for the settings in the environment, created when the server first calls it."""
 
     def __init__(self, length_check_seconds: float = LENGTH_CHECK_SECONDS, *, is_worker: bool = False) -> None:
         self._length_check_seconds = length_check_seconds
@@ -184,14 +183,14 @@ class LazyApplication:
         self._app: Front | None = None
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the booted application has."""
+        """Return an attribute of the booted application."""
         app = self.__dict__.get("_app")
         if app is None:
             raise AttributeError(f"{name}: the lifespan comes before the first connection")
         return getattr(app, name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Boot if that has not happened, then pass the event on."""
+        """Boot on the first call, then pass the event on."""
         try:
             if self._app is None:
                 settings = Settings.read()
@@ -200,7 +199,7 @@ class LazyApplication:
                 recorder = RequestRecorder.from_settings(settings) if self._is_worker else None
                 self._app = create_app(settings, self._length_check_seconds, recorder)
                 if not self._is_worker:
-                    log.warning("static files are answered through ASGI; the fast lane is `static-host serve`'s")
+                    log.warning("static files are served through ASGI; only `static-host serve` has the fast path")
         except StaticHostError as stop:
             log_configuration.log_error(stop)
             if scope["type"] != "lifespan":
@@ -212,4 +211,4 @@ class LazyApplication:
 
 
 app = LazyApplication()
-worker = LazyApplication(length_check_seconds=0, is_worker=True)  # its parent has compared the lengths
+worker = LazyApplication(length_check_seconds=0, is_worker=True)  # the parent has compared the lengths

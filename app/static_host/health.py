@@ -1,10 +1,9 @@
-"""Liveness and readiness, for load balancers and container platforms.
+"""Liveness and readiness checks, for load balancers and container platforms.
 
-Rule: the answers are given for any Host (load balancers ask by IP address, which Django's ALLOWED_HOSTS would refuse),
-and never cached. Alive is whoever answers. Ready is a server that has its tree and its project, which it has before it
-takes a request, until it is told to stop; and that reaches the project's databases, where DJANGO_READY_DATABASE names
-some. They are asked in a thread of their own, one question at a time, with `DATABASE_TIMEOUT_SECONDS` for an answer:
-neither a busy project nor a database that hangs keeps anybody waiting longer.
+Rule: a check accepts any Host (load balancers use an IP address, which ALLOWED_HOSTS would refuse), and its response is
+never cached. A process that responds is alive. It is ready once it has its tree and its project, until it is told to
+stop, and while the databases that DJANGO_READY_DATABASE names respond. One thread queries them, one query at a time,
+with `DATABASE_TIMEOUT_SECONDS` for a result. So neither a busy project nor a hanging database delays a check further.
 """
 
 from __future__ import annotations
@@ -19,17 +18,21 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from static_host.origin.headers import UNCACHEABLE
 from static_host.telemetry.scope_keys import HANDLER_KEY
 
 log = logging.getLogger("static_host.health")
 
 DATABASE_TIMEOUT_SECONDS = 2.0
-"""Seconds within which the databases have to answer."""
-_UNCACHEABLE = {"Cache-Control": "private, no-store, max-age=0"}
+"""Time within which all databases together have to respond."""
+_UNCACHEABLE = {"Cache-Control": UNCACHEABLE.decode()}
 
 
 class Readiness:
-    """Whether requests should be sent here. `drain` is for how many seconds they come after it no longer is so."""
+    """Whether load balancers should send requests here.
+
+    `drain_seconds` is how long the server still accepts requests after it has become not ready.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class Readiness:
     ) -> None:
         self.drain_seconds = drain_seconds
         self.is_ending = False
-        """Whether the server has been told to stop."""
+        """Whether the server was told to stop."""
         self._databases = tuple(databases)
         self._query_database = query_database or _query_database
         self._thread = ThreadPoolExecutor(1, "ready")
@@ -47,7 +50,7 @@ class Readiness:
         self._logged_obstacle = ""
 
     async def find_obstacle(self) -> str:
-        """Return what stands in the way of requests, in a few words that anybody may read, or nothing."""
+        """Return why the server is not ready, in a few words without secrets, or an empty string when it is."""
         if self.is_ending:
             return "stopping"
         if not self._databases:
@@ -71,14 +74,14 @@ class Readiness:
         return ""
 
     def _log_change(self, obstacle: str) -> None:
-        """Log what is in the way, when that begins, and when it is over: checks come every few seconds."""
+        """Log only when readiness changes: checks come every few seconds."""
         if bool(obstacle) != bool(self._logged_obstacle):
             log.warning("not ready: %s" if obstacle else "ready again%s", obstacle)
         self._logged_obstacle = obstacle
 
 
 def _query_database(alias: str) -> None:
-    """Ask a database of the project's, over a connection of this thread's own. Raises what Django raises."""
+    """Query a database of the project's over this thread's own connection. Raises what Django raises."""
     from django.db import connections
 
     connection = connections[alias]
@@ -90,13 +93,13 @@ def _query_database(alias: str) -> None:
 
 
 class _Check:
-    """Answers GET and HEAD: 200, or 503 with what `obstacle` gives."""
+    """Responds to GET and HEAD with 200, or with 503 and the obstacle that `find_obstacle` returns."""
 
     def __init__(self, find_obstacle: Callable[[], Awaitable[str]] | None = None) -> None:
         self._find_obstacle = find_obstacle
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
+        """Respond to one check."""
         scope[HANDLER_KEY] = "health"
         if scope["method"] not in ("GET", "HEAD"):
             headers = {**_UNCACHEABLE, "Allow": "GET, HEAD"}  # RFC 9110 §15.5.6
@@ -108,7 +111,7 @@ class _Check:
 
 
 def build_routes(health_path: str, ready_path: str, readiness: Readiness) -> list[Any]:
-    """Return the routes of both checks, at these paths."""
+    """Return the routes of the liveness and the readiness check."""
     return [
         Route(health_path, _Check(), methods=None),
         Route(ready_path, _Check(readiness.find_obstacle), methods=None),

@@ -841,7 +841,7 @@ def test_a_health_check_that_is_in_the_way(project: Path) -> None:
     assert told(project, "health", "project", DJANGO_HEALTH_PATH="/echo/", DJANGO_READY_PATH="/robots.txt") == one_line(
         """warning health: /echo/ is answered here, not by the project's own 'echo/'
         -> Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own.
-        warning health: /robots.txt is a static file's: no check is answered there
+        warning health: /robots.txt is a static file's URL: no health check responds there
         -> Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own.
         ok project: Django project mysite.settings in 10 threads"""
     )

@@ -341,8 +341,8 @@ def test_only_metrics_that_exist_are_asked_for(title: str, question: str) -> Non
     asked = set(re.findall(r"static_host_\w+", question))
     assert asked
     assert asked <= metric_names()
-    lanes = {lane for lanes in re.findall(r'lane=~?"([^"]+)"', question) for lane in lanes.split("|")}
-    assert lanes <= {"fast", "static", "django", "health", "refused"}
+    handlers = {handler for handlers in re.findall(r'handler=~?"([^"]+)"', question) for handler in handlers.split("|")}
+    assert handlers <= {"fast", "static", "django", "health", "refused"}
 
 
 def test_every_gauge_is_on_the_dashboard() -> None:

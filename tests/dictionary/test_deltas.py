@@ -341,8 +341,8 @@ NEGOTIATED: list[tuple[str, list[tuple[str, str]], str | None, str]] = [
 ]
 
 
-def by_lane(server: Running, case: Case) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Ask twice on one connection, as browsers do, in words that the fast lane reads; return the second answer."""
+def by_fast_path(server: Running, case: Case) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Ask twice on one connection, as browsers do, in words that the fast path reads; return the second answer."""
     lines = [f"{case.method} {case.path} HTTP/1.1", "Host: localhost", *(f"{n}: {v}" for n, v in case.request), "", ""]
     head = "\r\n".join(lines).encode()
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
@@ -362,11 +362,11 @@ def by_lane(server: Running, case: Case) -> tuple[int, list[tuple[str, str]], by
 
 
 def in_every_way(responder: Responder, server: Running, case: Case) -> tuple[int, dict[str, str], bytes]:
-    """Return the one answer of the core, the middleware, the other lane and the fast one."""
+    """Return the one answer of the core, the middleware, ASGI and the fast path."""
     answer = by_core(responder, case)
     assert by_asgi(responder, case) == answer
     assert by_socket(server, case) == answer
-    assert by_lane(server, case) == answer
+    assert by_fast_path(server, case) == answer
     return answer[0], dict(answer[1]), answer[2]
 
 

@@ -1,6 +1,6 @@
-"""The fast lane: the bytes of the middleware's answers, and nothing that is not its own.
+"""The fast path: the bytes of the middleware's answers, and nothing that is not its own.
 
-Two real servers get the same bytes: ``static-host serve``, and uvicorn with the protocol class that the lane is made
+Two real servers get the same bytes: ``static-host serve``, and uvicorn with the protocol class that the path is made
 from. What they send back must be the same, Date aside. This is the alarm when uvicorn changes.
 """
 
@@ -38,7 +38,7 @@ def responder(plain: Path) -> Responder:
 
 @pytest.fixture(scope="module")
 def middleware(plain: Path) -> Iterator[Running]:
-    """The same application without the fast lane."""
+    """The same application without the fast path."""
     port = find_free_port()
     options = f"http=LimitedProtocol, server_header=False, port={port}"
     code = (
@@ -79,11 +79,11 @@ def one_answer(reader: Any, method: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.by_socket], ids=[c.name for c in CASES if c.by_socket])
-def test_both_lanes_send_the_same_bytes(server: Running, middleware: Running, case: Case) -> None:
+def test_both_paths_send_the_same_bytes(server: Running, middleware: Running, case: Case) -> None:
     for more in ((), ("Connection: close",), ("Connection: Keep-Alive", "Cookie: a=1", "Via: 1.1 a")):
-        by_lane = exchanged(server.port, raw(case, *more))
-        assert by_lane == exchanged(middleware.port, raw(case, *more))
-        assert by_lane.startswith(b"HTTP/1.1 %d " % case.status)
+        by_fast_path = exchanged(server.port, raw(case, *more))
+        assert by_fast_path == exchanged(middleware.port, raw(case, *more))
+        assert by_fast_path.startswith(b"HTTP/1.1 %d " % case.status)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.by_socket], ids=[c.name for c in CASES if c.by_socket])
@@ -126,18 +126,22 @@ def heads(seed: int) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_both_lanes_send_the_same_bytes_to_requests_that_are_nearly_right(
+def test_both_paths_send_the_same_bytes_to_requests_that_are_nearly_right(
     server: Running, middleware: Running, seed: int
 ) -> None:
     end = b"GET /static/nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     for head in heads(seed):
         for data in (head + end, GET + head + end):
-            by_lane, by_uvicorn = all_of(server.port, data), all_of(middleware.port, data)
-            if by_uvicorn.startswith(b"HTTP/1.1 400"):  # it forgets what it has not answered yet; the lane has answered
-                assert by_lane.endswith(by_uvicorn), data
-                assert re.fullmatch(rb"(HTTP/1.1 (200|206|304|404) .*)?", by_lane.removesuffix(by_uvicorn), re.DOTALL)
+            by_fast_path, by_uvicorn = all_of(server.port, data), all_of(middleware.port, data)
+            if by_uvicorn.startswith(
+                b"HTTP/1.1 400"
+            ):  # it forgets what it has not answered yet; the fast path has answered
+                assert by_fast_path.endswith(by_uvicorn), data
+                assert re.fullmatch(
+                    rb"(HTTP/1.1 (200|206|304|404) .*)?", by_fast_path.removesuffix(by_uvicorn), re.DOTALL
+                )
             else:
-                assert by_lane == by_uvicorn, data
+                assert by_fast_path == by_uvicorn, data
 
 
 def all_of(port: int, data: bytes) -> bytes:
@@ -170,7 +174,7 @@ class Others:
 
 
 async def through(app: Others, *writes: bytes, until: bytes, times: int = 1) -> bytes:
-    """Send bytes to a connection of the fast lane, in several writes, and return all that it sends until it ends so."""
+    """Send bytes to a connection of the fast path, in several writes, and return all that it sends until it ends so."""
     config = uvicorn.Config(app, http=FastPathProtocol, log_config=None, proxy_headers=False, ws="none")
     config.load()
     state = uvicorn.Server(config).server_state
@@ -228,7 +232,7 @@ def test_what_is_not_plain_is_handed_on_whole(responder: Responder, writes: list
     assert others.asked == 1
 
 
-def test_the_lane_is_open_again_after_a_request_of_the_others(responder: Responder) -> None:
+def test_the_fast_path_is_taken_again_after_a_request_that_it_left_to_uvicorn(responder: Responder) -> None:
     others = Others(responder)
     page = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     body = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"

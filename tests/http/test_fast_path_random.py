@@ -1,4 +1,4 @@
-"""The fast lane, attacked: requests of all kinds in any order and any pieces, bodies that come and go, descriptors.
+"""The fast path, attacked: requests of all kinds in any order and any pieces, bodies that come and go, descriptors.
 
 What must come back is what the middleware answers to each request alone, on a connection of its own.
 """
@@ -49,7 +49,7 @@ def fast(bodies: Path) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def middleware(bodies: Path) -> Iterator[Running]:
-    """The same tree without the fast lane."""
+    """The same tree without the fast path."""
     port = find_free_port()
     options = f"http=LimitedProtocol, server_header=False, port={port}"
     code = (

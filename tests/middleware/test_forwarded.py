@@ -1,4 +1,4 @@
-"""The client behind a proxy: whose word counts, and what is made of it, in every lane and interface."""
+"""The client behind a proxy: whose word counts, and what is made of it, in every path and interface."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_a_proxy_over_ipv4_is_believed_where_the_server_listens_on_ipv6(both: Ru
 
 
 @dual
-def test_a_client_over_ipv4_has_an_ipv4_address_in_every_lane(both: Running) -> None:
+def test_a_client_over_ipv4_has_an_ipv4_address_on_every_path(both: Running) -> None:
     got = httpx.get(f"{both.url}/facts/", headers={"Host": "localhost"}).json()
     assert (got["address"], got["server"]) == ("127.0.0.1", "127.0.0.1")
     httpx.get(both.url + DIGITS)

@@ -39,7 +39,7 @@ def logged(running: Running, last: str) -> list[str]:
     return [re.sub(r"\b\d+\.\d+ms\b", "Tms", re.sub(r"(\.\d+):\d+ ", r"\1 ", line)) for line in lines]
 
 
-def test_the_access_log_has_a_line_for_each_answer_of_either_lane(plain: Path) -> None:
+def test_the_access_log_has_a_line_for_each_answer_of_either_path(plain: Path) -> None:
     heads = (
         b"GET /static/digits.txt HTTP/1.1\r\nHost: a\r\nX-Request-ID: one\r\n\r\n",
         b"GET /static/digits.txt HTTP/1.1\r\nHost: a\r\nX-Request-ID: two\r\n\r\n",
@@ -111,7 +111,7 @@ def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
         "status": 200,
         "bytes": length,
         "coding": "br",
-        "lane": "fast",
+        "handler": "fast",
         "request_id": "one",
     }
     assert second["target"] == '/echo/?q="}&Password=***'
@@ -136,14 +136,14 @@ def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
         ("q=monkey&next=/authors?page=2", "q=monkey&next=/authors?page=2"),
     ],
 )
-def test_a_secret_in_a_query_is_masked_in_either_lane(server: Running, query: str, told: str) -> None:
+def test_a_secret_in_a_query_is_masked_on_either_path(server: Running, query: str, told: str) -> None:
     for path, host in ((DIGITS, "a"), ("/echo/", "localhost")):
         sent(server.port, f"GET {path}?{query} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         server.wait_for(f"GET {path}?{told} HTTP/1.1 200 ")
     assert "SECRET" not in server.output
 
 
-def test_a_long_target_is_cut_in_either_lane(server: Running) -> None:
+def test_a_long_target_is_cut_on_either_path(server: Running) -> None:
     for path, host in ((DIGITS, "a"), ("/echo/", "localhost")):
         sent(
             server.port,
@@ -165,15 +165,15 @@ def test_the_handshake_of_a_web_socket_is_told_of(tmp_path: Path, cache: Path) -
         room = re.sub("^http", "ws", running.url)
         with connect(f"{room}/ws/room/?token=abc", origin=Origin(running.url), additional_headers=secret):
             running.wait_for("GET /ws/room/?token=*** HTTP/1.1 101 0 - django")
-        for path, headers, lane in (
+        for path, headers, handler in (
             ("/ws/room/", {}, "refused"),
             ("/ws/open", {}, "refused"),  # what is open to a health check is not to a WebSocket
             ("/static/x", secret, "static"),
         ):
             with pytest.raises(InvalidStatus), connect(room + path, additional_headers=headers):
                 pass
-            running.wait_for(f"GET {path} HTTP/1.1 403 0 - {lane}")
-        assert metrics(port)['static_host_requests_total{lane="django",status="101"}'] == 1
+            running.wait_for(f"GET {path} HTTP/1.1 403 0 - {handler}")
+        assert metrics(port)['static_host_requests_total{handler="django",status="101"}'] == 1
         assert OLD not in running.output
 
 
@@ -210,14 +210,14 @@ def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None
         wait_until(lambda: requests(metrics(port)) == 36, lambda: metrics(port))
         got = metrics(port)
     length = (plain / "staticfiles" / CSS.removeprefix("/static/")).with_suffix(".css.br").stat().st_size
-    assert got['static_host_requests_total{lane="fast",status="200"}'] == 31
-    assert got['static_host_requests_total{lane="fast",status="304"}'] == 1
-    assert got['static_host_requests_total{lane="fast",status="404"}'] == 1
-    assert got['static_host_requests_total{lane="django",status="200"}'] == 1
-    assert got['static_host_requests_total{lane="health",status="200"}'] == 1
-    assert got['static_host_requests_total{lane="refused",status="400"}'] == 1
-    assert got['static_host_response_bytes_total{coding="br",lane="fast"}'] == 30 * length
-    assert got['static_host_request_seconds_bucket{lane="django",le="+Inf"}'] == 1
+    assert got['static_host_requests_total{handler="fast",status="200"}'] == 31
+    assert got['static_host_requests_total{handler="fast",status="304"}'] == 1
+    assert got['static_host_requests_total{handler="fast",status="404"}'] == 1
+    assert got['static_host_requests_total{handler="django",status="200"}'] == 1
+    assert got['static_host_requests_total{handler="health",status="200"}'] == 1
+    assert got['static_host_requests_total{handler="refused",status="400"}'] == 1
+    assert got['static_host_response_bytes_total{coding="br",handler="fast"}'] == 30 * length
+    assert got['static_host_request_seconds_bucket{handler="django",le="+Inf"}'] == 1
     assert got["static_host_workers"] == int(workers)
     assert got["static_host_threads_limit"] == 10 * int(workers)
     assert got["static_host_threads_busy"] == 0
@@ -231,7 +231,7 @@ def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
     with run_server(cwd=plain, **variables, **SETTINGS) as running:
         for _ in range(20):
             httpx.get(running.url + DIGITS)
-        count = 'static_host_requests_total{lane="fast",status="200"}'
+        count = 'static_host_requests_total{handler="fast",status="200"}'
         wait_until(lambda: metrics(port).get(count) == 20, lambda: metrics(port))
         workers = running.workers
         assert run("python", "-c", f"import os; os.kill({workers[0]}, 9)", cwd=plain).returncode == 0
@@ -243,7 +243,7 @@ def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
 def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twice(plain: Path) -> None:
     port = find_free_port()
     variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
-    count = 'static_host_requests_total{lane="fast",status="200"}'
+    count = 'static_host_requests_total{handler="fast",status="200"}'
     with run_server(cwd=plain, **variables, **SETTINGS) as running:
         sent_so_far, before = 0, 0.0
         running.process.send_signal(signal.SIGHUP)

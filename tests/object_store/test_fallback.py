@@ -113,7 +113,7 @@ def test_a_page_is_not_taken_for_an_empty_store(old: Path, tmp_path: Path) -> No
         running.wait_for("the store s3://bucket: what answers there is no object store: it has an object that cannot")
 
 
-def test_the_lane_and_the_outcome_are_told(old: Path, store: Bucket, tmp_path: Path) -> None:
+def test_the_handler_and_the_outcome_are_recorded(old: Path, store: Bucket, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with looking_into(store, old, tmp_path, METRICS_PORT=str(port)) as running:
@@ -126,11 +126,11 @@ def test_the_lane_and_the_outcome_are_told(old: Path, store: Bucket, tmp_path: P
     assert f"GET {CSS} HTTP/1.1 200" in running.output
     assert " br store " in running.output
     assert "files that the tree has not are looked for in s3://bucket\n" in running.output
-    assert 'static_host_requests_total{lane="store",status="200"} 1.0' in lines
-    assert 'static_host_requests_total{lane="static",status="404"} 2.0' in lines
+    assert 'static_host_requests_total{handler="store",status="200"} 1.0' in lines
+    assert 'static_host_requests_total{handler="static",status="404"} 2.0' in lines
     for outcome in ("found", "absent", "failed"):
         assert f'static_host_store_lookups_total{{outcome="{outcome}"}} 1.0' in lines
-    assert "static_host_store_spared 0.0" in lines
+    assert "static_host_store_circuit_open 0.0" in lines
     assert re.search(r"static-host: the store s3://bucket: .*500 Internal Server Error", running.output)
 
 
@@ -171,7 +171,7 @@ def test_what_is_not_there_costs_one_question_in_a_few_seconds_however_many_ask(
         assert fetch(running, CSS)[0] == 200
 
 
-def test_the_fast_lane_remembers_no_miss_that_may_be_found_later(
+def test_the_fast_path_remembers_no_miss_that_may_be_found_later(
     old: Path, store: Bucket, tmp_path: Path, clock: Clock
 ) -> None:
     index = next((store.directory / "releases").iterdir())

@@ -195,7 +195,7 @@ def test_lengths_that_the_boot_had_no_time_for_are_told_of(project: Path) -> Non
     assert result.returncode == 0, result.stderr
     resources = len(parse_index((project / "staticfiles/static-host.index").read_bytes()))
     assert result.stdout == (
-        f"lengths compared for the files of 0 of {resources} resources; the others' when they are asked for\n"
+        f"file lengths compared for 0 of {resources} resources; the others on their first request\n"
     )
 
 

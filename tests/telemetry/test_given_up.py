@@ -131,7 +131,7 @@ def test_a_client_that_leaves_while_its_request_waits_for_a_thread(
         assert statuses["/waits/?name=first"] == (200, 6)
         assert statuses["/waits/?name=secon"] == (499, 0)
         counted = httpx.get(f"http://127.0.0.1:{port}/metrics").text
-        assert 'static_host_requests_total{lane="django",status="499"} 1.0' in counted
+        assert 'static_host_requests_total{handler="django",status="499"} 1.0' in counted
         assert 'status="503"' not in counted
         assert not (tmp_path / "second").exists(), "its view never ran"
 

@@ -75,7 +75,7 @@ def run_worker(start: WorkerOptions, pipe: Connection) -> None:
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     with suppress(OSError):
         sys.stdin = open(0, closefd=False)  # noqa: SIM115 - multiprocessing took it away; breakpoint() reads it
-    with log_configuration.telling_of_crashes():
+    with log_configuration.log_crashes():
         app = _UNAVAILABLE_APP if start.is_stand_in else _load_app(start, ReloadReporter(pipe))
         config = uvicorn.Config(
             app,

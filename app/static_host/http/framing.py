@@ -16,7 +16,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from static_host.origin.escapes import unescaped
+from static_host.origin.escapes import unescape
 
 log = logging.getLogger("static_host.framing")
 
@@ -100,7 +100,7 @@ class FramedProtocol(HttpToolsProtocol):
         self.url = url
         if "path" in self.scope:  # it is no handshake; the application has not begun yet
             self.scope["raw_path"] = self.root_path.encode("ascii") + parsed.path
-            self.scope["path"] = self.root_path + unescaped(parsed.path).decode("utf-8", "replace")
+            self.scope["path"] = self.root_path + unescape(parsed.path).decode("utf-8", "replace")
             self.scope["query_string"] = parsed.query or b""
 
     def on_message_complete(self) -> None:

@@ -1,10 +1,10 @@
-"""The client behind a proxy: its address and its scheme, from X-Forwarded-For and X-Forwarded-Proto.
+"""The client behind a proxy: its address and scheme, from X-Forwarded-For and X-Forwarded-Proto.
 
-Rule: only a peer in FORWARDED_ALLOW_IPS is believed. Each proxy appends to X-Forwarded-For the address that it saw, so
-the client is the last address that is no trusted proxy's; what stands before it, anybody can have written. Of several
-schemes the first counts, as in Django: proxies that append to X-Forwarded-Proto append what lies behind them, and users
-see what their browser speaks. An IPv4 address is one in either of its spellings: a socket that listens on `::` gives it
-as ``::ffff:192.0.2.1`` (RFC 4291 §2.5.5.2).
+Rule: the fields count only if the peer is in FORWARDED_ALLOW_IPS. Each proxy appends the address that it saw to
+X-Forwarded-For, so the client is the last address that is no trusted proxy's; a client can have written what precedes
+it. Of several schemes the first counts, as in Django: a proxy that appends to X-Forwarded-Proto appends its own side,
+and the browser's scheme comes first. Both spellings of an IPv4 address are one address: a socket bound to `::` reports
+``::ffff:192.0.2.1`` (RFC 4291 §2.5.5.2).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from static_host.telemetry.request_record import MAX_ADDRESS_CHARACTERS
+
 ClientAddress = tuple[str, int]
-"""Address and port; the port is 0 where a proxy does not tell it."""
+"""Address and port; the port is 0 where a proxy does not send it."""
 
 MAX_HOPS = 32
-"""Addresses of X-Forwarded-For that are looked at, from its end."""
-MAX_ADDRESS_CHARACTERS = 64
-"""Characters of an address that can be a trusted proxy's: an IPv6 address with a zone has no more."""
+"""Addresses of X-Forwarded-For that are read, from its end."""
 _MAX_SCHEME_BYTES = 64
 _IPV4_IN_IPV6 = IPv6Network("::ffff:0:0/96")
 _WITH_PORT = re.compile(r"\[([^\]]*+)\](?::([0-9]{1,5}))?|([^:]*):([0-9]{1,5})")
@@ -31,7 +31,7 @@ _SCHEMES = {b"http": "http", b"ws": "http", b"https": "https", b"wss": "https"}
 
 
 def unmap_ipv4(host: str) -> str:
-    """Return an IPv4 address that is spelled as an IPv6 one in its own spelling, and any other text as it is."""
+    """Return an IPv4-mapped IPv6 address as an IPv4 address, and any other text unchanged."""
     if len(host) <= MAX_ADDRESS_CHARACTERS and ":ffff:" in host.lower():
         try:
             return str(IPv6Address(host).ipv4_mapped or host)
@@ -41,7 +41,7 @@ def unmap_ipv4(host: str) -> str:
 
 
 class TrustedProxies:
-    """The peers whose word counts; `allowed` are addresses and networks, or ``*`` for everyone."""
+    """The peers whose forwarded fields count; `allowed` are addresses and networks, or ``*`` for every peer."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         parts = tuple(allowed)
@@ -50,11 +50,11 @@ class TrustedProxies:
         self._is_in_a_network_cached = lru_cache(maxsize=4096)(self._is_in_a_network)
 
     def is_trusted(self, host: str) -> bool:
-        """Whether the peer at an address is believed."""
+        """Whether the peer at this address is a trusted proxy."""
         return self._is_everyone_trusted or (len(host) <= MAX_ADDRESS_CHARACTERS and self._is_in_a_network_cached(host))
 
     def find_client(self, values: Iterable[bytes]) -> ClientAddress | None:
-        """Return the client that the lines of X-Forwarded-For name, or None."""
+        """Return the client that the values of X-Forwarded-For name, or None for an empty field."""
         field = b",".join(values).decode("latin-1")
         hops = [_parse_hop(hop) for hop in field.rsplit(",", MAX_HOPS)[-MAX_HOPS:] if hop.strip()]
         if self._is_everyone_trusted:
@@ -71,14 +71,14 @@ class TrustedProxies:
 
 
 class ForwardedMiddleware:
-    """ASGI middleware that gives every request the address and the scheme of its client."""
+    """ASGI middleware that sets the address and the scheme of each request's client in its scope."""
 
     def __init__(self, app: ASGIApp, proxies: TrustedProxies) -> None:
         self.app = app
         self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Pass the request on with its client's address and scheme."""
         if scope["type"] != "lifespan":
             for end in ("client", "server"):
                 if scope.get(end):
@@ -94,13 +94,13 @@ class ForwardedMiddleware:
         scheme = _parse_scheme(schemes)
         if scheme:
             scope["scheme"] = scheme if scope["type"] == "http" else scheme.replace("http", "ws")
-            if schemes != [scheme.encode()]:  # SECURE_PROXY_SSL_HEADER compares it letter by letter
+            if schemes != [scheme.encode()]:  # Django compares the field with SECURE_PROXY_SSL_HEADER as a whole
                 others = [field for field in scope["headers"] if field[0] != b"x-forwarded-proto"]
                 scope["headers"] = [*others, (b"x-forwarded-proto", scheme.encode())]
 
 
 def _parse_networks(part: str) -> list[IPv4Network | IPv6Network]:
-    """Return the networks that an entry names: one of IPv6 may have a part, or all, of IPv4 in it."""
+    """Return the networks of an entry: an IPv6 network can include some or all IPv4 addresses, as IPv4-mapped ones."""
     network = ip_network(part)
     if isinstance(network, IPv4Network):
         return [network]
@@ -118,6 +118,6 @@ def _parse_hop(hop: str) -> ClientAddress:
 
 
 def _parse_scheme(values: Sequence[bytes]) -> str | None:
-    """Return the scheme that the lines of X-Forwarded-Proto name, or None where they name none."""
+    """Return "http" or "https" from the values of X-Forwarded-Proto, or None if the first is neither."""
     parts = (part.strip().lower() for part in b",".join(values)[:_MAX_SCHEME_BYTES].split(b","))
     return _SCHEMES.get(next(filter(None, parts), b""))

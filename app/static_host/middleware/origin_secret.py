@@ -1,8 +1,8 @@
-"""The origin's secret: requests that did not come through the CDN, which knows it, are answered 403.
+"""The origin secret: a request that lacks it did not come through the CDN, and gets 403.
 
-Rule: the secret comes in a header field that the CDN adds to every request. Two secrets are accepted while one takes
-the place of the other. They are compared in constant time, and neither Django nor any log ever gets to see the field.
-The health checks need none: they come from the platform, not through the CDN.
+Rule: the CDN adds the secret to every request in a header field. Two secrets are valid while one replaces the other.
+They are compared in constant time. Neither Django nor any log gets the field. Health checks need no secret: they come
+from the platform and not through the CDN.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.conf.settings import Settings
+from static_host.origin.headers import UNCACHEABLE
 from static_host.telemetry.scope_keys import HANDLER_KEY
 
 
 class OriginSecret:
-    """The accepted secrets, and the field they come in."""
+    """The valid secrets and the name of the header field that carries one."""
 
     def __init__(self, field: str, secrets: Iterable[str]) -> None:
         self.field = field.lower().encode()
@@ -36,17 +37,17 @@ class OriginSecret:
         return cls(settings.origin_secret_header, (secret.strip() for secret in secrets))
 
     def is_in_head(self, head: bytes) -> bool:
-        """Whether a head, as bytes, has a secret."""
+        """Whether a request head, as bytes, has a valid secret."""
         return self.is_among(value.rstrip(b" \t") for value in self._find_values(head))
 
     def is_among(self, values: Iterable[bytes]) -> bool:
-        """Whether one of the field's values is a secret."""
+        """Whether one of the field's values is a valid secret."""
         matches = [compare_digest(value, secret) for value in values for secret in self._secrets]
         return any(matches)
 
 
 class OriginSecretMiddleware:
-    """ASGI middleware that lets only requests with the secret through, and those for `open_paths`."""
+    """ASGI middleware that refuses requests without the secret, except for those to `open_paths`."""
 
     def __init__(self, app: ASGIApp, secret: OriginSecret, open_paths: Collection[str]) -> None:
         self.app = app
@@ -54,7 +55,7 @@ class OriginSecretMiddleware:
         self._open = frozenset(open_paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on without the field, or refuse it."""
+        """Pass the request on without the field, or respond with 403."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
@@ -70,5 +71,5 @@ class OriginSecretMiddleware:
             await send({"type": "websocket.close", "code": 1008})  # before the handshake: the server answers 403
         else:
             scope[HANDLER_KEY] = "refused"
-            headers = {"Cache-Control": "private, no-store, max-age=0"}
+            headers = {"Cache-Control": UNCACHEABLE.decode()}
             await PlainTextResponse("Forbidden\n", 403, headers)(scope, receive, send)

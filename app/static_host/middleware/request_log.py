@@ -1,6 +1,7 @@
-"""Who sees what is answered, and tells of it: the access log and the counts; and the ASGI layer that sees for them.
+"""Records each request that reaches ASGI, for the access log and the metrics.
 
-Rule: where nothing is to be told, nothing is looked at: the layer is not there, and the fast lane asks for nothing.
+Rule: with the access log and the metrics off, nothing is observed: this layer is left out, and the fast path has no
+recorder.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from static_host.telemetry.request_recorder import RequestRecorder
 from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY
 
 HANDSHAKE_STATUSES = {"websocket.accept": 101, "websocket.close": 403}
-"""An application's first message to a WebSocket → the status of the handshake's answer (RFC 6455 §4.2.2)."""
+"""An application's first message to a WebSocket → the status of the handshake's response (RFC 6455 §4.2.2)."""
 
 
 class RequestLogMiddleware:
-    """ASGI middleware that sees every request that the fast lane has not answered.
+    """ASGI middleware that records every request but those of the fast path.
 
-    A request that no proxy has named gets an identifier here, which Django finds in ``X-Request-ID``.
+    A request without an identifier of a proxy's gets one, which Django finds in ``X-Request-ID``.
     """
 
     def __init__(self, app: ASGIApp, recorder: RequestRecorder) -> None:
@@ -37,19 +38,19 @@ class RequestLogMiddleware:
         self._record = recorder.record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and tell of its answer when that is over, whole or not."""
+        """Pass the request on, and record it when its response has ended, complete or not."""
         if scope["type"] == "websocket":
             await self._call_websocket(scope, receive, send)
             return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        began, name = time.perf_counter(), _ensure_identifier(scope)
+        started_at, identifier = time.perf_counter(), _ensure_identifier(scope)
         status, size, coding = 0, 0, ""
 
-        async def seen_send(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             nonlocal status, size, coding
-            if LOGGED_STATUS_KEY in scope:  # nothing is sent any more
+            if LOGGED_STATUS_KEY in scope:  # the client is gone: nothing more is sent
                 pass
             elif message["type"] == "http.response.start":
                 status = message["status"]
@@ -59,45 +60,44 @@ class RequestLogMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, seen_send)
+            await self.app(scope, receive, recording_send)
         finally:
-            seconds = time.perf_counter() - began
-            status = status or scope.get(LOGGED_STATUS_KEY, 500)  # an exception that reaches the server is answered 500
-            self._record(_build_record(scope, status, size, coding, seconds, name))
+            seconds = time.perf_counter() - started_at
+            status = status or scope.get(LOGGED_STATUS_KEY, 500)  # the server responds to an exception with 500
+            self._record(_build_record(scope, status, size, coding, seconds, identifier))
 
     async def _call_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a WebSocket on, and tell of the answer to its handshake."""
-        began, name, is_answered = time.perf_counter(), _ensure_identifier(scope), False
+        """Pass a WebSocket on, and record the response to its handshake."""
+        started_at, identifier, is_recorded = time.perf_counter(), _ensure_identifier(scope), False
 
-        def tell(status: int) -> None:
-            nonlocal is_answered
-            if not is_answered:
-                is_answered = True
-                self._record(
-                    _build_record(scope, scope.get(LOGGED_STATUS_KEY, status), 0, "", time.perf_counter() - began, name)
-                )
+        def record_once(status: int) -> None:
+            nonlocal is_recorded
+            if not is_recorded:
+                is_recorded = True
+                seconds = time.perf_counter() - started_at
+                self._record(_build_record(scope, scope.get(LOGGED_STATUS_KEY, status), 0, "", seconds, identifier))
 
-        async def seen_send(message: Message) -> None:
-            tell(HANDSHAKE_STATUSES.get(message["type"]) or message.get("status", 500))
+        async def recording_send(message: Message) -> None:
+            record_once(HANDSHAKE_STATUSES.get(message["type"]) or message.get("status", 500))
             await send(message)
 
         try:
-            await self.app(scope, receive, seen_send)
+            await self.app(scope, receive, recording_send)
         finally:
-            tell(500)
+            record_once(500)
 
 
 def _ensure_identifier(scope: MutableMapping[str, Any]) -> str:
-    """Return the identifier of a request, which gets one if it has none."""
-    name = find_identifier(scope["headers"])
-    if not name:
-        name = secrets.token_hex(8)
-        scope["headers"] = [*scope["headers"], (b"x-request-id", name.encode())]
-    return name
+    """Return the request's identifier; adds a random one to its headers if it has none."""
+    identifier = find_identifier(scope["headers"])
+    if not identifier:
+        identifier = secrets.token_hex(8)
+        scope["headers"] = [*scope["headers"], (b"x-request-id", identifier.encode())]
+    return identifier
 
 
 def _build_record(
-    scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, name: str
+    scope: MutableMapping[str, Any], status: int, size: int, coding: str, seconds: float, identifier: str
 ) -> RequestRecord:
     return RequestRecord(
         *format_address(scope.get("client")),
@@ -109,5 +109,5 @@ def _build_record(
         coding,
         scope.get(HANDLER_KEY, "django"),
         seconds,
-        name,
+        identifier,
     )

@@ -1,7 +1,7 @@
 """The static origin as ASGI middleware: the reference behaviour, under any ASGI server.
 
-Rule: one ladder picks the answer, then one send for its head and one for each part of its body. What the origin does
-not own goes to the next application untouched.
+Rule: one ladder picks the response; then one send for its head and one for each part of its body. A request that the
+origin does not own goes to the next application unchanged.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from static_host.origin.body_cache import Body
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response, Slice, is_not_found
+from static_host.telemetry.request_record import get_raw_path
 from static_host.telemetry.scope_keys import HANDLER_KEY
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("static_host.origin")
 
 READ_CHUNK_BYTES = 256 << 10
-"""Bytes of a large file that are read, in a thread, and sent at a time."""
+"""Bytes of a large file that a thread reads at a time; each chunk is one message."""
 
 
 class StaticFilesMiddleware:
-    """ASGI middleware that lets `responder` answer first, and `elsewhere`, if there is that, what it has not."""
+    """ASGI middleware that answers from `responder`, and for a missing file from `fallback` if there is one."""
 
     def __init__(self, app: ASGIApp, responder: Responder, fallback: ObjectStoreFallback | None = None) -> None:
         self.app = app
@@ -39,11 +39,11 @@ class StaticFilesMiddleware:
         self.fallback = fallback
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from the static tree, or pass the request on."""
+        """Respond from the static tree or the fallback, or pass the request on."""
         response = None
         if scope["type"] == "http":
-            response = self.responder.respond(scope["method"], _get_raw_path(scope), scope["headers"])
-        elif scope["type"] == "websocket" and self.responder.is_owned(_get_raw_path(scope)):
+            response = self.responder.respond(scope["method"], get_raw_path(scope), scope["headers"])
+        elif scope["type"] == "websocket" and self.responder.is_owned(get_raw_path(scope)):
             scope[HANDLER_KEY] = "static"
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
             return
@@ -52,7 +52,7 @@ class StaticFilesMiddleware:
             return
         scope[HANDLER_KEY] = "static"
         if self.fallback is not None and is_not_found(response):
-            found = await self.fallback.respond(scope["method"], _get_raw_path(scope), scope["headers"])
+            found = await self.fallback.respond(scope["method"], get_raw_path(scope), scope["headers"])
             if found is not None:
                 scope[HANDLER_KEY], response = "store", found
         try:
@@ -61,14 +61,8 @@ class StaticFilesMiddleware:
             response.close()
 
 
-def _get_raw_path(scope: Scope) -> bytes:
-    """Return the raw path; a server may leave it out, and give the decoded one alone."""
-    path: bytes = scope.get("raw_path") or quote(scope["path"], errors="surrogateescape").encode()
-    return path
-
-
 class DownloadAbortedError(Exception):
-    """The client closed the connection in the middle of a body."""
+    """The client closed the connection during a body."""
 
 
 async def _send_response(response: Response, receive: Receive, send: Send) -> None:
@@ -81,12 +75,12 @@ async def _send_response(response: Response, receive: Receive, send: Send) -> No
 
 
 async def _send_until_disconnect(response: Response, receive: Receive, send: Send) -> None:
-    """Send the parts of a large body; stop reading the file when the client has gone."""
+    """Send the parts of a large body; stop reading the file when the client disconnects."""
 
     async def send_on(body: bytes, *, more: bool = True) -> None:
         try:
             await send({"type": "http.response.body", "body": body, "more_body": more})
-        except (OSError, RuntimeError):  # a server may find the connection closed before it says so
+        except (OSError, RuntimeError):  # the server noticed it, and has not sent http.disconnect yet
             raise DownloadAbortedError from None
 
     async def watch() -> None:
@@ -104,7 +98,7 @@ async def _send_until_disconnect(response: Response, receive: Receive, send: Sen
             group.cancel_scope.cancel()
     except* DownloadAbortedError:
         pass
-    except* OSError as errors:  # the server closes the connection: the client sees that the body is not whole
+    except* OSError as errors:  # the server closes the connection, so the client notices that the body is incomplete
         for error in errors.exceptions:
             log.error("a body could not be sent to its end: %s", error)  # noqa: TRY400 - the disk's fault, not ours
 

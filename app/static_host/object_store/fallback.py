@@ -118,7 +118,7 @@ class ObjectStoreFallback:
         except TimeoutError:
             outcome = "late"
         except CircuitOpenError:
-            outcome = "spared"
+            outcome = "circuit_open"
         except StoreFailedError:
             outcome = "failed"
         except Exception:

@@ -12,7 +12,7 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _BYTES = {f"{high}{low}".encode(): bytes.fromhex(high + low) for high in hexdigits for low in hexdigits}
 
 
-def unescaped(text: bytes) -> bytes:
+def unescape(text: bytes) -> bytes:
     """Return the text with its escapes replaced; a percent sign that begins none stays."""
     if b"%" not in text:
         return text

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional import ByteRange, evaluate
-from static_host.origin.escapes import unescaped
+from static_host.origin.escapes import unescape
 from static_host.origin.headers import (
     METHODS,
     PREFLIGHT,
@@ -154,7 +154,7 @@ class Responder:
     def resolve_name(self, path: bytes) -> str | None:
         """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
         if b"%" in path:
-            path = unescaped(path[:MAX_PATH_BYTES])
+            path = unescape(path[:MAX_PATH_BYTES])
         if path.startswith(self._prefixes):
             prefix = next(filter(path.startswith, self._prefixes))
             name = path[len(prefix) :].decode("utf-8", "surrogateescape")

@@ -13,7 +13,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-from static_host.origin.escapes import unescaped
+from static_host.origin.escapes import unescape
 
 Environ = dict[str, Any]
 
@@ -50,7 +50,7 @@ def _build_header_variables(scope: Scope) -> Environ:
 
 def _decode_path(scope: Scope) -> str:
     raw: bytes | None = scope.get("raw_path")
-    path = unescaped(raw) if raw else scope["path"].encode("utf-8", "surrogateescape")
+    path = unescape(raw) if raw else scope["path"].encode("utf-8", "surrogateescape")
     return str(path, "latin-1")
 
 

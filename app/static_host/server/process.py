@@ -66,7 +66,7 @@ class FrontServer(uvicorn.Server):
             "connections": len(self.server_state.connections),
             "event_loop_lag_seconds": max(self._lags),
             "memory_bytes": self._bodies.stored_bytes,
-            **({"store_spared": float(app.fallback.breaker.is_open)} if app.fallback else {}),
+            **({"store_circuit_open": float(app.fallback.breaker.is_open)} if app.fallback else {}),
             **(app.threads.gauges() if app.threads else {}),
         }
         return ProcessReport(counts.copy(), gauges)

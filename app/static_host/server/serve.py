@@ -83,7 +83,7 @@ def _select_protocol_class() -> type[FastPathProtocol] | Literal["httptools"]:
     reason = find_incompatibility()
     if reason is None:
         return FastPathProtocol
-    log.warning("static files are answered through ASGI, not by the fast lane: %s", reason)
+    log.warning("static files are served through ASGI, not by the fast path: %s", reason)
     return "httptools"
 
 

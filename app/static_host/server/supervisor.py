@@ -65,7 +65,7 @@ class Worker(Process):
         self._talking = threading.Lock()
         self.server.send_last_report = self._tell
         self.server.slabs = self.slabs
-        with log_configuration.telling_of_crashes():
+        with log_configuration.log_crashes():
             super().target(sockets)
 
     def pong(self) -> None:

@@ -1,7 +1,7 @@
-"""The access log: a line for each answer, on standard output.
+"""The access log: one line for each request, on standard output.
 
-Strategy: a line is put together at once and written with the others of the same turn of the event loop, in one
-write(2); a logger's machinery would cost ten times what an answer costs.
+Strategy: a line is formatted at once and written with the others of the same turn of the event loop, in one write(2). A
+logger would cost ten times as much as the response itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LogFormat = Literal["text", "json"]
 
 
 def format_text(record: RequestRecord) -> str:
-    """Return a line for people; what there is none of is a dash."""
+    """Return one line of text; a missing value is a dash."""
     client = f"{record.client}:{record.port}" if record.client else "-"
     return (
         f"{client} {record.method} {record.target} HTTP/{record.version} {record.status} {record.size} "
@@ -29,7 +29,7 @@ def format_text(record: RequestRecord) -> str:
 
 
 def format_json(record: RequestRecord) -> str:
-    """Return a line for programs: one JSON object."""
+    """Return one line with a JSON object."""
     facts = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "client": record.client,
@@ -40,7 +40,7 @@ def format_json(record: RequestRecord) -> str:
         "status": record.status,
         "bytes": record.size,
         "coding": record.coding,
-        "lane": record.handler,
+        "handler": record.handler,
         "duration_ms": round(record.seconds * 1000, 3),
         "request_id": record.identifier,
     }
@@ -51,7 +51,7 @@ _FORMATTERS: dict[LogFormat, Callable[[RequestRecord], str]] = {"text": format_t
 
 
 class AccessLog:
-    """Writes lines to a descriptor."""
+    """Collects lines and writes them to a file descriptor."""
 
     def __init__(self, form: LogFormat, descriptor: int = 1) -> None:
         self._format = _FORMATTERS[form]
@@ -59,13 +59,13 @@ class AccessLog:
         self._lines: list[str] = []
 
     def add(self, record: RequestRecord) -> None:
-        """Have a line written before the event loop's next turn."""
+        """Add a line; it is written before the event loop's next turn."""
         if not self._lines:
             asyncio.get_running_loop().call_soon(self.write)
         self._lines.append(self._format(record))
 
     def write(self) -> None:
-        """Write what is there. A reader that has gone is no reason to stop."""
+        """Write all lines. When the reader is gone, they are dropped and the server continues."""
         data = memoryview("".join(self._lines).encode("utf-8", "backslashreplace"))
         self._lines.clear()
         try:

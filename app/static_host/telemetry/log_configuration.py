@@ -1,10 +1,10 @@
-"""The loggers of this program and of its server, beside those that the project's LOGGING sets up.
+"""The loggers of this program and of its server, beside those that the project's LOGGING configures.
 
-Rule: what is to be told is told, whatever the project does: its LOGGING may set the root logger's level and handlers,
-and turns every logger off that was there before; `logging.disable` holds for all. What the project itself logs or
-prints is shown as its own. As JSON, every record of ours is one object on one line, its traceback included; so is what
-Python itself prints: warnings, exceptions that nobody caught, records that cannot be written, and those for which there
-is no handler. What a command prints on standard output is its result, and no record.
+Rule: this program's messages always appear. The project's LOGGING may set the root logger's level and handlers, disable
+every existing logger, or call `logging.disable`; none of it reaches our loggers. What the project itself logs or prints
+keeps its own form. As JSON, each record of ours is one object on one line, with its traceback. So is what Python itself
+writes to standard error: warnings, uncaught exceptions, records that cannot be written, and records without a handler.
+Standard output is a command's result and no record.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 
 _OWN_LOGGERS = ("static_host", "uvicorn")
 _MANAGER = logging.Manager(logging.root)
-"""Our loggers ask this one whether `logging.disable` was called: it never is."""
+"""The manager of our loggers: `logging.disable` sets a level on the root's manager, and never on this one."""
 _MANAGER.loggerDict = logging.root.manager.loggerDict
 _basic_config = logging.basicConfig
 _log = logging.getLogger("static_host")
 _warnings = logging.getLogger("static_host.warnings")
 _handlers: list[logging.Handler] = []
-"""The handler of our own, as soon as there is one."""
+"""Our own handler, once it is created."""
 _form: list[LogFormat] = ["text"]
-"""How records are written in this process."""
+"""The form of records in this process."""
 
 
 class JSONFormatter(logging.Formatter):
-    """Writes a record as one JSON object."""
+    """Formats a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object, in ASCII."""
@@ -60,7 +60,7 @@ class JSONFormatter(logging.Formatter):
 
 
 class MaskTargetFilter(logging.Filter):
-    """Masks secrets in the targets of uvicorn's access log, as ours does."""
+    """Masks secrets in the targets of uvicorn's access log, as our own access log does."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask the record's target, and let it pass."""
@@ -72,7 +72,7 @@ class MaskTargetFilter(logging.Filter):
 
 
 def build_configuration(form: LogFormat = "text") -> dict[str, Any]:
-    """Return what logging.config.dictConfig is told, in this process and in its workers."""
+    """Return the argument of `logging.config.dictConfig`, for this process and its workers."""
     own = (
         {"format": "static-host: %(message)s"}
         if form == "text"
@@ -82,7 +82,9 @@ def build_configuration(form: LogFormat = "text") -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"own": own},
-        "handlers": {"own": {"()": f"static_host.telemetry.log_configuration.{form}_handler", "formatter": "own"}},
+        "handlers": {
+            "own": {"()": f"static_host.telemetry.log_configuration.create_{form}_handler", "formatter": "own"}
+        },
         "loggers": {
             _log.name: {"handlers": ["own"], "level": "INFO", "propagate": False},
             "uvicorn": {"handlers": ["own"], "level": "WARNING", "propagate": False},
@@ -91,19 +93,19 @@ def build_configuration(form: LogFormat = "text") -> dict[str, Any]:
 
 
 def build_configuration_with_access_log() -> dict[str, Any]:
-    """Return the same, in the form that is in use, with uvicorn's access log."""
+    """Return the configuration in the current form, with uvicorn's access log on standard output."""
     access = {"()": "uvicorn.logging.AccessFormatter", "fmt": "%(client_addr)s %(request_line)s %(status_code)s"}
     stdout = {"class": "logging.StreamHandler", "stream": "ext://sys.stdout"}
-    made = build_configuration(_form[0])
-    made["formatters"]["access"] = made["formatters"]["own"] if is_json() else access
-    made["filters"] = {"masked": {"()": "static_host.telemetry.log_configuration.MaskTargetFilter"}}
-    made["handlers"]["access"] = {**stdout, "formatter": "access", "filters": ["masked"]}
-    made["loggers"]["uvicorn.access"] = {"handlers": ["access"], "level": "INFO", "propagate": False}
-    return made
+    configuration = build_configuration(_form[0])
+    configuration["formatters"]["access"] = configuration["formatters"]["own"] if is_json() else access
+    configuration["filters"] = {"masked": {"()": "static_host.telemetry.log_configuration.MaskTargetFilter"}}
+    configuration["handlers"]["access"] = {**stdout, "formatter": "access", "filters": ["masked"]}
+    configuration["loggers"]["uvicorn.access"] = {"handlers": ["access"], "level": "INFO", "propagate": False}
+    return configuration
 
 
 def configure_logging(form: LogFormat) -> None:
-    """Write our records in this form from now on."""
+    """Configure our loggers; `form` holds for all records from now on."""
     logging.config.dictConfig(build_configuration(form))
     enable_loggers()
 
@@ -120,13 +122,13 @@ def log_format() -> LogFormat:
 
 
 def mute() -> None:
-    """Write no records but what ends the program."""
+    """Write no more records, except for the error that ends the program."""
     _handlers.clear()
     _log.handlers[:] = [logging.NullHandler()]
 
 
-def draws() -> bool:
-    """Whether somebody looks at a bar on standard error."""
+def is_progress_shown() -> bool:
+    """Whether standard error is a terminal, so that a progress bar is of use."""
     return sys.stderr.isatty() and not is_json()
 
 
@@ -135,14 +137,14 @@ def is_json() -> bool:
     return _form[0] == "json"
 
 
-def text_handler() -> logging.Handler:
-    """Return what writes our records."""
+def create_text_handler() -> logging.Handler:
+    """Return the handler for our records as text."""
     _form[0] = "text"
-    return _handler()
+    return _create_handler()
 
 
-def json_handler() -> logging.Handler:
-    """Return what writes our records, and have what Python itself prints written in the same form."""
+def create_json_handler() -> logging.Handler:
+    """Return the handler for our records as JSON, and redirect what Python itself prints to the same form."""
     _form[0] = "json"
     sys.excepthook = lambda kind, error, where: _log_crash(kind, error, where)
     threading.excepthook = lambda crash: _log_crash(crash.exc_type, crash.exc_value, crash.exc_traceback)
@@ -153,11 +155,11 @@ def json_handler() -> logging.Handler:
     if logging.lastResort:
         logging.lastResort.setFormatter(JSONFormatter())
     logging.basicConfig = _configure_root
-    logging.Handler.handleError = _unwritten  # type: ignore[assignment, method-assign]  # there is no hook for it
-    return _handler()
+    logging.Handler.handleError = _log_unwritable_record  # type: ignore[assignment, method-assign]  # there is no hook for it
+    return _create_handler()
 
 
-def _handler() -> logging.Handler:
+def _create_handler() -> logging.Handler:
     _handlers[:] = [logging.StreamHandler(sys.stderr)]
     return _handlers[0]
 
@@ -171,8 +173,11 @@ def log_error(error: StaticHostError) -> None:
 
 
 @contextmanager
-def telling_of_crashes() -> Iterator[None]:
-    """Tell of an exception that ends a process of multiprocessing's, which would print it in a form of its own."""
+def log_crashes() -> Iterator[None]:
+    """Log an exception that ends a multiprocessing process, which would print it in a form of its own.
+
+    Raises SystemExit with exit code 1 instead.
+    """
     try:
         yield
     except Exception:
@@ -181,7 +186,7 @@ def telling_of_crashes() -> Iterator[None]:
 
 
 def enable_loggers() -> None:
-    """Turn our loggers on that the project's LOGGING has turned off; its own handlers for them stay."""
+    """Enable our loggers again after the project's LOGGING has disabled them; handlers that it added stay."""
     for name, logger in logging.root.manager.loggerDict.items():
         if name.partition(".")[0] in _OWN_LOGGERS and isinstance(logger, logging.Logger):
             logger.disabled, logger.manager = False, _MANAGER
@@ -196,10 +201,10 @@ def enable_loggers() -> None:
 
 
 def log_view_exceptions(settings: Any) -> None:
-    """Log exceptions in views, whole, where the project has no logging: Django's default only mails them.
+    """Log exceptions in views with their tracebacks if the project has no LOGGING: Django's default only mails them.
 
-    A client that went away in the middle of its upload is not among them. Handlers of the root logger's, which the
-    project may have without LOGGING, write them, too.
+    Leaves out UnreadablePostError (the client closed the connection during its upload), and everything when the root
+    logger has handlers of the project's, which log these exceptions already.
     """
     from django.http import UnreadablePostError
 
@@ -221,29 +226,29 @@ def _build_exc_info(fault: Any) -> Any:
 
 
 def _configure_root(**options: Any) -> None:
-    """Do what `logging.basicConfig` does; without options, as `logging.error` and its like call it, in our form."""
+    """Call `logging.basicConfig`; without options, which is how `logging.error` calls it, with our formatter."""
     handler = logging.StreamHandler()
     handler.setFormatter(JSONFormatter())
     _basic_config(**options or {"handlers": [handler]})
 
 
 def _write(level: int, message: str, error: Any) -> None:
-    """Write a record by itself: what is told in the last moment needs no logger that somebody may have changed."""
+    """Write one record to standard error without a logger, which the project may have changed."""
     fault = (type(error), error, error.__traceback__) if isinstance(error, BaseException) else error
     record = _log.makeRecord(_log.name, level, "", 0, "%s", (message,), fault)
-    sys.stderr.write(f"{JSONFormatter().format(record)}\n")  # at once: other processes write here, too
+    sys.stderr.write(f"{JSONFormatter().format(record)}\n")  # in one call: other processes write here, too
     sys.stderr.flush()
 
 
-def _unwritten(_: logging.Handler, record: logging.LogRecord) -> None:
-    """Tell of a record that cannot be written: most often its arguments are not those of its message."""
+def _log_unwritable_record(_: logging.Handler, record: logging.LogRecord) -> None:
+    """Log that a record cannot be written, mostly because its arguments do not match its message."""
     if logging.raiseExceptions:
         _write(logging.ERROR, f"a record of {record.name} cannot be written: {record.msg!r}", sys.exc_info())
 
 
 def _log_crash(kind: type[BaseException], error: BaseException | None, where: Any) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
-        _write(logging.CRITICAL, "an exception that nobody caught", (kind, error or kind(), where))
+        _write(logging.CRITICAL, "uncaught exception", (kind, error or kind(), where))
 
 
 def _log_warning(

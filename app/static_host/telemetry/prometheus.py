@@ -1,7 +1,7 @@
-"""Metrics for Prometheus, on a port of their own: of one process, or of all workers together.
+"""Metrics for Prometheus on a port of their own: those of one process, or of all workers together.
 
-Rule: the numbers are counted elsewhere (counts.py) and only told here, when they are asked for. prometheus-client, an
-extra, is loaded where METRICS_PORT is set, and in no worker; the project's own metrics, if it has some, are its affair.
+Rule: `counters` counters; this only formats the numbers when they are scraped. prometheus-client is an extra: it is
+imported only where METRICS_PORT is set, and in no worker. The project's own metrics are its own business.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from static_host.errors import AddressUnavailableError, StaticHostError
 from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters, ProcessReport, sum_counters
 
 ReportSource = Callable[[], tuple[Counters, list[ProcessReport]]]
-"""Gives the counts of workers that have ended, and what the living ones tell."""
+"""Returns the counters of the workers that have ended, and the reports of the living ones."""
 
 GAUGES = {
-    "connections": "Connections that are open.",
-    "event_loop_lag_seconds": "How late an event loop was at most within the last two seconds.",
-    "memory_bytes": "Bytes of static files that are kept in memory.",
-    "store_spared": "Processes that ask nothing of DJANGO_STATIC_STORE, because it failed again and again.",
+    "connections": "Open connections.",
+    "event_loop_lag_seconds": "Greatest delay of an event loop within the last two seconds.",
+    "memory_bytes": "Bytes of static files in memory.",
+    "store_circuit_open": "Processes that do not query DJANGO_STATIC_STORE for now, because it failed repeatedly.",
     "threads_limit": "Threads for a synchronous Django.",
-    "threads_busy": "Threads that work.",
+    "threads_busy": "Threads that run a request.",
     "requests_waiting_limit": "Requests that may wait for a thread.",
     "requests_waiting": "Requests that wait for a thread.",
 }
@@ -38,14 +38,14 @@ class PrometheusMissingError(StaticHostError):
 
 
 class Collector:
-    """What Prometheus's client asks for the metrics."""
+    """A collector of prometheus-client's: yields the metrics on each scrape."""
 
     def __init__(self, reports: ReportSource, release: Callable[[], str]) -> None:
         self._reports = reports
         self._release = release
 
     def collect(self) -> Iterator[Any]:
-        """Give all metrics of this moment."""
+        """Yield all metrics with their current values."""
         from prometheus_client.metrics_core import (
             CounterMetricFamily,
             GaugeMetricFamily,
@@ -54,25 +54,29 @@ class Collector:
         )
 
         ended, reports = self._reports()
-        counts = sum_counters([ended, *(report.counters for report in reports)])
-        answers = CounterMetricFamily("static_host_requests", "Answers, by lane and status.", labels=["lane", "status"])
-        for labels, count in sorted(counts.requests.items()):
-            answers.add_metric(labels, count)
-        yield answers
+        counters = sum_counters([ended, *(report.counters for report in reports)])
+        responses = CounterMetricFamily(
+            "static_host_requests", "Responses by handler and status.", labels=["handler", "status"]
+        )
+        for labels, count in sorted(counters.requests.items()):
+            responses.add_metric(labels, count)
+        yield responses
         name = "static_host_response_bytes"
-        sizes = CounterMetricFamily(name, "Bytes of bodies, by lane and content coding.", labels=["lane", "coding"])
-        for labels, count in sorted(counts.body_bytes.items()):
+        sizes = CounterMetricFamily(
+            name, "Bytes of response bodies by handler and content coding.", labels=["handler", "coding"]
+        )
+        for labels, count in sorted(counters.body_bytes.items()):
             sizes.add_metric(labels, count)
         yield sizes
         seconds = HistogramMetricFamily(
-            "static_host_request_seconds", "Durations of requests to Django.", labels=["lane"]
+            "static_host_request_seconds", "Durations of requests to Django.", labels=["handler"]
         )
-        seconds.add_metric(["django"], _build_buckets(counts), counts.total_seconds)
+        seconds.add_metric(["django"], _build_buckets(counters), counters.total_seconds)
         yield seconds
-        if counts.store_lookups:
+        if counters.store_lookups:
             meaning = "Requests that looked for a file in DJANGO_STATIC_STORE, by outcome."
             lookups = CounterMetricFamily("static_host_store_lookups", meaning, labels=["outcome"])
-            for outcome, count in sorted(counts.store_lookups.items()):
+            for outcome, count in sorted(counters.store_lookups.items()):
                 lookups.add_metric([outcome], count)
             yield lookups
         for gauge, meaning in GAUGES.items():
@@ -80,23 +84,26 @@ class Collector:
             if values:
                 value = max(values) if gauge == "event_loop_lag_seconds" else sum(values)
                 yield GaugeMetricFamily(f"static_host_{gauge}", meaning, value)
-        yield GaugeMetricFamily("static_host_workers", "Processes that take requests.", len(reports))
+        yield GaugeMetricFamily("static_host_workers", "Processes that accept requests.", len(reports))
         facts = {"version": version("django-static-host"), "release": self._release()}
-        yield InfoMetricFamily("static_host", "What is served by what.", facts)
+        yield InfoMetricFamily("static_host", "Version of django-static-host and the release that it serves.", facts)
 
 
-def _build_buckets(counts: Counters) -> list[tuple[str, float]]:
-    """Return the cumulative numbers of a histogram."""
-    classes, sum_so_far = [], 0
+def _build_buckets(counters: Counters) -> list[tuple[str, float]]:
+    """Return the cumulative buckets of the histogram, as prometheus-client takes them."""
+    buckets, cumulative = [], 0
     for bound in (*DURATION_BOUNDS_SECONDS, float("inf")):
-        sum_so_far += counts.durations[bound]
-        classes.append(("+Inf" if bound == float("inf") else str(bound), float(sum_so_far)))
-    return classes
+        cumulative += counters.durations[bound]
+        buckets.append(("+Inf" if bound == float("inf") else str(bound), float(cumulative)))
+    return buckets
 
 
 @contextmanager
 def serve_metrics(settings: Settings, reports: ReportSource, release: Callable[[], str]) -> Iterator[None]:
-    """Serve the metrics in a thread, if that is wanted. Raises PrometheusMissingError, AddressUnavailableError."""
+    """Serve the metrics in a thread if METRICS_PORT is set.
+
+    Raises PrometheusMissingError, AddressUnavailableError.
+    """
     if settings.metrics_port is None:
         yield
         return

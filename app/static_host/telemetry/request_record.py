@@ -1,11 +1,11 @@
-"""What was answered, as it is told of: one `RequestRecord` for each request, of whichever lane.
+"""The record of one request and its response, whichever handler answered: what the access log and metrics may contain.
 
-Rule: nothing of a request is told but its target, the client's address and its identifier. In a query, the values of
-parameters that by their name hold a secret are masked, and those that are URLs with such a parameter; header fields,
-cookies and bodies are never told. What is longer than a bound is cut, and ends with `TRUNCATION_MARK`.
+Rule: of a request only target, client address and identifier are recorded; header fields, cookies and bodies never are.
+In a query, the value of a parameter whose name suggests a secret is masked, and so is a URL with such a parameter. A
+value beyond its bound is truncated and ends with `TRUNCATION_MARK`.
 
-Strategy: the query is cut and decoded once as a whole, and each of its parameters is searched once, by an expression
-that never looks at a byte more often than a few times. So a line costs the same whatever a client sends.
+Strategy: the query is truncated and decoded once as a whole. One linear expression searches each parameter once. So a
+record costs about the same whatever the client sends.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from urllib.parse import quote
 HeaderFields = Iterable[tuple[bytes, bytes]]
 
 IDENTIFIER_FIELDS = (b"x-request-id", b"x-amz-cf-id", b"cf-ray", b"x-amzn-trace-id")
-"""Fields in which a proxy names a request; the first of them that there is counts."""
+"""Fields in which a proxy gives a request its identifier; the first one present counts."""
 MAX_TARGET_BYTES = 2048
 """Bytes of a target that are logged."""
 MAX_ADDRESS_CHARACTERS = 64
-"""Characters of a client's address that are logged: an IPv6 address with a zone has no more."""
+"""Characters of an address that are read and logged: an IPv6 address with a zone has no more."""
 MAX_LOGGED_FIELD_LINES = 64
-"""Lines of a head, as bytes, that are looked at for the access log."""
+"""Field lines of a raw head that are read for the access log."""
 MAX_FIELDS = 256
-"""Fields of a head among which an identifier is looked for."""
+"""Fields of a request that are searched for an identifier."""
 TRUNCATION_MARK = "…"
-"""What ends a text that was cut."""
+"""The end of a truncated text."""
 
 _MAX_DECODINGS = 4
-"""How often a parameter may be percent-encoded and still be understood: URLs in URLs in URLs."""
+"""Levels of percent-encoding that are decoded: URLs in URLs in URLs."""
 _EQUALS = rb"=\x01"
 _SECRET_WORDS = rb"passw|pwd|secret|token|jwt|otp|key|sig|auth|session|credential|code"
 _SECRET_WORD = re.compile(_SECRET_WORDS, re.IGNORECASE)
@@ -43,9 +43,9 @@ _SECRET_PARAMETER = re.compile(
     % {b"words": _SECRET_WORDS, b"equals": _EQUALS},
     re.IGNORECASE,
 )
-"""A decoded parameter with a secret: a word in its name; or, in a URL that is its value, in the name of another one.
+"""A decoded parameter with a secret: the word is in its name, or in a parameter's name inside a URL that is its value.
 
-The lookahead finds the end of a name once, before any word is looked for, so that no name is read again and again.
+The lookahead finds the end of the name once, before the search for a word, so that no name is scanned repeatedly.
 """
 _ESCAPE = re.compile(rb"%[0-9A-Fa-f]{2}")
 _UNESCAPED = {f"%{a}{b}".encode(): bytes.fromhex(a + b) for a in string.hexdigits for b in string.hexdigits} | {
@@ -61,11 +61,12 @@ _LOGGED_FIELDS = re.compile(
 
 
 class RequestRecord(NamedTuple):
-    """One request and its answer.
+    """One request and its response.
 
-    `client` is an address, and `port` its port, 0 where a proxy does not tell it; `size` is that of the body in bytes,
-    `seconds` are from the head to the last byte handed over, `lane` is who answered: fast, static (the middleware),
-    store (what was found there), django, health or refused; `find_identifier` is how a proxy named the request.
+    `port` is 0 where a proxy does not send the client's port. `size` is the body's length in bytes. `seconds` run from
+    the request's head to the last byte that the transport accepts. `handler` is "fast" (the fast path), "static" (the
+    middleware), "store" (the object store), "django", "health" or "refused". `identifier` is the request's name in one
+    of `IDENTIFIER_FIELDS`, or empty.
     """
 
     client: str
@@ -82,12 +83,15 @@ class RequestRecord(NamedTuple):
 
 
 def truncate_text(text: str, max_characters: int) -> str:
-    """Return a text, or of a longer one its beginning and the mark."""
+    """Return the text, truncated to `max_characters` and the mark if it is longer."""
     return text if len(text) <= max_characters else text[:max_characters] + TRUNCATION_MARK
 
 
 def format_address(client: tuple[str, int] | None) -> tuple[str, int]:
-    """Return a client's address and port, as they may be told, or nothing; a proxy may name it by any characters."""
+    """Return a client's address and port in a safe form; without a client, an empty address and port 0.
+
+    A proxy may send any characters as an address: those that no address has are percent-encoded.
+    """
     host, port = client or ("", 0)
     shown = host[:MAX_ADDRESS_CHARACTERS]
     if not _PLAIN_ADDRESS.fullmatch(shown):
@@ -96,7 +100,7 @@ def format_address(client: tuple[str, int] | None) -> tuple[str, int]:
 
 
 def format_target(path: bytes, query: bytes) -> str:
-    """Return the target of a request, as it may be told: in ASCII, but for the mark of what was cut."""
+    """Return the request target for a log: secrets masked, truncated, in ASCII but for the mark."""
     shown = path[:MAX_TARGET_BYTES]
     if query and len(path) < MAX_TARGET_BYTES:
         shown += b"?" + mask_secrets(query[: MAX_TARGET_BYTES - len(shown)])
@@ -105,7 +109,7 @@ def format_target(path: bytes, query: bytes) -> str:
 
 
 def mask_secrets(query: bytes) -> bytes:
-    """Return the query with the values of parameters masked whose names tell of a secret."""
+    """Return the query with ``***`` as the value of each parameter whose name suggests a secret."""
     decoded = _decode_query(query)
     if not _SECRET_WORD.search(decoded):
         return query
@@ -119,9 +123,9 @@ def _mask_parameter(parameter: bytes) -> bytes:
 
 
 def _decode_query(query: bytes) -> bytes:
-    """Return a query without percent-encoding, in which ``&`` and ``=`` still stand where they stood, and nowhere else.
+    """Return the query without percent-encoding, with every ``&`` and ``=`` in its place and no further ones.
 
-    An encoded ``&`` becomes ``;``, which separates as well, and an encoded ``=`` becomes the byte 1.
+    An encoded ``&`` becomes ``;``, which also separates parameters, and an encoded ``=`` becomes the byte 1.
     """
     for _ in range(_MAX_DECODINGS):
         query, count = _ESCAPE.subn(_unescape, query)
@@ -135,13 +139,13 @@ def _unescape(escape: re.Match[bytes]) -> bytes:
 
 
 def get_raw_path(scope: Any) -> bytes:
-    """Return the path of an ASGI scope, percent-encoded as it came."""
+    """Return the percent-encoded path of an ASGI scope; a server may leave ``raw_path`` out, so it is encoded again."""
     raw: bytes | None = scope.get("raw_path")
-    return raw or quote(scope["path"]).encode()
+    return raw or quote(scope["path"], errors="surrogateescape").encode()
 
 
 def find_identifier(fields: HeaderFields) -> str:
-    """Return how a proxy names the request, or nothing; `fields` have names in lower case."""
+    """Return the request's identifier from a proxy's field, or an empty string; field names are in lower case."""
     found = {
         name: value
         for name, value in islice(fields, MAX_FIELDS)
@@ -151,7 +155,7 @@ def find_identifier(fields: HeaderFields) -> str:
 
 
 def parse_logged_parts(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
-    """Return the method, the target, and the fields that are told of."""
+    """Return the method, the target for the log, and the fields that can name the client or the request."""
     method, target, _ = head.split(b" ", 2)
     path, _, query = target.partition(b"?")
     lines = islice(_LOGGED_FIELDS.finditer(head), MAX_LOGGED_FIELD_LINES)

@@ -81,7 +81,7 @@ def _run_audit(url: str, max_files: int, static_prefixes: Sequence[str]) -> Audi
         page = fetch_page(client, url)
         scope = Scope.from_references(page.references, page.url, static_prefixes)
         number = min(max_files, sum(scope.has_url(each.url) for each in page.references))
-        with click.progressbar(length=number, file=sys.stderr, hidden=not log_configuration.draws()) as bar:
+        with click.progressbar(length=number, file=sys.stderr, hidden=not log_configuration.is_progress_shown()) as bar:
             files, beside = probe_files(client, page, scope, max_files, lambda: bar.update(1))
         return AuditResult(page, scope, files, probe_missing_names(client, scope) if files else [], beside)
 

@@ -30,7 +30,7 @@ def show_sending(lengths: Iterable[int], total: int) -> Iterator[int]:
 
 
 def _draw_bar(label: str, items: Iterable[_Item], total: int, measure: Callable[[_Item], int]) -> Iterator[_Item]:
-    if not log_configuration.draws():
+    if not log_configuration.is_progress_shown():
         yield from items
         return
     done = 0
