@@ -606,7 +606,7 @@ def test_a_source_folder_with_the_static_root_s_name_is_no_error(project: Path) 
     ("name", "told"),
     [
         ("'db.sqlite3'", "You have 3 unapplied migration(s). Your project may not work properly until you apply the"),
-        ("'no/such/folder/db'", "whether all migrations are applied could not be found out: django.db.utils.Operation"),
+        ("'no/such/folder/db'", "cannot find out whether all migrations are applied: django.db.utils.Operation"),
     ],
 )
 def test_migrations_that_are_not_applied_are_told_of(project: Path, name: str, told: str) -> None:

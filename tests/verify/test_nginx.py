@@ -222,7 +222,7 @@ MISTAKES = [
         1,
         """
         error cors: instrument-sans.woff2 and 6 more: an answer (200, 206, 304) has no
-        Access-Control-Allow-Origin that lets the page in: browsers refuse modules, fonts, and whatever carries
+        Access-Control-Allow-Origin that lets the page in: browsers block modules, fonts, and whatever carries
         crossorigin, from another host -> Remove proxy_hide_header Access-Control-Allow-Origin
         """,
         id="it strips CORS",
