@@ -66,9 +66,7 @@ class _WorkerProcess:
         self._is_loaded = False
         self._pipe, its = _SPAWN_CONTEXT.Pipe()
         self._process = _SPAWN_CONTEXT.Process(target=run_worker, args=(start, its))
-        before = signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # Ctrl-C reaches the worker, too
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the worker, too
         try:
             self._process.start()
         except FileNotFoundError:
