@@ -97,7 +97,7 @@ def test_a_version_that_stops_the_server_is_an_error(
     code, ((level, found, told),) = examined(project, site)
     assert (code, level, told) == (2, "error", remedy)
     first, second = found.splitlines()
-    assert first.startswith("packages are installed that this program cannot run with (")
+    assert first.startswith("installed packages do not meet the requirements of static-host (")
     assert second == f"  {contradiction}"
     for command in ("serve", "dev"):
         result = run("static-host", command, cwd=project, PYTHONPATH=str(site), **SETTINGS)

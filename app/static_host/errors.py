@@ -6,15 +6,15 @@ project is its whole traceback, cause last. Each kind of error has one exit code
 ====  ==============================================================================================================
 code  meaning
 ====  ==============================================================================================================
-0     done; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
+0     success; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
 1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error,
-      standard output could not be written (a reader that has gone is no error), or Ctrl-C ended the command
-2     a setting, an option or a command is wrong (or a package that is installed does not fit)
+      standard output could not be written (a closed pipe is not an error), or Ctrl-C ended the command
+2     a setting, an option or a command is wrong (or an installed package has the wrong version)
 3     the static tree is missing, damaged or unreadable
-4     the address cannot be listened on
-5     the build failed; the previous tree, if any, still stands
-6     earlier releases cannot be carried as they were, so the build failed; the previous tree, if any, still stands
-7     the release is not published: the store cannot be reached, refuses, or has other bytes under a name
+4     the server cannot listen on the address
+5     the build failed; the previous tree, if any, is unchanged
+6     the build failed: earlier releases cannot be carried unchanged; the previous tree, if any, is unchanged
+7     the release was not published: the store is unreachable, refuses, or has other bytes under one of its names
 ====  ==============================================================================================================
 """
 
@@ -59,6 +59,6 @@ class StaticHostError(click.ClickException):
 
 
 class AddressUnavailableError(StaticHostError):
-    """The address cannot be listened on."""
+    """The server cannot listen on the address."""
 
     exit_code = 4

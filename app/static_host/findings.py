@@ -1,7 +1,7 @@
-"""A finding: what `check` has looked at, what it is like, and what would put it right; and how findings are told.
+"""Findings of `check` and `verify`, and their output as a table or a document.
 
-Rule: errors come first, then warnings, what is good to know, and what is in order; within these, in the order of the
-examination. On a terminal text is wrapped to its width; elsewhere a text is one line, so that it can be searched.
+Rule: errors come first, then warnings, information and passed checks; within a level, findings keep their order. On a
+terminal, text is wrapped to its width. In a file or a pipe each text is one line, so that it can be searched.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MIN_TEXT_CHARACTERS = 30
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at. `check` is a name that does not change; `remedy` is empty where none is needed."""
+    """The result of one check. `check` is its stable name, `found` what is the case, `remedy` what to do or ""."""
 
     level: Level
     check: str
@@ -31,12 +31,12 @@ class Finding:
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings, the gravest first."""
+    """Return the findings, errors first."""
     return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
 
 
 def is_ok(findings: Iterable[Finding]) -> bool:
-    """Whether none of them is an error."""
+    """Whether there is no error."""
     return all(finding.level != "error" for finding in findings)
 
 
@@ -46,18 +46,18 @@ def build_document(findings: list[Finding]) -> dict[str, Any]:
 
 
 def format_exception_line(error: BaseException) -> str:
-    """Return an exception as the last line of a traceback names it."""
+    """Return the last line of an exception's traceback."""
     return format_exception_only(error)[-1].strip()
 
 
 def format_names(names: Collection[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first three names, and the number of the others."""
     first = ", ".join(list(names)[:3])
     return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
 
 
 def format_findings(findings: list[Finding], width: int | None = None) -> str:
-    """Return the table for a terminal of that width; without one nothing is wrapped."""
+    """Return the table, wrapped for a terminal of `width` characters; None: not wrapped."""
     widths = [max(map(len, LEVELS)), max((len(finding.check) for finding in findings), default=0), 0]
     room = max(width - sum(widths) - 2 * len(COLUMN_GAP), _MIN_TEXT_CHARACTERS) if width else None
     lines = []
@@ -69,7 +69,7 @@ def format_findings(findings: list[Finding], width: int | None = None) -> str:
 
 
 def _wrap_text(text: str, room: int | None, mark: str = "") -> Iterator[str]:
-    """Give the lines of a text; `mark` stands before the first, and the others are indented by as much."""
+    """Yield the lines of a text. `mark` precedes the first one; the others are indented by its length."""
     for line in text.splitlines():
         if room is None:
             yield mark + line

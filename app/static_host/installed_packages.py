@@ -1,8 +1,7 @@
-"""Whether the packages that are installed are those that this program needs.
+"""Compares the installed packages with the requirements of this distribution.
 
-Rule: what this distribution requires is compared with what is installed, and what those packages require in turn;
-nothing else of the environment. An extra counts where it is named. It costs time, so a start asks only when it has
-failed.
+Rule: it compares what this distribution requires, and what those packages require in turn, and no other package. Extras
+count if they are named. This takes time, so a command does it only after an error.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ from static_host.errors import StaticHostError
 DISTRIBUTION_NAME = "django-static-host"
 _OWN_PACKAGES = ("static_host", "static_host_build", "static_host_site")
 _VERSION_ERRORS = (ImportError, AttributeError, TypeError)
-"""What a package of another version raises: the traceback would tell no more."""
+"""What a wrong version of a package typically raises. Its traceback would add nothing."""
 
 
 class IncompatiblePackagesError(StaticHostError):
-    """Packages are missing, or have versions that this program does not work with; the message lists them."""
+    """Packages are missing or have unsupported versions; the message lists them."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class RequirementConflict:
-    """A package that is not there (`version` is empty), or not in a version that `by` requires."""
+    """A package that is missing (`version` is empty), or whose version `required_by` does not accept."""
 
     name: str
     version: str
@@ -46,20 +45,20 @@ class RequirementConflict:
 
 
 def find_package_error(error: Exception) -> IncompatiblePackagesError | None:
-    """Return what to print in place of an exception of this program, if packages contradict its requirements."""
+    """Return the error to print instead of `error`, or None if all packages meet the requirements."""
     found = find_conflicts()
     if not found:
         return None
     what = format_exception_only(error)[-1].strip()
     lines = "\n".join(f"  {each}" for each in found)
-    message = f"packages are installed that this program cannot run with ({what}):\n{lines}"
+    message = f"installed packages do not meet the requirements of static-host ({what}):\n{lines}"
     wrong = IncompatiblePackagesError(message, remedy=format_remedy(found))
     wrong.__cause__ = None if isinstance(error, _VERSION_ERRORS) else error
     return wrong
 
 
 def find_broken_package(error: Exception) -> IncompatiblePackagesError | None:
-    """Return what to say of an exception while packages were imported, if one of those is to blame for it."""
+    """Return the error for a package that raised `error` while it was imported, or None if it was our own code."""
     owners = packages_distributions()
     for module in _iter_modules(error):
         top = module.partition(".")[0]
@@ -79,10 +78,10 @@ def find_broken_package(error: Exception) -> IncompatiblePackagesError | None:
 
 
 def _iter_modules(error: Exception) -> Iterator[str]:
-    """Give the names of the modules that an exception is about, the likeliest first: what it names, then its frames."""
-    told = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", None)
-    if told:
-        yield told
+    """Yield the names of the modules that may have caused an exception, the likeliest first."""
+    named = error.name if isinstance(error, ImportError) else getattr(getattr(error, "obj", None), "__name__", None)
+    if named:
+        yield named
     if isinstance(error, SyntaxError):
         yield from reversed(Path(error.filename or "").with_suffix("").parts)
     for frame, _ in reversed(list(walk_tb(error.__traceback__))):
@@ -90,16 +89,16 @@ def _iter_modules(error: Exception) -> Iterator[str]:
 
 
 def format_remedy(conflicts: Iterable[RequirementConflict]) -> str:
-    """Return what puts it right."""
+    """Return the remedy for these conflicts."""
     wanted = " ".join(f"'{each.requirement}'" for each in conflicts)
     return f"Install what fits (pip install {wanted}), and correct what pins other versions."
 
 
 def find_conflicts(*extras: str) -> list[RequirementConflict]:
-    """Find packages that contradict the requirements of this distribution, with these extras of it, and of those."""
+    """Return the packages that contradict the requirements of this distribution, of `extras`, or of one another."""
     packages: list[tuple[str, frozenset[str]]] = [(DISTRIBUTION_NAME, frozenset(extras))]
     found: dict[RequirementConflict, None] = {}
-    for package in packages:  # it grows
+    for package in packages:  # the loop appends to it
         name, wanted = package
         for requirement in _find_requirements(name, wanted):
             installed = _find_version(requirement.name)
@@ -115,7 +114,7 @@ def find_conflicts(*extras: str) -> list[RequirementConflict]:
 
 
 def _find_requirements(name: str, extras: frozenset[str]) -> Iterator[Requirement]:
-    """Give what a package that is installed requires on this machine."""
+    """Yield what an installed package requires on this machine."""
     with suppress(PackageNotFoundError):
         for line in distribution(name).requires or ():
             with suppress(InvalidRequirement):
@@ -140,5 +139,5 @@ def _is_satisfied(requirement: Requirement, version: str) -> bool:
 
 
 def _format_requirement(requirement: Requirement) -> str:
-    """Return a requirement as pip is given it."""
+    """Return a requirement in the form that pip takes."""
     return f"{requirement.name}{requirement.specifier}"

@@ -1,10 +1,10 @@
-"""Standard input, output and error as every command may rely on them, and UTF-8 for names, arguments and texts.
+"""Prepares standard input, output and error for all commands, and UTF-8 for names, arguments and text.
 
-Rule: what a command did decides its exit code, not who reads what it says. A stream that is closed is the null device.
-A reader that has gone (``| head``) has read enough. Any other failure to write to standard output (a full disk) is a
-message, and exit code 1 if the command has none of its own. A character that the stream's encoding lacks is escaped.
+Rule: the exit code depends on what a command did, not on who reads its output. A closed stream becomes the null device.
+A closed pipe (``| head``) is not an error. Any other failure to write to standard output, such as a full disk, is an
+error, with exit code 1 unless the command itself failed. A character that the stream's encoding lacks is escaped.
 
-File names are bytes, and URLs are UTF-8: a locale with another encoding would give the tree's files other names.
+File names are bytes and URLs are UTF-8. A locale with another encoding would change the names of the tree's files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from static_host.telemetry import log_configuration
 
 
 class OutputLostError(StaticHostError):
-    """What the command has to say was lost."""
+    """The command's output was lost."""
 
     exit_code = 1
 
@@ -33,12 +33,12 @@ class WorkingDirectoryError(StaticHostError):
 
 
 class _Output(io.FileIO):
-    """A descriptor that can always be written to; `error` is the first failure that somebody should know of."""
+    """A file descriptor to which writing never fails; `error` is the first failure other than a closed pipe."""
 
     error: OSError | None = None
 
     def write(self, data: object) -> int:
-        """Write the data, and say so also where that fails."""
+        """Write the data, and report success in any case."""
         try:
             return super().write(data)  # type: ignore[arg-type]  # any buffer
         except BrokenPipeError:
@@ -52,7 +52,7 @@ class _Output(io.FileIO):
 
 @contextmanager
 def prepare_streams() -> Iterator[None]:
-    """Have the streams in order while a command runs. Starts the program anew where its locale is not UTF-8.
+    """Prepare the streams for a command. Restarts the program in UTF-8 mode if its locale is not UTF-8.
 
     Raises WorkingDirectoryError; OutputLostError if the command succeeded, but its output cannot be written.
     """
@@ -76,7 +76,7 @@ def prepare_streams() -> Iterator[None]:
 
 @contextmanager
 def redirect_stdout_to_stderr() -> Iterator[None]:
-    """Send to standard error what the project, or a program that it starts, prints meanwhile."""
+    """Redirect standard output to standard error meanwhile, also that of programs that the project starts."""
     sys.stdout.flush()
     own = os.dup(1)
     os.dup2(2, 1)
@@ -89,12 +89,12 @@ def redirect_stdout_to_stderr() -> Iterator[None]:
 
 
 def _open_closed_streams() -> None:
-    """Give the descriptors 0 to 2 to the null device where they are closed: else the next file gets such a number."""
+    """Open the null device for closed descriptors 0 to 2. Otherwise the next opened file would get such a number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115
 
@@ -108,7 +108,7 @@ def _require_working_directory() -> None:
 
 
 def _wrap_stream(raw: _Output, like: TextIO) -> TextIO:
-    """Return a text stream with the encoding and the buffering of another one."""
+    """Return a text stream with the encoding and the buffering of `like`."""
     is_direct = bool(getattr(like, "write_through", False))
     return io.TextIOWrapper(
         raw if is_direct else io.BufferedWriter(raw),  # as Python itself does with -u
@@ -120,7 +120,7 @@ def _wrap_stream(raw: _Output, like: TextIO) -> TextIO:
 
 
 def _require_written(output: _Output) -> None:
-    with suppress(ValueError):  # the project has closed it
+    with suppress(ValueError):  # the project closed it
         sys.stdout.flush()
     if output.error:
         rest = "The command did its work; only its output is lost."

@@ -1,7 +1,7 @@
 """The Content-Security-Policy of the bundled site (W3C CSP Level 3).
 
-Rule: scripts, styles, fonts and images come from the site itself and from the host of its static files, nothing
-is inline, nobody frames a page. Django has a policy of its own from 6.0 on; this one also runs on 5.2.
+Rule: scripts, styles, fonts and images come from the site itself or from its static host. Inline code and framing are
+forbidden. Django has its own middleware since 6.0; this one also works with 5.2.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def content_security_policy(get_response: GetResponse) -> GetResponse:
-    """Middleware: set the policy on every answer but Django's debug pages, whose styles are inline."""
+    """Middleware: set the policy on every response except Django's debug pages, whose styles are inline."""
     policy = build_policy(settings.STATIC_URL)
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -37,5 +37,5 @@ def build_policy(static_url: str) -> str:
 
 def _extract_origin(url: str) -> list[str]:
     parts = urlsplit(url)
-    scheme = f"{parts.scheme}://" if parts.scheme else ""  # a host without a scheme follows the page's
+    scheme = f"{parts.scheme}://" if parts.scheme else ""  # without a scheme, the page's own applies
     return [scheme + parts.netloc] if parts.netloc else []

@@ -1,6 +1,6 @@
-"""What the static tree's index says of the inspector's own files, and of the whole tree.
+"""Figures of the inspector's own files and of the whole tree, from the tree's index.
 
-Rule: every figure is read from the index that the build wrote; none is measured again here.
+Rule: every figure comes from the index that the build wrote; nothing is measured here.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ PAGE_FILES = (
 
 @dataclass(frozen=True, slots=True)
 class FileFigures:
-    """One file of the page: its URL, and what the index holds of it (None: not in the index, or no tree)."""
+    """One file of the page: its URL, and its resource in the index (None: not in the index, or no tree)."""
 
     name: str
     url: str
@@ -38,7 +38,7 @@ class FileFigures:
 
     @property
     def lengths(self) -> dict[str, int | None]:
-        """Bytes by content coding; None where the tree has no such representation."""
+        """Bytes by content coding; None if the tree has no such representation."""
         representations = self.resource.without_deltas.representations if self.resource else ()
         return dict.fromkeys(CODING_SUFFIXES) | {r.coding: r.length for r in representations}
 
@@ -47,8 +47,8 @@ class FileFigures:
 class Total:
     """Bytes of several files, as three browsers would receive them.
 
-    `identity` is for one that takes no coding, `gzip` for one that takes gzip, `br` for one that takes both;
-    a file that has no such representation counts with the smallest that its browser takes.
+    `identity` is for a browser that accepts no coding, `gzip` for one that accepts gzip, `br` for one that accepts
+    both. Each file counts with the smallest representation that the browser accepts.
     """
 
     files: int
@@ -58,19 +58,19 @@ class Total:
     br: int
 
     @property
-    def removed(self) -> int:
-        """Bytes that compression takes away."""
+    def bytes_saved(self) -> int:
+        """Bytes that compression saves."""
         return self.identity - self.br
 
     @property
-    def share(self) -> float:
-        """What remains of `identity`, in percent."""
+    def percent_sent(self) -> float:
+        """Bytes that are sent, in percent of `identity`."""
         return round(100 * self.br / self.identity, 2) if self.identity else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that the page shows without its scripts; the totals are None when there is no tree."""
+    """What the page shows without its scripts. The totals are None if there is no tree."""
 
     lines: tuple[FileFigures, ...]
     page: Total | None
@@ -78,7 +78,7 @@ class Figures:
 
 
 def read_figures() -> Figures:
-    """Return the figures of the tree at STATIC_ROOT, read once for each path."""
+    """Return the figures of the tree at STATIC_ROOT. Each tree is read once."""
     try:
         return _compute_figures(Path(settings.STATIC_ROOT))
     except TreeUnusableError:
@@ -95,7 +95,7 @@ def _compute_figures(root: Path) -> Figures:
 
 def _load_index(root: Path) -> Index:
     tree = load_tree(root)
-    tree.close()  # the bodies are the front's to serve
+    tree.close()  # the server serves the bodies
     return tree.index
 
 

@@ -1,7 +1,7 @@
-"""The secret key that the site keeps for itself when none is configured.
+"""The secret key of the bundled site when none is configured.
 
-Strategy: the key is written whole to a file of another name, and that file is then linked to its place. A
-link never replaces what is there, so of several workers that start together one makes the key and all read it.
+Strategy: the whole key is written to a temporary file, which is then linked to its place. A link never replaces an
+existing file, so of several workers that start together one creates the key, and all read it.
 """
 
 import os
@@ -16,9 +16,9 @@ KEY_CHARACTERS = 64
 
 
 def load_or_create_key(directory: Path) -> str:
-    """Return the key kept in `directory`, making both on first use.
+    """Return the key that is stored in `directory`, and create both on first use.
 
-    Where nothing can be written or read, the key is a new one that lasts as long as the process.
+    If the file cannot be written or read, the key is a new one, for this process only.
     """
     path = directory / KEY_FILE_NAME
     try:

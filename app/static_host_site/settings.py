@@ -1,7 +1,7 @@
 """Settings of the bundled site.
 
-Rule: importing this module writes nothing. The build imports it too, where there is no database and where a
-secret key, once written, would end up in every copy of the image; so the key is made when it is first used.
+Rule: importing this module writes nothing. The build imports it, too, without a database, and a secret key written then
+would be in every copy of the image. So the key is created when it is first used.
 """
 
 from django.utils.functional import SimpleLazyObject
@@ -60,7 +60,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": _data_directory / "site.sqlite3",
-        # Readers go on while one writes, and a writer waits for its turn instead of failing.
+        # Reads continue during a write, and a writer waits for its turn instead of failing.
         "OPTIONS": {
             "init_command": "PRAGMA journal_mode=WAL;",
             "transaction_mode": "IMMEDIATE",

@@ -10,9 +10,9 @@ from static_host_site.figures import read_figures
 
 
 @require_safe
-@gzip_page  # outside conditional_page: its padding is random, so the ETag is made before it
+@gzip_page  # outside conditional_page: the ETag is computed first, because gzip_page adds random padding
 @conditional_page
 @cache_control(private=True, no_cache=True)
 def inspector(request: HttpRequest) -> HttpResponse:
-    """Show how this page's own files are built and travel; asks no database."""
+    """Show how this page's own files are built and delivered, without a database query."""
     return render(request, "site/inspector.html", {"figures": read_figures()})

@@ -403,7 +403,7 @@ def test_the_option_goes_before_the_variable(project: Path, cache: Path, release
     result = run("static-host", "build", "--previous", "ftp://example.com", cwd=project, **variables)
     assert result.returncode == 2
     assert result.stderr == (
-        "static-host: --previous ftp://example.com: ftp:// is none of them. Expected: a directory, or a URL without "
+        "static-host: --previous ftp://example.com: ftp:// is not supported. Expected: a directory, or a URL without "
         "credentials and query (http, https, s3, gs, az, file).\n"
     )
 

@@ -109,8 +109,8 @@ def test_a_project_in_order(project: Path) -> None:
     [
         (
             "DEBUG = True",
-            """warning debug: DEBUG = True: whoever meets an error reads the project's code, its settings and the
-            request -> Set DEBUG = False wherever others than developers can reach the site.
+            """warning debug: DEBUG = True: error pages show the project's code, its settings and the request to every
+            visitor -> Set DEBUG = False wherever others than developers can reach the site.
             ok allowed-hosts: ALLOWED_HOSTS = ['testserver', 'localhost', '127.0.0.1']""",
         ),
         (
@@ -121,15 +121,15 @@ def test_a_project_in_order(project: Path) -> None:
         ),
         (
             "ALLOWED_HOSTS = []\nDEBUG = True",
-            """warning debug: DEBUG = True: whoever meets an error reads the project's code, its settings and the
-            request -> Set DEBUG = False wherever others than developers can reach the site.
-            warning allowed-hosts: ALLOWED_HOSTS = []: only localhost is answered, and with DEBUG = False nobody, but
-            with 400 -> Set ALLOWED_HOSTS to the host names of the site; health checks at /healthz need none.""",
+            """warning debug: DEBUG = True: error pages show the project's code, its settings and the request to every
+            visitor -> Set DEBUG = False wherever others than developers can reach the site.
+            warning allowed-hosts: ALLOWED_HOSTS = []: Django answers every request with 400, except to localhost with
+            DEBUG = True -> Set ALLOWED_HOSTS to the host names of the site; health checks at /healthz need none.""",
         ),
         (
             "ALLOWED_HOSTS = ['*']",
-            """warning allowed-hosts: ALLOWED_HOSTS = ['*']: links that Django makes, those in its mails too, name any
-            host that is sent
+            """warning allowed-hosts: ALLOWED_HOSTS = ['*']: Django's links, also those in its mails, name any host
+            that a client sends
             -> Set ALLOWED_HOSTS to the host names of the site; health checks at /healthz need none.
             ok debug: DEBUG = False""",
         ),
@@ -145,8 +145,8 @@ def test_debug_and_hosts(project: Path, lines: str, expected: str) -> None:
 def test_a_text_that_counts_as_true(project: Path) -> None:
     append_settings(project, "DEBUG = 'False'")
     assert told(project, "debug") == one_line(
-        """warning debug: DEBUG = 'False', a str that counts as true: whoever meets an error reads the project's code,
-        its settings and the request -> Set DEBUG = False wherever others than developers can reach the site."""
+        """warning debug: DEBUG = 'False', a str that counts as true: error pages show the project's code, its settings
+        and the request to every visitor -> Set DEBUG = False wherever others than developers can reach the site."""
     )
 
 
@@ -155,10 +155,11 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
     (project / "var/static").symlink_to(project / "staticfiles")
     variables = {"DJANGO_SETTINGS_MODULE": "", "DJANGO_DEBUG": "true", "DJANGO_ALLOWED_HOSTS": "*"}
     assert told(project, "debug", "allowed-hosts", **variables) == one_line(
-        """warning debug: DEBUG = True: whoever meets an error reads the project's code, its settings and the request
+        """warning debug: DEBUG = True: error pages show the project's code, its settings and the request to every
+        visitor
         -> Unset DJANGO_DEBUG wherever others than developers can reach the site.
-        warning allowed-hosts: ALLOWED_HOSTS = ['*']: links that Django makes, those in its mails too, name any host
-        that is sent -> Set DJANGO_ALLOWED_HOSTS to the host names of the site; health checks at /healthz need none."""
+        warning allowed-hosts: ALLOWED_HOSTS = ['*']: Django's links, also those in its mails, name any host that a
+        client sends -> Set DJANGO_ALLOWED_HOSTS to the host names of the site; health checks at /healthz need none."""
     )
 
 
@@ -170,66 +171,68 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
         (
             REDIRECT,
             {},
-            """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of 127.0.0.1, ::1
-            alone: behind a proxy at another address that ends TLS, every page redirects to itself without end
+            """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is trusted from 127.0.0.1, ::1
+            only: behind a proxy at another address that ends TLS, every page redirects to itself forever
             -> Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy.""",
         ),
         (
             REDIRECT,
             {"FORWARDED_ALLOW_IPS": "10.0.0.0/8,10.1.2.3"},
-            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER is not set, and need not be: the server itself takes the
-            scheme from X-Forwarded-Proto, of 10.0.0.0/8, 10.1.2.3 alone (FORWARDED_ALLOW_IPS)
-            -> A proxy at another address would be redirected without end: name all of them.""",
+            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER is not set and not needed: the server takes the scheme
+            from X-Forwarded-Proto, if 10.0.0.0/8, 10.1.2.3 sends it (FORWARDED_ALLOW_IPS)
+            -> Requests through a proxy at another address are redirected forever: name all proxies.""",
         ),
         (
             "",
             {"FORWARDED_ALLOW_IPS": "10.1.2.3"},
-            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER is not set, and need not be: the server itself takes the
-            scheme from X-Forwarded-Proto, of 10.1.2.3 alone (FORWARDED_ALLOW_IPS)""",
+            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER is not set and not needed: the server takes the scheme
+            from X-Forwarded-Proto, if 10.1.2.3 sends it (FORWARDED_ALLOW_IPS)""",
         ),
         (
             REDIRECT,
             {"FORWARDED_ALLOW_IPS": "*", "HOST": "0.0.0.0"},
-            """warning forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of
-            everyone who reaches HOST=0.0.0.0; a client that does so without the proxy can forge https, and its address
-            -> Name the addresses or networks of the proxy, or let nobody else reach the port.""",
+            """warning forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted
+            from every client that reaches HOST=0.0.0.0; a client that bypasses the proxy can forge https and its
+            address
+            -> Name the addresses or networks of the proxy, or close the port to all others.""",
         ),
         (
             REDIRECT,
             {"FORWARDED_ALLOW_IPS": "*", "HOST": "localhost"},
-            """info forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of
-            everyone who reaches HOST=localhost; a client that does so without the proxy can forge https, and its
-            address -> Name the addresses or networks of the proxy, or let nobody else reach the port.""",
+            """info forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from
+            every client that reaches HOST=localhost; a client that bypasses the proxy can forge https and its address
+            -> Name the addresses or networks of the proxy, or close the port to all others.""",
         ),
         (
             f"{REDIRECT}\n{PROTO}",
             {"HOST": "0.0.0.0"},
-            """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https'): Django believes
-            this header of everyone who reaches HOST=0.0.0.0, whatever FORWARDED_ALLOW_IPS says; a client that does so
-            without the proxy can forge https
+            """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https'): Django trusts
+            this header from every client that reaches HOST=0.0.0.0, whatever FORWARDED_ALLOW_IPS says; a client that
+            bypasses the proxy can forge https
             -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS: the server then takes the scheme from
-            X-Forwarded-Proto itself, of the proxy alone.""",
+            X-Forwarded-Proto, and only from the proxy's.""",
         ),
         (
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_TLS', 'on')",
             {"HOST": "::1"},
-            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ('HTTP_X_TLS', 'on'): Django believes this header of
-            everyone who reaches HOST=::1, whatever FORWARDED_ALLOW_IPS says; a client that does so without the proxy
-            can forge https -> Let nobody but the proxy reach the port, and let the proxy set or remove this header in
+            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ('HTTP_X_TLS', 'on'): Django trusts this header from
+            every client that reaches HOST=::1, whatever FORWARDED_ALLOW_IPS says; a client that bypasses the proxy can
+            forge https -> Let only the proxy reach the port, and let it set or remove this header in
             every request.""",
         ),
         (
             "SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS'",
             {},
-            """error proxy-ssl-header: SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS' is no pair of texts: Django answers every
+            """error proxy-ssl-header: SECURE_PROXY_SSL_HEADER = 'HTTP_X_TLS' is not a pair of strings: Django answers
+            every
             request with 500 -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO',
             'https').""",
         ),
         (
             "SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https']",
             {},
-            """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https'] names no header as
-            Django has them: nobody is believed -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set
+            """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ['X-Forwarded-Proto', 'https'] is not a header name
+            in Django's form: Django never finds it -> Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set
             ('HTTP_X_FORWARDED_PROTO', 'https').""",
         ),
     ],
@@ -266,17 +269,17 @@ def test_what_is_said_of_proxies_is_so(project: Path, interface: str, lines: str
         (
             "MEDIA_ROOT = str(BASE_DIR)",
             """warning static-root: the static root {project}/staticfiles lies in MEDIA_ROOT = '{project}': an upload
-            can change what was built -> Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own.""",
+            can overwrite built files -> Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own.""",
         ),
         (
             "STATICFILES_DIRS += ['staticfiles']",
-            """error static-root: the static root {project}/staticfiles is one of STATICFILES_DIRS: a build collects
-            what the last one made -> Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own.""",
+            """error static-root: the static root {project}/staticfiles is one of STATICFILES_DIRS: a build would
+            collect the output of the last one -> Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own.""",
         ),
         (
             "STATICFILES_DIRS += [('below', BASE_DIR / 'staticfiles')]",
-            """error static-root: the static root {project}/staticfiles is one of STATICFILES_DIRS: a build collects
-            what the last one made -> Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own.""",
+            """error static-root: the static root {project}/staticfiles is one of STATICFILES_DIRS: a build would
+            collect the output of the last one -> Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own.""",
         ),
     ],
 )
@@ -305,35 +308,37 @@ def test_django_s_own_check_of_the_static_root_does_not_say_it_again(project: Pa
             "STATIC_URL = '/s/'",
             CDN,
             """warning static-url: STATIC_URL = '/s/', but files are served at https://cdn.example.com/static/:
-            BY HEART -> Set STATIC_URL = '/static/', or build the tree again.""",
+            HARD CODED -> Set STATIC_URL = '/static/', or build the tree again.""",
         ),
         (
             "STATIC_URL = '/s/'",
             {"DJANGO_STATIC_PREFIX": "/static/"},
             """warning static-url: STATIC_URL = '/s/', but files are served at /static/:
-            BY HEART -> Set STATIC_URL = '/static/', or unset DJANGO_STATIC_PREFIX and build the tree again.""",
+            HARD CODED -> Set STATIC_URL = '/static/', or unset DJANGO_STATIC_PREFIX and build the tree again.""",
         ),
         (
             "STATIC_URL = 'https://old.example.com/static/'",
             CDN,
             """warning static-url: STATIC_URL = 'https://old.example.com/static/', but files are served at
-            https://cdn.example.com/static/: BY HEART
+            https://cdn.example.com/static/: HARD CODED
             -> Set STATIC_URL = 'https://cdn.example.com/static/', or correct DJANGO_STATIC_HOST.""",
         ),
         (
             "STATIC_URL = '/s/'",
             {"DJANGO_STATIC_PREFIX": "/s/"},
-            """warning static-prefix: DJANGO_STATIC_PREFIX=/s/, but the tree was built for /static/: files that refer to
-            others by an absolute path refer to those below the latter
+            """warning static-prefix: DJANGO_STATIC_PREFIX=/s/, but the tree was built for /static/: absolute
+            references between files point below the latter
             -> Build the tree again with the same DJANGO_STATIC_PREFIX.""",
         ),
     ],
 )
 def test_static_urls(project: Path, line: str, variables: dict[str, str], expected: str) -> None:
     append_settings(project, line)
-    by_heart = """`{% static %}` gives the latter; what has the former by heart (scripts, other settings) asks for files
-    that are not there"""
-    assert told(project, "static-url", "static-prefix", **variables) == one_line(expected.replace("BY HEART", by_heart))
+    hard_coded = """`{% static %}` gives the latter; URLs that are hard-coded with the former (in scripts, in other
+    settings) get 404"""
+    assert told(project, "static-url", "static-prefix", **variables) == one_line(
+        expected.replace("HARD CODED", hard_coded)
+    )
     assert check(project, **variables).returncode == 0
 
 
@@ -503,7 +508,7 @@ def test_a_content_security_policy(project: Path, host: str) -> None:
     policies(project, *(text for text, _, _ in REFUSALS[host]))
     own = host.removesuffix("/v1")
     expected = [
-        f"warning csp: the policy of mysite.security.csp_{number} does not admit {own}: browsers refuse {refused} from "
+        f"warning csp: the policy of mysite.security.csp_{number} does not allow {own}: browsers block {refused} from "
         f"there -> Add {own} to {directives}."
         for number, (_, refused, directives) in enumerate(REFUSALS[host])
         if refused
@@ -526,10 +531,10 @@ def test_a_policy_is_compared_with_the_files_that_there_are(project: Path, build
     assert build(DJANGO_STATIC_MISSING_REFERENCES="warn").returncode == 0
     policies(project, "font-src 'self'; media-src 'self'; manifest-src 'self'; connect-src 'self'; child-src 'self'")
     assert told(project, "csp", **CDN) == one_line(
-        """warning csp: the policy of mysite.security.csp_0 does not admit https://cdn.example.com: browsers refuse
+        """warning csp: the policy of mysite.security.csp_0 does not allow https://cdn.example.com: browsers block
         fonts, audio and video, manifests from there
         -> Add https://cdn.example.com to font-src, media-src, manifest-src.
-        info csp: the policy of mysite.security.csp_0 does not admit https://cdn.example.com: browsers refuse what
+        info csp: the policy of mysite.security.csp_0 does not allow https://cdn.example.com: browsers block what
         scripts fetch, frames from there
         -> Add https://cdn.example.com to connect-src, child-src, if pages need them."""
     )
@@ -567,8 +572,8 @@ def test_the_policy_of_django_itself(project: Path) -> None:
     assert told(project, "csp", **CDN) == ""  # without its middleware it does nothing
     append_settings(project, "MIDDLEWARE = [*MIDDLEWARE, 'django.middleware.csp.ContentSecurityPolicyMiddleware']")
     assert told(project, "csp", **CDN) == one_line(
-        """warning csp: the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not admit
-        https://cdn.example.com: browsers refuse styles, images from there
+        """warning csp: the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not allow
+        https://cdn.example.com: browsers block styles, images from there
         -> Add https://cdn.example.com to style-src, default-src."""
     )
 
@@ -578,7 +583,7 @@ def test_a_policy_that_cannot_be_asked_is_not_passed_over(project: Path) -> None
     edit = (project / "mysite/security.py").read_text().replace("return response", "return response.no_such_thing")
     (project / "mysite/security.py").write_text(edit)
     assert told(project, "csp", **CDN) == one_line(
-        """info csp: what mysite.security.csp_0 sends could not be asked: AttributeError: 'HttpResponse' object has no
+        """info csp: the policy of mysite.security.csp_0 cannot be read: AttributeError: 'HttpResponse' object has no
         attribute 'no_such_thing'"""
     )
     (project / "mysite/security.py").write_text(
@@ -600,10 +605,10 @@ def test_whitenoise_s_settings_are_named_one_by_one(project: Path) -> None:
         """warning whitenoise: WHITENOISE_MANIFEST_STRICT has no effect here
         -> A name that the manifest lacks is served without a fingerprint, and logged.
         warning whitenoise: WHITENOISE_MAX_AGE has no effect here -> DJANGO_STATIC_MAX_AGE takes its place.
-        info whitenoise: MIDDLEWARE has whitenoise.middleware.WhiteNoiseMiddleware: it is taken out, since static
+        info whitenoise: MIDDLEWARE has whitenoise.middleware.WhiteNoiseMiddleware: static-host removes it; static
         requests do not reach Django -> Remove it.
-        info whitenoise: INSTALLED_APPS has whitenoise.runserver_nostatic: it has an effect on `manage.py runserver`
-        alone -> Remove it; `static-host dev` is for development."""
+        info whitenoise: INSTALLED_APPS has whitenoise.runserver_nostatic: it only affects `manage.py runserver` ->
+        Remove it; `static-host dev` is for development."""
     )
 
 
@@ -623,10 +628,10 @@ def test_what_is_made_from_whitenoise_and_what_it_wraps(project: Path) -> None:
         project, "MIDDLEWARE = ['mysite.own.Own', *MIDDLEWARE]", "WSGI_APPLICATION = 'mysite.own.application'"
     )
     assert told(project, "whitenoise") == one_line(
-        """warning whitenoise: MIDDLEWARE has mysite.own.Own, which walks the tree at every start and is never asked for
-        a file -> Remove it.
-        warning whitenoise: mysite.own.application is wrapped by WhiteNoise, which walks its files at every start, for
-        nothing -> Let it be what get_wsgi_application() returns."""
+        """warning whitenoise: MIDDLEWARE has mysite.own.Own, which walks the tree at every start and gets no request
+        -> Remove it.
+        warning whitenoise: mysite.own.application is wrapped by WhiteNoise, which walks its files at every start and
+        gets no request -> Use what get_wsgi_application() returns, without a wrapper."""
     )
     assert "of Django's manifest are in the tree" in told(project, "manifest")  # though it asks for other names
     assert "is wrapped" not in told(project, "whitenoise", DJANGO_INTERFACE="asgi")
@@ -677,7 +682,7 @@ def test_a_manifest_that_names_what_is_not_there(project: Path) -> None:
     reindex(project, manifest)
     assert told(project, "manifest") == one_line(
         """error manifest: Django's manifest names a.0123456789ab.css, b.0123456789ab.css, c.0123456789ab.css and 1
-        more, which the tree does not have: pages ask for them in vain -> Build the tree again."""
+        more, which the tree lacks: pages get 404 for them -> Build the tree again."""
     )
     assert check(project).returncode == 1
 
@@ -685,7 +690,7 @@ def test_a_manifest_that_names_what_is_not_there(project: Path) -> None:
 def test_a_tree_without_a_manifest(project: Path) -> None:
     reindex(project, None)
     assert told(project, "manifest") == one_line(
-        """warning manifest: the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint
+        """warning manifest: the tree has no Django manifest: `{% static %}` gives URLs without a fingerprint
         -> Build it with `static-host build`."""
     )
     assert check(project).returncode == 0
@@ -761,8 +766,8 @@ def test_a_check_that_asks_a_database_without_the_tag(project: Path) -> None:
         "    connection.ensure_connection()",
     )
     assert told(project, "django") == one_line(
-        """warning django: the check mysite.settings.prices asks a database: django.db.utils.OperationalError: unable to
-        open database file -> Register it with Tags.database, and it is left out here.
+        """warning django: the check mysite.settings.prices uses a database: django.db.utils.OperationalError: unable to
+        open database file -> Register it with Tags.database; `check` then leaves it out.
         ok django: Django's system checks find no error"""
     )
     result = check(project)

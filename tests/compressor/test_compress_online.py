@@ -453,7 +453,7 @@ def test_a_tree_that_was_built_without_it_is_told_of(shop: Path, cache: Path) ->
     assert built(shop, cache, WITHOUT="yes").returncode == 0
     with opened(shop) as (running, page):
         assert ".basket" in found(running, r"/static/css/shop\.[0-9a-f]{12}\.css", page).text
-        assert "the tree has nothing of django-compressor's: its blocks are sent as they are written" in running.output
+        assert "the tree has no files of django-compressor: its blocks are sent as they are written" in running.output
     assert "django-compressor" in run("static-host", "check", cwd=shop, **VARIABLES).stdout
     assert built(shop, cache).returncode == 0
     assert "django-compressor" not in run("static-host", "check", cwd=shop, **VARIABLES).stdout

@@ -166,15 +166,15 @@ def test_each_is_told_with_its_place_and_without_its_value(tmp_path: Path, monke
     (tmp_path / "secrets/django_origin_secret").write_text("the value")
     assert [(each.found, each.remedy) for each in found()] == [
         (
-            "DJANGO_STATIC_HOSTT (in the environment) is no variable of static-host: it has no effect here",
+            "DJANGO_STATIC_HOSTT (in the environment) is not a variable of static-host: it has no effect",
             "Set DJANGO_STATIC_HOST if that is meant. If the project reads DJANGO_STATIC_HOSTT, leave it.",
         ),
         (
-            "DJANGO_THREAD (in .env) is no variable of static-host: it has no effect here",
+            "DJANGO_THREAD (in .env) is not a variable of static-host: it has no effect",
             "Set DJANGO_THREADS if that is meant. If the project reads DJANGO_THREAD, leave it.",
         ),
         (
-            f"django_origin_secret (in {tmp_path}/secrets) is no variable of static-host: it has no effect here",
+            f"django_origin_secret (in {tmp_path}/secrets) is not a variable of static-host: it has no effect",
             "Set DJANGO_ORIGIN_SECRET if that is meant. If the project reads django_origin_secret, leave it.",
         ),
     ]
@@ -189,7 +189,7 @@ def project(tmp_path: Path, plain: Path) -> Path:
 
 
 TOLD = (
-    "DJANGO_STATIC_HOSTT (in the environment) is no variable of static-host: it has no effect here. "
+    "DJANGO_STATIC_HOSTT (in the environment) is not a variable of static-host: it has no effect. "
     "Set DJANGO_STATIC_HOST if that is meant. If the project reads DJANGO_STATIC_HOSTT, leave it."
 )
 WRONG = {"DJANGO_STATIC_HOSTT": "cdn.example.com", "DJANGO_HOST": "cdn.example.com"}

@@ -310,8 +310,8 @@ SECURE_CSP = {"default-src": [CSP.SELF], "script-src": [CSP.SELF, CSP.NONCE], "i
     assert findings["csp"] == {
         "level": "warning",
         "check": "csp",
-        "found": "the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not admit "
-        "https://cdn.example.com: browsers refuse styles, images from there",
+        "found": "the policy of django.middleware.csp.ContentSecurityPolicyMiddleware does not allow "
+        "https://cdn.example.com: browsers block styles, images from there",
         "remedy": "Add https://cdn.example.com to default-src.",
     }
     assert findings["django"]["found"] == "Django's system checks find no error"

@@ -70,7 +70,7 @@ def eventually(url: str, status: int, text: str) -> httpx.Response:
 
 
 def test_the_start_up_lines_say_what_it_is_for(server: Running) -> None:
-    assert "static-host: static files as the project's finders find them, at /static/\n" in server.output
+    assert "static-host: static files from the project's finders, at /static/\n" in server.output
     assert "static-host: Django project mysite.settings in 10 threads\n" in server.output
     assert f"static-host: ready on {server.url}, development: " in server.output
     assert "for development only" in server.output
@@ -272,7 +272,7 @@ def test_a_broken_project_is_printed_whole_and_waited_for(project: Path) -> None
         eventually(f"{url}/static/digits.txt", 200, "0123456789")
         assert "static files as the project's finders find them" in running.output
         edit(project / "mysite/settings.py", "DEBUG = False", "import os; os._exit(2)")
-        running.wait_for("the server ended (exit 2); it is started again when a file changes")
+        running.wait_for("the server ended (exit code 2); it starts again when a file changes")
         eventually(f"{url}/", 503, "cannot be loaded")  # nobody is left waiting
         edit(project / "mysite/settings.py", "import os; os._exit(2)", "DEBUG = True")
         assert "DEBUG = True" in eventually(f"{url}/nothing/", 404, "Using the URLconf").text
@@ -357,7 +357,7 @@ def test_urls_have_the_prefix_but_never_another_host(
         page = httpx.get(f"{running.url}/").text
         assert f'<link rel="stylesheet" href="{url}site.css">' in page
         assert httpx.get(f"{running.url}{url}digits.txt").text == "0123456789"
-        told = "cdn.example.com is not used: files that change are served from here\n"
+        told = "cdn.example.com is not used: static files come from this server\n"
         assert (told in running.output) == ("cdn" in line or "DJANGO_STATIC_HOST" in variables)
         assert (
             "static-host: DEBUG is False, so errors show no debug pages; DEBUG = True in mysite.settings"
@@ -566,7 +566,7 @@ def test_an_env_file_in_a_directory_of_templates_is_loaded_all_the_same(project:
         (project / ".env").write_text("DJANGO_STATIC_PREFIX=/other/\nHOST=::1\n")
         eventually(f"{running.url}/other/digits.txt", 200, "0123456789")
         assert "static-host: .env: loading the project again\n" in running.output
-        running.wait_for("HOST and PORT have changed; they count when `static-host dev` is started again\n")
+        running.wait_for("HOST or PORT changed; restart `static-host dev` to use the new address\n")
 
 
 CHECKS = """
@@ -602,7 +602,7 @@ def test_a_source_folder_with_the_static_root_s_name_is_no_error(project: Path) 
     ("name", "told"),
     [
         ("'db.sqlite3'", "You have 3 unapplied migration(s). Your project may not work properly until you apply the"),
-        ("'no/such/folder/db'", "whether all migrations are applied could not be found out: django.db.utils.Operation"),
+        ("'no/such/folder/db'", "cannot find out whether all migrations are applied: django.db.utils.Operation"),
     ],
 )
 def test_migrations_that_are_not_applied_are_told_of(project: Path, name: str, told: str) -> None:
@@ -685,7 +685,7 @@ def test_a_working_directory_that_is_removed_ends_it(project: Path) -> None:
     with developing(project) as running:
         shutil.rmtree(project)
         assert running.process.wait(20) == 2
-        running.wait_for("static-host: the working directory has been removed: start `static-host dev` again.\n")
+        running.wait_for("static-host: the working directory was removed. Start `static-host dev` again.\n")
         assert "Traceback" not in running.output
 
 

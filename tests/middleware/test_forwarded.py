@@ -232,7 +232,7 @@ def test_an_ipv6_address_may_have_its_brackets(project: Path, host: str) -> None
 def test_what_is_no_address_is_refused(project: Path, host: str) -> None:
     result = run("static-host", "serve", cwd=project, HOST=host, **VARIABLES)
     assert result.returncode == 2
-    assert f"HOST='{host}': only an IPv6 address has colons or brackets; the port is PORT's." in result.stderr
+    assert f"HOST='{host}': only an IPv6 address has colons or brackets; PORT sets the port." in result.stderr
 
 
 def test_an_address_of_a_proxy_may_have_its_brackets_too() -> None:

@@ -142,7 +142,7 @@ def test_a_cdn_is_known_by_its_fields_and_so_is_a_hit(name: str, tmp_path: Path)
     states = [(asked["first"]["cache"], asked["again"]["cache"]) for asked in file["asked"].values()]
     assert states == [("miss", "hit")] * 5
     assert [answer["cache"] for answer in printed["not_found"][0]["answers"]] == ["miss", "miss"]
-    assert ("ok cache", "1 file from the cache when asked for again", "") in told(printed, "ok")
+    assert ("ok cache", "1 file from the cache at the second request", "") in told(printed, "ok")
 
 
 def test_of_two_cdns_that_passed_an_answer_on_both_are_named(tmp_path: Path) -> None:
@@ -202,8 +202,8 @@ def test_bytes_that_were_changed_under_a_strong_entity_tag(tmp_path: Path) -> No
     code, printed = verified(Deployment(PAGE, {NAME: CSS}, change), tmp_path)
     lying, hasty = told(printed, "error", "warning")
     assert (code, lying[0], hasty[0]) == (1, "error etag", "warning re-encoded")
-    assert lying[1].startswith(f"{NAME}: the entity tag is not that of the bytes: they were changed on the way")
-    assert hasty[1].startswith(f"{NAME}: br for browsers was made on the way")
+    assert lying[1].startswith(f"{NAME}: the strong entity tag is not that of the bytes: they were changed on the way")
+    assert hasty[1].startswith(f"{NAME}: browsers get br from the CDN's fast encoder")
 
 
 def test_a_second_machine_of_a_cdn_may_not_have_the_file_yet(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_files_of_others_are_left_out_and_said_so(tmp_path: Path) -> None:
     assert paths == [NAME, "/static/plain.png", other]
     texts = [re.sub(r":\d+/", ":PORT/", found) for check, found, _ in told(printed, "info") if check == "info left-out"]
     assert texts == [
-        f"1 file below {prefix} not examined: nothing tells that they are static files of yours"
+        f"1 file below {prefix} not examined: they may not be your static files"
         for prefix in ("http://127.0.0.1:PORT/media/", "http://fonts.example.com/", "http://stats.example/")
     ]
 
@@ -306,7 +306,7 @@ def test_a_video_needs_ranges(tmp_path: Path) -> None:
     code, printed = verified(Deployment(f'<video src="{video}">', {video: b"film"}, change), tmp_path)
     assert code == 1
     assert told(printed, "error")[0][:2] == (
-        "error range", f"{video}: a part is answered 200, not 206: Safari does not play it, and nobody can skip"
+        "error range", f"{video}: a range request gets 200, not 206: Safari does not play it, and players cannot skip"
     )  # fmt: skip
 
 
@@ -322,9 +322,9 @@ def test_a_file_that_is_missing_or_breaks_off_is_told(tmp_path: Path) -> None:
     code, printed = verified(Deployment(page, dict.fromkeys(names[1:], CSS), change), tmp_path)
     assert code == 1
     found = [found for check, found, _ in told(printed, "error", "warning") if check.endswith(" file")]
-    assert found[0] == f"{names[0]}: it is answered 404"
-    assert found[1].startswith(f"{names[1]}: it cannot be had: RemoteProtocolError: peer closed connection")
-    assert found[2].startswith(f"{names[2]}: it is answered 301")
+    assert found[0] == f"{names[0]}: the status is 404"
+    assert found[1].startswith(f"{names[1]}: no response: RemoteProtocolError: peer closed connection")
+    assert found[2].startswith(f"{names[2]}: the response is a redirect (301)")
 
 
 def test_of_a_very_large_file_only_the_head_is_judged(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_a_page_elsewhere_is_followed_and_one_that_is_refused_is_told(tmp_path: 
     deployment = Deployment(PAGE, {NAME: CSS}, change)
     code, printed = verified(deployment, tmp_path)
     assert (code, printed["page"]) == (1, {"url": f"{deployment.url}/en/", "status": 401})
-    assert told(printed, "error")[0][1] == f"{deployment.url}/en/ is answered 401"
+    assert told(printed, "error")[0][1] == f"{deployment.url}/en/ returns 401"
 
 
 def test_a_coding_that_is_not_answered_is_told(tmp_path: Path) -> None:
@@ -433,7 +433,7 @@ def test_where_nobody_answers_that_is_the_finding(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{find_free_port()}/"
     result = run("static-host", "verify", url, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (1, "")
-    assert result.stdout.startswith(f"error    page  {url} is not answered: ConnectError: ")
+    assert result.stdout.startswith(f"error    page  {url} gives no response: ConnectError: ")
     printed = json.loads(run("static-host", "verify", "--json", url, cwd=tmp_path).stdout)
     assert (printed["ok"], printed["files"], printed["page"]) == (False, [], {"url": url, "status": None})
 
@@ -445,7 +445,7 @@ def test_what_is_no_url_of_a_page_is_refused(url: str, tmp_path: Path) -> None:
     for arguments in ([url], ["http://localhost/", "--static-prefix", url]):
         result = run("static-host", "verify", *arguments, cwd=tmp_path)
         assert (result.returncode, result.stdout) == (2, "")
-        assert f"{url!r} is not the URL of a page: give one that begins with https://" in result.stderr
+        assert f"{url!r} is not the URL of a page. Give one that begins with https://" in result.stderr
 
 
 def instead_of_the_page(status: int, body: bytes, **fields: str) -> Change:
@@ -481,7 +481,7 @@ def test_a_host_that_no_name_server_can_be_asked_for_is_a_finding(tmp_path: Path
     page = f'{PAGE}<link rel="stylesheet" href="http://a..b{NAME}">'
     code, printed = verified(Deployment(page, {NAME: CSS}), tmp_path)
     assert code == 1
-    assert any(f"http://a..b{NAME}: it cannot be had: " in found for _, found, _ in told(printed, "error"))
+    assert any(f"http://a..b{NAME}: no response: " in found for _, found, _ in told(printed, "error"))
 
 
 def test_an_answer_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,19 +103,19 @@ def test_the_server_itself_is_in_order(one_host: Running, tmp_path: Path) -> Non
         *("identity", "5,514", "200", "-", "-", "-", "?", "immutable", "-", "strong", "*", "yes", "yes", "-", "1.1")
     ]
     assert findings.splitlines() == [
-        f"info     cdn            {one_host.url}: no CDN is recognised; HTTP/1.1",
-        f"info     cache-state    {one_host.url}: nothing tells whether an answer comes from a cache",
+        f"info     cdn            {one_host.url}: no known CDN; HTTP/1.1",
+        f"info     cache-state    {one_host.url}: no header field says whether a response comes from a cache",
         f"{' ' * 24}-> If a CDN is to stand here, let it send Cache-Status (RFC 9211), Age or a field of its own.",
         "info     dictionary     no file is offered as a compression dictionary (RFC 9842)",
-        "ok       file           8 files answered 200",
+        "ok       file           8 files available (200)",
         "ok       compression    6 files compressed for browsers, with br or zstd",
-        "ok       coding         8 files sent in a coding that was asked for",
+        "ok       coding         8 files sent in a coding that was requested",
         "ok       body           8 files the same bytes in each coding, from the origin and from the cache",
-        "ok       cache-control  8 files with a fingerprint, kept by browsers for a year",
-        "ok       vary           6 files told apart by Vary: Accept-Encoding",
-        "ok       range          8 files sent in parts",
-        "ok       revalidation   8 files not sent again to who has them (304)",
-        "ok       not-found      a name that does not exist is answered 404, and the answer is not kept",
+        "ok       cache-control  8 files with a fingerprint, cached by browsers for a year",
+        "ok       vary           6 files with Vary: Accept-Encoding",
+        "ok       range          8 files available in ranges",
+        "ok       revalidation   8 files revalidated without a body (304)",
+        "ok       not-found      a name that does not exist gets 404, which caches do not store",
     ]
 
 
@@ -123,8 +123,8 @@ def test_the_laptops_cdn_is_in_order(site: Site, tmp_path: Path) -> None:
     code, printed = document(site, tmp_path)
     assert (code, printed["ok"], told(printed, "error", "warning")) == (0, True, [])
     assert told(printed, "info")[0] == f"info cdn: http://localhost:{site.cdn_port}: nginx; HTTP/1.1"
-    assert "ok cache: 8 files from the cache when asked for again" in told(printed, "ok")
-    assert "ok cors: 7 files open to the page from another host" in told(printed, "ok")  # all but the favicon
+    assert "ok cache: 8 files from the cache at the second request" in told(printed, "ok")
+    assert "ok cors: 7 files readable for pages of another host" in told(printed, "ok")  # all but the favicon
     assert printed["static_prefixes"] == [f"http://localhost:{site.cdn_port}/static/"]
     (css,) = (each for each in printed["files"] if each["url"].endswith(".css"))
     assert (css["kind"], css["cors_mode"], css["cdn"]) == ("style", True, "nginx")
@@ -147,11 +147,11 @@ MISTAKES = [
         f"{PLAIN} gzip on; gzip_proxied any; gzip_min_length 1; gzip_types *;",
         0,
         """
-        warning compression: favicon.svg and 5 more: browsers get gzip, and neither br nor zstd, which are
-        smaller -> Pass what browsers say: proxy_set_header Accept-Encoding $http_accept_encoding
+        warning compression: favicon.svg and 5 more: browsers get gzip instead of br or zstd, which are smaller ->
+        Pass what browsers say: proxy_set_header Accept-Encoding $http_accept_encoding
 
-        warning re-encoded: favicon.svg and 5 more: gzip for browsers was made on the way, in a hurry, and not
-        by the build -> Set gzip off (and brotli off)
+        warning re-encoded: favicon.svg and 5 more: browsers get gzip from the CDN's fast encoder, not from the build
+        -> Set gzip off (and brotli off)
         """,
         id="it compresses",
     ),
@@ -159,8 +159,8 @@ MISTAKES = [
         PLAIN,
         1,
         """
-        error compression: inspector.css and 4 more: browsers get no compression at all, though the file would
-        gain from it -> Pass what browsers say
+        error compression: inspector.css and 4 more: browsers get no compression, though the file is compressible ->
+        Pass what browsers say
         """,
         id="it asks for no coding",
     ),
@@ -168,8 +168,8 @@ MISTAKES = [
         "proxy_hide_header Cache-Control;",
         1,
         """
-        error cache-control: favicon.svg and 7 more: no Cache-Control, though the name has a fingerprint:
-        visitors ask again for what never changes; the origin says public, max-age=31536000, immutable -> Remove
+        error cache-control: favicon.svg and 7 more: no Cache-Control, though the name has a fingerprint: browsers
+        revalidate what never changes; the origin sends public, max-age=31536000, immutable -> Remove
         proxy_hide_header Cache-Control
 
         warning not-found: static-host-verify.css: a 404 has no Cache-Control, which lets caches keep it; the
@@ -202,8 +202,8 @@ MISTAKES = [
         error page: http://127.0.0.1:PORT/: the page comes from a cache in spite of Cache-Control: private,
         no-cache -> Keep pages only if Cache-Control allows it
 
-        error not-found: static-host-verify.css: a 404 is kept: a file that a page asks for during a deploy
-        stays missing after it is there -> Remove proxy_cache_valid for 404
+        error not-found: static-host-verify.css: a 404 is cached: a file that a page requests during a deployment stays
+        missing afterwards -> Remove proxy_cache_valid for 404
         """,
         id="it keeps errors and pages",
     ),
@@ -211,7 +211,7 @@ MISTAKES = [
         "max_ranges 0;",
         0,
         """
-        warning range: favicon.svg and 7 more: a part is answered 200, not 206: no download can be resumed ->
+        warning range: favicon.svg and 7 more: a range request gets 200, not 206: downloads cannot be resumed ->
         Remove max_ranges 0
         """,
         id="it drops ranges",
@@ -220,9 +220,9 @@ MISTAKES = [
         "proxy_hide_header Access-Control-Allow-Origin;",
         1,
         """
-        error cors: instrument-sans.woff2 and 6 more: an answer (200, 206, 304) has no
-        Access-Control-Allow-Origin that lets the page in: browsers refuse modules, fonts, and whatever carries
-        crossorigin, from another host -> Remove proxy_hide_header Access-Control-Allow-Origin
+        error cors: instrument-sans.woff2 and 6 more: a response (200, 206, 304) has no Access-Control-Allow-Origin for
+        the page: browsers block modules, fonts and elements with crossorigin from another host -> Remove
+        proxy_hide_header Access-Control-Allow-Origin
         """,
         id="it strips CORS",
     ),
@@ -230,7 +230,7 @@ MISTAKES = [
         "proxy_no_cache 1; proxy_cache_bypass 1;",
         1,
         """
-        error cache: favicon.svg and 7 more: the CDN does not keep the file, though Cache-Control lets it -> Set
+        error cache: favicon.svg and 7 more: the CDN does not cache the file, though Cache-Control allows it -> Set
         proxy_cache for the static prefix; proxy_no_cache
         """,
         id="it keeps nothing",
@@ -239,7 +239,7 @@ MISTAKES = [
         "proxy_hide_header ETag;",
         0,
         """
-        warning etag: favicon.svg and 7 more: there is no entity tag: what a browser has cannot be revalidated
+        warning etag: favicon.svg and 7 more: there is no entity tag: browsers cannot revalidate their copy
         """,
         id="it strips entity tags",
     ),
@@ -247,7 +247,7 @@ MISTAKES = [
         "add_header Vary User-Agent;",
         0,
         """
-        warning vary: favicon.svg and 7 more: Vary names user-agent too: a copy is kept for each of its values
+        warning vary: favicon.svg and 7 more: Vary also has user-agent: caches store a copy for each value
         """,
         id="it varies by the browser",
     ),
@@ -255,8 +255,8 @@ MISTAKES = [
         "proxy_hide_header Vary;",
         0,
         """
-        warning vary: favicon.svg and 5 more: Vary does not name Accept-Encoding, though there are several
-        codings: a cache on the way to the visitor gives them the wrong one -> Remove proxy_hide_header Vary
+        warning vary: favicon.svg and 5 more: Vary lacks Accept-Encoding, though there are several codings: a cache on
+        the way may send visitors the wrong one -> Remove proxy_hide_header Vary
         """,
         id="it strips Vary",
     ),
@@ -264,7 +264,7 @@ MISTAKES = [
         "add_header Set-Cookie seen=1;",
         0,
         """
-        warning cookie: favicon.svg and 7 more: a cookie is set along with the file
+        warning cookie: favicon.svg and 7 more: the response sets a cookie
         """,
         id="it sets a cookie",
     ),
@@ -272,12 +272,12 @@ MISTAKES = [
         "sub_filter_types text/css; sub_filter_once off; sub_filter color colour;",
         1,
         """
-        error body: inspector.css: the bytes differ from answer to answer, once they are decoded: copies of two
-        releases, or damage -> Purge the static prefix
+        error body: inspector.css: the decoded bytes differ between responses: they are of two releases, or damaged ->
+        Purge the static prefix
 
         warning etag: inspector.css: there is no entity tag
 
-        warning range: inspector.css: a part is answered 200, not 206
+        warning range: inspector.css: a range request gets 200, not 206
         """,
         id="it rewrites what is not encoded",
     ),
@@ -314,7 +314,7 @@ def test_the_http_version_is_that_which_the_host_agrees_to(
     told_of = [finding["found"] for finding in printed["findings"] if finding["check"] == "http-version"]
     assert (
         told_of
-        == [f"https://localhost:{port} speaks HTTP/1.1: browsers ask for six files at a time, not for all at once"][
+        == [f"https://localhost:{port} speaks HTTP/1.1: browsers request six files at a time, not all at once"][
             :findings
         ]
     )

@@ -1,4 +1,4 @@
-"""``static-host check``: what it examines, each subject in a module; `sequence` has their order, `run` prints.
+"""``static-host check``: a module for each subject; `all_checks` has their order, `command` prints the findings.
 
 May import `asgi`, `project`, `origin` and `conf`.
 """

@@ -1,9 +1,8 @@
-"""What `check` looks at, in the order of a start.
+"""All checks, in the order in which `serve` starts.
 
-Strategy: one examination gives findings until something stops it, as it would stop `serve`; that is a finding, too. A
-tree that is missing or damaged is a finding that ends nothing: what can be examined without it, is. The tree is
-examined whole by the package that builds it, which nothing here imports: it comes by entry point, and an image that
-only serves can do without.
+Strategy: a generator yields findings until an error ends it that would also stop `serve`; the error is a finding, too.
+If the tree is missing or damaged, everything that does not need it is checked first. The build package checks the files
+of the tree. It comes by entry point, because an image that only serves may lack it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ HEALTH_PATH_REMEDY = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of i
 
 
 def iter_findings() -> Iterator[Finding]:
-    """Give all findings. Raises StaticHostError, which is a finding, too."""
+    """Yield all findings. Raises StaticHostError for an error that stops `serve`."""
     settings = Settings.read()
     yield from _check_variables(settings)
     yield from _check_packages(settings)
@@ -42,7 +41,7 @@ def iter_findings() -> Iterator[Finding]:
     if project.is_other_project_unnamed:
         yield Finding("warning", "project", UNSET_SETTINGS_MODULE_MESSAGE, "Set DJANGO_SETTINGS_MODULE.")
     with wrap_project_errors(project.name):
-        own = list(_check_settings(project))  # before ours are laid over them
+        own = list(_check_settings(project))  # before static-host overrides them
     yield from own
     app = _try_create_app(settings)
     if isinstance(app, TreeUnusableError):
@@ -64,7 +63,7 @@ def _check_variables(settings: Settings) -> Iterator[Finding]:
 
 
 def _check_packages(settings: Settings) -> Iterator[Finding]:
-    """Find packages that contradict the requirements, though `serve` can be loaded with them; those of extras, too."""
+    """Find packages that contradict the requirements, also of extras, although `serve` can be imported with them."""
     required = find_conflicts()
     for each in find_conflicts(*_iter_used_extras(settings)):
         is_needed = not each.version and each not in required  # a setting asks for it
@@ -72,7 +71,7 @@ def _check_packages(settings: Settings) -> Iterator[Finding]:
 
 
 def _iter_used_extras(settings: Settings) -> Iterator[str]:
-    """Give the extras of this distribution that the settings make use of."""
+    """Yield the extras of this distribution that the settings need."""
     stores = [place for place in settings.static_previous if place.partition("://")[0] in STORE_SCHEMES]
     if settings.metrics_port:
         yield "metrics"
@@ -83,7 +82,10 @@ def _iter_used_extras(settings: Settings) -> Iterator[str]:
 
 
 def _try_create_app(settings: Settings) -> Front | TreeUnusableError:
-    """Return what `serve` would serve, or why its tree cannot be: what the project raises then has no context."""
+    """Return the application of `serve`, or the error of its tree.
+
+    It is returned so that later exceptions of the project do not have it as their context.
+    """
     try:
         return create_app(settings, length_check_seconds=math.inf)
     except TreeUnusableError as unusable:
@@ -91,7 +93,7 @@ def _try_create_app(settings: Settings) -> Front | TreeUnusableError:
 
 
 def _check_without_tree(unusable: TreeUnusableError, project: Project) -> Iterator[Finding]:
-    """Give what can be found out without a tree, or with a damaged one. Raises TreeDamagedError, naming all files."""
+    """Yield the findings that need no tree, or work with a damaged one. Raises TreeDamagedError with all files."""
     try:
         if isinstance(unusable, TreeDamagedError):
             app = create_app(project.settings, length_check_seconds=0)
@@ -102,10 +104,10 @@ def _check_without_tree(unusable: TreeUnusableError, project: Project) -> Iterat
             conflicts = list(find_path_conflicts(project))
             yield from _check_project(project, conflicts, [project.summary])
         yield from _check_django(project)
-    except StaticHostError as stop:
-        yield make_error_finding(stop)
+    except StaticHostError as error:
+        yield make_error_finding(error)
     if isinstance(unusable, TreeDamagedError):
-        list(_check_files(unusable.root))  # it names all files, where the boot names one
+        list(_check_files(unusable.root))  # names all damaged files; the boot names one
 
 
 def _load_without_tree(project: Project) -> None:
@@ -147,7 +149,7 @@ def _check_settings(project: Project) -> Iterator[Finding]:
 
 
 def _find_prefix(project: Project) -> str:
-    """Return the prefix of the static files that `serve` would serve, or that a build would make."""
+    """Return the prefix of static files: of the tree, or of a new build if there is no tree."""
     with suppress(TreeUnusableError):
         return project.settings.static_prefix or _load_index(project.static_root.resolve()).prefix
     return project.prefix
@@ -162,7 +164,7 @@ def _check_tree(project: Project, root: Path) -> Iterator[Finding]:
         yield from check_csp(django, project.host, project.settings.static_prefix or index.prefix, index)
         yield from project_settings.check_static_url(project, index)
         yield from project_settings.check_compressor(django, root)
-        # anew: names that were asked for may have been added
+        # read it again: the storage may have added names
         read = getattr(staticfiles_storage, "load_manifest", None)
         yield project_settings.check_manifest(index, read()[0] if read else {})
 
@@ -178,14 +180,14 @@ def _check_files(root: Path) -> Iterator[Finding]:
         yield Finding("ok", point.name, str(point.load()(root)))
 
 
-def make_error_finding(stop: StaticHostError) -> Finding:
+def make_error_finding(error: StaticHostError) -> Finding:
     """Return the finding for an error that ends the checks."""
-    if stop.__cause__:
-        log_error(stop)
-        found = f"{stop.message} {format_exception_line(stop.__cause__)}"
-        remedy = stop.remedy.rstrip(".") or "Correct the project"
+    if error.__cause__:
+        log_error(error)
+        found = f"{error.message} {format_exception_line(error.__cause__)}"
+        remedy = error.remedy.rstrip(".") or "Correct the project"
         return Finding("error", "project", found, f"{remedy}: standard error has the whole traceback.")
-    if isinstance(stop, InvalidSettingsError):
-        remedy = stop.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
-        return Finding("error", "settings", stop.message, remedy)
-    return Finding("error", "tree" if isinstance(stop, TreeUnusableError) else "project", stop.message, stop.remedy)
+    if isinstance(error, InvalidSettingsError):
+        remedy = error.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
+        return Finding("error", "settings", error.message, remedy)
+    return Finding("error", "tree" if isinstance(error, TreeUnusableError) else "project", error.message, error.remedy)

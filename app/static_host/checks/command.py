@@ -1,6 +1,6 @@
-"""``static-host check``: what `serve` does at its start, tried without serving; and what it has no time for.
+"""``static-host check``: runs all checks, and prints their findings as a table or as JSON.
 
-Rule: whatever goes wrong is a finding, even that the program itself cannot be loaded: a document is always printed.
+Rule: every error is a finding, even that static-host itself cannot be imported, so a document is always printed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from static_host.telemetry import log_configuration
 
 
 def run_checks(as_json: bool = False) -> int:
-    """Print what was found, and return the exit code. A traceback goes to standard error."""
-    log_configuration.mute()  # what it would say is among the findings
+    """Print the findings, and return the exit code. Tracebacks go to standard error."""
+    log_configuration.mute()  # the findings say the same
     with redirect_stdout_to_stderr() if as_json else nullcontext():
         findings, code = collect_findings()
     if as_json:
@@ -48,7 +48,7 @@ def collect_findings() -> tuple[list[Finding], int]:
     findings: list[Finding] = []
     try:
         for finding in iter_findings():
-            findings.append(finding)  # noqa: PERF402 - those before a Stop count
-    except StaticHostError as stop:
-        return [*findings, make_error_finding(stop)], stop.exit_code
+            findings.append(finding)  # noqa: PERF402 - findings before an error count
+    except StaticHostError as error:
+        return [*findings, make_error_finding(error)], error.exit_code
     return findings, 0 if is_ok(findings) else 1

@@ -1,9 +1,8 @@
-"""A project's Content-Security-Policy, as its middleware sends it (W3C CSP Level 3).
+"""Checks a project's Content-Security-Policy, as its middleware sends it (W3C CSP Level 3).
 
-Rule: what is looked for is a policy that refuses files of the tree when they come from another static host. The policy
-is that of an empty page, asked of the middleware itself, whatever its settings are called; views may send another one.
-A file that a nonce may admit is not remarked on, nor is a policy that only reports. Workers are left out: browsers
-refuse those of another host whatever a policy says.
+Rule: a finding is a policy that blocks files of the tree when they come from a static host. The middleware itself gives
+the policy, for an empty page; views may send another one. A file that a nonce may allow, and a policy that only
+reports, give no finding. Workers are left out: browsers block those of another host in any case.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from static_host.origin.index import Index
 _CSP_MIDDLEWARE = re.compile(r"CSP|Csp|(?<![A-Za-z])csp(?![A-Za-z])|(?i:content_?security_?policy)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DEFAULT_SCHEME = "https"
-"""What is taken for the scheme of a static host that follows the page's own."""
+"""The assumed scheme of a static host that follows the page's own."""
 
 Policy = Mapping[str, Sequence[str]]
 """Directive → its sources."""
@@ -28,10 +27,10 @@ Policy = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """What files are to a browser.
+    """A kind of file, as a browser treats it.
 
-    `directives` are those that tell of them, the first that there is counts (§6.8.3); `media_types` is a pattern;
-    `is_embedded` is whether pages ask for nothing else, so that a refusal is certain to break something.
+    Of `directives`, the first one that a policy has counts (§6.8.3). `media_types` is a pattern. `is_embedded` is true
+    if pages always embed such files, so that a blocked one certainly breaks something.
     """
 
     name: str
@@ -57,7 +56,7 @@ FilesByKind = Mapping[FileKind, Sequence[str]]
 
 
 def check_csp(django_settings: Any, host: str, prefix: str, index: Index) -> Iterator[Finding]:
-    """Find the policies that refuse files of the tree: `host` is in the form that `host_of_files` gives."""
+    """Find policies that block files of the tree. `host` is in the form that `parse_static_host` returns."""
     names = [name for name in django_settings.MIDDLEWARE if host and _CSP_MIDDLEWARE.search(str(name))]
     files = _group_by_kind(index) if names else {}
     base = urlsplit(host + prefix)
@@ -65,20 +64,20 @@ def check_csp(django_settings: Any, host: str, prefix: str, index: Index) -> Ite
         try:
             texts = _read_policies(name)
         except Exception as error:
-            yield Finding("info", "csp", f"what {name} sends could not be asked: {format_exception_line(error)}")
+            yield Finding("info", "csp", f"the policy of {name} cannot be read: {format_exception_line(error)}")
             continue
         for policy in filter(None, map(parse_policy, texts)):
             yield from _check_policy(name, policy, base, files, django_settings.ALLOWED_HOSTS)
 
 
 def _read_policies(name: str) -> list[str]:
-    """Return the policies that a middleware sends with an empty page. Raises whatever the middleware does."""
+    """Return the policies that a middleware sends with an empty page. Raises what the middleware raises."""
     from django.core.exceptions import MiddlewareNotUsed
     from django.http import HttpRequest, HttpResponse
     from django.utils.module_loading import import_string
 
     def page(request: HttpRequest) -> HttpResponse:
-        for attribute in ("csp_nonce", "_csp_nonce"):  # a policy has a nonce when a template has asked for it
+        for attribute in ("csp_nonce", "_csp_nonce"):  # a policy gets its nonce when a template reads it
             str(getattr(request, attribute, ""))
         return HttpResponse()
 
@@ -93,7 +92,7 @@ def _read_policies(name: str) -> list[str]:
 
 
 def parse_policy(text: str) -> Policy:
-    """Return a policy; of a directive that is there twice the first one counts (§2.2.1)."""
+    """Return a policy, or an empty one. Of a repeated directive the first one counts (§2.2.1)."""
     directives = [part.split() for part in text.split(";") if part.strip()]
     return {name.lower(): sources for name, *sources in reversed(directives)}
 
@@ -102,7 +101,7 @@ def _check_policy(
     name: str, policy: Policy, base: SplitResult, files: FilesByKind, hosts: Collection[str]
 ) -> Iterator[Finding]:
     refused = [kind for kind in FILE_KINDS if any(_is_refused(policy, kind, base, file) for file in files[kind])]
-    if (base.hostname or "") in hosts:  # pages may well come from there: 'self' is that host
+    if (base.hostname or "") in hosts:  # pages may come from there, so 'self' is that host
         refused = [kind for kind in refused if "'self'" not in _find_effective_directive(policy, kind)[1]]
     host = f"{base.scheme}://{base.netloc}" if base.scheme else base.netloc
     for is_embedded in (True, False):
@@ -110,13 +109,13 @@ def _check_policy(
         directives = dict.fromkeys(_find_effective_directive(policy, kind)[0] for kind in kinds)
         if kinds:
             listed = ", ".join(kind.name for kind in kinds)
-            found = f"the policy of {name} does not admit {host}: browsers refuse {listed} from there"
+            found = f"the policy of {name} does not allow {host}: browsers block {listed} from there"
             remedy = f"Add {host} to {', '.join(directives)}{'.' if is_embedded else ', if pages need them.'}"
             yield Finding("warning" if is_embedded else "info", "csp", found, remedy)
 
 
 def _group_by_kind(index: Index) -> FilesByKind:
-    """Return the names of the tree's files by kind. Source maps are of none: no page asks for them."""
+    """Return the names of the tree's files by kind. Source maps are left out: pages do not load them."""
     files: dict[FileKind, list[str]] = {kind: [] for kind in FILE_KINDS}
     for name, resource in index.items():
         media_type = resource.media_type.partition(";")[0]
@@ -127,7 +126,7 @@ def _group_by_kind(index: Index) -> FilesByKind:
 
 
 def _find_effective_directive(policy: Policy, kind: FileKind) -> tuple[str, Sequence[str]]:
-    """Return the directive that counts for a kind, and its sources; everything is admitted where there is none."""
+    """Return the directive that counts for a kind, and its sources. Without one, everything is allowed."""
     return next(((name, policy[name]) for name in kind.directives if name in policy), ("", ["*"]))
 
 
@@ -141,7 +140,7 @@ def _is_refused(policy: Policy, kind: FileKind, base: SplitResult, file: str) ->
 
 
 def _is_source_match(source: str, base: SplitResult, path: str) -> bool:
-    """Whether a source expression admits a file of the static host (§6.7.2.8)."""
+    """Whether a source expression matches a file of the static host (§6.7.2.8)."""
     if source == "*":
         return True
     if re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:", source):
@@ -174,5 +173,5 @@ def _is_port_match(own: str, base: SplitResult) -> bool:
 
 
 def _is_path_match(own: str, path: str) -> bool:
-    """Whether a path expression admits a path: one that ends with a slash admits what is below it (§6.7.2.12)."""
+    """Whether a path expression matches a path. One with a trailing slash matches what is below it (§6.7.2.12)."""
     return unquote(path).startswith(unquote(own)) if own.endswith("/") else unquote(path) == unquote(own)

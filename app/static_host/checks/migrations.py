@@ -1,7 +1,7 @@
-"""Migrations that are not applied, in each of the project's databases that answers.
+"""Finds unapplied migrations in each of the project's databases that answers.
 
-Rule: nothing is written, also no file of SQLite's. All databases are asked at once, each in a thread of its own, and
-none is waited for longer than `MIGRATION_TIMEOUT_SECONDS`: one that does not answer is no error.
+Rule: nothing is written, not even a file of SQLite. All databases are queried at the same time, each in its own thread,
+for at most `MIGRATION_TIMEOUT_SECONDS`. A database that does not answer is not an error.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DUMMY_ENGINE = "django.db.backends.dummy"
 
 
 def check_migrations(project: Project) -> Iterator[Finding]:
-    """Find migrations that are not applied. A project without migrations, or without a database, has no finding."""
+    """Find unapplied migrations. A project without migrations, or without a database, has no finding."""
     from django.db import connections
     from django.db.migrations.loader import MigrationLoader
 
@@ -43,7 +43,7 @@ def check_migrations(project: Project) -> Iterator[Finding]:
 
 
 def _check_databases(project: Project, names: list[str]) -> Iterator[Finding]:
-    """Ask all databases, and give a finding for each that has one to give."""
+    """Query all databases, and yield a finding for each one that is not in memory."""
     found: dict[str, Finding | None] = {}
     threads = [Thread(target=_record_finding, args=(project, alias, found), daemon=True) for alias in names]
     for thread in threads:
@@ -61,7 +61,7 @@ def _check_databases(project: Project, names: list[str]) -> Iterator[Finding]:
 
 
 def _record_finding(project: Project, alias: str, found: dict[str, Finding | None]) -> None:
-    """Note what a database says; None for one that is in memory, and so always new."""
+    """Store the finding of one database, or None if it is in memory, and so always new."""
     from django.db import connections
 
     try:
@@ -106,7 +106,7 @@ def _make_plan_finding(project: Project, alias: str, plan: list[Any], *, is_migr
 
 
 def _open_connection(alias: str) -> Any:
-    """Return a connection of this thread's own that writes nothing; None for a database in memory."""
+    """Return a read-only connection for this thread, or None for a database in memory."""
     from django.db import connections
     from django.db.utils import load_backend
 
@@ -124,9 +124,9 @@ def _open_connection(alias: str) -> Any:
 
 
 def _make_read_only_name(name: str) -> str:
-    """Return the name of a SQLite database as one that is not written to, and not made if it is not there.
+    """Return the URI that opens a SQLite database read-only, without creating it.
 
-    Beside a database with a write-ahead log, even a reader makes files, which another user may then not write to.
+    Beside a database with a write-ahead log, even a reader creates files, which another user may not be able to write.
     """
     if name.startswith("file:"):
         return name if "mode=" in name else f"{name}{'&' if '?' in name else '?'}mode=ro"
@@ -136,7 +136,7 @@ def _make_read_only_name(name: str) -> str:
 
 
 def _has_write_ahead_log(path: Path) -> bool:
-    """Whether a SQLite database has a write-ahead log: the two bytes of its header that say so are 2."""
+    """Whether a SQLite database has a write-ahead log: bytes 18 and 19 of its header are then 2."""
     with suppress(OSError), path.open("rb") as file:
         return file.read(20)[18:] == b"\2\2"
     return False

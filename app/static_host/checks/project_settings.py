@@ -1,7 +1,7 @@
-"""What the project's settings and ours mean together for a site that is served from here.
+"""Checks the project's settings together with those of static-host.
 
-Rule: a finding says what happens, to whom, and what to set instead; settings that have their intended effect are not
-remarked on. The functions change nothing: those over Django's settings are for the time before ours are laid over them.
+Rule: a finding says what happens, to whom, and what to set instead. Settings that have their intended effect give no
+finding. The functions change nothing. `django_settings` are the project's own, before static-host overrides some.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SECURITY_MIDDLEWARE = "django.middleware.security.SecurityMiddleware"
 
 
 def check_debug(project: Project, django_settings: Any) -> Finding:
-    """Find debug mode."""
+    """Check DEBUG."""
     if not django_settings.DEBUG:
         return Finding("ok", "debug", "DEBUG = False")
     value = (
@@ -33,33 +33,33 @@ def check_debug(project: Project, django_settings: Any) -> Finding:
         if django_settings.DEBUG is True
         else f"{django_settings.DEBUG!r}, a {type(django_settings.DEBUG).__name__} that counts as true"
     )
-    found = f"DEBUG = {value}: whoever meets an error reads the project's code, its settings and the request"
+    found = f"DEBUG = {value}: error pages show the project's code, its settings and the request to every visitor"
     remedy = "Unset DJANGO_DEBUG" if project.is_bundled else "Set DEBUG = False"
     return Finding("warning", "debug", found, f"{remedy} wherever others than developers can reach the site.")
 
 
 def check_allowed_hosts(project: Project, django_settings: Any) -> Finding:
-    """Find hosts that are missing, and a check of them that is switched off."""
+    """Check ALLOWED_HOSTS: it may be empty, or allow every host."""
     hosts = list(django_settings.ALLOWED_HOSTS)
     name = "DJANGO_ALLOWED_HOSTS" if project.is_bundled else "ALLOWED_HOSTS"
     remedy = f"Set {name} to the host names of the site; health checks at /healthz need none."
     if "*" in hosts:
-        found = f"ALLOWED_HOSTS = {hosts}: links that Django makes, those in its mails too, name any host that is sent"
+        found = f"ALLOWED_HOSTS = {hosts}: Django's links, also those in its mails, name any host that a client sends"
         return Finding("warning", "allowed-hosts", found, remedy)
     if hosts:
         return Finding("ok", "allowed-hosts", f"ALLOWED_HOSTS = {hosts}")
     if django_settings.DEBUG:
-        found = "ALLOWED_HOSTS = []: only localhost is answered, and with DEBUG = False nobody, but with 400"
+        found = "ALLOWED_HOSTS = []: Django answers every request with 400, except to localhost with DEBUG = True"
         return Finding("warning", "allowed-hosts", found, remedy)
     found = "ALLOWED_HOSTS = [] with DEBUG = False: Django answers every request with 400"
     return Finding("error", "allowed-hosts", found, remedy)
 
 
 def check_proxy(django_settings: Any, ours: Settings) -> Iterator[Finding]:
-    """Find who is believed about https.
+    """Check whose statement about https is trusted.
 
-    The server sets the scheme from X-Forwarded-Proto if the peer's address is among FORWARDED_ALLOW_IPS, and Django
-    takes that scheme, through WSGI as through ASGI. SECURE_PROXY_SSL_HEADER comes before it, and asks for no address.
+    The server takes the scheme from X-Forwarded-Proto if the peer's address is in FORWARDED_ALLOW_IPS, and Django takes
+    it from the server. SECURE_PROXY_SSL_HEADER has precedence, for requests from any address.
     """
     header = django_settings.SECURE_PROXY_SSL_HEADER
     trusted = ours.forwarded_allow_ips
@@ -67,37 +67,37 @@ def check_proxy(django_settings: Any, ours: Settings) -> Iterator[Finding]:
         yield _find_unusable_header(header) or _report_trusted_header(tuple(header), ours)
     if trusted == ("*",):
         found = (
-            "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are believed of everyone who reaches "
-            f"HOST={ours.host}; a client that does so without the proxy can forge https, and its address"
+            "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from every client that reaches "
+            f"HOST={ours.host}; a client that bypasses the proxy can forge https and its address"
         )
-        remedy = "Name the addresses or networks of the proxy, or let nobody else reach the port."
+        remedy = "Name the addresses or networks of the proxy, or close the port to all others."
         yield Finding("info" if _is_loopback_only(ours) else "warning", "forwarded-allow-ips", found, remedy)
     elif not header:
         yield from _check_trusted_proxies(django_settings, trusted)
 
 
 def _find_unusable_header(header: Any) -> Finding | None:
-    """Find a header that Django cannot look for, or never finds (its names are those of WSGI: PEP 3333)."""
+    """Check that Django can find the header: its names are those of WSGI (PEP 3333)."""
     remedy = "Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO', 'https')."
     if not isinstance(header, tuple | list) or len(header) != 2:
-        found = f"SECURE_PROXY_SSL_HEADER = {header!r} is no pair of texts: Django answers every request with 500"
+        found = f"SECURE_PROXY_SSL_HEADER = {header!r} is not a pair of strings: Django answers every request with 500"
         return Finding("error", "proxy-ssl-header", found, remedy)
     if not re.fullmatch(r"HTTP_[A-Z0-9_]+", str(header[0])):
-        found = f"SECURE_PROXY_SSL_HEADER = {header!r} names no header as Django has them: nobody is believed"
+        found = f"SECURE_PROXY_SSL_HEADER = {header!r} is not a header name in Django's form: Django never finds it"
         return Finding("warning", "proxy-ssl-header", found, remedy)
     return None
 
 
 def _report_trusted_header(header: tuple[str, ...], ours: Settings) -> Finding:
     found = (
-        f"SECURE_PROXY_SSL_HEADER = {header}: Django believes this header of everyone who reaches HOST={ours.host}, "
-        "whatever FORWARDED_ALLOW_IPS says; a client that does so without the proxy can forge https"
+        f"SECURE_PROXY_SSL_HEADER = {header}: Django trusts this header from every client that reaches "
+        f"HOST={ours.host}, whatever FORWARDED_ALLOW_IPS says; a client that bypasses the proxy can forge https"
     )
     remedy = (
-        "Remove it, and name the proxy in FORWARDED_ALLOW_IPS: the server then takes the scheme from X-Forwarded-Proto "
-        "itself, of the proxy alone."
+        "Remove it, and name the proxy in FORWARDED_ALLOW_IPS: the server then takes the scheme from "
+        "X-Forwarded-Proto, and only from the proxy's."
         if header[0] == FORWARDED_PROTO
-        else "Let nobody but the proxy reach the port, and let the proxy set or remove this header in every request."
+        else "Let only the proxy reach the port, and let it set or remove this header in every request."
     )
     return Finding("info" if _is_loopback_only(ours) else "warning", "proxy-ssl-header", found, remedy)
 
@@ -108,22 +108,24 @@ def _check_trusted_proxies(django_settings: Any, trusted: tuple[str, ...]) -> It
     only_here = all(ip_network(part).is_loopback for part in trusted)
     if redirects and only_here:
         found = (
-            f"SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is believed of {names or 'nobody'} alone: behind a "
-            "proxy at another address that ends TLS, every page redirects to itself without end"
+            f"SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is trusted from {names or 'no address'} only: behind "
+            "a proxy at another address that ends TLS, every page redirects to itself forever"
         )
         remedy = "Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy."
         yield Finding("warning", "ssl-redirect", found, remedy)
     elif not only_here:
         found = (
-            "SECURE_PROXY_SSL_HEADER is not set, and need not be: the server itself takes the scheme from "
-            f"X-Forwarded-Proto, of {names} alone (FORWARDED_ALLOW_IPS)"
+            "SECURE_PROXY_SSL_HEADER is not set and not needed: the server takes the scheme from X-Forwarded-Proto, "
+            f"if {names} sends it (FORWARDED_ALLOW_IPS)"
         )
-        loop = "A proxy at another address would be redirected without end: name all of them." if redirects else ""
+        loop = (
+            "Requests through a proxy at another address are redirected forever: name all proxies." if redirects else ""
+        )
         yield Finding("info", "proxy-ssl-header", found, loop)
 
 
 def _is_loopback_only(ours: Settings) -> bool:
-    """Whether only this machine can reach the address that is listened on."""
+    """Whether only this machine can reach the server's address."""
     try:
         return ip_address(ours.host).is_loopback
     except ValueError:
@@ -131,33 +133,33 @@ def _is_loopback_only(ours: Settings) -> bool:
 
 
 def check_static_root(project: Project, django_settings: Any) -> Iterator[Finding]:
-    """Find a static root where others write, or where the build reads."""
+    """Check that uploads cannot reach the static root, and that the build does not collect from it."""
     root = _resolve_parent(project.static_root)
     media = django_settings.MEDIA_ROOT
     remedy = "Set STATIC_ROOT or DJANGO_STATIC_ROOT to a directory of its own."
     if media and root.is_relative_to(Path(media).resolve()):
-        found = f"the static root {root} lies in MEDIA_ROOT = {str(media)!r}: an upload can change what was built"
+        found = f"the static root {root} lies in MEDIA_ROOT = {str(media)!r}: an upload can overwrite built files"
         yield Finding("warning", "static-root", found, remedy)
     sources = django_settings.STATICFILES_DIRS if isinstance(django_settings.STATICFILES_DIRS, list | tuple) else ()
     paths = (source[1] if isinstance(source, list | tuple) else source for source in sources)
     if any(_resolve_parent(Path(path)) == root for path in paths):
-        found = f"the static root {root} is one of STATICFILES_DIRS: a build collects what the last one made"
+        found = f"the static root {root} is one of STATICFILES_DIRS: a build would collect the output of the last one"
         yield Finding("error", "static-root", found, remedy)
 
 
 def _resolve_parent(path: Path) -> Path:
-    """Return where the path lies, not where it leads: the static root is a symbolic link to a release."""
+    """Return the path with its parent resolved, but not itself: the static root is a symbolic link to a release."""
     path = path.absolute()
     return path.parent.resolve() / path.name
 
 
 def check_media_url(project: Project, django_settings: Any, prefix: str) -> Iterator[Finding]:
-    """Find uploads whose URLs are those of static files; `prefix` is that of the tree.
+    """Check that MEDIA_URL does not overlap the URLs of static files; `prefix` is that of the tree.
 
-    Static files come first, so Django, or what serves MEDIA_ROOT, is never asked for such an upload.
+    Static files have precedence, so a request for such an upload never reaches Django.
     """
     own = str(django_settings._wrapped.MEDIA_URL)  # it may be lazy
-    if not own:  # Django then has "/", which nothing is served below
+    if not own:  # Django then has "/", below which it serves no uploads
         return
     media = urlsplit(prepend_script_name(own, django_settings.FORCE_SCRIPT_NAME))
     path = unquote(f"{media.path.rstrip('/')}/")
@@ -179,7 +181,7 @@ def check_media_url(project: Project, django_settings: Any, prefix: str) -> Iter
 
 
 def _iter_static_paths(project: Project, django_settings: Any, prefix: str, host: str) -> Iterator[str]:
-    """Give the paths below which static files are served on a host; "" is the page's own."""
+    """Yield the paths below which static files are served on `host`; "" is the page's own host."""
     cdn = urlsplit(f"{project.host}{prefix}")
     if host and host.lower() == cdn.netloc.lower():
         yield cdn.path
@@ -188,7 +190,7 @@ def _iter_static_paths(project: Project, django_settings: Any, prefix: str, host
 
 
 def check_static_url(project: Project, index: Index) -> Iterator[Finding]:
-    """Find URLs that the project has by heart, and that are not where its files are."""
+    """Check that STATIC_URL and the prefix are those that the tree is served with, for hard-coded URLs."""
     given = project.settings.static_prefix
     prefix = given or index.prefix
     served, own = urlsplit(project.host + prefix), urlsplit(project.static_url or "")
@@ -196,7 +198,7 @@ def check_static_url(project: Project, index: Index) -> Iterator[Finding]:
     if not same:
         found = (
             f"STATIC_URL = {project.static_url!r}, but files are served at {served.geturl()}: `{{% static %}}` gives "
-            "the latter; what has the former by heart (scripts, other settings) asks for files that are not there"
+            "the latter; URLs that are hard-coded with the former (in scripts, in other settings) get 404"
         )
         wanted = served.geturl() if own.netloc else prefix
         rebuild = "unset DJANGO_STATIC_PREFIX and build the tree again" if given else "build the tree again"
@@ -204,28 +206,26 @@ def check_static_url(project: Project, index: Index) -> Iterator[Finding]:
         yield Finding("warning", "static-url", found, f"Set STATIC_URL = {wanted!r}, or {other}.")
     if given and given != index.prefix:
         found = (
-            f"DJANGO_STATIC_PREFIX={given}, but the tree was built for {index.prefix}: files that refer to others by "
-            "an absolute path refer to those below the latter"
+            f"DJANGO_STATIC_PREFIX={given}, but the tree was built for {index.prefix}: absolute "
+            "references between files point below the latter"
         )
         yield Finding("warning", "static-prefix", found, "Build the tree again with the same DJANGO_STATIC_PREFIX.")
 
 
 def check_manifest(index: Index, names: Mapping[str, str]) -> Finding:
-    """Find names that pages ask for, and that the tree does not have: `names` is Django's manifest as it was read."""
+    """Check that the tree has every file of Django's manifest, which is `names`."""
     missing = sorted(set(names.values()).difference(index))
     if missing:
-        found = (
-            f"Django's manifest names {format_names(missing)}, which the tree does not have: pages ask for them in vain"
-        )
+        found = f"Django's manifest names {format_names(missing)}, which the tree lacks: pages get 404 for them"
         return Finding("error", "manifest", found, "Build the tree again.")
     if not names:
-        found = "the tree has no manifest of Django's: `{% static %}` gives names without a fingerprint"
+        found = "the tree has no Django manifest: `{% static %}` gives URLs without a fingerprint"
         return Finding("warning", "manifest", found, "Build it with `static-host build`.")
     return Finding("ok", "manifest", f"all {len(names)} names of Django's manifest are in the tree")
 
 
 def check_compressor(django_settings: Any, root: Path) -> Iterator[Finding]:
-    """Find that the tree has nothing of what django-compressor's blocks are rendered from."""
+    """Check that the tree has the manifest of django-compressor's rendered blocks."""
     is_in_tree = (
         compressor.is_active(django_settings) and compressor.find_path_below_static(django_settings) is not None
     )

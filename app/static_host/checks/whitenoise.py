@@ -1,6 +1,6 @@
-"""What a project still has from the time when Django served its static files, or something before Django did.
+"""Finds what a project still has from a time when Django, or WhiteNoise inside it, served static files.
 
-Rule: nothing of this does harm here. It is told of because it does not do what its reader thinks.
+Rule: none of this does harm, but it has no effect, which its reader may not expect.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ STORAGE_SETTING_REPLACEMENTS = {
     "MANIFEST_STRICT": "A name that the manifest lacks is served without a fingerprint, and logged.",
     "SKIP_COMPRESS_EXTENSIONS": "The build keeps an encoded file only where it saves enough.",
 }
-"""Settings of WhiteNoise → what there is in their place; the latter are read by its storages, not its middleware."""
+"""Settings of WhiteNoise → what replaces them. WhiteNoise's storages read these, its middleware reads the others."""
 _KNOWN_STORAGE_PREFIXES = ("django.", "whitenoise.", "static_host.")
 
 
 def check_whitenoise(django_settings: Any) -> Iterator[Finding]:
-    """Find WhiteNoise, and each setting of it that has no effect."""
+    """Find WhiteNoise, and each of its settings that has no effect."""
     root = getattr(django_settings, "WHITENOISE_ROOT", None)
     replacements = dict(SETTING_REPLACEMENTS)
     if WHITENOISE_MIDDLEWARE in django_settings.MIDDLEWARE and root:
@@ -48,13 +48,13 @@ def check_whitenoise(django_settings: Any) -> Iterator[Finding]:
         remedy = "Put these files among the static files, name them in DJANGO_STATIC_ROOT_FILES, and remove both."
         yield Finding("warning", "whitenoise", found, remedy)
     elif WHITENOISE_MIDDLEWARE in django_settings.MIDDLEWARE:
-        found = f"MIDDLEWARE has {WHITENOISE_MIDDLEWARE}: it is taken out, since static requests do not reach Django"
+        found = f"MIDDLEWARE has {WHITENOISE_MIDDLEWARE}: static-host removes it; static requests do not reach Django"
         yield Finding("info", "whitenoise", found, "Remove it.")
     if RUNSERVER_NOSTATIC_APP in django_settings.INSTALLED_APPS:
-        found = f"INSTALLED_APPS has {RUNSERVER_NOSTATIC_APP}: it has an effect on `manage.py runserver` alone"
+        found = f"INSTALLED_APPS has {RUNSERVER_NOSTATIC_APP}: it only affects `manage.py runserver`"
         yield Finding("info", "whitenoise", found, "Remove it; `static-host dev` is for development.")
     storage = str(django_settings.STORAGES.get("staticfiles", {}).get("BACKEND", _KNOWN_STORAGE_PREFIXES[0]))
-    if storage.startswith(_KNOWN_STORAGE_PREFIXES):  # a project's own may well be made from one of WhiteNoise's
+    if storage.startswith(_KNOWN_STORAGE_PREFIXES):  # a project's own may be a subclass of WhiteNoise's
         replacements |= STORAGE_SETTING_REPLACEMENTS
     for name, replacement in sorted(replacements.items()):
         if hasattr(django_settings, f"WHITENOISE_{name}"):
@@ -62,22 +62,22 @@ def check_whitenoise(django_settings: Any) -> Iterator[Finding]:
 
 
 def check_static_servers(django_settings: Any, *, is_asgi: bool) -> Iterator[Finding]:
-    """Find what serves static files inside Django all the same, and walks the tree at every start for it.
+    """Find subclasses of WhiteNoise's or ServeStatic's middleware, and a WSGI application that one of them wraps.
 
-    Those are middleware made from WhiteNoise's or ServeStatic's, and a WSGI application that one of them wraps. For the
-    time after ours are laid over the settings: WhiteNoise's own middleware has been taken out.
+    They walk the tree at every start. Call it after static-host has overridden the settings and thereby removed
+    WhiteNoise's own middleware.
     """
     from django.utils.module_loading import import_string
 
     for name in django_settings.MIDDLEWARE:
         if name != WHITENOISE_MIDDLEWARE and any(map(_is_static_server, getattr(import_string(name), "__mro__", ()))):
-            found = f"MIDDLEWARE has {name}, which walks the tree at every start and is never asked for a file"
+            found = f"MIDDLEWARE has {name}, which walks the tree at every start and gets no request"
             yield Finding("warning", "whitenoise", found, "Remove it.")
     path = None if is_asgi else django_settings.WSGI_APPLICATION
     wrapper = type(import_string(path)) if path else object
     if any(map(_is_static_server, wrapper.__mro__)):
-        found = f"{path} is wrapped by {wrapper.__name__}, which walks its files at every start, for nothing"
-        yield Finding("warning", "whitenoise", found, "Let it be what get_wsgi_application() returns.")
+        found = f"{path} is wrapped by {wrapper.__name__}, which walks its files at every start and gets no request"
+        yield Finding("warning", "whitenoise", found, "Use what get_wsgi_application() returns, without a wrapper.")
 
 
 def _is_static_server(kind: type) -> bool:
@@ -85,7 +85,7 @@ def _is_static_server(kind: type) -> bool:
 
 
 def check_cache_middleware(django_settings: Any) -> Iterator[Finding]:
-    """Find middleware that is feared for what it does to the caching of static files."""
+    """Find cache middleware, and say that it does not affect static files."""
     names = [name for name in django_settings.MIDDLEWARE if "cach" in str(name).rpartition(".")[2].lower()]
     if names:
         found = f"MIDDLEWARE has {', '.join(names)}: pages pass through it, static answers do not"

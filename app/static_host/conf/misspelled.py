@@ -1,8 +1,8 @@
-"""Variables that have no effect, and whose names look like those of this program.
+"""Finds variables that have no effect, and whose names resemble those of static-host.
 
-Rule: a name is told if it begins like ours: DJANGO_STATIC_ with whatever follows, or with letters that are missing, too
-many, in another order or in lower case. A name that a project or Django may have for itself is left alone, or is not
-sure, which `check` alone tells. The value is never looked at.
+Rule: a name counts if it begins with DJANGO_STATIC_, or differs from a known name by a few letters, their order or
+their case. A name that the project or Django may use is skipped, or is not sure; only `check` lists those that are not
+sure. Values are never read.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _NAMES = frozenset(str(field.validation_alias) for field in Settings.model_field
 _BUNDLED_SITE_NAMES = {"DJANGO_ALLOWED_HOSTS", "DJANGO_DEBUG", "DJANGO_SECRET_KEY", "DJANGO_SITE_DATA"}
 _PROJECT_NAMES = {"STATIC_ROOT", "STATIC_URL"}
 _RENAMED = {"DJANGO_BACKLOG": "DJANGO_QUEUE"}
-"""Names of earlier versions → today's."""
+"""Names of earlier versions → today's names."""
 _COMMON_NAMES = {"LOG_FORMAT"}
-"""Names that a project is likely to have for itself after DJANGO_."""
+"""Names that a project is likely to use, with DJANGO_ before them."""
 _MIN_NAME_CHARACTERS = 9
-"""Letters below which a name is too common to be ours."""
+"""Shorter names are too common to be compared."""
 _MIN_SUFFIX_SIMILARITY, _MIN_NAME_SIMILARITY = 0.65, 0.9
-"""How much two names must have in common: what follows DJANGO_STATIC_, and a whole name."""
+"""How similar two names must be, from 0 to 1: their parts after DJANGO_STATIC_, and whole names."""
 
 
 @dataclass(frozen=True, slots=True)
 class MisspelledVariable:
-    """A variable without effect; `nearest` is the name that may be meant, if there is one."""
+    """A variable without effect. `source` is where it is set, `nearest` the name that may be meant, or ""."""
 
     name: str
     source: str
@@ -43,7 +43,7 @@ class MisspelledVariable:
     @property
     def found(self) -> str:
         """What is wrong."""
-        return f"{self.name} (in {self.source}) is no variable of static-host: it has no effect here"
+        return f"{self.name} (in {self.source}) is not a variable of static-host: it has no effect"
 
     @property
     def remedy(self) -> str:
@@ -53,7 +53,7 @@ class MisspelledVariable:
 
 
 def find_misspelled(settings: Settings) -> Iterator[MisspelledVariable]:
-    """Give the variables that look like ours, and are not."""
+    """Yield the variables whose names resemble those of static-host."""
     is_bundled = settings.settings_module == Settings.model_fields["settings_module"].default
     known = _NAMES if is_bundled else _NAMES - _BUNDLED_SITE_NAMES
     for name, where in sorted(find_set_variables().items()):
@@ -65,7 +65,7 @@ def find_misspelled(settings: Settings) -> Iterator[MisspelledVariable]:
 
 
 def warn_misspelled(settings: Settings) -> None:
-    """Log those that are surely misspelt."""
+    """Log the variables that are surely misspelled."""
     for each in find_misspelled(settings):
         if each.is_sure:
             log.warning("%s. %s", each.found, each.remedy)
@@ -76,7 +76,7 @@ def _renamed(name: str) -> tuple[str, bool] | None:
 
 
 def _find_intended(plain: str, known: frozenset[str]) -> tuple[str, bool] | None:
-    """Return the name that this is but for its case, or for DJANGO_ or STATIC_; and whether that is sure."""
+    """Return the name that differs only in its case, or in DJANGO_ or STATIC_, and whether that is sure."""
     rest = plain.removeprefix("DJANGO_")
     if plain in known:
         return (plain, True) if len(plain) >= _MIN_NAME_CHARACTERS else None
@@ -90,7 +90,7 @@ def _find_intended(plain: str, known: frozenset[str]) -> tuple[str, bool] | None
 
 
 def _find_similar(plain: str, known: frozenset[str]) -> tuple[str, bool] | None:
-    """Return the most similar name, or "" for one that is surely meant to be ours; and whether it is sure."""
+    """Return the most similar name, or "" for an unknown DJANGO_STATIC_ one, and whether that is sure."""
     if plain.startswith(NAMESPACE):
         rests = [name.removeprefix(NAMESPACE) for name in known if name.startswith(NAMESPACE)]
         close = get_close_matches(plain.removeprefix(NAMESPACE), rests, 1, _MIN_SUFFIX_SIMILARITY)

@@ -1,4 +1,4 @@
-"""The configuration: the only reader of the environment.
+"""The settings of static-host: the only reader of the environment.
 
 Rule: every variable is one typed field with a description, in the class of its purpose; `GROUPS` lists these classes in
 the order of the documentation. Values come from the environment, then from ``.env`` in the working directory, then from
@@ -69,7 +69,7 @@ class Settings(
     StaticFileSettings,
     BaseSettings,
 ):
-    """Everything that can be configured, frozen. ``Settings.read()`` is how a program gets it."""
+    """All settings, frozen. ``Settings.read()`` reads them."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -103,7 +103,7 @@ class Settings(
 
     @classmethod
     def read(cls) -> Settings:
-        """Return the settings of this process. Raises InvalidSettingsError, naming every variable that is wrong."""
+        """Read the settings of this process. Raises InvalidSettingsError, which lists every wrong variable."""
         try:
             return cls(_secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None)  # type: ignore[call-arg]  # pydantic-settings' own
         except ValidationError as error:
@@ -118,7 +118,7 @@ class Settings(
 
 
 def list_variables() -> Iterator[Variable]:
-    """Give all variables, group by group."""
+    """Yield all variables, group by group."""
     for group in GROUPS:
         for field in group.model_fields.values():
             extra: Any = field.json_schema_extra
@@ -126,7 +126,7 @@ def list_variables() -> Iterator[Variable]:
 
 
 def find_set_variables() -> dict[str, str]:
-    """Return the names of all variables that are set and not blank, whoever reads them, with where each is set."""
+    """Return all variables that are set and not blank, also those of other programs: name → where it is set."""
     found: dict[str, str] = {}
     with suppress(OSError):
         found |= {path.name: str(SECRETS_DIRECTORY) for path in SECRETS_DIRECTORY.iterdir()}
@@ -142,7 +142,7 @@ class _LogFormatSettings(BaseSettings):
 
 
 def read_log_format() -> str:
-    """Return LOG_FORMAT as it is in .env or among the secrets. Raises an exception where they cannot be read."""
+    """Return LOG_FORMAT, also from .env or the secrets. Raises an exception if these cannot be read."""
     return _LogFormatSettings(_secrets_dir=SECRETS_DIRECTORY if SECRETS_DIRECTORY.is_dir() else None).log_format  # type: ignore[call-arg]
 
 

@@ -1,6 +1,6 @@
-"""What a variable says → the value that a setting has.
+"""Validators: the text of a variable → the value of a setting.
 
-Rule: each raises ValueError with what is wrong, as the end of a sentence that begins with the variable and its value.
+Rule: each raises ValueError. Its message ends a sentence that begins with the variable and its value.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic_settings import NoDecode
 STORE_SCHEMES = ("s3", "gs", "az", "file")
 """Schemes of object stores."""
 PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
-"""Schemes of the places that earlier releases can be carried from."""
+"""Schemes of the sources of earlier releases."""
 
 _HOST = re.compile(
     r"""(?: (?: (?P<scheme> https? ) : )? // )?
@@ -52,7 +52,7 @@ _RESERVED_HEADER_NAMES = re.compile(
     r"trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*|x-request-id",
     re.IGNORECASE,
 )
-"""Names of fields that mean something else, or that the access log tells of."""
+"""Names of header fields that have another meaning, or whose values the access log shows."""
 
 
 def _explain_invalid_host(value: str) -> str:
@@ -72,7 +72,7 @@ def _explain_invalid_host(value: str) -> str:
 
 
 def validate_url_prefix(value: str | None) -> str | None:
-    """Return a URL path that static files can be served below. Raises ValueError."""
+    """Return the URL path of a static prefix. Raises ValueError."""
     if value is None:
         return None
     if not re.fullmatch(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]+/)+", value) or {".", ".."} & set(value.split("/")):
@@ -88,17 +88,17 @@ def validate_path(value: str) -> str:
 
 
 def validate_secrets(value: SecretStr | None) -> SecretStr | None:
-    """Return one secret, or two with a comma between them."""
+    """Return one secret, or two separated by a comma."""
     parts = value.get_secret_value().split(",") if value else []
     if len(parts) > 2 or not all(re.fullmatch(r"\s*[!-+\--~]{16,256}\s*", part) for part in parts):
-        raise ValueError("there are more than two, or one is too short, or has a space in it")
+        raise ValueError("there are more than two, or one is too short or contains a space")
     return value
 
 
 def validate_header_name(value: str) -> str:
     """Return the name of a header field that has no other meaning."""
     if _RESERVED_HEADER_NAMES.fullmatch(value):
-        raise ValueError("this field has another meaning, or is told of in the access log")
+        raise ValueError("this field has another meaning, or appears in the access log")
     return value
 
 
@@ -112,7 +112,7 @@ def validate_pattern(value: str) -> str:
 
 
 def split_list(value: object) -> object:
-    """Return the parts of a list with commas."""
+    """Return the parts of a comma-separated list."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
@@ -127,7 +127,7 @@ def validate_relative_names(value: tuple[str, ...]) -> tuple[str, ...]:
 def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return addresses and networks, or ``*`` alone."""
     if "*" in value and len(value) > 1:
-        raise ValueError("* believes everyone, so nothing can stand beside it")
+        raise ValueError("* trusts every address, so it must be the only entry")
     plain = tuple(_strip_brackets(part) for part in value)
     for part in plain:
         if part != "*":
@@ -136,14 +136,14 @@ def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_listen_host(value: str) -> str:
-    """Return an address to listen on; that of IPv6 without the brackets that it has in a URL, in its shortest form."""
+    """Return an address to listen on; of IPv6 the shortest form, without the brackets that it has in URLs."""
     plain = _strip_brackets(value)
     if ":" not in plain and plain == value:
         return value
     try:
         return IPv6Address(plain).compressed
     except ValueError:
-        raise ValueError("only an IPv6 address has colons or brackets; the port is PORT's") from None
+        raise ValueError("only an IPv6 address has colons or brackets; PORT sets the port") from None
 
 
 def _strip_brackets(value: str) -> str:
@@ -151,13 +151,13 @@ def _strip_brackets(value: str) -> str:
 
 
 def validate_sources(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return places of earlier releases, each a directory or a URL. Raises ValueError."""
+    """Return sources of earlier releases, each a directory or a URL. Raises ValueError."""
     for source in value:
         scheme, separator, rest = source.partition("://")
         if separator and scheme not in PREVIOUS_SCHEMES:
-            raise ValueError(f"{scheme}:// is none of them")
+            raise ValueError(f"{scheme}:// is not supported")
         if separator and "@" in rest.partition("/")[0]:
-            raise ValueError("it carries credentials, and would be shown with them")
+            raise ValueError("it has credentials, which would be shown")
         if separator and {"?", "#"} & set(rest):
             raise ValueError(f"{source} has a query or a fragment")
         if scheme in ("http", "https") and separator:
@@ -174,13 +174,13 @@ def parse_store_url(value: str) -> str:
 
 
 def normalize_log_format(value: object) -> object:
-    """Return text or json, however it is spelled; anything else as it is."""
+    """Return ``text`` or ``json`` in lower case; any other value unchanged."""
     plain = value.strip().lower() if isinstance(value, str) else value
     return plain if plain in ("text", "json") else value
 
 
 def mask_credentials(value: str) -> str:
-    """Return what an error tells of a value: without the credentials of a URL."""
+    """Return a value for an error message, with the credentials of URLs masked."""
     return re.sub(r"//[^/\s,]*@", "//…@", value)
 
 
@@ -195,10 +195,10 @@ def parse_age(value: object) -> object:
 
 
 def validate_codings(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return content codings that the build can make together."""
+    """Return content codings that the build can make in one tree."""
     unknown = sorted(set(value) - {"br", "zstd", "gzip", "zopfli"})
     if unknown or {"gzip", "zopfli"} <= set(value):
-        raise ValueError(f"{unknown[0]!r} is none of them" if unknown else "gzip and zopfli make the same coding")
+        raise ValueError(f"{unknown[0]!r} is not supported" if unknown else "gzip and zopfli make the same coding")
     return value
 
 

@@ -1,4 +1,4 @@
-"""``static-host dev``: a supervisor that watches files, a worker that it replaces, static files from the finders.
+"""``static-host dev``: a supervisor watches files and replaces a worker, which serves static files from the finders.
 
 May import every room but `cli`.
 """

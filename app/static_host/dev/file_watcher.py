@@ -1,10 +1,10 @@
-"""What has changed among a project's sources, for `static-host dev`.
+"""Finds changes of a project's source files, for `static-host dev`.
 
-Strategy: times are compared, a few times a second; that needs no library, and works on every file system, mounted ones
-included. A folder is walked for its Python files and ``.env``. Where no source of a project lies is not entered: hidden
-directories, those of `SKIPPED_DIRECTORIES`, virtual environments and static trees (the files of `SKIP_MARKER_FILES`
-tell). Places become more, never fewer: what was loaded yesterday may be what stops today's start. A look never takes
-more than a tenth of the time.
+Strategy: modification times are compared a few times a second. That needs no library and works on every file system,
+also on mounted ones. Folders are walked for Python files and ``.env``, except hidden directories,
+`SKIPPED_DIRECTORIES`, virtual environments and static trees, which `SKIP_MARKER_FILES` give away. Watched paths are
+added, but never removed: a file that an earlier start loaded may be what stops the next one. Polling takes at most a
+tenth of the time.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from static_host.origin.index import INDEX_FILE_NAME
 SKIPPED_DIRECTORIES = frozenset({"__pycache__", "node_modules", "site-packages"})
 SKIP_MARKER_FILES = frozenset({INDEX_FILE_NAME, "pyvenv.cfg", "staticfiles.json"})
 MIN_POLL_SECONDS = 0.3
-"""Seconds between two looks, at least."""
+"""The shortest time between two polls, in seconds."""
 _ANY_DEPTH_PREFIX = "**/"
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedPaths:
-    """Where sources are looked for, as absolute paths.
+    """The paths that are watched, all absolute.
 
-    `files` are single ones, `folders` are walked for code, `patterns` are folders with the names that count in them, as
-    Path.glob has them.
+    `files` are single files, `folders` are walked for code, `patterns` are pairs of a folder and a pattern of
+    Path.glob.
     """
 
     files: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class WatchedPaths:
         return WatchedPaths(self.files | others.files, self.folders | others.folders, self.patterns | others.patterns)
 
     def read_mtimes(self) -> dict[str, int]:
-        """Return when each file there was written, in nanoseconds."""
+        """Return the modification time of each file, in nanoseconds since the epoch."""
         times: dict[str, int] = {}
         for path in self._iter_paths():
             if path in times:
@@ -50,7 +50,7 @@ class WatchedPaths:
             try:
                 facts = os.stat(path)  # noqa: PTH116 - three times as fast, for every file
             except (OSError, ValueError):
-                continue  # it is not there, or went away meanwhile
+                continue  # it does not exist, or was removed meanwhile
             if S_ISREG(facts.st_mode):
                 times[path] = facts.st_mtime_ns
         return times
@@ -68,7 +68,7 @@ class WatchedPaths:
 
 
 class FileWatcher:
-    """The changes below a directory, and in the places that are told, since they were last looked at."""
+    """Finds changes below a directory and in further watched paths since the last poll."""
 
     def __init__(self, directory: Path) -> None:
         self.poll_seconds = MIN_POLL_SECONDS
@@ -77,29 +77,29 @@ class FileWatcher:
         self._times = self._watched.read_mtimes()
 
     def watch(self, paths: WatchedPaths, since: int) -> None:
-        """Look at these places, too, from now on. What was written there after `since` has changed.
+        """Watch these paths, too. Files that were written after `since` count as changed.
 
-        `since` is in nanoseconds since the epoch: when the process began that loaded what lies there.
+        `since` is the time at which the worker started that loaded them, in nanoseconds since the epoch.
         """
         found = paths.read_mtimes()
         self._watched |= paths
         self._times = {path: written for path, written in found.items() if written <= since} | self._times
 
     def find_changes(self) -> list[str]:
-        """Return the files that are new, gone or written again since the last look, as absolute paths."""
+        """Return the files that were created, removed or written since the last poll, as absolute paths."""
         began = time.monotonic()
         before, self._times = self._times, self._watched.read_mtimes()
         self.poll_seconds = max(MIN_POLL_SECONDS, 9 * (time.monotonic() - began))
         return sorted({path for path, _ in before.items() ^ self._times.items()})
 
     def format_paths(self, paths: list[str]) -> str:
-        """Return one text for the files, relative to the directory where they lie in it."""
+        """Return a text for log lines: the first path, relative to the directory, and the number of the others."""
         first = paths[0].removeprefix(f"{self._directory}/")
         return first if len(paths) == 1 else f"{first} and {len(paths) - 1} more"
 
 
 def _walk(top: str, entered: set[str]) -> Iterator[str]:
-    """Give the files below a folder, without the folders that were `entered` before."""
+    """Yield the files below a folder, except in folders that were `entered` before."""
     for folder, folders, files in os.walk(top):
         if folder in entered or (folder != top and not SKIP_MARKER_FILES.isdisjoint(files)):
             folders.clear()
@@ -110,7 +110,7 @@ def _walk(top: str, entered: set[str]) -> Iterator[str]:
 
 
 def _iter_matching_files(folder: str, pattern: str) -> Iterator[str]:
-    """Give the files of a folder whose names match; those at any depth without what `_walk` passes over."""
+    """Yield the files of a folder that match a pattern. A pattern of any depth skips what `_walk` skips."""
     name = pattern.removeprefix(_ANY_DEPTH_PREFIX)
     if name != pattern and "/" not in name and "**" not in name:
         yield from (path for path in _walk(folder, set()) if fnmatchcase(path.rpartition("/")[2], name))
@@ -118,4 +118,4 @@ def _iter_matching_files(folder: str, pattern: str) -> Iterator[str]:
     try:
         yield from map(str, Path(folder).glob(pattern))
     except (OSError, ValueError, NotImplementedError):
-        return  # a folder went away meanwhile, or it is no pattern
+        return  # a folder was removed meanwhile, or the pattern is invalid

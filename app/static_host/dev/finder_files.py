@@ -1,8 +1,8 @@
-"""The project's static files without a build, for development: what its finders find now, by the URLs of a tree.
+"""Serves the project's static files without a build, for development: from its finders, at the URLs of a tree.
 
-Rule: the names are those that a build would collect, their media types the build's, and Django is never asked, as in
-production; how a file is sent (validators, 304, ranges) is Starlette's. Nothing is kept, here or by a browser: every
-request looks again.
+Rule: names and media types are those of a build, and no request for a static file reaches Django, as in production.
+Starlette sends the files (validators, 304, ranges). Nothing is cached, neither here nor in browsers: every request
+searches again.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ from static_host.project.storage import iter_candidates
 
 STATICFILES_APP = "django.contrib.staticfiles"
 _MAX_SVG_BYTES = 64 << 20
-"""As in a build."""
+"""As in the build."""
 
 
 class FinderFiles(StaticFiles):
-    """Starlette's files, found by Django's finders and with media types of ours."""
+    """Starlette's StaticFiles, with Django's finders and the build's media types."""
 
     def __init__(self, media_type: Callable[[str], str]) -> None:
         super().__init__()
         self._media_type = media_type
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Return the absolute path of a static file, and what is known of it; or "" and None.
+        """Return the absolute path of a static file and its stat result, or "" and None.
 
-        Django's plain storage, which `dev` uses, takes what follows a name in ``{% static %}`` for a part of it.
+        Django's plain storage, which `dev` uses, leaves a query in the name of ``{% static %}`` a part of the path.
         """
         from django.apps import apps
         from django.contrib.staticfiles import finders
@@ -58,7 +58,7 @@ class FinderFiles(StaticFiles):
     def file_response(
         self, full_path: os.PathLike[str] | str, stat_result: os.stat_result, scope: Scope, status_code: int = 200
     ) -> Response:
-        """Return the answer of a file that there is."""
+        """Return the response for an existing file."""
         scope["headers"] = list(_remove_unusable_range(scope, stat_result.st_size))
         svg = _decompress_svgz(str(full_path))
         if svg is not None and not _is_gzip_accepted(scope):
@@ -72,10 +72,10 @@ class FinderFiles(StaticFiles):
 
 
 class FinderFilesMiddleware:
-    """ASGI middleware: the static files first, then the next application.
+    """ASGI middleware that serves static files, and passes other requests on.
 
-    `prefixes` begin and end with a slash; `root_files` are names that are served at ``/`` too, where they are found,
-    and a name that ends with a slash stands for everything below it.
+    `prefixes` begin and end with a slash. `root_files` are names of files that are also served at ``/``; a name that
+    ends with a slash means everything below it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class FinderFilesMiddleware:
         self._files = FinderFiles(media_type)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from the static files, or pass the request on."""
+        """Serve a static file, or pass the request on."""
         name = None if scope["type"] == "lifespan" else await self._resolve_name(scope["path"])
         if name is None:
             await self.app(scope, receive, send)
@@ -99,14 +99,14 @@ class FinderFilesMiddleware:
             await response(scope, receive, send)
 
     async def _resolve_name(self, path: str) -> str | None:
-        """Return the static file's name that a path asks for ("": none that exists), or None when it is not ours."""
+        """Return the name of the static file at a path, "" if there is none, or None if the path is not static."""
         if path.startswith(self._prefixes):
             name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
             return name if _is_collected(name) else ""
         name = path.removeprefix("/")
         if not (name in self._root_files or name.startswith(self._root_folders)) or not _is_normalized(name):
             return None
-        return name if await self._is_file(name) else None  # Django may well have a view of that path
+        return name if await self._is_file(name) else None  # else Django may have a view at this path
 
     async def _is_file(self, name: str) -> bool:
         _, facts = await anyio.to_thread.run_sync(self._files.lookup_path, name)
@@ -127,7 +127,7 @@ class FinderFilesMiddleware:
         return answer
 
     async def _serve_file(self, name: str, scope: Scope) -> Response:
-        """Return the answer of a file. Raises HTTPException."""
+        """Return the response for a file. Raises HTTPException."""
         if scope["method"] in ("GET", "HEAD"):
             return await self._files.get_response(name, scope)
         if await self._is_file(name):
@@ -136,7 +136,7 @@ class FinderFilesMiddleware:
 
 
 def _decompress_svgz(path: str) -> bytes | None:
-    """Return what an .svgz file is in its gzip coding; None for every other file, and for one that is no gzip."""
+    """Return the decompressed content of an .svgz file, or None if the file is another one or not gzip."""
     if not path.lower().endswith(".svgz"):
         return None
     try:
@@ -153,7 +153,7 @@ def _is_gzip_accepted(scope: Scope) -> bool:
 
 
 def _remove_unusable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, bytes]]:
-    """Give the request's header fields; a Range that is to be ignored (RFC 9110 §14.2) is left out."""
+    """Yield the request's header fields without a Range that has to be ignored (RFC 9110 §14.2)."""
     fields = [value for name, value in scope["headers"] if name == b"range"]
     status, spans = parse_range(fields[0], length) if len(fields) == 1 and scope["method"] == "GET" else (200, [])
     yield from ((name, value) for name, value in scope["headers"] if name != b"range")
@@ -164,12 +164,12 @@ def _remove_unusable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, b
 
 
 def _is_normalized(name: str) -> bool:
-    """Whether the name is spelled as a tree would have it: no ``//``, no dot segment."""
+    """Whether the name is one that a tree can have: no ``//``, no dot segment."""
     return name == posixpath.normpath(name)
 
 
 def _is_collected(name: str) -> bool:
-    """Whether collectstatic would take a file of this name: what it ignores is not found in production either."""
+    """Whether collectstatic would collect a file of this name: production lacks what it ignores."""
     from django.apps import apps
     from django.contrib.staticfiles.utils import matches_patterns
 

@@ -1,9 +1,9 @@
-"""Where the code lies that has been loaded, told to the process that looks for changes; for `static-host dev`.
+"""Reports to the supervisor of `static-host dev` where the loaded code is.
 
-Rule: what counts is loaded code outside the standard library and site-packages, whole packages of it; where an
-exception came from; and what the project's applications add to Django's autoreloader. Its signals are sent as
-`manage.py runserver` sends them: `autoreload_started` when the project has been loaded, `file_changed` for each change;
-if a receiver of that returns true, the change needs no reload.
+Rule: it reports imported modules outside the standard library and site-packages, with their whole packages; the files
+of an exception's traceback; and the paths that applications add to Django's autoreloader. Django's signals are sent as
+by `manage.py runserver`: `autoreload_started` after the project is loaded, `file_changed` for each change. If a
+receiver of the latter returns true, the change needs no reload.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 from static_host.dev.file_watcher import WatchedPaths
 
 MODULE_POLL_SECONDS = 0.5
-"""Seconds between two looks for modules that were loaded meanwhile."""
+"""Seconds between two checks for newly imported modules."""
 _SITE_DIRECTORIES = frozenset({"site-packages", "dist-packages"})
 _STDLIB_PREFIXES = tuple(
     {
@@ -39,7 +39,7 @@ _STDLIB_PREFIXES = tuple(
 
 @dataclass(frozen=True, slots=True)
 class ReloadReport:
-    """What is to be watched, since when (in nanoseconds), and whether the project has been loaded."""
+    """The paths to watch, since when (in nanoseconds since the epoch), and whether the project is loaded."""
 
     paths: WatchedPaths
     since_ns: int
@@ -47,9 +47,9 @@ class ReloadReport:
 
 
 class ReloadReporter:
-    """The serving process's part of the conversation over `pipe`: reports go out, lists of changed paths come in.
+    """The worker's end of the pipe: sends reports, and receives lists of changed paths.
 
-    Each list is answered with whether all of it was dealt with, so that no reload is needed.
+    The reply to a list is whether receivers have handled all its changes, so that no reload is needed.
     """
 
     def __init__(self, pipe: Connection) -> None:
@@ -62,7 +62,7 @@ class ReloadReporter:
         threading.Thread(target=self._run, name="watched", daemon=True).start()
 
     def report_loaded(self) -> None:
-        """Tell that the project has been loaded, after its applications have said what else is to be watched."""
+        """Report that the project is loaded, after its applications have added further paths to watch."""
         from django.utils.autoreload import BaseReloader, autoreload_started
 
         reloader = BaseReloader()
@@ -71,12 +71,12 @@ class ReloadReporter:
         self._send_report()
 
     def report_failure(self, error: BaseException) -> None:
-        """Tell that the project raised this: where it did so is watched, too."""
+        """Report the files of an exception that the project raised, so that they are watched, too."""
         self._error_files = frozenset(_iter_error_files(error))
         self._send_report()
 
     def _run(self) -> None:
-        with suppress(EOFError, OSError):  # the other process has ended
+        with suppress(EOFError, OSError):  # the supervisor has ended
             while True:
                 if self._pipe.poll(MODULE_POLL_SECONDS):
                     self._send(self._notify_receivers(self._pipe.recv()))
@@ -98,7 +98,7 @@ class ReloadReporter:
         try:
             answers = [self._reloader is not None and self._is_handled(path) for path in paths]
         except SystemExit:
-            return False  # how Django's trigger_reload() asks for a reload
+            return False  # Django's trigger_reload() requests a reload in this way
         return all(answers)
 
     def _is_handled(self, path: str) -> bool:
@@ -109,7 +109,7 @@ class ReloadReporter:
 
 
 def _iter_module_files() -> Iterator[str]:
-    """Give the file of each loaded module that has one."""
+    """Yield the file of each imported module that has one."""
     for module in list(sys.modules.values()):
         spec = getattr(module, "__spec__", None) if isinstance(module, ModuleType) else None
         if spec is not None and getattr(spec, "has_location", False) and isinstance(spec.origin, str):
@@ -117,7 +117,7 @@ def _iter_module_files() -> Iterator[str]:
 
 
 def _iter_error_files(error: BaseException | None) -> Iterator[str]:
-    """Give the files that an exception came through, those of what caused it, and the one that is no Python."""
+    """Yield the files of an exception's traceback, of its causes, and the file with a syntax error."""
     while error is not None:
         yield from (frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__))
         if isinstance(error, SyntaxError) and error.filename:
@@ -127,7 +127,7 @@ def _iter_error_files(error: BaseException | None) -> Iterator[str]:
 
 def _find_code_paths(files: Iterable[str]) -> WatchedPaths:
     own = {os.path.realpath(path) for path in files if not _is_installed(path)}
-    own = {path for path in own if not _is_installed(path)}  # a link may lead there
+    own = {path for path in own if not _is_installed(path)}  # after links are resolved
     packages = {_find_package_root(os.path.dirname(path)) for path in own}  # noqa: PTH120 - for hundreds of files
     return WatchedPaths(frozenset(own), frozenset(filter(None, packages)))
 
@@ -138,7 +138,7 @@ def _is_installed(path: str) -> bool:
 
 @cache
 def _find_package_root(folder: str) -> str | None:
-    """Return the folder of the outermost package that this one belongs to, or None if it is no package's."""
+    """Return the folder of the outermost package that contains this one, or None if it is not in a package."""
     parent = os.path.dirname(folder)  # noqa: PTH120 - as above
     if parent == folder or not os.path.exists(f"{folder}/__init__.py"):  # noqa: PTH110
         return None
@@ -146,7 +146,7 @@ def _find_package_root(folder: str) -> str | None:
 
 
 def _read_reloader_paths(reloader: Any) -> WatchedPaths:
-    """Return what Django's autoreloader was told to watch: ``extra_files`` and ``watch_dir``."""
+    """Return the paths that were added to Django's autoreloader: ``extra_files`` and ``watch_dir``."""
     files = frozenset(str(Path(path).absolute()) for path in list(reloader.extra_files))
     folders = list(reloader.directory_globs.items())
     return WatchedPaths(

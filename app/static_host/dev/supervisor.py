@@ -1,8 +1,7 @@
-"""``static-host dev``: the project without a build, loaded again when its code changes. For development only.
+"""``static-host dev``: the supervisor, which holds the address, watches files and replaces the worker.
 
-Rule: one process, this one, has the address and looks for changes, and never imports the project; another one serves
-(dev_server.py), and is replaced. When that one ends by itself, a third stands in for it and answers 503 until the next
-change: nobody waits for an answer that does not come.
+Rule: the supervisor never imports the project; the worker (worker.py) serves it. When a worker ends by itself, a
+stand-in worker answers 503 until the next change, so that requests do not hang.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ from static_host.server.listener import open_listener
 log = logging.getLogger("static_host")
 
 GRACE_SECONDS = 1
-"""Seconds that requests in flight get to end before the process that serves them is replaced: streams never do."""
+"""Seconds for requests in flight to end before a worker is replaced; streams may never end."""
 RECEIVER_TIMEOUT_SECONDS = 2.0
-"""Seconds that the project's receivers of `file_changed` may take before the project is loaded again."""
+"""Seconds for the project's receivers of `file_changed`; after these, the project is reloaded."""
 MAX_REPORTED_CHANGES = 500
-"""Changes that the project is asked about at once: of more, the pipe might not hold the names."""
+"""The largest number of changes that are sent to the receivers: the pipe might not hold more names."""
 _SPAWN_CONTEXT = multiprocessing.get_context("spawn")
 
 
 class WorkingDirectoryRemovedError(StaticHostError):
-    """The working directory has been removed."""
+    """The working directory was removed."""
 
     exit_code = 2
 
@@ -47,7 +46,7 @@ class WorkingDirectoryRemovedError(StaticHostError):
 def run_dev_server(settings: Settings) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP.
 
-    Raises StaticHostError; SystemExit when the settings module cannot be found.
+    Raises StaticHostError, and SystemExit if the first worker finds an operator's mistake.
     """
     misspelled.warn_misspelled(settings)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -59,7 +58,7 @@ def run_dev_server(settings: Settings) -> None:
 
 
 class _WorkerProcess:
-    """The process that serves, and what it has told."""
+    """A worker process, and its reports."""
 
     def __init__(self, start: WorkerOptions) -> None:
         self.is_stand_in = start.is_stand_in
@@ -67,12 +66,12 @@ class _WorkerProcess:
         self._is_loaded = False
         self._pipe, its = _SPAWN_CONTEXT.Pipe()
         self._process = _SPAWN_CONTEXT.Process(target=run_worker, args=(start, its))
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it, too: it would print a traceback
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the worker, too
         try:
             self._process.start()
         except FileNotFoundError:
             raise WorkingDirectoryRemovedError(
-                "the working directory has been removed: start `static-host dev` again."
+                "the working directory was removed.", remedy="Start `static-host dev` again."
             ) from None
         finally:
             signal.signal(signal.SIGINT, before)
@@ -80,11 +79,11 @@ class _WorkerProcess:
 
     @property
     def exitcode(self) -> int | None:
-        """Its exit code, when it has ended."""
+        """The exit code, or None while the process runs."""
         return self._process.exitcode
 
     def take_reports(self) -> list[ReloadReport]:
-        """Return what it has reported since it was last asked."""
+        """Return the new reports, and forget them."""
         with suppress(EOFError, OSError):
             while self._pipe.poll():
                 self._receive()
@@ -92,7 +91,7 @@ class _WorkerProcess:
         return reports
 
     def handle_changes(self, paths: list[str]) -> bool:
-        """Whether the project needs no reload for these changes: Django's receivers say so."""
+        """Whether Django's receivers have handled all these changes, so that the project needs no reload."""
         if not self._is_loaded or len(paths) > MAX_REPORTED_CHANGES or any(path.endswith("/.env") for path in paths):
             return False
         end = time.monotonic() + RECEIVER_TIMEOUT_SECONDS
@@ -105,7 +104,7 @@ class _WorkerProcess:
         return False
 
     def end(self) -> None:
-        """End it, within `GRACE_SECONDS`."""
+        """End the process, within about `GRACE_SECONDS`."""
         self._process.terminate()
         self._process.join(GRACE_SECONDS)
         self._process.kill()
@@ -121,7 +120,7 @@ class _WorkerProcess:
 
 
 class _Supervisor:
-    """Who looks for changes, and starts one server after the other."""
+    """Polls for changes, and replaces the worker."""
 
     def __init__(self, start: WorkerOptions) -> None:
         self._start = start
@@ -130,14 +129,14 @@ class _Supervisor:
         self._worker = _WorkerProcess(start)
 
     def run(self) -> NoReturn:
-        """Look for changes until a signal ends it. Raises SystemExit for a mistake that was there from the start."""
+        """Poll for changes until a signal arrives. Raises SystemExit for an operator's mistake at the start."""
         try:
             while True:
                 time.sleep(self._watcher.poll_seconds)
                 self._check_for_changes()
         finally:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)  # it is ending, within seconds
+                signal.signal(number, signal.SIG_IGN)  # this process ends within seconds
             self._end_worker()
 
     def _check_for_changes(self) -> None:
@@ -151,7 +150,7 @@ class _Supervisor:
         elif server.exitcode == USAGE_ERROR_EXIT_CODE and self._start.is_first:
             raise SystemExit(USAGE_ERROR_EXIT_CODE)
         elif server.exitcode is not None and not server.is_stand_in:
-            log.warning("the server ended (exit %s); it is started again when a file changes", server.exitcode)
+            log.warning("the server ended (exit code %s); it starts again when a file changes", server.exitcode)
             self._end_worker()
             self._worker = _WorkerProcess(replace(self._start, is_stand_in=True))
 
@@ -162,12 +161,12 @@ class _Supervisor:
 
     def _end_worker(self) -> None:
         self._worker.end()
-        self._read_reports()  # its last words
+        self._read_reports()  # those that it sent while it ended
         self._restore_terminal()
 
 
 def _make_terminal_restorer() -> Callable[[], None]:
-    """Return what brings the terminal back to what it is now: a debugger that is ended leaves it without an echo."""
+    """Return a function that restores the terminal's settings: a debugger that is killed leaves echo off."""
     try:
         import termios
 
@@ -178,7 +177,7 @@ def _make_terminal_restorer() -> Callable[[], None]:
 
     def restore() -> None:
         with suppress(OSError, termios.error):
-            if os.tcgetpgrp(terminal) == os.getpgrp():  # else it is another's now
+            if os.tcgetpgrp(terminal) == os.getpgrp():  # else another program has it now
                 termios.tcsetattr(terminal, termios.TCSANOW, attributes)
 
     return restore

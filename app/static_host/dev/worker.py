@@ -1,8 +1,7 @@
-"""The process that serves for ``static-host dev``: it loads the project once, and is replaced when code changes.
+"""The worker of ``static-host dev``: loads the project once, serves it, and is replaced when code changes.
 
-Rule: a project that does not load, whose system checks find errors, or whose lifespan does not start, is told of,
-whole; requests to it are answered 503 meanwhile. What needs no reload gets none: static files and templates are read
-again for every request.
+Rule: if the project fails to load, its checks fail or its lifespan does not start, the whole error is printed, and
+requests get 503. Static files and templates are read again for each request, so changes of them need no reload.
 """
 
 from __future__ import annotations
@@ -46,19 +45,19 @@ from static_host.telemetry import log_configuration
 
 log = logging.getLogger("static_host")
 
-DEVELOPMENT_NOTICE = "code that changes is loaded again, nothing is compressed or kept; for development only"
+DEVELOPMENT_NOTICE = "changed code is reloaded, nothing is compressed or cached; for development only"
 RETRY_NOTICE = "the project is loaded again when a file changes"
 USAGE_ERROR_EXIT_CODE = 2
-"""The exit code of an operator's mistake, which ends the program if it was there from the start."""
+"""The exit code of an operator's mistake, which ends the program if the first worker finds it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """How a process starts.
+    """The start options of a worker.
 
-    `address` is HOST and PORT as they were when the listener was made, `is_first` whether no other process served
-    before, `is_told` whether the start-up lines have been printed, `stands_in` whether it serves in place of one that
-    ended: it does not load the project.
+    `address` is HOST and PORT at the time when the listener was opened. `is_first` is true for the first worker,
+    `is_announced` after the start-up lines were printed. A worker with `is_stand_in` replaces one that ended, and does
+    not load the project.
     """
 
     listener: socket.socket
@@ -69,7 +68,7 @@ class WorkerOptions:
 
 
 def run_worker(start: WorkerOptions, pipe: Connection) -> None:
-    """Serve until SIGTERM, in a process of its own. `pipe` leads to the one that looks for changes."""
+    """Serve until SIGTERM, as the target of a new process. `pipe` leads to the supervisor."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     log_configuration.configure_logging(log_configuration.log_format())
     threading.Thread(target=_exit_with_parent, daemon=True).start()
@@ -83,17 +82,17 @@ def run_worker(start: WorkerOptions, pipe: Connection) -> None:
             ws=WebSocketProtocol,
             log_config=log_configuration.build_configuration_with_access_log(),
             server_header=False,
-            proxy_headers=False,  # they are ours
+            proxy_headers=False,  # ForwardedMiddleware reads them
             lifespan="on",
         )
         _DevServer(config).run(sockets=[start.listener])
 
 
 class _DevServer(uvicorn.Server):
-    """A server that ends in order: whoever cannot wait for it kills it.
+    """A server that shuts down in order; the supervisor kills it if that takes too long.
 
-    uvicorn's own gives up on the lifespan at a second signal (a terminal sends one, too), and raises the signal again
-    when it has ended, so that what the project registered with atexit is left out.
+    uvicorn's own aborts the lifespan at a second signal, which a terminal may send. It also raises the signal again
+    when it has ended, so that the project's atexit functions do not run.
     """
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -108,11 +107,11 @@ def _exit_with_parent() -> None:
 
 
 def _load_app(start: WorkerOptions, watched: ReloadReporter) -> ASGIApp:
-    """Return the application, or what answers for it."""
+    """Return the application, or the one that answers 503."""
     try:
         settings = Settings.read()
         if (settings.host, settings.port) != start.address:
-            log.warning("HOST and PORT have changed; they count when `static-host dev` is started again")
+            log.warning("HOST or PORT changed; restart `static-host dev` to use the new address")
         app = create_dev_app(settings, start)
     except StaticHostError as stop:
         log_configuration.log_error(stop)
@@ -126,7 +125,7 @@ def _load_app(start: WorkerOptions, watched: ReloadReporter) -> ASGIApp:
 
 
 async def _answer_503(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer for a project that is not there (ASGI)."""
+    """Answer 503, as an ASGI application."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1000})
         return
@@ -139,7 +138,7 @@ _UNAVAILABLE_APP = Starlette(routes=[Mount("/", app=_answer_503)])
 
 
 class _DjangoApp:
-    """The project as an ASGI application, as long as it can answer."""
+    """The project as an ASGI application; it answers 503 after its lifespan failed to start."""
 
     def __init__(self, project: Project) -> None:
         self.project = project
@@ -149,7 +148,7 @@ class _DjangoApp:
         await self._application(scope, receive, send)
 
     async def start_lifespan(self, stack: AsyncExitStack) -> Any:
-        """Start its lifespan, where it has one, to be ended with `stack`, and return the state that requests share."""
+        """Start the project's lifespan, if it has one; `stack` ends it. Returns the state that its requests share."""
         if not self.project.is_asgi:
             return None
         try:
@@ -166,7 +165,7 @@ class _DjangoApp:
 
 
 def create_dev_app(settings: Settings, start: WorkerOptions) -> Starlette:
-    """Return the front: static files as they are, then health, then Django. Raises StaticHostError."""
+    """Return the application: static files from the finders, health checks, Django. Raises StaticHostError."""
     project = Project.from_settings(settings)
     with wrap_project_errors(project.name):
         changed = project.apply_overlay(project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
@@ -202,8 +201,8 @@ def _format_summary(project: Project, changed: list[str]) -> list[str]:
     remedy = "DJANGO_DEBUG=true" if project.is_bundled else f"DEBUG = True in {project.name}"
     lines = [
         UNSET_SETTINGS_MODULE_MESSAGE if project.is_other_project_unnamed else "",
-        f"static files as the project's finders find them, at {' and '.join(project.expand_prefix(project.prefix))}",
-        f"{project.host} is not used: files that change are served from here" if project.host else "",
+        f"static files from the project's finders, at {' and '.join(project.expand_prefix(project.prefix))}",
+        f"{project.host} is not used: static files come from this server" if project.host else "",
         "" if apps.is_installed(STATICFILES_APP) else f"no static files: {STATICFILES_APP} is not in INSTALLED_APPS",
         project.summary,
         *(f"overridden in the project's settings: {line}" for line in changed),
@@ -213,14 +212,14 @@ def _format_summary(project: Project, changed: list[str]) -> list[str]:
 
 
 def _disable_template_caching(project: Project) -> None:
-    """Forget what template loaders keep, at every request: Django's keep templates with DEBUG, Jinja's without it."""
+    """Clear template caches at each request: Django's loaders cache with DEBUG, Jinja's without it."""
     with wrap_project_errors(project.name):
         from django.contrib.staticfiles import finders
         from django.core.signals import request_started
         from django.template import engines
         from django.template.autoreload import reset_loaders
 
-        list(finders.get_finders())  # raises now, not at the first request, where a setting is wrong
+        list(finders.get_finders())  # raises now, not at the first request, if a setting is wrong
         request_started.connect(lambda **_: reset_loaders(), weak=False)
         for engine in engines.all():
             environment: Any = getattr(engine, "env", None)
@@ -229,7 +228,7 @@ def _disable_template_caching(project: Project) -> None:
 
 
 def _load_media_type_function() -> Callable[[str], str]:
-    """Return the build's function: its table comes with it, by entry point, and nothing here imports the build."""
+    """Return the build's function for media types. It comes by entry point: no module here imports the build."""
     (point,) = entry_points(group="static_host.media_types")
     media_type: Callable[[str], str] = point.load()
     return media_type

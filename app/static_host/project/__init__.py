@@ -1,4 +1,4 @@
-"""The Django project: found, configured, imported and called, and the settings that are overlaid on its own.
+"""Finds, configures, imports and calls the Django project, and overrides the settings that the static tree needs.
 
-The only room that imports Django, with `checks` and `dev`. May import `telemetry`, `conf` and `errors`.
+Only this room, `checks` and `dev` import Django. May import `telemetry`, `conf` and `errors`.
 """

@@ -1,7 +1,7 @@
-"""An ASGI project as the server calls it: given and held to what a synchronous one is.
+"""Adapts a project's ASGI application, so that it behaves like a synchronous one.
 
-Rule: the same request is the same to a view, and the same response is the same to a client, whichever way Django is
-called. A project that has nothing for a WebSocket refuses it (HTTP 403), and that is not an error.
+Rule: a view sees the same request, and a client the same response, whether Django is called through WSGI or ASGI. A
+WebSocket for which the project has no consumer is rejected with 403, and that is not an error.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ _WEBSOCKET_REJECTION = {"type": "websocket.close", "code": 1000}
 
 
 def adapt_asgi_application(application: ASGIApp) -> ASGIApp:
-    """Return a project's ASGI application, with requests and responses as they are through WSGI."""
+    """Return a project's ASGI application, wrapped so that requests and responses are as through WSGI."""
     from django.core.handlers.asgi import ASGIHandler
 
     patch_sync_streaming()
     _patch_content_length()
     _patch_system_exit()
-    web_sockets = type(application) is not ASGIHandler
+    has_websockets = type(application) is not ASGIHandler
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             with _convert_system_exit():
                 await application(_normalize_scope(scope), receive, _wrap_send(send, is_head=scope["method"] == "HEAD"))
-        elif scope["type"] == "websocket" and not web_sockets:
+        elif scope["type"] == "websocket" and not has_websockets:
             await send(_WEBSOCKET_REJECTION)
         elif scope["type"] == "websocket":
             with _convert_system_exit():
@@ -52,12 +52,12 @@ def adapt_asgi_application(application: ASGIApp) -> ASGIApp:
 
 
 class ProjectExitError(Exception):
-    """The project raised SystemExit for a request, which is answered 500, as through WSGI."""
+    """The project raised SystemExit during a request. The response is a 500, as through WSGI."""
 
 
 @contextmanager
 def _convert_system_exit() -> Iterator[None]:
-    """Raise another exception in place of SystemExit: an event loop in a task of which that is raised ends."""
+    """Replace SystemExit by ProjectExitError: SystemExit in one task would end the event loop."""
     try:
         yield
     except SystemExit as error:
@@ -65,7 +65,7 @@ def _convert_system_exit() -> Iterator[None]:
 
 
 def _patch_system_exit() -> None:
-    """Hold SystemExit where Django runs the project's code: views and streams, in a task of its own."""
+    """Patch Django's ASGI handler, which runs views and streams in tasks, to convert SystemExit there."""
     from django.core.handlers.asgi import ASGIHandler
 
     for name in ("get_response_async", "send_response"):  # Django has no hook for it
@@ -82,9 +82,9 @@ def _wrap_system_exit(own: Callable[..., Awaitable[Any]]) -> Callable[..., Await
 
 
 def _patch_content_length() -> None:
-    """Give Django's requests the length of a body that came in chunks, as they have it through WSGI.
+    """Patch Django's ASGI requests to have the length of a chunked body, as through WSGI.
 
-    Django has read the body by then. Without a length, its parser takes a form with files for an empty one.
+    Django has read the whole body by then. Without a length, its multipart parser sees an empty form.
     """
     from django.core.handlers.asgi import ASGIRequest
 
@@ -102,7 +102,7 @@ def _patch_content_length() -> None:
 
 
 def _normalize_scope(scope: Scope) -> Scope:
-    """Return the scope with one Cookie line (RFC 9113 §8.2.3), and a path in which nothing is lost."""
+    """Return the scope with one Cookie line (RFC 9113 §8.2.3), and with a path in which no byte is replaced."""
     cookies = [value for name, value in scope["headers"] if name == b"cookie"]
     if len(cookies) > 1:
         others = [field for field in scope["headers"] if field[0] != b"cookie"]
@@ -115,7 +115,7 @@ def _normalize_scope(scope: Scope) -> Scope:
 
 
 def _wrap_send(send: Send, *, is_head: bool) -> Send:
-    """Return `send` for a response that may have no body, but has one; nobody waits for the end of that."""
+    """Return a `send` that drops the body of a response which must have none (HEAD, 204, 304)."""
     has_none = is_over = False
 
     async def send_on(message: Message) -> None:
@@ -137,10 +137,9 @@ def _wrap_send(send: Send, *, is_head: bool) -> Send:
 
 
 async def _run_websocket(application: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Have a WebSocket answered, or refuse it where the application has nothing for it.
+    """Call the application for a WebSocket, and reject the WebSocket if the application does not support it.
 
-    Django's handler and those of Channels that choose by protocol or by path say so with a ValueError, before they
-    have listened or spoken.
+    Django's handler and the routers of Channels then raise ValueError, before they receive or send anything.
     """
     is_known = False
 

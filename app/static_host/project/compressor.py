@@ -1,10 +1,10 @@
-"""django-compressor in a running project: its blocks as the build rendered them.
+"""django-compressor in a running project: serves its blocks as the build rendered them.
 
-Rule: what it makes lies in the tree, below COMPRESS_URL, so COMPRESS_ROOT is the tree. In online mode it would make a
-file when a page first needs it, beside the tree's index, where nobody finds it; in offline mode it would fail for a
-block that the build does not have. So in both modes the build renders every block, and a page gets what the build has
-for the content of its block. A block that the build does not have is sent as it is written: its files are in the tree,
-too. The manifest has django-compressor's own keys as well, for a `manage.py` that knows nothing of this program.
+Rule: django-compressor's files are in the tree, below COMPRESS_URL, so COMPRESS_ROOT is the tree. In both modes the
+build renders every block, and a page gets the build's result for the content of its block. By itself, online mode would
+write a file at a page's first request, which the tree's index does not list. Offline mode would fail for a block that
+the build lacks. Such a block is sent as it is written: its files are in the tree, too. The manifest also has
+django-compressor's own keys, for a `manage.py` that runs without static-host.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from static_host.project.overlay import remove_location_options
 log = logging.getLogger("static_host.compressor")
 
 COMPRESSOR_APP = "compressor"
-NO_BLOCKS_MESSAGE = "the tree has nothing of django-compressor's: its blocks are sent as they are written"
+NO_BLOCKS_MESSAGE = "the tree has no files of django-compressor: its blocks are sent as they are written"
 _MAX_LOGGED_BLOCKS = 1000
-"""Blocks that are logged as not built, each once: what a visitor sends may be in a block."""
+"""The largest number of missing blocks that are logged. Bounded, because a block may hold a visitor's input."""
 
 
 def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
-    """Have it write into the tree at `root`, unless COMPRESS_URL is elsewhere; before the applications are loaded.
+    """Make django-compressor write into the tree at `root`, unless COMPRESS_URL lies outside STATIC_URL.
 
-    STATIC_URL is still the project's own. Returns a line for each setting that the project had otherwise.
+    Call it before applications are loaded and before STATIC_URL is overridden. Returns a line for each setting whose
+    value was another one.
     """
     before = {name: getattr(settings, name, None) for name in ("COMPRESS_URL", "COMPRESS_ROOT")}
     below = find_path_below_static(settings)
@@ -45,13 +46,13 @@ def apply_overlay(settings: Any, static_url: str, root: Path) -> list[str]:
         if alias == COMPRESSOR_APP
         else storage
         for alias, storage in settings.STORAGES.items()
-        if alias != "compressor-offine"  # as it is spelt
+        if alias != "compressor-offine"  # django-compressor's own spelling
     }
     return [f"{name} = {after[name]!r}" for name, value in before.items() if value not in (None, after[name])]
 
 
 def find_path_below_static(settings: Any) -> str | None:
-    """Return what COMPRESS_URL has after STATIC_URL; None if it is no URL of the static files."""
+    """Return the part of COMPRESS_URL below STATIC_URL, or None if it lies outside."""
     given = getattr(settings, "COMPRESS_URL", None)
     if given is None:
         return ""
@@ -61,12 +62,12 @@ def find_path_below_static(settings: Any) -> str | None:
 
 
 def is_offline(settings: Any) -> bool:
-    """Whether it is in offline mode: by itself it would look blocks up in its own manifest, and fail without it."""
+    """Whether django-compressor is in offline mode, in which it looks blocks up in its manifest."""
     return bool(COMPRESSOR_APP in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED and settings.COMPRESS_OFFLINE)
 
 
 def is_active(settings: Any) -> bool:
-    """Whether blocks are compressed, in either mode; with precompilers some are when it is not enabled, too."""
+    """Whether blocks are compressed, in either mode. With precompilers, some are even if COMPRESS_ENABLED is false."""
     if COMPRESSOR_APP not in settings.INSTALLED_APPS:
         return False
     is_below = find_path_below_static(settings) is not None
@@ -74,20 +75,20 @@ def is_active(settings: Any) -> bool:
 
 
 def format_manifest_name(settings: Any) -> str:
-    """Return the name in the tree of what says how blocks were rendered, in either mode."""
+    """Return the name, in the tree, of the manifest of rendered blocks, in either mode."""
     folder = str(settings.COMPRESS_OUTPUT_DIR).strip("/")
     return posixpath.join(find_path_below_static(settings) or "", folder, str(settings.COMPRESS_OFFLINE_MANIFEST))
 
 
 def make_key(settings: Any, block: Any, kind: str, mode: str, name: str | None, content: str) -> str:
-    """Return what a block with this content is listed under, whatever the static host is."""
+    """Return the manifest's key for a block with this content. It does not depend on the static host."""
     named = name or getattr(block, "name", None) or ""
     text = "\0".join((kind, mode, named, content.replace(str(settings.STATIC_URL), "")))
     return sha256(text.encode()).hexdigest()
 
 
 def use_built_blocks(settings: Any, root: Path) -> None:
-    """Have the blocks of pages rendered as they are in the manifest of the tree at `root`, in either mode."""
+    """Patch django-compressor: pages get their blocks from the manifest of the tree at `root`, in either mode."""
     if not is_active(settings):
         return
     from compressor.cache import get_offline_hexdigest
@@ -99,7 +100,7 @@ def use_built_blocks(settings: Any, root: Path) -> None:
         log.warning("%s. Build it again", NO_BLOCKS_MESSAGE)
         built = {}
     compress = CompressorMixin.render_compressed
-    told: set[str] = set()
+    logged: set[str] = set()
 
     def render_compressed(
         self: Any, context: Any, kind: str, mode: str, name: str | None = None, forced: bool = False, **options: Any
@@ -108,12 +109,12 @@ def use_built_blocks(settings: Any, root: Path) -> None:
             return compress(self, context, kind, mode, name, forced, **options)
         content = self.get_original_content(context)
         key = make_key(settings, self, kind, mode, name, content)
-        if key not in built and is_offline(settings):  # one that `manage.py compress` has made
+        if key not in built and is_offline(settings):  # `manage.py compress` may have made it
             key = get_offline_hexdigest(content)
         if key in built:
             return built[key].replace(settings.COMPRESS_URL_PLACEHOLDER, str(settings.COMPRESS_URL))
-        if built and key not in told and len(told) < _MAX_LOGGED_BLOCKS:
-            told.add(key)
+        if built and key not in logged and len(logged) < _MAX_LOGGED_BLOCKS:
+            logged.add(key)
             log.warning(
                 "%s: the build has no such block, it is sent as it is written: %.200s",
                 _format_block_location(self),
@@ -125,7 +126,7 @@ def use_built_blocks(settings: Any, root: Path) -> None:
 
 
 def _read_manifest(settings: Any, root: Path) -> dict[str, str]:
-    """Read what the build made: in the tree, or where the project has the files of a COMPRESS_URL elsewhere."""
+    """Read the manifest of rendered blocks: the tree's; the project's own if COMPRESS_URL is outside STATIC_URL."""
     from compressor.cache import get_offline_manifest
 
     if find_path_below_static(settings) is None:
@@ -134,6 +135,6 @@ def _read_manifest(settings: Any, root: Path) -> dict[str, str]:
 
 
 def _format_block_location(block: Any) -> str:
-    """Return where a block stands in its template; Jinja does not say."""
+    """Return template and line of a block. Jinja gives no line."""
     line = getattr(getattr(block, "token", None), "lineno", None)
     return f"{block.origin}, line {line}" if line else "a {% compress %} block"

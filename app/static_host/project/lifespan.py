@@ -1,8 +1,8 @@
-"""The lifespan of an ASGI project, as its own server would run it (ASGI specification, "Lifespan Protocol").
+"""Runs the lifespan of an ASGI project (ASGI specification, "Lifespan Protocol").
 
-Rule: the project starts before the first request and ends after the last one. An application that does not know the
-protocol (it raises or returns before it has listened for an event) goes without. One that says that it cannot start,
-or that raises while it starts, stops the server.
+Rule: the project starts before the first request and ends after the last one. An application that raises or returns
+before it receives an event does not support the protocol, and is served without it. One that fails to start stops the
+server.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Lifespan:
         self._task = asyncio.ensure_future(self._run(application, state))
 
     async def send_event(self, event: str) -> Message | None:
-        """Send ``lifespan.startup`` or ``lifespan.shutdown``, and return what is answered; None when nothing is."""
+        """Send ``lifespan.startup`` or ``lifespan.shutdown``. Returns the application's reply, or None without one."""
         if self._task.done():
             return None
         self._events.put_nowait({"type": event})
@@ -56,14 +56,14 @@ class _Lifespan:
 
 @asynccontextmanager
 async def run_lifespan(application: ASGIApp) -> AsyncIterator[Any]:
-    """Start the application, give the state that its requests share, and end it. Raises LifespanStartupError."""
+    """Start the application, yield the state that its requests share, and shut it down. Raises LifespanStartupError."""
     state: dict[str, Any] = {}
     lifespan = _Lifespan(application, state)
     answer = await lifespan.send_event("lifespan.startup")
     if lifespan.error or (answer and answer["type"] == "lifespan.startup.failed"):
         raise LifespanStartupError(answer.get("message", "") if answer else "") from lifespan.error
-    yield state or None  # not every server has room for it
+    yield state or None  # not every server supports state
     answer = await lifespan.send_event("lifespan.shutdown")
     if lifespan.error or (answer and answer["type"] == "lifespan.shutdown.failed"):
         message = answer.get("message") if answer else None
-        log.error("the project's ASGI application did not end well: %s", message, exc_info=lifespan.error)
+        log.error("the project's ASGI application failed to shut down: %s", message, exc_info=lifespan.error)

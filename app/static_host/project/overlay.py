@@ -1,4 +1,4 @@
-"""How the project's own settings are kept where ours take their place: the type of a path, the options of a storage."""
+"""Keeps parts of the project's settings that are overridden: the type of a path, the options of a storage."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 def remove_location_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a storage's options without those that STATIC_ROOT and STATIC_URL are in place of."""
+    """Return a storage's options without its location and URL, for which STATIC_ROOT and STATIC_URL count."""
     return {name: value for name, value in options.items() if name not in ("location", "base_url")}
 
 
 def read_built_manifest(root: Any) -> None:
-    """Read the manifest of the tree, where the storage keeps its own elsewhere: that may be of another build."""
+    """Make a storage that keeps its manifest outside STATIC_ROOT read the tree's copy: the other may be outdated."""
     from django.core.files.storage import FileSystemStorage, storages
 
     storage: Any = storages["staticfiles"]
@@ -24,12 +24,15 @@ def read_built_manifest(root: Any) -> None:
 
 
 def keep_type(own: Any, root: Path) -> Any:
-    """Return the path `root` in the type of the project's own, with its slash at the end: projects build on both."""
+    """Return `root` in the type of the project's STATIC_ROOT, with a trailing slash if that has one.
+
+    Projects rely on both: ``settings.STATIC_ROOT / "x.json"``, ``settings.STATIC_ROOT + "x.json"``.
+    """
     text = f"{root}/" if isinstance(own, str) and own.endswith("/") else str(root)
     try:
         path = type(own)(text)
         if os.fspath(path) == text:
             return path
-    except (TypeError, ValueError):  # None, or a type that is made from more than a path
+    except (TypeError, ValueError):  # None, or a type whose constructor takes more than a path
         pass
     return root if isinstance(own, PurePath) else text

@@ -1,7 +1,7 @@
-"""The project's settings that this program overrides, for whoever reads an exception of the project.
+"""Lists the project's settings that static-host overrides, below an exception of the project.
 
 Rule: a function that overrides settings is decorated with `track_overrides`. The values before and after it are
-compared, so what is printed is what happened.
+compared, so the list is what really changed.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ def track_overrides(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def format_overrides() -> tuple[str, ...]:
-    """Return a heading and a line for each setting that has another value than the project gave it."""
+    """Return a heading and a line for each setting whose value is not the project's; nothing if there is none."""
     lines = [_format_override(name, *values) for name, values in _overridden.items() if values[0] != values[1]]
     return (HEADING, *lines) if lines else ()
 
 
 def _read_settings() -> Iterator[tuple[str, Any]]:
-    """Give the settings that can be shown: a storage's options and a compressor's context may hold secrets."""
+    """Yield the settings that may be printed. A storage's options and a compressor's context may hold secrets."""
     from django.conf import settings
 
     for name in filter(_TRACKED_SETTINGS.fullmatch, dir(settings)):

@@ -1,9 +1,9 @@
-"""The Django project: found, configured, imported; and whatever stops that, explained.
+"""The Django project: finds its settings module, overrides settings, imports its application.
 
-Rule: `DJANGO_SETTINGS_MODULE` and the working directory are enough. The project's own settings are respected; what our
-tree needs is laid over them in `Project.lay_over` and nowhere else: `STATIC_URL`, `STATIC_ROOT`,
-`STORAGES["staticfiles"]`, and `MIDDLEWARE` without WhiteNoise's. The working directory is not changed, and no
-environment variable of the project's is set but `DJANGO_SETTINGS_MODULE`.
+Rule: `DJANGO_SETTINGS_MODULE` and the working directory are all that is needed. Only `Project.apply_overlay` overrides
+settings: `STATIC_URL`, `STATIC_ROOT`, `STORAGES["staticfiles"]`, those of django-compressor, and `MIDDLEWARE`, from
+which it removes WhiteNoise. The working directory stays the same, and the only environment variable that is set is
+`DJANGO_SETTINGS_MODULE`.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _REPLACED_STORAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A configured project, not yet imported.
+    """A project whose settings module is loaded. Its applications and URLconf are not, before `load_application`.
 
-    `static_url` and `own_root` are the project's own; `static_root`, `prefix` and `parse_listen_host` are what counts:
-    the environment's value where there is one, else the project's.
+    `static_url` and `project_static_root` are the project's own values. `static_root`, `prefix` and `host` are in
+    effect: the environment's values if they are set, otherwise the project's. `settings` are those of static-host.
     """
 
     name: str
@@ -90,26 +90,26 @@ class Project:
 
     @property
     def is_bundled(self) -> bool:
-        """Whether it is the bundled site."""
+        """Whether this is the bundled site."""
         return self.name == BUNDLED_SETTINGS_MODULE
 
     @property
     def is_other_project_unnamed(self) -> bool:
-        """Whether another project is here, but was not named."""
+        """Whether the working directory has another project, which DJANGO_SETTINGS_MODULE does not name."""
         return self.is_bundled and Path("manage.py").exists()
 
     @property
     def summary(self) -> str:
-        """What the start-up lines say of it, once it is loaded."""
+        """The start-up line about the project, once it is loaded."""
         manner = "through ASGI" if self.is_asgi else f"in {self.settings.threads} threads"
         return f"Django project {self.name} {manner}"
 
     @track_overrides
     def apply_overlay(self, static_url: str, root: Path, storage: str = STATIC_HOST_STORAGE) -> list[str]:
-        """Set the three settings that our tree needs. Returns a line for each that the project had otherwise.
+        """Override the settings that the static tree needs. Returns a line for each one that differed.
 
-        `storage` takes the place of a staticfiles storage that does not fingerprint, or only as Django's does; Django's
-        plain one, which needs no tree, that of every other.
+        `storage` replaces the project's staticfiles storage, unless that fingerprints in its own way. `DJANGO_STORAGE`,
+        which needs no tree, replaces any storage.
         """
         from django.conf import settings
 
@@ -137,7 +137,7 @@ class Project:
         return lines + compressor_lines + _remove_whitenoise(settings)
 
     def set_up_django(self) -> None:
-        """Run ``django.setup()``. Raises ProjectLoadError."""
+        """Call ``django.setup()``. Raises ProjectNotFoundError, ProjectLoadError."""
         with wrap_project_errors(self.name):
             import django
 
@@ -145,9 +145,9 @@ class Project:
         log_configuration.enable_loggers()
 
     def load_application(self) -> ASGIApp:
-        """Import the whole project, its URLconf included, and return it as an ASGI application.
+        """Import the whole project, also its URLconf, and return it as an ASGI application.
 
-        Raises ProjectLoadError.
+        Raises ProjectLoadError now for what would otherwise fail at the first request.
         """
         self.set_up_django()
         with wrap_project_errors(self.name):
@@ -162,7 +162,7 @@ class Project:
             settings.SECRET_KEY  # noqa: B018 - raises when it is empty
             engines.all()
             bool(staticfiles_storage)  # reads the manifest now
-            if settings.STORAGES["staticfiles"]["BACKEND"] != DJANGO_STORAGE:  # `dev`, which needs no tree
+            if settings.STORAGES["staticfiles"]["BACKEND"] != DJANGO_STORAGE:  # else `dev`, which needs no tree
                 overlay.read_built_manifest(settings.STATIC_ROOT)
                 compressor.use_built_blocks(settings, Path(settings.STATIC_ROOT))
             if getattr(settings, "ROOT_URLCONF", None):
@@ -172,7 +172,7 @@ class Project:
         return application
 
     def find_route(self, path: str) -> str | None:
-        """Return the route of the project's own at a path, if that is its and no catch-all's."""
+        """Return the project's route for exactly this path, or None. A catch-all pattern does not count."""
         from django.urls import Resolver404, resolve
 
         with wrap_project_errors(self.name):
@@ -184,13 +184,13 @@ class Project:
         return route if plain == path.strip("/") else None
 
     def expand_prefix(self, prefix: str) -> tuple[str, ...]:
-        """Return the prefixes below which static files are served: this one, and what a proxy may leave of it."""
+        """Return the prefixes of static files: this one and, with FORCE_SCRIPT_NAME, the one that a proxy leaves."""
         from django.conf import settings
 
         return expand_prefix(prefix, settings.FORCE_SCRIPT_NAME)
 
     def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
-        """Raise ProjectNotFoundError where the project has no database of one of these names."""
+        """Raise ProjectNotFoundError if DATABASES lacks one of these names."""
         from django.conf import settings
 
         for alias in aliases:
@@ -210,7 +210,7 @@ class Project:
 
 
 def _split_static_url(static_url: str | None) -> tuple[str, str]:
-    """Return the host and the path prefix in a project's STATIC_URL; "/" and nothing mean the default prefix."""
+    """Return host and path prefix of a project's STATIC_URL. "/" and an empty one mean the default prefix."""
     parts = urlsplit(static_url or "")
     path = parts.path if parts.path.endswith("/") else f"{parts.path}/"
     scheme = f"{parts.scheme}:" if parts.scheme else ""
@@ -226,7 +226,10 @@ def _split_static_url(static_url: str | None) -> tuple[str, str]:
 
 
 def _remove_whitenoise(settings: Any) -> list[str]:
-    """Take WhiteNoise out of MIDDLEWARE, where it would walk the tree at every start and never be asked for a file."""
+    """Remove WhiteNoise from MIDDLEWARE: it would walk the tree at every start, but static requests bypass Django.
+
+    With WHITENOISE_ROOT it stays, because it serves the files there.
+    """
     middleware = list(settings.MIDDLEWARE)
     if WHITENOISE_MIDDLEWARE not in middleware or getattr(settings, "WHITENOISE_ROOT", None):
         return []
@@ -235,7 +238,7 @@ def _remove_whitenoise(settings: Any) -> list[str]:
 
 
 def _is_fingerprinting_storage(backend: str | None) -> bool:
-    """Whether the project's staticfiles storage is one to keep: it fingerprints into a directory, in its own way."""
+    """Whether the project's staticfiles storage is kept: it fingerprints files in a directory, in its own way."""
     from django.contrib.staticfiles.storage import ManifestFilesMixin, StaticFilesStorage
     from django.utils.module_loading import import_string
 

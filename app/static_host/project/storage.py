@@ -1,8 +1,8 @@
 """Django's static files storage for a built tree: logical names in, fingerprinted URLs out.
 
-The build makes the manifest with a subclass of this; a running project only reads it. A name that the manifest
-lacks is served without a fingerprint, and logged once, where Django's own storage would answer the whole page with a
-500 (``manifest_strict``).
+The build writes the manifest with a subclass of this; a running project only reads it. A name that the manifest lacks
+gets a URL without a fingerprint, and is logged once. Django's own storage would fail the whole page
+(``manifest_strict``).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ log = logging.getLogger("static_host.storage")
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
 _SAFE_CHARACTERS = "/~!*()'"
 _MOST_ENDS = 16
-"""Places at which a name may end and a query or a fragment begin: a name may be a visitor's."""
+"""The largest number of ``?`` and ``#`` at which a name is split. Bounded, because a name may be a visitor's input."""
 _MAX_LOGGED_NAMES = 1000
-"""Names that are logged as missing, each once: a name may be a visitor's."""
+"""The largest number of missing names that are logged. Bounded, because a name may be a visitor's input."""
 
 
 def iter_candidates(name: str) -> Iterator[tuple[str, str]]:
-    """Yield the files that ``{% static name %}`` may mean, the likeliest first, each with what follows it in the URL.
+    """Yield the file names that ``{% static name %}`` may mean, the likeliest first, each with the rest of the URL.
 
-    A name is that of a file, whatever characters it has; else it ends before a query or a fragment, as late as there is
-    such a file; else it is percent-encoded, as Django's own storage takes it; else its backslashes are slashes.
+    First the whole name, then the name up to a ``?`` or ``#``, the last one first. After these come the same names
+    percent-decoded, as Django's own storage reads them, and with backslashes as slashes.
     """
     yield name, ""
     ends = [match.start() for match in islice(_QUERY_OR_FRAGMENT.finditer(name), _MOST_ENDS)] or [len(name)]
@@ -41,20 +41,20 @@ def iter_candidates(name: str) -> Iterator[tuple[str, str]]:
 
 
 def find_stored(name: str, hashed_files: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the fingerprinted name of what ``{% static name %}`` means, and what follows it in the URL."""
+    """Return the fingerprinted name of the file that ``{% static name %}`` means, and the rest of the URL; or None."""
     found = ((hashed_files.get(candidate), rest) for candidate, rest in iter_candidates(name))
     return next(((stored, rest) for stored, rest in found if stored is not None), None)
 
 
 def build_static_url(base_url: str, stored: str) -> str:
-    """Return the URL of a stored file. Django's ``filepath_to_uri`` would make slashes of its backslashes."""
+    """Return the URL of a stored file. Django's ``filepath_to_uri`` would turn backslashes into slashes."""
     return urljoin(base_url, quote(stored, safe=_SAFE_CHARACTERS).lstrip("/"))
 
 
 class StaticHostStorage(ManifestStaticFilesStorage):
-    """ManifestStaticFilesStorage that never breaks a page over a missing name.
+    """A ManifestStaticFilesStorage that does not fail a page because of a missing name.
 
-    What is served is the built tree, whatever `DEBUG` says, so URLs have their fingerprints with `DEBUG` too.
+    URLs have fingerprints with `DEBUG`, too, because the server serves the built tree in any case.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -67,7 +67,7 @@ class StaticHostStorage(ManifestStaticFilesStorage):
         return build_static_url(self.base_url, stored) + rest
 
     def stored_name(self, name: str) -> str:
-        """Return the fingerprinted name of `name`, or `name` itself when the manifest does not have it."""
+        """Return the fingerprinted name of `name`, or `name` itself if the manifest lacks it."""
         stored, rest = self._find(name)
         return stored + rest
 

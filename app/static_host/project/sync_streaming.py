@@ -1,8 +1,8 @@
-"""Streams of synchronous iterators through ASGI, sent as they are made.
+"""Sends responses that stream from a synchronous iterator through ASGI piece by piece.
 
-Rule: Django's own handler reads such an iterator to its end before it sends anything, in memory, however long that
-takes. Here the thread that Django would read it in hands over each piece, and waits while the client takes none; a
-client that goes away ends the iteration. Asynchronous iterators are Django's alone.
+Rule: Django's own handler reads such an iterator to its end, into memory, before it sends anything. Here the thread
+that iterates hands over each piece, and waits while the client does not read. When the client disconnects, the
+iteration ends. Asynchronous iterators are left to Django.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from static_host.project.wsgi_call import RequestAbandonedError, Stream
 
 
 def patch_sync_streaming() -> None:
-    """Have Django's streaming responses give what a synchronous iterator yields when it yields it."""
+    """Patch Django's StreamingHttpResponse to give each piece of a synchronous iterator when it is yielded."""
     from django.http import StreamingHttpResponse
 
     own = StreamingHttpResponse.__aiter__

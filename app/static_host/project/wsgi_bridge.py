@@ -3,7 +3,7 @@
 Rule: one request takes one thread from start to end, and only when its body is there, as far as it is short: a client
 that sends slowly does not hold a thread. A longer body is read by the view, as it arrives; one without a length is
 kept in a file first, because WSGI has to know it, and answered 413 when there is no room for it (RFC 9110 §15.5.14).
-Beyond the backlog requests are answered 503 with Retry-After (§15.6.4).
+Beyond the queue's length requests are answered 503 with Retry-After (§15.6.4).
 """
 
 from __future__ import annotations

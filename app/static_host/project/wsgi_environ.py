@@ -1,4 +1,4 @@
-"""An ASGI scope → the environ of WSGI (PEP 3333).
+"""Turns an ASGI scope into a WSGI environ (PEP 3333).
 
 Rule: the path is what the client sent, percent-decoded, byte for byte, whatever its encoding. A header name with an
 underscore is left out: WSGI could not tell it from the one with a dash, which a proxy may have set. Several Cookie

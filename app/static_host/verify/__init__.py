@@ -1,9 +1,9 @@
-"""``static-host verify``: a live deployment, asked through its CDN as visitors ask.
+"""``static-host verify``: audits a live deployment through its CDN, as visitors reach it.
 
-Strategy: a page is read, and the static files that it names are asked for in every coding, twice, with a few requests
-more (a part, a revalidation, a name that does not exist). What came over the wire is judged against what the origin is
-known to send: a strong entity tag that is the digest of the bytes, a year for fingerprinted names, nothing kept of an
-error. Only `client` knows sockets; everything that judges is a pure function of answers.
+Strategy: it requests a page and the static files that the page refers to, in every coding, twice. Further requests are
+a range, a revalidation and a name that does not exist. It compares the responses with what the origin is known to send:
+a strong entity tag that is the digest of the bytes, a year for fingerprinted names, errors that caches must not store.
+Only `client` uses sockets; all checks are pure functions of responses.
 
-A server never loads any of this, and an image that only serves can do without the libraries that it needs.
+The server never imports this room, and an image that only serves may lack the libraries that it needs.
 """

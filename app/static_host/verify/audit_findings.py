@@ -1,7 +1,7 @@
-"""From what was seen to findings: flaws put together by what they say, and what is in order.
+"""Turns an audit into findings: issues grouped by their text, and checks that passed.
 
-Rule: one finding for one cause, however many files it befell, with the remedy for the CDN that they came through. A
-check without a flaw is told as in order, with what was looked at, so that silence never passes for approval.
+Rule: one cause is one finding, whatever the number of files, with the remedy for the CDN that served them. A check
+without an issue is a finding, too, with the number of files that it covered.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from static_host.verify.scope import Scope, count_out_of_scope, parse_origin
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 MIN_UNCACHED_FILES = 3
-"""Files of one host of which none was in the cache: fewer may be chance."""
+"""The number of uncached files of one host from which on it is an error; fewer may be chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """All that was seen."""
+    """All probes of one audit."""
 
     page: Page
     scope: Scope
@@ -37,13 +37,13 @@ class AuditResult:
 
     @property
     def hosts(self) -> dict[str, ReceivedResponse]:
-        """One answer of each origin that has served a file, or at least the page."""
-        answers = {parse_origin(each.url): each.browser_response for each in self.files if "browser" in each.first}
-        return answers or {parse_origin(self.page.url): self.page.first}
+        """Origin → one of its responses; the page's if no file was available."""
+        responses = {parse_origin(each.url): each.browser_response for each in self.files if "browser" in each.first}
+        return responses or {parse_origin(self.page.url): self.page.first}
 
 
 def build_findings(audit: AuditResult) -> list[Finding]:
-    """Return everything that is to be told."""
+    """Return all findings."""
     return [
         *_check_page(audit),
         *_check_hosts(audit),
@@ -54,22 +54,22 @@ def build_findings(audit: AuditResult) -> list[Finding]:
     ]
 
 
-def find_file_issues(examination: FileProbe) -> list[Issue]:
-    """Return the flaws of one file."""
-    if not examination.is_available or examination.failure:
-        return list(browser_access.find_failure_issues(examination))
+def find_file_issues(probe: FileProbe) -> list[Issue]:
+    """Return the issues of one file."""
+    if not probe.is_available or probe.failure:
+        return list(browser_access.find_failure_issues(probe))
     judges = (
         browser_access.find_failure_issues,
         codings.find_coding_issues,
         caching.find_caching_issues,
         browser_access.find_access_issues,
     )
-    return [flaw for judge in judges for flaw in judge(examination)]
+    return [issue for judge in judges for issue in judge(probe)]
 
 
-def find_nearest_cdn(answer: ReceivedResponse) -> str:
+def find_nearest_cdn(response: ReceivedResponse) -> str:
     """Return the name of the CDN that is nearest to the visitor, or ""."""
-    return next(iter(cdn.identify_cdns(answer)), "")
+    return next(iter(cdn.identify_cdns(response)), "")
 
 
 def shorten_url(url: str, page: str) -> str:
@@ -79,104 +79,107 @@ def shorten_url(url: str, page: str) -> str:
     return f"{parts.path}{query}" if parse_origin(url) == parse_origin(page) else url
 
 
-def _check_page(seen: AuditResult) -> Iterator[Finding]:
-    page, name = seen.page, find_nearest_cdn(seen.page.first)
+def _check_page(audit: AuditResult) -> Iterator[Finding]:
+    page, name = audit.page, find_nearest_cdn(audit.page.first)
     if page.first.status != 200:
-        yield Finding("error", "page", f"{page.url} is answered {page.first.status}", find_remedy("page-status", ""))
+        yield Finding("error", "page", f"{page.url} returns {page.first.status}", find_remedy("page-status", ""))
     elif page.first.decoded_digest is None:
         why = (
-            f"cannot be decoded: it says that it is {page.first.coding}"
+            f"cannot be decoded as {page.first.coding}, which its Content-Encoding says"
             if page.first.is_complete
-            else "is too long to be read"
+            else "is too long"
         )
         yield Finding("error", "page", f"{page.url} {why}", find_remedy("references", ""))
-    elif not page.references and not seen.files:
+    elif not page.references and not audit.files:
         yield Finding(
-            "error", "page", f"{page.url} names no static files: nothing can be verified", find_remedy("references", "")
+            "error",
+            "page",
+            f"{page.url} refers to no static files: nothing can be verified",
+            find_remedy("references", ""),
         )
-    for flaw in caching.find_page_issues(page):
+    for issue in caching.find_page_issues(page):
         yield Finding(
-            flaw.level, flaw.check, f"{page.url}: {flaw.text}", find_remedy(flaw.remedy_check or flaw.check, name)
+            issue.level, issue.check, f"{page.url}: {issue.text}", find_remedy(issue.remedy_check or issue.check, name)
         )
     parts = urlsplit(page.url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         found = f"{page.url} comes over HTTP: browsers ask for br and zstd over HTTPS only"
         yield Finding("warning", "https", found, find_remedy("https", ""))
-    if seen.scope.is_guessed and seen.files:
-        found = "no name on the page has a fingerprint, so that all files of its host are taken for static files"
+    if audit.scope.is_guessed and audit.files:
+        found = "no name on the page has a fingerprint, so all files of its host count as static files"
         yield Finding("warning", "fingerprint", found, "Name the prefixes of your static files: --static-prefix URL.")
 
 
-def _check_hosts(seen: AuditResult) -> Iterator[Finding]:
-    for origin, answer in seen.hosts.items():
-        names = ", ".join(cdn.identify_cdns(answer)) or "no CDN is recognised"
-        version = answer.http_version + (", HTTP/3 offered" if "h3" in answer.headers.get("alt-svc", "") else "")
+def _check_hosts(audit: AuditResult) -> Iterator[Finding]:
+    for origin, response in audit.hosts.items():
+        names = ", ".join(cdn.identify_cdns(response)) or "no known CDN"
+        version = response.http_version + (", HTTP/3 offered" if "h3" in response.headers.get("alt-svc", "") else "")
         yield Finding("info", "cdn", f"{origin}: {names}; {version}")
-        if origin.startswith("https:") and answer.http_version not in ("HTTP/2", "HTTP/3"):
-            found = f"{origin} speaks {answer.http_version}: browsers ask for six files at a time, not for all at once"
-            yield Finding("warning", "http-version", found, find_remedy("http-version", find_nearest_cdn(answer)))
-        files = [each for each in _select_available(seen) if parse_origin(each.url) == origin]
+        if origin.startswith("https:") and response.http_version not in ("HTTP/2", "HTTP/3"):
+            found = f"{origin} speaks {response.http_version}: browsers request six files at a time, not all at once"
+            yield Finding("warning", "http-version", found, find_remedy("http-version", find_nearest_cdn(response)))
+        files = [each for each in _select_available(audit) if parse_origin(each.url) == origin]
         if files and not any(caching.format_cache_states(each) for each in files):
-            found = f"{origin}: nothing tells whether an answer comes from a cache"
-            yield Finding("info", "cache-state", found, find_remedy("cache-state", find_nearest_cdn(answer)))
+            found = f"{origin}: no header field says whether a response comes from a cache"
+            yield Finding("info", "cache-state", found, find_remedy("cache-state", find_nearest_cdn(response)))
 
 
-def _group_file_issues(seen: AuditResult) -> Iterator[Finding]:
+def _group_file_issues(audit: AuditResult) -> Iterator[Finding]:
     together: dict[tuple[Issue, str], list[str]] = defaultdict(list)
-    for each in seen.files:
+    for each in audit.files:
         name = find_nearest_cdn(each.browser_response) if "browser" in each.first else ""
-        for flaw in find_file_issues(each):
-            together[flaw, name].append(each.url)
-    for (flaw, name), urls in together.items():
-        level = "error" if _is_whole_host_uncached(flaw, urls, seen) else flaw.level
-        found = f"{_join_names(shorten_url(url, seen.page.url) for url in urls)}: {flaw.text}"
+        for issue in find_file_issues(each):
+            together[issue, name].append(each.url)
+    for (issue, name), urls in together.items():
+        level = "error" if _is_whole_host_uncached(issue, urls, audit) else issue.level
+        found = f"{_join_names(shorten_url(url, audit.page.url) for url in urls)}: {issue.text}"
         yield Finding(
-            level, flaw.check, found, "" if level == "info" else find_remedy(flaw.remedy_check or flaw.check, name)
+            level, issue.check, found, "" if level == "info" else find_remedy(issue.remedy_check or issue.check, name)
         )
 
 
-def _is_whole_host_uncached(flaw: Issue, urls: Sequence[str], seen: AuditResult) -> bool:
-    """Whether nothing of a host is kept that could be."""
+def _is_whole_host_uncached(issue: Issue, urls: Sequence[str], audit: AuditResult) -> bool:
+    """Whether the cache stored none of the fingerprinted files of a host."""
     fixed = {
         each.url
-        for each in _select_available(seen)
+        for each in _select_available(audit)
         if each.is_immutable and parse_origin(each.url) == parse_origin(urls[0])
     }
-    return flaw.check == "cache" and len(urls) >= MIN_UNCACHED_FILES and fixed <= set(urls)
+    return issue.check == "cache" and len(urls) >= MIN_UNCACHED_FILES and fixed <= set(urls)
 
 
-def _check_not_found(seen: AuditResult) -> Iterator[Finding]:
-    for absence in seen.not_found:
-        name = find_nearest_cdn(absence.responses[0]) if absence.responses else ""
-        for flaw in caching.find_not_found_issues(absence):
-            found = f"{shorten_url(absence.url, seen.page.url)}: {flaw.text}"
-            yield Finding(flaw.level, flaw.check, found, find_remedy(flaw.remedy_check or flaw.check, name))
+def _check_not_found(audit: AuditResult) -> Iterator[Finding]:
+    for probe in audit.not_found:
+        name = find_nearest_cdn(probe.responses[0]) if probe.responses else ""
+        for issue in caching.find_not_found_issues(probe):
+            found = f"{shorten_url(probe.url, audit.page.url)}: {issue.text}"
+            yield Finding(issue.level, issue.check, found, find_remedy(issue.remedy_check or issue.check, name))
 
 
-def _select_available(seen: AuditResult) -> list[FileProbe]:
-    return [each for each in seen.files if each.is_available and not each.failure]
+def _select_available(audit: AuditResult) -> list[FileProbe]:
+    return [each for each in audit.files if each.is_available and not each.failure]
 
 
-def _report_passed_checks(seen: AuditResult) -> Iterator[Finding]:
-    files = _select_available(seen)
-    wrong = {flaw.check for each in seen.files for flaw in find_file_issues(each) if flaw.level != "info"}
-    wrong |= {flaw.check for absence in seen.not_found for flaw in caching.find_not_found_issues(absence)}
+def _report_passed_checks(audit: AuditResult) -> Iterator[Finding]:
+    files = _select_available(audit)
+    wrong = {issue.check for each in audit.files for issue in find_file_issues(each) if issue.level != "info"}
+    wrong |= {issue.check for probe in audit.not_found for issue in caching.find_not_found_issues(probe)}
     encoded = [each for each in files if each.is_compressible]
     fixed = [each for each in files if each.is_immutable]
     closed = [each for each in files if each.is_cross_origin and each.reference.is_cors]
     kept = [each for each in fixed if cdn.parse_cache_state(each.second["browser"]) == cdn.HIT]
     lines = (
-        ("file", files, "answered 200"),
+        ("file", files, "available (200)"),
         ("compression", encoded, "compressed for browsers, with br or zstd"),
-        ("coding", files, "sent in a coding that was asked for"),
+        ("coding", files, "sent in a coding that was requested"),
         ("body", files, "the same bytes in each coding, from the origin and from the cache"),
-        ("cache-control", fixed, "with a fingerprint, kept by browsers for a year"),
-        ("cache", kept, "from the cache when asked for again"),
-        ("vary", encoded, "told apart by Vary: Accept-Encoding"),
-        ("cors", closed, "open to the page from another host"),
-        ("range", [each for each in files if each.partial_response], "sent in parts"),
-        ("revalidation", [each for each in files if each.revalidation], "not sent again to who has them (304)"),
-        ("not-found", seen.not_found, "a name that does not exist is answered 404, and the answer is not kept"),
+        ("cache-control", fixed, "with a fingerprint, cached by browsers for a year"),
+        ("cache", kept, "from the cache at the second request"),
+        ("vary", encoded, "with Vary: Accept-Encoding"),
+        ("cors", closed, "readable for pages of another host"),
+        ("range", [each for each in files if each.partial_response], "available in ranges"),
+        ("revalidation", [each for each in files if each.revalidation], "revalidated without a body (304)"),
+        ("not-found", audit.not_found, "a name that does not exist gets 404, which caches do not store"),
     )
     for check, looked_at, found in lines:
         if looked_at and check not in wrong:
@@ -196,14 +199,12 @@ def _report_dictionaries(files: list[FileProbe]) -> Iterator[Finding]:
         yield Finding("info", "dictionary", found)
 
 
-def _report_not_examined(seen: AuditResult) -> Iterator[Finding]:
-    more = sum(seen.scope.has_url(each.url) for each in seen.not_examined)
+def _report_not_examined(audit: AuditResult) -> Iterator[Finding]:
+    more = sum(audit.scope.has_url(each.url) for each in audit.not_examined)
     if more:
         yield Finding("info", "left-out", f"{_format_count(more)} more not examined", find_remedy("left-out", ""))
-    for prefix, number in count_out_of_scope(seen.not_examined, seen.scope).items():
-        found = (
-            f"{_format_count(number)} below {prefix} not examined: nothing tells that they are static files of yours"
-        )
+    for prefix, number in count_out_of_scope(audit.not_examined, audit.scope).items():
+        found = f"{_format_count(number)} below {prefix} not examined: they may not be your static files"
         yield Finding("info", "left-out", found, find_remedy("left-out", ""))
 
 

@@ -1,8 +1,8 @@
-"""Who has answered, and whether from a cache: CDNs and caches by their header fields.
+"""Identifies CDNs, and whether a response comes from a cache, by their header fields.
 
-Rule: a CDN is known by a field that it alone writes; several may have passed an answer on, the nearest to the visitor
-first. Whether an answer came from a cache is read from the field that is most exact: RFC 9211's Cache-Status, then the
-CDN's own, then Age. Where nothing tells, the state is "", never a guess.
+Rule: a header field that only one CDN writes identifies it. Several CDNs may have passed on a response; the one nearest
+to the visitor comes first. The most exact field decides whether a cache had the response: Cache-Status (RFC 9211), then
+the CDN's own, then Age. Without any of these the state is "", never a guess.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CDN_SIGNATURES: tuple[tuple[str, str, str], ...] = (
     ("Varnish", "via", r"varnish"),
     ("nginx", "server", r"^nginx"),
 )
-"""CDN, the field that gives it away, and a pattern that is found in its value."""
+"""CDN, the header field that identifies it, and a pattern for its value."""
 HIT, MISS, BYPASS = "hit", "miss", "bypass"
 
 _STATE_PATTERNS = (
@@ -33,27 +33,27 @@ _STATE_PATTERNS = (
 )
 
 
-def identify_cdns(answer: ReceivedResponse) -> tuple[str, ...]:
-    """Return the names of the CDNs that wrote into the answer; Fastly's Varnish counts as Fastly alone."""
-    names = {name: None for name, field, pattern in CDN_SIGNATURES if _has(pattern, answer.headers.get(field, ""))}
+def identify_cdns(response: ReceivedResponse) -> tuple[str, ...]:
+    """Return the names of the CDNs that passed on the response. Fastly's Varnish counts as Fastly only."""
+    names = {name: None for name, field, pattern in CDN_SIGNATURES if _has(pattern, response.headers.get(field, ""))}
     if "Fastly" in names:
         names.pop("Varnish", None)
     return tuple(names)
 
 
-def parse_cache_state(answer: ReceivedResponse) -> str:
-    """Return "hit", "miss" or "bypass" (not to be kept), or "" where no field tells."""
-    fields = answer.headers
+def parse_cache_state(response: ReceivedResponse) -> str:
+    """Return "hit", "miss" or "bypass" (the cache does not store it), or "" if no field says so."""
+    fields = response.headers
     if "cache-status" in fields:
         return _parse_cache_status(fields["cache-status"])
     for name in ("cf-cache-status", "x-cache", "x-cache-status", "x-proxy-cache"):
-        # Several caches may speak in one field; a visitor does not mind which of them has the file.
+        # Several caches may write one field; any hit counts.
         found = next((word for word, pattern in _STATE_PATTERNS if _has(pattern, fields.get(name, ""))), "")
         if found:
             return found
-    if "x-varnish" in fields:  # the number of this request and, in a hit, that of the one that brought the answer
+    if "x-varnish" in fields:  # the request's number and, for a hit, that of the request that filled the cache
         return HIT if len(fields["x-varnish"].split()) == 2 else MISS
-    return HIT if answer.age else ""
+    return HIT if response.age else ""
 
 
 def _parse_cache_status(field: str) -> str:

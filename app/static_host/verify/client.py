@@ -1,8 +1,8 @@
-"""The HTTP client: it asks in exactly the codings that it is told, and gives the bytes as they came.
+"""The HTTP client of the audit: requests exactly the given codings, and returns the bytes as they were sent.
 
-Rule: nothing is decoded on the way, no cookie is kept, no redirect is followed, and no more connections are open than
-requests may be under way at once. A request whose connection broke is sent once more, because a server may close an
-idle connection while it is written to; what breaks twice is told.
+Rule: it decodes nothing on the way, stores no cookie and follows no redirect. It opens at most one connection for each
+concurrent request. A request whose connection breaks is repeated once, because a server may close an idle connection
+at that moment. The second failure is an error.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from static_host.origin.representation import compute_digest
 from static_host.verify.response import ReceivedResponse
 
 MAX_CONCURRENT_REQUESTS = 4
-"""How many requests may be under way at the same time."""
+"""The largest number of requests at the same time."""
 MAX_BODY_BYTES = 8 << 20
-"""Bytes of a body that are read; of a longer one only the head is judged."""
+"""The longest body that is read, in bytes. Of a longer one only the head is checked."""
 MAX_DECODED_BYTES = 64 << 20
-"""Bytes that a body may have without its coding."""
+"""The longest decoded body, in bytes."""
 MAX_CODINGS = 4
-"""Codings of one body, on top of each other, that are decoded."""
+"""The largest number of codings of one body that are decoded."""
 MAX_RESPONSE_SECONDS = 120.0
-"""Seconds that an answer may take whose bytes keep coming."""
+"""The longest time for a whole response, in seconds."""
 DECODABLE_CODINGS = {"identity", "gzip", "br", "zstd", "deflate"}
 
 _TIMEOUT_SECONDS = 20.0
@@ -35,11 +35,11 @@ _USER_AGENT = "Mozilla/5.0 (compatible; static-host-verify)"
 
 
 class NoResponseError(Exception):
-    """There was no answer; the message says why."""
+    """There was no complete response; the message says why."""
 
 
 class Client:
-    """Connections to the deployment, to be used by at most `MAX_CONCURRENT_REQUESTS` threads."""
+    """A client for at most `MAX_CONCURRENT_REQUESTS` threads."""
 
     def __init__(self) -> None:
         self._http = httpx.Client(
@@ -51,7 +51,7 @@ class Client:
             headers={"user-agent": _USER_AGENT},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
-        del self._http.headers["accept-encoding"]  # a request has one only if it says so
+        del self._http.headers["accept-encoding"]  # `fetch` sets it
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +60,7 @@ class Client:
         self._http.close()
 
     def fetch(self, url: str, **fields: str) -> ReceivedResponse:
-        """Return the answer to a GET with these fields (an underscore in a name is a hyphen).
+        """Send a GET with these header fields (an underscore in a name is a hyphen), and return the response.
 
         Raises NoResponseError.
         """
@@ -70,7 +70,7 @@ class Client:
                 return self._fetch_once(url, headers)
             except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
                 return self._fetch_once(url, headers)
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a name that no host can have
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: an invalid host name
             raise NoResponseError(f"{type(error).__name__}: {error}".rstrip(": ")) from None
 
     def _fetch_once(self, url: str, headers: dict[str, str]) -> ReceivedResponse:
@@ -82,12 +82,12 @@ class Client:
                 if len(body) > MAX_BODY_BYTES:
                     break
                 if time.monotonic() > end:
-                    raise NoResponseError(f"the answer had not ended after {MAX_RESPONSE_SECONDS:.0f} s")
+                    raise NoResponseError(f"the response took longer than {MAX_RESPONSE_SECONDS:.0f} s")
             return _build_response(response, bytes(body))
 
 
 class _BodyTooLongError(Exception):
-    """A body is too long to be read or decoded to its end."""
+    """A body is longer than `MAX_BODY_BYTES`, or than `MAX_DECODED_BYTES` when decoded."""
 
 
 def _build_response(response: httpx.Response, body: bytes) -> ReceivedResponse:
@@ -104,7 +104,7 @@ def _build_response(response: httpx.Response, body: bytes) -> ReceivedResponse:
 
 
 def _decode_body(coding: str, body: bytes) -> bytes | None:
-    """Return a body without its coding, or None if it cannot be decoded. Raises _BodyTooLongError."""
+    """Return the decoded body, or None if it cannot be decoded. Raises _BodyTooLongError."""
     names = [name.strip().lower() for name in coding.split(",")]
     if len(body) > MAX_BODY_BYTES:
         raise _BodyTooLongError

@@ -1,7 +1,7 @@
-"""The command: a page's URL in, tables or a document out, and an exit code.
+"""``static-host verify``: runs the audit of a page, and prints tables or a document.
 
-Rule: a URL that cannot be asked for at all is an operator's mistake (exit code 2). Whatever the
-deployment answers, even nothing at all, is a finding: exit code 1 if one is an error, else 0.
+Rule: an invalid URL is an operator's mistake (exit code 2). Any response of the deployment, also none, is a finding:
+exit code 1 if one is an error, else 0.
 """
 
 from __future__ import annotations
@@ -26,39 +26,39 @@ from static_host.verify.scope import Scope, parse_origin
 
 
 class InvalidPageURLError(StaticHostError):
-    """A URL that nothing can be asked at; the message names it, and what would be right."""
+    """An argument is not an http(s) URL; the message names it."""
 
     exit_code = 2
 
 
 def verify_deployment(url: str, max_files: int, static_prefixes: Sequence[str] = (), as_json: bool = False) -> int:
-    """Examine the page at this URL and at most `max_files` of its static files; print it, and return the exit code.
+    """Audit the page at this URL and at most `max_files` of its static files, and print the result.
 
-    `static_prefixes` are URLs below which static files lie, where that is not to be found out. Raises
-    InvalidPageURLError.
+    `static_prefixes` are prefixes of the static files' URLs; without them they are found on the page. Returns the exit
+    code. Raises InvalidPageURLError.
     """
     page, prefixes = validate_page_url(url), [_parse_prefix(each) for each in static_prefixes]
     try:
-        seen = _run_audit(page, max_files, prefixes)
+        audit = _run_audit(page, max_files, prefixes)
     except NoResponseError as error:
-        told = [Finding("error", "page", f"{page} is not answered: {error}", find_remedy("unreachable", ""))]
+        findings = [Finding("error", "page", f"{page} gives no response: {error}", find_remedy("unreachable", ""))]
         click.echo(
-            json.dumps(report.build_unanswered_document(page, told), indent=2)
+            json.dumps(report.build_unanswered_document(page, findings), indent=2)
             if as_json
-            else format_findings(told, _get_terminal_width())
+            else format_findings(findings, _get_terminal_width())
         )
         return 1
-    told = build_findings(seen)
+    findings = build_findings(audit)
     click.echo(
-        json.dumps(report.build_audit_document(seen, told), indent=2)
+        json.dumps(report.build_audit_document(audit, findings), indent=2)
         if as_json
-        else report.format_tables(seen, told, _get_terminal_width())
+        else report.format_tables(audit, findings, _get_terminal_width())
     )
-    return 0 if is_ok(told) else 1
+    return 0 if is_ok(findings) else 1
 
 
 def validate_page_url(url: str) -> str:
-    """Return the URL, if it is one of a page. Raises InvalidPageURLError."""
+    """Return the URL if it is an http(s) URL. Raises InvalidPageURLError."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
@@ -66,7 +66,7 @@ def validate_page_url(url: str) -> str:
         usable = False
     if not usable or any(character.isspace() for character in url):
         raise InvalidPageURLError(
-            f"{url!r} is not the URL of a page: give one that begins with https:// or http:// and a host"
+            f"{url!r} is not the URL of a page.", remedy="Give one that begins with https:// or http:// and a host."
         )
     return url
 
@@ -82,8 +82,8 @@ def _run_audit(url: str, max_files: int, static_prefixes: Sequence[str]) -> Audi
         scope = Scope.from_references(page.references, page.url, static_prefixes)
         number = min(max_files, sum(scope.has_url(each.url) for each in page.references))
         with click.progressbar(length=number, file=sys.stderr, hidden=not log_configuration.is_progress_shown()) as bar:
-            files, beside = probe_files(client, page, scope, max_files, lambda: bar.update(1))
-        return AuditResult(page, scope, files, probe_missing_names(client, scope) if files else [], beside)
+            files, not_examined = probe_files(client, page, scope, max_files, lambda: bar.update(1))
+        return AuditResult(page, scope, files, probe_missing_names(client, scope) if files else [], not_examined)
 
 
 def _get_terminal_width() -> int | None:

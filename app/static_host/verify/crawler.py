@@ -1,9 +1,8 @@
-"""The asking: a page, the static files that it names, and names that do not exist.
+"""Requests a page, the static files that it refers to, and names that do not exist.
 
-Rule: no more than `MAX_CONCURRENT_REQUESTS` requests are under way at a time: each file has one thread, which asks in
-turn. The first round comes without Origin and the second one with it, because a cache that keeps an answer without CORS
-headers gives it to those who need them. What there is nothing to learn from is not asked: a picture is not tried in
-every coding.
+Rule: at most `MAX_CONCURRENT_REQUESTS` requests run at a time: each file has one thread. The first round has no Origin
+and the second one has, because a cache that stored a response without CORS headers sends it to pages that need them.
+Requests without use are left out: a picture is not requested in every coding.
 """
 
 from __future__ import annotations
@@ -29,60 +28,60 @@ MAX_REDIRECTS = 10
 _COMPRESSED_MEDIA_TYPES = re.compile(
     r"image/(?!svg|bmp|x-icon|vnd\.microsoft\.icon)|video/|audio/|font/woff|application/(?:g?zip|pdf)\b"
 )
-"""Media types of files that are compressed in themselves: neither a build nor a CDN encodes them."""
-_MAX_COMPRESSION_RATIO = 0.9  # a file is worth a coding if gzip makes it smaller by a tenth, and
-_MIN_SAVED_BYTES = 500  # by as many bytes: below that it matters to nobody
+"""Media types that are compressed in themselves: neither the build nor a CDN encodes such files."""
+_MAX_COMPRESSION_RATIO = 0.9  # a file is compressible if gzip makes it smaller by a tenth, and
+_MIN_SAVED_BYTES = 500  # by so many bytes
 
 
 def fetch_page(client: Client, url: str) -> Page:
-    """Return the page that is there. Raises NoResponseError."""
-    answer = client.fetch(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER_ACCEPT_ENCODING)
+    """Return the page at `url`, after redirects, with its references. Raises NoResponseError."""
+    response = client.fetch(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER_ACCEPT_ENCODING)
     for _ in range(MAX_REDIRECTS):
-        if answer.status not in (301, 302, 303, 307, 308) or "location" not in answer.headers:
+        if response.status not in (301, 302, 303, 307, 308) or "location" not in response.headers:
             break
-        url = _resolve_redirect(url, answer.headers["location"])
-        answer = client.fetch(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER_ACCEPT_ENCODING)
+        url = _resolve_redirect(url, response.headers["location"])
+        response = client.fetch(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER_ACCEPT_ENCODING)
     again = client.fetch(url, accept="text/html,*/*;q=0.8", accept_encoding=BROWSER_ACCEPT_ENCODING)
     references = (
-        parse_page(_decode_text(answer), url) if answer.media_type in ("text/html", "application/xhtml+xml") else []
+        parse_page(_decode_text(response), url) if response.media_type in ("text/html", "application/xhtml+xml") else []
     )
-    return Page(url, answer, again, references)
+    return Page(url, response, again, references)
 
 
 def _resolve_redirect(url: str, location: str) -> str:
     found = resolve_url(url, location)
     if found is None:
-        raise NoResponseError(f"{url} is redirected to {location!r}, which is not the URL of a page")
+        raise NoResponseError(f"{url} redirects to {location!r}, which is not the URL of a page")
     return found
 
 
 def probe_files(
     client: Client, page: Page, scope: Scope, max_files: int, on_progress: Callable[[], None] = lambda: None
 ) -> tuple[list[FileProbe], list[PageReference]]:
-    """Return the examinations of at most `most` files, and what is named beside them, in scope or not.
+    """Probe at most `max_files` files. Returns the probes and all other references, in scope or not.
 
-    `done` is called after each file. Stylesheets name further files, which come after those of the page.
+    `on_progress` is called after each file. Files of stylesheets come after those of the page.
     """
     found = {each.url: each for each in page.references}
-    examinations: dict[str, FileProbe] = {}
+    probes: dict[str, FileProbe] = {}
     pool = ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS)
     try:
-        while batch := _select_batch(list(found.values()), examinations, scope, max_files):
+        while batch := _select_batch(list(found.values()), probes, scope, max_files):
             futures = [pool.submit(_probe_file, client, each, page.url) for each in batch]
             for future in as_completed(futures):
-                examinations[future.result().url] = future.result()
+                probes[future.result().url] = future.result()
                 on_progress()
             for each in batch:
-                for further in examinations[each.url].stylesheet_references:
+                for further in probes[each.url].stylesheet_references:
                     found.setdefault(further.url, further)
     finally:
         pool.shutdown(cancel_futures=True)
-    ordered = [examinations[url] for url in found if url in examinations]
-    return ordered, [each for url, each in found.items() if url not in examinations]
+    ordered = [probes[url] for url in found if url in probes]
+    return ordered, [each for url, each in found.items() if url not in probes]
 
 
 def probe_missing_names(client: Client, scope: Scope) -> list[NotFoundProbe]:
-    """Ask below each prefix of the scope for a name that no release ever had."""
+    """Request a name that no release ever had, below each prefix of the scope."""
     return [
         _probe_missing_name(client, f"{prefix}static-host-verify.{secrets.token_hex(6)}.css")
         for prefix in scope.prefixes
@@ -90,99 +89,95 @@ def probe_missing_names(client: Client, scope: Scope) -> list[NotFoundProbe]:
 
 
 def _select_batch(
-    found: Sequence[PageReference], seen: dict[str, FileProbe], scope: Scope, max_files: int
+    found: Sequence[PageReference], probed: dict[str, FileProbe], scope: Scope, max_files: int
 ) -> list[PageReference]:
-    return [each for each in found if each.url not in seen and scope.has_url(each.url)][: max_files - len(seen)]
+    return [each for each in found if each.url not in probed and scope.has_url(each.url)][: max_files - len(probed)]
 
 
-def _find_stylesheet_references(examination: FileProbe) -> list[PageReference]:
-    if not examination.is_available or examination.browser_response.media_type != "text/css":
+def _find_stylesheet_references(probe: FileProbe) -> list[PageReference]:
+    if not probe.is_available or probe.browser_response.media_type != "text/css":
         return []
-    return parse_stylesheet(_decode_text(examination.first["identity"]), examination.url)
+    return parse_stylesheet(_decode_text(probe.first["identity"]), probe.url)
 
 
-def _decode_text(answer: ReceivedResponse) -> str:
-    charset = re.search(r"charset\s*=\s*\"?([A-Za-z0-9._-]+)", answer.headers.get("content-type", ""))
+def _decode_text(response: ReceivedResponse) -> str:
+    charset = re.search(r"charset\s*=\s*\"?([A-Za-z0-9._-]+)", response.headers.get("content-type", ""))
     try:
-        return (answer.decoded_body or b"").decode(charset[1] if charset else "utf-8", "replace")
-    except LookupError:  # a charset that nobody knows
-        return (answer.decoded_body or b"").decode("utf-8", "replace")
+        return (response.decoded_body or b"").decode(charset[1] if charset else "utf-8", "replace")
+    except LookupError:  # an unknown charset
+        return (response.decoded_body or b"").decode("utf-8", "replace")
 
 
 def _probe_file(client: Client, reference: PageReference, page: str) -> FileProbe:
-    examination = FileProbe(reference, page)
+    probe = FileProbe(reference, page)
     try:
-        _fetch_in_codings(client, examination)
-        if examination.is_available:
-            _fetch_part_and_revalidation(client, examination)
-            _fetch_with_dictionaries(client, examination)
+        _fetch_in_codings(client, probe)
+        if probe.is_available:
+            _fetch_part_and_revalidation(client, probe)
+            _fetch_with_dictionaries(client, probe)
     except NoResponseError as error:
-        examination.failure = str(error)
-    examination.stylesheet_references = _find_stylesheet_references(examination)
-    examination.drop_bodies()
-    return examination
+        probe.failure = str(error)
+    probe.stylesheet_references = _find_stylesheet_references(probe)
+    probe.drop_bodies()
+    return probe
 
 
-def _fetch_in_codings(client: Client, examination: FileProbe) -> None:
-    url, first, again = examination.url, examination.first, examination.second
+def _fetch_in_codings(client: Client, probe: FileProbe) -> None:
+    url, first, again = probe.url, probe.first, probe.second
     first["browser"] = client.fetch(url, accept_encoding=BROWSER_ACCEPT_ENCODING)
     if first["browser"].status != 200:
         return
     first["identity"] = client.fetch(url, accept_encoding="identity")
-    examination.is_compressible = _is_compressible(first)
-    names = list(ACCEPT_ENCODINGS) if examination.is_compressible else list(first)
+    probe.is_compressible = _is_compressible(first)
+    names = list(ACCEPT_ENCODINGS) if probe.is_compressible else list(first)
     for name in names:
         if name not in first:
             first[name] = client.fetch(url, accept_encoding=ACCEPT_ENCODINGS[name])
     for name in names:
-        again[name] = client.fetch(
-            url, accept_encoding=ACCEPT_ENCODINGS[name], origin=parse_origin(examination.page_url)
-        )
+        again[name] = client.fetch(url, accept_encoding=ACCEPT_ENCODINGS[name], origin=parse_origin(probe.page_url))
     if (
         cdn.parse_cache_state(again["browser"]) == cdn.MISS
     ):  # a CDN is many machines: the second one may not have had it
         again["browser"] = client.fetch(
-            url, accept_encoding=BROWSER_ACCEPT_ENCODING, origin=parse_origin(examination.page_url)
+            url, accept_encoding=BROWSER_ACCEPT_ENCODING, origin=parse_origin(probe.page_url)
         )
 
 
-def _is_compressible(answers: dict[str, ReceivedResponse]) -> bool:
-    """Whether an answer has a coding, or the plain bytes would gain from one."""
-    if _COMPRESSED_MEDIA_TYPES.match(answers["browser"].media_type):
+def _is_compressible(responses: dict[str, ReceivedResponse]) -> bool:
+    """Whether a response has a coding, or the plain bytes are compressible."""
+    if _COMPRESSED_MEDIA_TYPES.match(responses["browser"].media_type):
         return False
-    if any(answer.coding != "identity" for answer in answers.values()):
+    if any(response.coding != "identity" for response in responses.values()):
         return True
-    plain = answers["identity"].decoded_body
+    plain = responses["identity"].decoded_body
     if not plain:
         return False
     smaller = len(zlib.compress(plain))
     return smaller < _MAX_COMPRESSION_RATIO * len(plain) and len(plain) - smaller >= _MIN_SAVED_BYTES
 
 
-def _fetch_part_and_revalidation(client: Client, examination: FileProbe) -> None:
-    origin = parse_origin(examination.page_url)
-    if examination.browser_response.etag:
-        examination.revalidation = client.fetch(
-            examination.url,
+def _fetch_part_and_revalidation(client: Client, probe: FileProbe) -> None:
+    origin = parse_origin(probe.page_url)
+    if probe.browser_response.etag:
+        probe.revalidation = client.fetch(
+            probe.url,
             accept_encoding=BROWSER_ACCEPT_ENCODING,
-            if_none_match=examination.browser_response.etag,
+            if_none_match=probe.browser_response.etag,
             origin=origin,
         )
-    if examination.first["identity"].size:
-        examination.partial_response = client.fetch(
-            examination.url, accept_encoding="identity", range="bytes=0-0", origin=origin
-        )
+    if probe.first["identity"].size:
+        probe.partial_response = client.fetch(probe.url, accept_encoding="identity", range="bytes=0-0", origin=origin)
 
 
-def _fetch_with_dictionaries(client: Client, examination: FileProbe) -> None:
-    """Ask as a browser that keeps the file as dictionary (RFC 9842 §2.2), and as one that keeps an unknown one."""
-    plain = examination.first["identity"].decoded_body
-    if plain is None or "use-as-dictionary" not in examination.browser_response.headers:
+def _fetch_with_dictionaries(client: Client, probe: FileProbe) -> None:
+    """Request the file with itself as dictionary (RFC 9842 §2.2), and with an unknown dictionary."""
+    plain = probe.first["identity"].decoded_body
+    if plain is None or "use-as-dictionary" not in probe.browser_response.headers:
         return
     hashes = (sha256(plain).digest(), secrets.token_bytes(32))
-    examination.deltas = tuple(
+    probe.deltas = tuple(
         client.fetch(
-            examination.url,
+            probe.url,
             accept_encoding=f"{BROWSER_ACCEPT_ENCODING}, dcb, dcz",
             available_dictionary=f":{b64encode(each).decode()}:",
         )
@@ -191,12 +186,12 @@ def _fetch_with_dictionaries(client: Client, examination: FileProbe) -> None:
 
 
 def _probe_missing_name(client: Client, url: str) -> NotFoundProbe:
-    answers: list[ReceivedResponse] = []
+    responses: list[ReceivedResponse] = []
     try:
-        answers += [client.fetch(url, accept_encoding=BROWSER_ACCEPT_ENCODING) for _ in range(2)]
-        if not cdn.parse_cache_state(answers[-1]):
-            time.sleep(1.2)  # Age counts whole seconds, and where nothing else tells it has to be 1
-            answers.append(client.fetch(url, accept_encoding=BROWSER_ACCEPT_ENCODING))
+        responses += [client.fetch(url, accept_encoding=BROWSER_ACCEPT_ENCODING) for _ in range(2)]
+        if not cdn.parse_cache_state(responses[-1]):
+            time.sleep(1.2)  # Age counts whole seconds, and has to become 1 if no other field tells a hit
+            responses.append(client.fetch(url, accept_encoding=BROWSER_ACCEPT_ENCODING))
     except NoResponseError as error:
-        return NotFoundProbe(url, tuple(answers), str(error))
-    return NotFoundProbe(url, tuple(answers))
+        return NotFoundProbe(url, tuple(responses), str(error))
+    return NotFoundProbe(url, tuple(responses))

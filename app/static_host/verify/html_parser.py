@@ -1,7 +1,7 @@
-"""HTML → its elements (WHATWG HTML, §13.2.5, as far as URLs depend on it).
+"""Parses HTML into elements (WHATWG HTML, §13.2.5, as far as URLs depend on it).
 
-Rule: what is not closed reaches to the end of the text, as it does in a browser, so that no byte is read again and
-again; Python's own parser begins anew at every `<`, which takes hours for a page of a megabyte that is made for it.
+Rule: an unclosed construct extends to the end of the text, as in a browser, so that no byte is read many times.
+Python's own parser starts again at every `<`, which takes hours for a hostile page of a megabyte.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _RAW_TEXT_ENDS = {
     name: re.compile(rf"</{name}(?=[\s/>])", re.IGNORECASE)
     for name in ("script", "style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
 }
-"""Elements in which there are no others, and what ends them."""
+"""Elements that contain only text, and the patterns of their end tags."""
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A start tag: its name and its attributes, in lower case; `text` is what a script or a stylesheet has in it."""
+    """A start tag: name and attribute names in lower case; `text` is the content of a script or a stylesheet."""
 
     name: str
     attributes: dict[str, str]
@@ -39,7 +39,7 @@ class Element:
 
 
 def parse_elements(html: str) -> Iterator[Element]:
-    """Give the elements of a page in their order."""
+    """Yield the elements of a page in their order."""
     at = html.find("<")
     while at >= 0:
         markup = _MARKUP.match(html, at)
@@ -57,7 +57,7 @@ def parse_elements(html: str) -> Iterator[Element]:
 
 
 def _parse_attributes(html: str, at: int) -> tuple[dict[str, str], int | None]:
-    """Return the attributes of a tag, of two with one name the first, and where it ends; None if it does not."""
+    """Return the attributes of a tag (the first of each name) and the index of its end, or None without an end."""
     own: dict[str, str] = {}
     while match := _ATTRIBUTE.match(html, at):
         own.setdefault(
@@ -79,5 +79,5 @@ def _parse_raw_text(name: str, html: str, at: int) -> tuple[str, int]:
 def _unescape_value(value: str) -> str:
     try:
         return unescape(value)
-    except ValueError:  # a number of thousands of digits
+    except ValueError:  # a character reference with thousands of digits
         return value

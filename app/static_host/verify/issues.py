@@ -1,8 +1,8 @@
-"""A flaw: what is not as the origin made it, with one file or one host.
+"""An issue: a difference from the origin's responses, of one file or one host.
 
-Rule: an error is what breaks pages, sends wrong bytes, or makes visitors download again what they have; a warning is
-what makes pages slower than they need to be, or depends on luck; information is what a CDN does by its nature, and
-nobody has to act on. The text is without names, so that what befell many files is one finding.
+Rule: an error breaks pages, sends wrong bytes, or makes visitors download again what they have. A warning makes pages
+slower than necessary, or may be chance. Information is the normal behaviour of a CDN, and needs no action. The text has
+no file names, so that one issue of many files is one finding.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from static_host.findings import Level
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """`check` is a name that does not change; `text` says what was seen, and what comes of it.
+    """`check` is a stable name; `text` says what was found, and its consequence.
 
-    `cure` is the check whose remedy helps; "" for its own.
+    `remedy_check` is the check whose remedy helps; "" means `check` itself.
     """
 
     level: Level

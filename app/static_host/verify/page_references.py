@@ -1,8 +1,8 @@
-"""What a page names: the URLs of its files, from HTML (WHATWG HTML) and from stylesheets (CSS Values 4).
+"""Finds the URLs of a page's files in HTML (WHATWG HTML) and in stylesheets (CSS Values 4).
 
-Rule: a URL counts where a browser would fetch it for the page: not where a link only leads. What scripts compose or
-import is not followed; a modulepreload or an import map names it. `cors` says that a browser asks in CORS mode, so that
-another host has to allow it: modules, fonts, and what carries `crossorigin`.
+Rule: a URL counts if a browser fetches it for the page; hyperlinks do not count. URLs that scripts compose or import
+are not followed, except those of a modulepreload or an import map. `is_cors` means that browsers request the file in
+CORS mode, so that another host has to allow it: modules, fonts, and elements with `crossorigin`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LINK_KINDS = {
     "manifest": "manifest",
     "compression-dictionary": "dictionary",
 }
-"""Link relation → kind; a preload's or prefetch's kind is what its `as` says."""
+"""Link relation → kind. The kind of a preload or prefetch is its `as`."""
 URL_ATTRIBUTES = {
     "img": (("src", "image"),),
     "source": (("src", "media"),),
@@ -38,11 +38,11 @@ URL_ATTRIBUTES = {
     "image": (("href", "image"), ("xlink:href", "image")),
     "use": (("href", "image"), ("xlink:href", "image")),
 }
-"""Element → its attributes that are a URL, and the kind of what is there."""
+"""Element → its URL attributes, each with the kind of the file."""
 CORS_KINDS = {"module", "font", "manifest", "dictionary"}
 
 MAX_URL_CHARACTERS = 4096
-"""Characters of a URL, with its base, that is followed: no file has a longer one."""
+"""The longest URL that is followed, together with its base, in characters."""
 
 _PRELOAD_KINDS = {"video": "media", "audio": "media", "track": "other", "fetch": "other"}
 _SRCSET_CANDIDATE = re.compile(r"[\s,]*+(\S*+)(?:(?<=,)|[^,]*+)")
@@ -65,7 +65,7 @@ class PageReference:
 
 
 def parse_page(html: str, url: str) -> list[PageReference]:
-    """Return what a page at this URL names, each URL once, in the order of the page."""
+    """Return the references of a page at `url`, each URL once, in the order of the page."""
     page = _ReferenceCollector(url)
     for element in parse_elements(html):
         page.read_element(element)
@@ -73,19 +73,19 @@ def parse_page(html: str, url: str) -> list[PageReference]:
 
 
 def parse_stylesheet(css: str, url: str) -> list[PageReference]:
-    """Return what a stylesheet at this URL names, each URL once."""
+    """Return the references of a stylesheet at `url`, each URL once."""
     return _deduplicate(list(_parse_css(css, url)))
 
 
 def _deduplicate(references: list[PageReference]) -> list[PageReference]:
-    """Keep the first of each URL; it is asked for in CORS mode if one of them is."""
+    """Keep the first reference of each URL; it is in CORS mode if one of them is."""
     cors = {each.url for each in references if each.is_cors}
     kept = {each.url: PageReference(each.url, each.kind, each.url in cors) for each in reversed(references)}
     return list(reversed(kept.values()))
 
 
 def resolve_url(base: str, url: str) -> str | None:
-    """Return the absolute URL without its fragment, or None if it is not one over HTTP."""
+    """Return the absolute URL without its fragment, or None if it is not an http(s) URL."""
     if len(base) + len(url) > MAX_URL_CHARACTERS:
         return None
     try:
@@ -98,7 +98,7 @@ def resolve_url(base: str, url: str) -> str | None:
 
 
 def _resolve_reference(base: str, url: str, kind: str, cors: bool = False) -> Iterator[PageReference]:
-    """Give the reference, if it is one over HTTP."""
+    """Yield the reference, if it is an http(s) URL."""
     absolute = resolve_url(base, url.strip()) if url.strip() and not url.strip().startswith("#") else None
     if absolute is not None:
         yield PageReference(absolute, kind, cors or kind in CORS_KINDS)
@@ -118,7 +118,7 @@ def _guess_css_kind(url: str) -> str:
 
 
 class _ReferenceCollector:
-    """Collects references, element by element; `base` changes where the page says so."""
+    """Collects the references of a page's elements; a base element changes `base_url`."""
 
     def __init__(self, url: str) -> None:
         self.base_url = url
@@ -126,7 +126,7 @@ class _ReferenceCollector:
         self._has_base = False
 
     def read_element(self, element: Element) -> None:
-        """Note what an element names."""
+        """Add the references of an element."""
         tag, own = element.name, element.attributes
         if tag == "base" and own.get("href") and not self._has_base:
             self.base_url, self._has_base = resolve_url(self.base_url, own["href"]) or self.base_url, True

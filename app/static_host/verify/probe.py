@@ -1,7 +1,7 @@
-"""What was asked and answered, for judges to read: a file's examination, a page, and a name that does not exist.
+"""The responses of an audit: those for a file, a page, and a name that does not exist.
 
-Rule: a file is asked for first as a browser does, then in each coding alone, and all of it once more; so the first
-answers are from the origin as far as nobody asked before, and the others from the cache.
+Rule: a file is requested as a browser does, then in each coding alone, and all of that twice. So the first responses
+are from the origin, unless others requested the file before, and the second ones from the cache.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ ACCEPT_ENCODINGS = {
     "gzip": "gzip",
     "identity": "identity",
 }
-"""Name of a way of asking → Accept-Encoding; "browser" is what Chromium and Firefox send over HTTPS."""
+"""Name of a request → its Accept-Encoding; "browser" is what Chromium and Firefox send over HTTPS."""
 
 
 @dataclass(slots=True)
 class FileProbe:
-    """The answers for one file. `failure` is why there are none, or no more.
+    """The responses for one file. `failure` says why there are none, or no further ones.
 
-    `gains` is whether compression makes much of the file. `revalidated` is for the entity tag that a browser has,
-    `part` for the first byte, and `deltas` for the file's own bytes as dictionary and for one that nobody has. `named`
-    is what a stylesheet names.
+    `first` and `second` are the two rounds, by the names of `ACCEPT_ENCODINGS`. `revalidation` is for If-None-Match,
+    `partial_response` for the first byte. `deltas` are the responses with the file itself as dictionary, and with an
+    unknown one. `stylesheet_references` are the references of a stylesheet.
     """
 
     reference: PageReference
@@ -45,10 +45,10 @@ class FileProbe:
     stylesheet_references: list[PageReference] = field(default_factory=list)
 
     def drop_bodies(self) -> None:
-        """Let go of bodies: what is judged is known of them."""
-        for answers in (self.first, self.second):
-            answers.update({name: answer.drop_body() for name, answer in answers.items()})
-        self.deltas = tuple(answer.drop_body() for answer in self.deltas)
+        """Free the bodies; their lengths and digests stay."""
+        for responses in (self.first, self.second):
+            responses.update({name: response.drop_body() for name, response in responses.items()})
+        self.deltas = tuple(response.drop_body() for response in self.deltas)
         self.revalidation = self.revalidation and self.revalidation.drop_body()
         self.partial_response = self.partial_response and self.partial_response.drop_body()
 
@@ -59,23 +59,23 @@ class FileProbe:
 
     @property
     def browser_response(self) -> ReceivedResponse:
-        """What a browser gets that asks for the first time."""
+        """The response to a browser's first request."""
         return self.first["browser"]
 
     @property
     def is_available(self) -> bool:
-        """Whether there is a file to judge."""
+        """Whether there is a file to check."""
         return "identity" in self.first and self.browser_response.status == 200
 
     @property
     def successful_responses(self) -> Iterator[tuple[str, ReceivedResponse]]:
-        """All answers with a whole file, each with how it was asked for."""
-        for answers in (self.first, self.second):
-            yield from ((name, answer) for name, answer in answers.items() if answer.status == 200)
+        """All responses with status 200, each with the name of its request."""
+        for responses in (self.first, self.second):
+            yield from ((name, response) for name, response in responses.items() if response.status == 200)
 
     @property
     def is_immutable(self) -> bool:
-        """Whether the name has a fingerprint, or an answer says that the file never changes."""
+        """Whether the name has a fingerprint, or a response says that the file never changes."""
         return is_fingerprinted(self.url) or any(
             "immutable" in each.directives for _, each in self.successful_responses
         )
@@ -88,7 +88,7 @@ class FileProbe:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as it was found in the end, after redirects, asked for twice."""
+    """A page after redirects, requested twice."""
 
     url: str
     first: ReceivedResponse
@@ -98,7 +98,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class NotFoundProbe:
-    """The answers for a name that does not exist."""
+    """The responses for a name that does not exist."""
 
     url: str
     responses: tuple[ReceivedResponse, ...]

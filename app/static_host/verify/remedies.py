@@ -1,7 +1,7 @@
-"""What puts a flaw right, by check and CDN.
+"""Remedies of issues, by check and CDN.
 
-Rule: a remedy names the setting by the words of its CDN's console or configuration. "" stands for a CDN that was not
-recognised, and for what all have in common. What is information needs no remedy.
+Rule: a remedy names the setting in the words of the CDN's console or configuration. The key "" is for unknown CDNs, and
+for those without a remedy of their own. Information needs no remedy.
 """
 
 from __future__ import annotations
@@ -159,6 +159,6 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
 
 
 def find_remedy(check: str, cdn: str) -> str:
-    """Return what to do about a check behind that CDN ("" for an unknown one); "" if nothing is to be done."""
+    """Return the remedy for a check behind a CDN ("" for an unknown one), or "" if there is none."""
     by_cdn = REMEDIES.get(check, {})
     return by_cdn.get(cdn, by_cdn.get("", ""))

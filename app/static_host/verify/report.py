@@ -1,8 +1,7 @@
-"""How it is told: the table of files, and the document.
+"""Formats an audit: the table of files, and the JSON document.
 
-Rule: a cell is one word, and the words are those of the findings, so that a column is read at a glance and a finding
-is found again in it. Where a terminal is too narrow, columns in which all files agree become one line, and names lose
-their middle, never their end.
+Rule: a cell is one word, and the words are those of the findings, so that a reader finds them there. On a narrow
+terminal, columns in which all files agree become one line, and names lose their middle, never their end.
 """
 
 from __future__ import annotations
@@ -22,45 +21,45 @@ COLUMNS = (
     *("vary", "etag", "cors", "range", "304", "dictionary", "http"),
 )
 MIN_NAME_CHARACTERS = 24
-"""Characters of a file's name that are shown, however narrow the terminal is."""
+"""Characters of a file's name that are always shown."""
 
 _CODING_LABELS = {"as built": "built", "none": "-"}
 _FIXED_COLUMNS = ("file", "browser")
 
 
 def format_tables(audit: AuditResult, findings: list[Finding], width: int | None = None) -> str:
-    """Return the two tables for a terminal of that width; without one nothing is shortened."""
+    """Return both tables, for a terminal of `width` characters; None: nothing is shortened."""
     rows = [_format_row(each, audit.page.url) for each in audit.files]
     return "\n\n".join(part for part in (_format_table(rows, width), format_findings(findings, width)) if part)
 
 
 def build_audit_document(audit: AuditResult, findings: list[Finding]) -> dict[str, Any]:
     """Return what ``verify --json`` prints."""
-    told = build_document(findings)
+    document = build_document(findings)
     return {
-        "ok": told["ok"],
+        "ok": document["ok"],
         "page": {"url": audit.page.url, "status": audit.page.first.status},
         "static_prefixes": list(audit.scope.prefixes),
-        "hosts": {origin: _describe_host(answer) for origin, answer in audit.hosts.items()},
+        "hosts": {origin: _describe_host(response) for origin, response in audit.hosts.items()},
         "files": [_describe_file(each) for each in audit.files],
         "not_found": [
             {"url": each.url, "answers": list(map(_describe_response, each.responses))} for each in audit.not_found
         ],
         "not_examined": [each.url for each in audit.not_examined],
-        "findings": told["findings"],
+        "findings": document["findings"],
     }
 
 
 def build_unanswered_document(url: str, findings: list[Finding]) -> dict[str, Any]:
-    """Return what ``verify --json`` prints where not even the page was answered."""
-    told = build_document(findings)
+    """Return what ``verify --json`` prints if there was no response for the page."""
+    document = build_document(findings)
     nothing: dict[str, Any] = {"static_prefixes": [], "hosts": {}, "files": [], "not_found": [], "not_examined": []}
-    return {"ok": told["ok"], "page": {"url": url, "status": None}, **nothing, "findings": told["findings"]}
+    return {"ok": document["ok"], "page": {"url": url, "status": None}, **nothing, "findings": document["findings"]}
 
 
-def _describe_host(answer: ReceivedResponse) -> dict[str, Any]:
-    offered = answer.headers.get("alt-svc", "")
-    return {"cdn": list(cdn.identify_cdns(answer)), "http": answer.http_version, "alt_svc": offered}
+def _describe_host(response: ReceivedResponse) -> dict[str, Any]:
+    offered = response.headers.get("alt-svc", "")
+    return {"cdn": list(cdn.identify_cdns(response)), "http": response.http_version, "alt_svc": offered}
 
 
 def _format_row(each: FileProbe, page: str) -> list[str]:
@@ -93,10 +92,10 @@ def _format_coding(each: FileProbe, asked: str) -> str:
     return "lost" if way == "none" else _CODING_LABELS.get(way, way)
 
 
-def _format_lifetime(answer: ReceivedResponse) -> str:
-    if "immutable" in answer.directives:
+def _format_lifetime(response: ReceivedResponse) -> str:
+    if "immutable" in response.directives:
         return "immutable"
-    return "none" if answer.max_age is None else f"{answer.max_age} s"
+    return "none" if response.max_age is None else f"{response.max_age} s"
 
 
 def _format_dictionary(each: FileProbe) -> str:
@@ -123,7 +122,7 @@ def _format_table(rows: list[list[str]], width: int | None) -> str:
 
 
 def _measure_first_column(widths: list[int], width: int) -> int:
-    """Return the characters that a terminal has for the first column."""
+    """Return the characters that are left for the first column."""
     return width - sum(widths[1:]) - len(COLUMN_GAP) * (len(widths) - 1)
 
 
@@ -140,9 +139,9 @@ def _shorten_name(name: str, size: int) -> str:
 
 def _describe_file(each: FileProbe) -> dict[str, Any]:
     asked = {
-        name: {"accept_encoding": ACCEPT_ENCODINGS[name], "first": _describe_response(answer, name)}
+        name: {"accept_encoding": ACCEPT_ENCODINGS[name], "first": _describe_response(response, name)}
         | ({"again": _describe_response(each.second[name], name)} if name in each.second else {})
-        for name, answer in each.first.items()
+        for name, response in each.first.items()
     }
     return {
         "url": each.url,
@@ -154,19 +153,19 @@ def _describe_file(each: FileProbe) -> dict[str, Any]:
         "asked": asked,
         "range": _describe_response(each.partial_response) if each.partial_response else None,
         "revalidation": _describe_response(each.revalidation) if each.revalidation else None,
-        "dictionary": [_describe_response(answer) for answer in each.deltas],
+        "dictionary": [_describe_response(response) for response in each.deltas],
     }
 
 
-def _describe_response(answer: ReceivedResponse, asked: str = "") -> dict[str, Any]:
+def _describe_response(response: ReceivedResponse, asked: str = "") -> dict[str, Any]:
     fields = ("cache-control", "vary", "etag", "access-control-allow-origin", "content-type", "age")
     return {
-        "status": answer.status,
-        "http": answer.http_version,
-        "coding": answer.coding,
-        "bytes": answer.size,
-        "whole": answer.is_complete,
-        **({"way": codings.classify_coding(answer, asked)} if asked else {}),
-        "cache": cdn.parse_cache_state(answer),
-        "headers": {name: answer.headers[name] for name in fields if name in answer.headers},
+        "status": response.status,
+        "http": response.http_version,
+        "coding": response.coding,
+        "bytes": response.size,
+        "whole": response.is_complete,
+        **({"way": codings.classify_coding(response, asked)} if asked else {}),
+        "cache": cdn.parse_cache_state(response),
+        "headers": {name: response.headers[name] for name in fields if name in response.headers},
     }

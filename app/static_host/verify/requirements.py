@@ -1,4 +1,4 @@
-"""The libraries that `verify` needs beside the server's: the extra ``django-static-host[verify]``."""
+"""Checks that the libraries of `verify` are installed: the extra ``django-static-host[verify]``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ REQUIRED_LIBRARIES = ("httpx", "h2", "brotli", "zstandard")
 
 
 class MissingExtraError(StaticHostError):
-    """Libraries are not installed; the message names them, and what installs them."""
+    """Libraries are not installed; the message names them."""
 
     exit_code = 2
 
 
 def require_extra() -> None:
-    """Raise MissingExtraError unless all libraries are there."""
+    """Raise MissingExtraError unless all libraries are installed."""
     missing = [name for name in REQUIRED_LIBRARIES if find_spec(name) is None]
     if missing:
         raise MissingExtraError(

@@ -1,8 +1,7 @@
-"""One answer as it came over the wire, and what its header fields say (RFC 9110, RFC 9111).
+"""One response as it came over the wire, and what its header fields mean (RFC 9110, RFC 9111).
 
-Rule: the body is the bytes that were sent, in the coding that they were sent in; of them, length and digests are kept,
-for fifty large files in every coding are too much for memory. Fields are read as a cache reads them, and what is not of
-the grammar counts as absent.
+Rule: the body is the bytes as they were sent, in their coding. Only length and digests are kept: many large files in
+every coding would need too much memory. Fields are read as a cache reads them; an invalid value counts as absent.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ _ORIGIN_ETAG = re.compile(r'"[A-Za-z0-9_-]{24}"')
 
 @dataclass(frozen=True, slots=True)
 class ReceivedResponse:
-    """A status, header fields by their names in lower case, and what the body was, as it was sent.
+    """Status, header fields (names in lower case), and facts of the body as it was sent.
 
-    `size` is its length in bytes and `digest` what an index would say of it; `whole` is false where it was too large to
-    be read or decoded to its end. `plain` is the body without its coding, until it is forgotten, and `content` its
-    digest, or None if there is no body that could be decoded. `version` is "HTTP/1.1" or "HTTP/2".
+    `size` is its length in bytes, `digest` its digest in the form of the tree's index. `is_complete` is false if it was
+    too long to be read or decoded. `decoded_body` is None after `drop_body`, and both it and `decoded_digest` are None
+    if there is no decodable body. `http_version` is "HTTP/1.1" or "HTTP/2".
     """
 
     status: int
@@ -34,12 +33,12 @@ class ReceivedResponse:
     http_version: str
 
     def drop_body(self) -> Self:
-        """Return the same answer, which takes no memory for its body."""
+        """Return the same response without its decoded body."""
         return replace(self, decoded_body=None)
 
     @property
     def coding(self) -> str:
-        """The content coding (§8.4); "identity" where none is named."""
+        """The content coding (§8.4), or "identity"."""
         return self.headers.get("content-encoding", "").strip().lower() or "identity"
 
     @property
@@ -54,14 +53,14 @@ class ReceivedResponse:
 
     @property
     def etag_strength(self) -> str:
-        """Whether the entity tag is "strong" or "weak"; "none" where there is none."""
+        """Return "strong", "weak", or "none" without an entity tag."""
         return "weak" if self.etag.startswith("W/") else "strong" if self.etag.startswith('"') else "none"
 
     @property
     def is_as_built(self) -> bool | None:
-        """Whether these are the bytes that the origin's entity tag is the digest of; None where nothing tells.
+        """Whether the origin's entity tag is the digest of these bytes; None if that cannot be known.
 
-        A weak tag is what a proxy makes of a strong one when it has changed the bytes (§8.8.1).
+        A proxy that changes the bytes makes a strong tag weak (§8.8.1).
         """
         if self.etag_strength == "weak":
             return False
@@ -77,13 +76,13 @@ class ReceivedResponse:
 
     @property
     def max_age(self) -> int | None:
-        """Seconds for which a browser may reuse the answer, or None."""
+        """Seconds for which a browser may reuse the response, or None."""
         value = self.directives.get("max-age", "")
         return int(value) if re.fullmatch(r"[0-9]{1,12}", value) else None
 
     @property
     def is_cacheable(self) -> bool:
-        """Whether Cache-Control lets a shared cache keep the answer and use it at once (RFC 9111 §3)."""
+        """Whether Cache-Control lets a shared cache keep the response and use it at once (RFC 9111 §3)."""
         own = self.directives
         if {"no-store", "private", "no-cache"} & set(own):
             return False
@@ -96,10 +95,10 @@ class ReceivedResponse:
 
     @property
     def age(self) -> int:
-        """Seconds since the answer left the origin, as far as Age tells; 0 without it."""
+        """The value of Age, in seconds; 0 without it."""
         value = self.headers.get("age", "").strip()
         return int(value) if re.fullmatch(r"[0-9]{1,12}", value) else 0
 
     def is_readable_by(self, origin: str) -> bool:
-        """Whether pages of that origin may read the answer (Fetch, "CORS check", without credentials)."""
+        """Whether pages of that origin may read the response (Fetch, "CORS check", without credentials)."""
         return self.headers.get("access-control-allow-origin", "").strip() in ("*", origin)

@@ -1,9 +1,9 @@
-"""Which of a page's URLs are static files of the deployment.
+"""Decides which of a page's URLs are static files of the deployment.
 
-Rule: a page names files of others too (fonts, analytics) and things that are no static files (uploads, pictures that a
-view draws), and none of these is for this origin to answer for. A fingerprint in a name, in the form that Django's
-manifest gives it, gives its neighbours away: whatever lies on the same host below the same first path segment is in
-scope. Where no name has one, the page's own host is. Whoever knows better says so, with prefixes.
+Rule: a page also refers to files of others (fonts, analytics) and to other files (uploads, generated pictures), for
+which this origin is not responsible. A fingerprint in a name, in the form of Django's manifest, marks a prefix:
+everything on the same host below the same first path segment is in scope. Without any fingerprint, the page's own host
+is in scope. Explicit prefixes override this.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from static_host.verify.page_references import PageReference
 
 MAX_PREFIXES = 32
-"""Prefixes that are guessed from a page's names, the first ones."""
+"""The largest number of prefixes that are derived from a page."""
 _FINGERPRINT = re.compile(r"\.[0-9a-f]{12}(?:\.|$)")
 
 
@@ -36,16 +36,18 @@ def parse_origin(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Static files are what lies below one of the prefixes. `is_guessed`: no name of the page gave one away."""
+    """The prefixes of static files. `is_guessed` is true if no name on the page has a fingerprint."""
 
     prefixes: tuple[str, ...]
     is_guessed: bool = False
 
     @classmethod
-    def from_references(cls, references: Iterable[PageReference], page: str, below: Sequence[str] = ()) -> Scope:
-        """Return the scope of a page: below the given prefixes, if any are given."""
-        if below:
-            return cls(tuple(below))
+    def from_references(
+        cls, references: Iterable[PageReference], page: str, static_prefixes: Sequence[str] = ()
+    ) -> Scope:
+        """Return the scope of a page: the `static_prefixes`, or those of its fingerprinted names."""
+        if static_prefixes:
+            return cls(tuple(static_prefixes))
         prefixes = dict.fromkeys(_extract_prefix(each.url) for each in references if is_fingerprinted(each.url))
         return cls(tuple(prefixes)[:MAX_PREFIXES]) if prefixes else cls((f"{parse_origin(page)}/",), is_guessed=True)
 
@@ -60,5 +62,5 @@ def _extract_prefix(url: str) -> str:
 
 
 def count_out_of_scope(references: Iterable[PageReference], scope: Scope) -> dict[str, int]:
-    """Return how many of the URLs are not in scope, by prefix."""
+    """Return the number of URLs out of scope, by prefix."""
     return dict(Counter(_extract_prefix(each.url) for each in references if not scope.has_url(each.url)))

@@ -1,4 +1,4 @@
-"""Filters that write quantities."""
+"""Template filters that format quantities."""
 
 from django import template
 
@@ -6,12 +6,12 @@ register = template.Library()
 
 
 @register.filter
-def grouped(number: int | None) -> str:
+def format_grouped(number: int | None) -> str:
     """Return 12345 as ``12,345``, and a missing number as a dash."""
     return "—" if number is None else f"{number:,}"
 
 
 @register.filter
-def kilobytes(number: int) -> str:
+def format_kilobytes(number: int) -> str:
     """Return 12345 as ``12.3``: kilobytes of 1000 bytes."""
     return f"{number / 1000:,.1f}"
