@@ -139,10 +139,10 @@ def _create_fallback(
     """Return what looks for files in the store, if there is one: nothing of it is loaded otherwise."""
     if not settings.static_store:
         return None
-    from static_host.object_store.composition import fallback_from_settings
+    from static_host.object_store.fallback import ObjectStoreFallback
 
     counts = recorder.counters if recorder else None
-    return fallback_from_settings(settings, responder, counts.store_lookups if counts is not None else None)
+    return ObjectStoreFallback.from_settings(settings, responder, counts.store_lookups if counts is not None else None)
 
 
 def _load_current_tree(static_root: Path, memory: int) -> Tree:

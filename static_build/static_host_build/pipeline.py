@@ -215,7 +215,7 @@ class _Build:
         whole = self.deltas.add_deltas(offered, reuse)
         made_at = self._find_release_time(own, earlier)
         if self.deltas.budget_bytes or self.plan.kept or made_at is not None:
-            releases = tuple(ancestor.release for ancestor in self.plan.kept)
+            releases = tuple(each.release for each in self.plan.kept)
             data = dump_index(self.project.prefix, whole, manifest, time=made_at, earlier=releases, **facts)
         self.writer.write(index.INDEX_FILE_NAME, data)
         return problems.warnings

@@ -225,7 +225,7 @@ def test_a_name_with_other_bytes_is_a_clash(project: Path, build: Build, release
     result = build(**variables)
     assert result.returncode == 6
     assert result.stderr == (
-        "static-host: earlier releases cannot be carried as they were:\n"
+        "static-host: earlier releases cannot be carried unchanged:\n"
         f"  digits.txt has other bytes in the new release than in {digest} ({one}): pages of the older one would get "
         "the newer file. Give it another name.\n"
         "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn builds without what cannot be carried, as the very first build must. "
@@ -274,7 +274,7 @@ def pipe(path: Path) -> None:
     [
         (truncate, "bytes, not the"),
         (lambda path: path.write_bytes(path.read_bytes() + b"!"), "has more than the"),
-        (flip, "is not what was built: its bytes have another digest than its index says"),
+        (flip, "is damaged: its digest differs from the one in its index"),
         (Path.unlink, "is missing"),
         (pipe, "is not a regular file"),
     ],
@@ -309,7 +309,7 @@ def test_a_damaged_file_stops_the_build_or_is_left_out(
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("nowhere", "nowhere is no directory that can be read: No such file or directory."),
+        ("nowhere", "the directory nowhere cannot be read: No such file or directory."),
         (
             "mysite",
             (
@@ -326,7 +326,7 @@ def test_a_source_that_is_not_there_stops_the_build_unless_it_may_be_the_first(
 ) -> None:
     result = build(DJANGO_STATIC_PREVIOUS=source)
     assert result.returncode == 6
-    assert result.stderr.startswith(f"static-host: earlier releases cannot be carried as they were:\n  {said}")
+    assert result.stderr.startswith(f"static-host: earlier releases cannot be carried unchanged:\n  {said}")
     assert "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn" in result.stderr
     assert not (project / "staticfiles").exists()
     result = build(DJANGO_STATIC_PREVIOUS=source, DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")

@@ -229,7 +229,7 @@ def flipped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (flipped, "is not what was built: its bytes have another digest than its index says"),
+        (flipped, "is damaged: its digest differs from the one in its index"),
         (lambda path: os.truncate(path, 50), "has 50 bytes, not the "),
         (Path.unlink, "is missing"),
     ],

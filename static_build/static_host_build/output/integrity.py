@@ -82,7 +82,7 @@ def check_integrity(root: Path) -> IntegrityReport:
 
 
 def check_new_tree(directory: Path, root: Path) -> IntegrityReport:
-    """Return what the new tree in `directory` consists of; `root` is the tree in use. Raises BuildError if it is damaged."""
+    """Return the report on the tree in `directory`. Raises BuildError if it is damaged; `root` is then unchanged."""
     try:
         return check_integrity(directory)
     except TreeDamagedError as damaged:
