@@ -177,8 +177,8 @@ class _Build:
         is_changed = swap(self.directory, self.root, self._is_intact, keep)
         if inputs and not problems and inputs == self._fingerprint_inputs(list_sources()):  # no source has changed
             release = Path(os.path.realpath(self.root)).name
-            note = build_stamp.BuildStamp(inputs, self.plan.digest, release, collected.dangling, made.warnings)
-            build_stamp.write(self.directory.parent, note)
+            stamp = build_stamp.BuildStamp(inputs, self.plan.digest, release, collected.dangling, made.warnings)
+            build_stamp.write(self.directory.parent, stamp)
         return replace(made, warnings=(*made.warnings, *warnings, *earlier.warnings)), is_changed
 
     def _is_unchanged(

@@ -79,8 +79,9 @@ def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
 ) -> None:
     other = Authority(tmp_path)
     assert refusal(build, deployed, other) == (
-        "cannot be reached: its certificate is not trusted: unable to get local issuer certificate. Trusted authorities: "
-        f"{tmp_path}/authority.pem. For your own authority, name the file of its certificate in SSL_CERT_FILE."
+        "cannot be reached: its certificate is not trusted: unable to get local issuer certificate. Trusted "
+        f"authorities: {tmp_path}/authority.pem. For your own authority, name the file of its certificate in "
+        "SSL_CERT_FILE."
     )
 
 
@@ -116,14 +117,14 @@ def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authori
         ):
             plain.location = location
             assert refusal(build, plain.url, authority, **variables) == (
-                f"returns 302 Found. It redirects to {leads_to or location}, and the build does not follow redirects: name "
-                f"{name}/static/ in its place."
+                f"returns 302 Found. It redirects to {leads_to or location}, and the build does not follow redirects: "
+                f"name {name}/static/ instead."
             )
         assert secure.fields == []
         secure.location = "/login?next=/static/static-host.index"
         assert refusal(build, secure.url, authority, **variables) == (
             f"returns 302 Found. It redirects to {secure.url}/login, and the build does not follow redirects: name the "
-            "address at which its static files are."
+            "address of its static files."
         )
         assert [each["x-origin-secret"] for each in plain.fields + secure.fields] == [SECRET] * 3
 

@@ -89,7 +89,7 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
     with showing(one, project, DJANGO_ORIGIN_SECRET=SECRET) as old:
         refused = build(DJANGO_STATIC_PREVIOUS=old.url)
         assert refused.returncode == 6
-        assert "returns 403 Forbidden. If the deployment has a secret, set DJANGO_ORIGIN_SECRET for the build" in refused.stderr
+        assert "returns 403 Forbidden. If the deployment has a secret, set DJANGO_ORIGIN_SECRET" in refused.stderr
         found = carried_from(old.url, project, build, DJANGO_ORIGIN_SECRET=SECRET)
     assert any(name.startswith("only-1.") for name in found)
     assert not any(SECRET.encode() in body for body in read_files(project / "staticfiles").values())

@@ -175,7 +175,7 @@ def test_another_content_under_a_published_name_is_refused_unless_it_shall_be_re
     assert result.stderr == (
         "static-host: files would overwrite those of other releases:\n"
         f"  digits.txt has other bytes in release {named}\n"
-        "Give them other names, or let the newer ones have theirs: --replace.\n"
+        "Give them other names, or overwrite the older ones with --replace.\n"
     )
     assert there(empty.directory) == expected(one)
     assert published(two, place, "--replace", **pattern).returncode == 0

@@ -71,7 +71,7 @@ class RetentionPlan:
     def offered_patterns(self) -> dict[str, str]:
         """The dictionary patterns of carried files (RFC 9842 §2.1.1), each with a file's name.
 
-        If several files have a pattern, the newest release counts, and in it the shortest name: copies have longer ones.
+        Of several files the newest release counts, and in it the shortest name, because copies have longer ones.
         """
         found: dict[str, str] = {}
         for earlier in self.kept:

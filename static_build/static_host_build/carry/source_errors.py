@@ -56,7 +56,7 @@ def explain_connection_error(error: Exception) -> FetchError:
 
 
 _STATUS_REMEDIES = {
-    403: "If the deployment has a secret, set DJANGO_ORIGIN_SECRET for the build. Another host gets it over https only.",
+    403: "If the deployment has a secret, set DJANGO_ORIGIN_SECRET for the build. Other hosts get it over https only.",
     404: "Set DJANGO_STATIC_SHOW_INDEX=true there, so that the deployment shows its index.",
 }
 

@@ -132,8 +132,8 @@ def _warn_overlooked(names: Iterable[str]) -> Iterator[str]:
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         yield (
-            f"{found[0]}{more}: servers search the store only for names with a hash. Set DJANGO_STATIC_IMMUTABLE_PATTERN "
-            "for `static-host serve`, too, so that it finds them."
+            f"{found[0]}{more}: servers search the store only for names with a hash. Set "
+            "DJANGO_STATIC_IMMUTABLE_PATTERN for `static-host serve`, too, so that it finds them."
         )
 
 
