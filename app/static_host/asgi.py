@@ -141,10 +141,11 @@ def _create_fallback(
     """Return the fallback to DJANGO_STATIC_STORE, or None without a store; its modules are not imported then."""
     if not settings.static_store:
         return None
-    from static_host.object_store.composition import fallback_from_settings
+    from static_host.object_store.fallback import ObjectStoreFallback
 
     counters = recorder.counters if recorder else None
-    return fallback_from_settings(settings, responder, counters.store_lookups if counters is not None else None)
+    lookups = counters.store_lookups if counters is not None else None
+    return ObjectStoreFallback.from_settings(settings, responder, lookups)
 
 
 def _load_current_tree(static_root: Path, memory: int) -> Tree:

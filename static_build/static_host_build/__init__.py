@@ -1,5 +1,5 @@
-"""The build: a Django project's static files in, a tree that the server can serve as it is out.
+"""The build: makes a tree that the server can serve from a Django project's static files.
 
-Each folder is a room; its opening text says what it is for. The order in which rooms may import each other stands in
-pyproject.toml ("The build's rooms"). The front never imports this package: its commands come by entry point.
+Each folder is a room; its opening text says what it is for. pyproject.toml ("The build's rooms") defines which room may
+import which. The front never imports this package: it loads the build's commands by entry point.
 """

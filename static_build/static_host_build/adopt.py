@@ -1,11 +1,11 @@
-"""An index for a tree that other tools made, so that it can be served as it is.
+"""Writes an index for a tree that other tools made, so that it can be served.
 
-Rule: nothing in the tree is changed but the index, which is written last and by one rename. Encoded siblings
-(``x.css.br``, ``x.css.gz``, ``x.css.zst``) are used if they decode to their file and are smaller; those that do not
-are said to be so, and are served by their own names only. An ``.svgz`` gets its decoded form beside it, for clients
-that do not accept gzip. Immutable is what Django's manifest or a bundler's says is fingerprinted, and what the
-operator's pattern finds: as in a build. Deltas to earlier versions (``x.css.….dcz``) are used if they decode with
-another file of the tree; then all that can be a dictionary is one, as in a build.
+Rule: this changes only the index, which is written last and by one rename; each ``.svgz`` gets its decoded form beside
+it, for clients that do not accept gzip. Encoded siblings (``x.css.br``, ``x.css.gz``, ``x.css.zst``) are used if they
+decode to their file and are smaller. One that does not decode to its file causes a warning, and is served under its own
+name only. As in a build, a file is immutable if Django's manifest or a bundler's lists it as fingerprinted, or if the
+operator's pattern matches it. Deltas to earlier versions (``x.css.….dcz``) are used if they decode with another file of
+the tree; then files get dictionary patterns, as in a build.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from static_host_build.dictionary import deltas, patterns
 from static_host_build.encode import resources
 from static_host_build.encode.decoding import decode
 from static_host_build.encode.resources import Content, RepresentationFacts, ResourceSet
-from static_host_build.encode.svgz import is_svgz, unfold_beside, why_not
+from static_host_build.encode.svgz import explain_unchanged, is_svgz, unfold_beside
 from static_host_build.errors import BuildError
 from static_host_build.output.tree_index import dump_index, read_index
 
 MANIFEST_NAME = "staticfiles.json"
-"""What Django's storages call their manifest."""
+"""The manifest of Django's storages."""
 
 
 def adopt(root: Path, settings: Settings) -> ResourceSet:
-    """Write the index of the files in the directory `root`, and return what it lists. Raises BuildError."""
+    """Write the index of the directory `root`, and return its resources. Raises BuildError."""
     if root.is_symlink() and Path(os.path.realpath(root)).parent.name == f".{root.name}.releases":
-        raise BuildError(f"{root} was made by `static-host build`, and has its index.")
+        raise BuildError(f"`static-host build` made {root}: it already has an index.")
     if _has_earlier_releases(root):
         raise BuildError(
-            f"{root} has files of earlier releases, which only its own index tells apart. Serve it as it is."
+            f"{root} has files of earlier releases, and only its own index separates them. Serve it unchanged."
         )
     try:
         return _index_tree(root, settings)
@@ -53,7 +53,7 @@ def adopt(root: Path, settings: Settings) -> ResourceSet:
 
 
 def _has_earlier_releases(root: Path) -> bool:
-    """Whether the directory is a tree of the build's, with more than one release in it."""
+    """Whether the directory is a tree with more than one release, made by a build."""
     found = read_index(root)
     return found is not None and len(found.releases) > 1
 
@@ -65,14 +65,14 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
     found = resources.list_resource_names(root, settings.static_root_files)
     if not set(found) - aside:
         raise BuildError(f"{root} has no files.")
-    odd = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
-    if odd:
-        raise BuildError(f"{root / odd} is not a regular file. Remove it, or copy the tree with `cp -rL`.")
+    irregular = next((name for name in (*found, *aside) if not _is_regular(root / name)), None)
+    if irregular:
+        raise BuildError(f"{root / irregular} is not a regular file. Remove it, or copy the tree with `cp -rL`.")
     unfolded = {name: unfold_beside(root, name, _compute_index_mode(root)) for name in found if is_svgz(name)}
     aside |= {name + SVGZ_IDENTITY_SUFFIX for name, has in unfolded.items() if has}
     names = [name for name in found if name not in aside]
-    contents, strange = _read_contents(root, names)
-    warnings = [*strange, *(why_not(name, (root / name).read_bytes()) for name, has in unfolded.items() if not has)]
+    contents, warnings = _read_contents(root, names)
+    warnings += [explain_unchanged(name, (root / name).read_bytes()) for name, has in unfolded.items() if not has]
     made = ResourceSet.from_contents(contents, _make_immutable_test(root, names, manifest, settings), warnings)
     for name, has in unfolded.items():
         made.resources[name] = replace(
@@ -87,7 +87,7 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
 
 
 def _read_contents(root: Path, names: list[str]) -> tuple[list[Content], list[str]]:
-    """Return the distinct contents of the files, and a warning for each sibling that is no coding of its file."""
+    """Return the distinct contents of the files, and a warning for each sibling that does not decode to its file."""
     identities = {
         name: identity for identity, group in resources.group_by_content(root, names).items() for name in group
     }
@@ -95,19 +95,19 @@ def _read_contents(root: Path, names: list[str]) -> tuple[list[Content], list[st
         examined = list(threads.map(lambda name: _read_representations(root, name, identities[name]), names))
     groups: dict[RepresentationFacts, list[str]] = {}
     warnings = []
-    for name, (facts, strangers) in zip(names, examined, strict=True):
+    for name, (facts, undecodable) in zip(names, examined, strict=True):
         groups.setdefault(facts, []).append(name)
-        for stranger in strangers:
-            body = (root / stranger).read_bytes()
-            groups.setdefault((("identity", len(body), compute_digest(body)),), []).append(stranger)
-            warnings.append(f"{stranger} does not decode to {name}, so it is no coding of it")
+        for sibling in undecodable:
+            body = (root / sibling).read_bytes()
+            groups.setdefault((("identity", len(body), compute_digest(body)),), []).append(sibling)
+            warnings.append(f"{sibling} does not decode to {name}; it is served only under its own name")
     return [Content(tuple(group), facts, len(facts) > 1, False, 0.0) for facts, group in groups.items()], warnings
 
 
 def _read_representations(root: Path, name: str, identity: str) -> tuple[RepresentationFacts, list[str]]:
-    """Return the representations of a file, and the names of siblings that are not its codings."""
+    """Return the representations of a file, and the siblings that do not decode to it."""
     path = root / name
-    facts, strangers = [("identity", path.stat().st_size, identity)], []
+    facts, undecodable = [("identity", path.stat().st_size, identity)], []
     for coding, suffix in CODING_SUFFIXES.items():
         sibling = root / (name + suffix)
         if coding == "identity" or not sibling.is_file():
@@ -115,10 +115,10 @@ def _read_representations(root: Path, name: str, identity: str) -> tuple[Represe
         body = sibling.read_bytes()
         data = decode(coding, body, path.stat().st_size)
         if data is None or compute_digest(data) != identity:
-            strangers.append(name + suffix)
+            undecodable.append(name + suffix)
         elif len(body) < len(data):
             facts.append((coding, len(body), compute_digest(body)))
-    return tuple(facts), strangers
+    return tuple(facts), undecodable
 
 
 def _make_immutable_test(
@@ -138,7 +138,7 @@ def _make_immutable_test(
 
 
 def _read_manifest(root: Path) -> tuple[str, bytes] | None:
-    """Return the name and the content of Django's manifest, if the tree has one. Raises BuildError for a wrong one."""
+    """Return the name and the content of Django's manifest, if the tree has one. Raises BuildError if it is invalid."""
     try:
         data = (root / MANIFEST_NAME).read_bytes()
     except FileNotFoundError:
@@ -150,9 +150,7 @@ def _read_manifest(root: Path) -> tuple[str, bytes] | None:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = False
     if not is_whole:
-        raise BuildError(
-            f"{root / MANIFEST_NAME} is no manifest of Django's, or names files that are not there. Remove it."
-        )
+        raise BuildError(f"{root / MANIFEST_NAME} is not a manifest of Django, or lists missing files. Remove it.")
     return MANIFEST_NAME, data
 
 
@@ -177,5 +175,5 @@ def _write_index(root: Path, data: bytes) -> None:
 
 
 def _compute_index_mode(root: Path) -> int:
-    """Return the permissions of an index that everyone can read who can look into its directory. Raises OSError."""
+    """Return the mode of an index that is as readable as its directory. Raises OSError."""
     return 0o600 | root.stat().st_mode & 0o044

@@ -1,4 +1,4 @@
-"""What a build made, in figures."""
+"""The result of a build, with its figures."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from static_host_build.output.integrity import IntegrityReport
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build made. Sizes are in bytes; `smallest` is what a client that reads every coding downloads.
+    """The tree at `root` and its figures.
 
-    `made` is the release by itself; `measure_releases` is what the tree has of it and of each earlier release that it
-    carries, the newest first; `dropped` are those that it carries no longer; `measure_savings` is what its deltas come
-    to.
+    `resource_set` has the new release's own files. `release_sizes` has the new release and the carried ones, newest
+    first; `dropped` the releases that are no longer carried. `integrity` is set if the build verified the tree.
     """
 
     root: Path
@@ -32,30 +31,30 @@ class BuildResult:
 
     @property
     def identity_bytes(self) -> int:
-        """All contents without content coding, each counted once."""
+        """Bytes of all contents without content coding, each counted once."""
         return sum(content.lengths["identity"] for content in self.resource_set.contents)
 
     @property
     def smallest_bytes(self) -> int:
-        """All contents, each counted once and in its smallest representation."""
+        """Bytes of all contents, each counted once and in its smallest representation."""
         return sum(min(content.lengths.values()) for content in self.resource_set.contents)
 
     @property
     def encoding_seconds(self) -> float:
-        """Seconds in which this very build encoded, all threads added up."""
+        """Seconds that this build spent on encoding, all threads added up."""
         return sum(each.seconds for each in self.resource_set.contents if not each.from_cache) + self.saving.seconds
 
     @property
     def compressible_count(self) -> int:
-        """Contents whose format is worth encoding."""
+        """The number of contents whose format is worth encoding."""
         return sum(content.is_compressible for content in self.resource_set.contents)
 
     @property
     def from_cache_count(self) -> int:
-        """Those of them that an earlier build had encoded."""
+        """The number of compressible contents that an earlier build encoded."""
         return sum(content.from_cache for content in self.resource_set.contents)
 
     @property
     def reused_count(self) -> int:
-        """Those of these that came out of an earlier tree, not out of the cache."""
+        """The number of these that come from an earlier tree, not from the cache."""
         return sum(content.reused for content in self.resource_set.contents)

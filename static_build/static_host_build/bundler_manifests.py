@@ -1,17 +1,17 @@
-"""What a bundler's own manifest says is fingerprinted.
+"""Reads bundlers' manifests: which files a bundler has fingerprinted.
 
-Rule: a name is immutable only if a manifest lists it as the output of something, and its stem is not that thing's own
-name but ends in a hash, or is one: both, because bundlers can be told to leave the hash out, and a hash-shaped name
-alone proves nothing. A wrong guess would cost a year of a stale file, so whatever is not understood is left out.
+Rule: a name is immutable only if two things hold. A manifest lists it as the output of a source, and its stem ends in a
+hash, or is one, and differs from the source's name. Bundlers can be configured to omit the hash, and a hash-shaped name
+alone proves nothing. A wrong guess would cost a year of a stale file, so unknown formats are ignored.
 
 Such a file keeps its name and its bytes. Bundles refer to each other by these names, in ways that only the bundler and
-the browser understand; by a second name a module would be another module, and be run twice. The bundler's hash speaks
-for the bytes that it wrote, so nothing in them is rewritten either, references to names without a hash included.
+the browser know; under a second name a module would be another module, and run twice. The hash covers the bytes that
+the bundler wrote, so no reference in them is rewritten, not even to a name without a hash.
 
-Understood: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins and what writes
-as they do (``asset-manifest.json``, ``rev-manifest.json``: logical name → file), webpack-bundle-tracker
-(``webpack-stats.json``) and esbuild's metafile (``meta.json``, ``metafile.json``). The settings of
-django-webpack-loader and django-vite say where theirs lie, if not in a static folder.
+Known formats: Vite (``.vite/manifest.json``, before Vite 5 ``manifest.json``), webpack's manifest plugins and similar
+ones (``asset-manifest.json``, ``rev-manifest.json``: logical name → file), webpack-bundle-tracker
+(``webpack-stats.json``) and esbuild's metafile (``meta.json``, ``metafile.json``). For manifests outside of static
+folders, the settings of django-webpack-loader and django-vite give the path.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ if TYPE_CHECKING:
     from static_host_build.collect.sources import Source
 
 BUNDLED_KEY = "bundled"
-"""The key of Django's manifest under which our storage lists the names that a bundler has fingerprinted."""
+"""Key in Django's manifest: the build's storage lists names there that a bundler has fingerprinted."""
 
 HASH_PATTERN = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
 _MAX_FOLDERS = 64
-"""Parts of an output's path that are looked at, from its end."""
+"""Parts of an output's path that are compared, from its end."""
 _BASE32 = re.compile(r"[A-Z2-7]{8,32}")
 _ONLY_HASH = re.compile(r"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,64}")
 Output = tuple[str | None, str]
-"""The name of what was bundled, where the manifest tells it, and the file that came of it."""
+"""The source's name, if the manifest has it, and the output file."""
 
 
 def is_manifest(name: str) -> bool:
-    """Whether a file may be a manifest by its name; most files of these names are something else, and give nothing."""
+    """Whether a file may be a manifest, judging by its name. Most files with such names have other contents."""
     stem, _, suffix = name.rpartition("/")[2].rpartition(".")
     is_known = stem in ("meta", "metafile") or stem.endswith("manifest") or stem.startswith("stats")
     return suffix == "json" and (is_known or "-stats" in stem)
 
 
 def read_manifests(sources: Iterable[Source]) -> dict[str, bytes]:
-    """Return the manifests that the finders or the settings know, by name.
+    """Return the manifests among the sources and in the project's settings, by name.
 
-    Vite's is hidden, so collectstatic passes over it. Raises OSError, and BuildError for what is neither a file nor a
-    link to one.
+    Vite's manifest is hidden, so collectstatic ignores it. Raises OSError; BuildError for a source that is neither a
+    file nor a link to one.
     """
     data: dict[str, bytes] = {}
     for source in sources:
@@ -60,16 +60,16 @@ def read_manifests(sources: Iterable[Source]) -> dict[str, bytes]:
 
 
 def read_configured_manifests() -> dict[str, bytes]:
-    """Return the manifests that the project's settings name, by a name in the folder that they tell of."""
+    """Return the manifests that the project's settings name; each gets a name in its output folder."""
     data: dict[str, bytes] = {}
     for number, (folder, path) in enumerate(_list_configured_paths()):
-        with suppress(OSError, TypeError, ValueError):  # not made yet, or no path: not for us to judge
+        with suppress(OSError, TypeError, ValueError):  # the file does not exist yet, or the setting is no path
             data[posixpath.join(folder.strip("/"), f"{number}-{Path(path).name}")] = Path(path).read_bytes()
     return data
 
 
 def _list_configured_paths() -> Iterator[tuple[str, Any]]:
-    """Yield folder and path of what the settings of django-webpack-loader and django-vite name."""
+    """Yield output folder and path of each manifest in the settings of django-webpack-loader and django-vite."""
     from django.conf import settings
 
     loaders = getattr(settings, "WEBPACK_LOADER", {"": {}} if "webpack_loader" in settings.INSTALLED_APPS else {})
@@ -107,7 +107,7 @@ def parse_outputs(manifest: str, data: bytes, names: set[str]) -> set[str]:
 
 
 def find_entry_points(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:
-    """Return those of `names` that have the name of an entry point: the project gave it, and it stays."""
+    """Return those of `names` that are named after an entry point: the project chose that name, and it stays."""
     entries = (
         (manifest, path) for manifest, data in manifests.items() for path in _list_entry_points(_parse_json(data))
     )
@@ -115,7 +115,7 @@ def find_entry_points(manifests: Mapping[str, bytes], names: set[str]) -> set[st
 
 
 def is_hash(stem: str) -> bool:
-    """Whether a stem is nothing but a hash, as webpack's ``[contenthash].js`` gives it: digits and letters a to f."""
+    """Whether a stem is only a hash, as in webpack's ``[contenthash].js``: digits and letters a to f."""
     return bool(_ONLY_HASH.fullmatch(stem))
 
 
@@ -127,17 +127,17 @@ def _parse_json(data: bytes) -> Any:
 
 
 def find_output_folder(manifest: str) -> PurePosixPath:
-    """Return the folder that a bundler writes into; Vite's manifest lies in a folder of its own there."""
+    """Return the folder that the bundler writes into; Vite's manifest is in the folder ``.vite`` of that."""
     folder = PurePosixPath(manifest).parent
     return folder.parent if folder.name == ".vite" else folder
 
 
 def _list_entry_points(document: Any) -> Iterator[str]:
-    """Yield the outputs that are named by an entry point; webpack names all others by numbers."""
+    """Yield the outputs that are named after an entry point; webpack gives all others numbers."""
     if not isinstance(document, dict):
         return
     outputs = document.get("outputs")
-    if isinstance(outputs, dict):  # esbuild, to which what is imported dynamically is an entry point, too
+    if isinstance(outputs, dict):  # esbuild, which also counts dynamic imports as entry points
         imports = (_get_item(entry, "imports") for entry in outputs.values())
         edges = (edge for each in imports if isinstance(each, list) for edge in each)
         later = {_as_text(_get_item(edge, "path")) for edge in edges if _get_item(edge, "kind") == "dynamic-import"}
@@ -159,7 +159,7 @@ def _list_entry_points(document: Any) -> Iterator[str]:
 
 
 def _list_outputs(document: Any) -> Iterator[Output]:
-    """Yield what the document lists, in whichever of the forms it has."""
+    """Yield the outputs that the document lists, in any of the known formats."""
     if not isinstance(document, dict):
         return
     if isinstance(document.get("outputs"), dict):  # esbuild
@@ -180,9 +180,9 @@ def _list_outputs(document: Any) -> Iterator[Output]:
 
 
 def _list_chunk_files(chunks: dict[str, Any], assets: Any) -> Iterator[Output]:
-    """Yield the files of chunks, with the chunk's name where the file is named after it, and not another chunk's.
+    """Yield the files of chunks, each with the chunk's name if the file is named after this chunk.
 
-    Before 1.0 the chunks have the files' facts in them, later on the assets have.
+    The files' properties are in the chunks before version 1.0, and in the assets from then on.
     """
     for chunk, files in chunks.items():
         for file in files if isinstance(files, list) else ():
@@ -193,7 +193,7 @@ def _list_chunk_files(chunks: dict[str, Any], assets: Any) -> Iterator[Output]:
 
 
 def _list_paths(facts: Any) -> list[str]:
-    """Return what a file is called in the output, on the disk, and in URLs."""
+    """Return the names of a file: in the output, on disk, and in URLs."""
     paths = (_as_text(_get_item(facts, key)) for key in ("name", "path", "publicPath"))
     return [path.replace("\\", "/") for path in paths if path]
 
@@ -217,7 +217,7 @@ def _as_text(value: Any) -> str | None:
 
 
 def _resolve_output(folder: PurePosixPath, output: str, names: set[str]) -> str | None:
-    """Return the name that an output has in the tree: it is given from the manifest's folder, or from further up."""
+    """Return the name of an output in the tree; its path is relative to the manifest's folder or one above."""
     parts = [part for part in output.partition("?")[0].split("/") if part not in ("", ".")][-_MAX_FOLDERS:]
     folders = (folder, *folder.parents)[:_MAX_FOLDERS]
     candidates = (str(each.joinpath(*parts[start:])) for each in folders for start in range(len(parts)))
@@ -231,7 +231,7 @@ def _is_hashed(logical: str | None, name: str) -> bool:
     is_word = match is not None and match["hash"].islower() and match["hash"].isalpha()
     if not is_hash(stem) and (not match or is_word):
         return False
-    if logical is None:  # nothing tells what is the name's own part: "page-Overview" has eight letters, too
+    if logical is None:  # the name's own part is unknown: "page-Overview" also ends in eight letters
         return is_hash(stem) or bool(match and (is_hash(match["hash"]) or _BASE32.fullmatch(match["hash"])))
     own = PurePosixPath(logical or "").name
     return stem not in (own, own.rpartition(".")[0])

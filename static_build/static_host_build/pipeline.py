@@ -178,8 +178,8 @@ class _Build:
         is_changed = swap(self.directory, self.root, self._is_intact, keep)
         if inputs and not problems and inputs == self._fingerprint_inputs(list_sources()):  # no source has changed
             release = Path(os.path.realpath(self.root)).name
-            note = build_stamp.BuildStamp(inputs, self.plan.digest, release, collected.dangling, made.warnings)
-            build_stamp.write(self.directory.parent, note)
+            stamp = build_stamp.BuildStamp(inputs, self.plan.digest, release, collected.dangling, made.warnings)
+            build_stamp.write(self.directory.parent, stamp)
         return replace(made, warnings=(*made.warnings, *warnings, *earlier.warnings)), is_changed
 
     def _is_unchanged(
@@ -216,7 +216,7 @@ class _Build:
         whole = self.deltas.add_deltas(offered, reuse)
         made_at = self._find_release_time(own, earlier)
         if self.deltas.budget_bytes or self.plan.kept or made_at is not None:
-            releases = tuple(ancestor.release for ancestor in self.plan.kept)
+            releases = tuple(each.release for each in self.plan.kept)
             data = dump_index(self.project.prefix, whole, manifest, time=made_at, earlier=releases, **facts)
         self.writer.write(index.INDEX_FILE_NAME, data)
         return problems.warnings

@@ -1,12 +1,12 @@
-"""Fingerprints for static files, and the references between them rewritten to the fingerprinted names.
+"""The storage that fingerprints static files, and rewrites references between them to the fingerprinted names.
 
-Rule: a fingerprint is Django's (the first 12 hexadecimal digits of the MD5 of the file's final bytes), a reference is
-what `static_host_build.references` finds, and every file is processed once: files that it refers to come before it.
-Files that refer to each other in a circle have no order; their fingerprints are made of all their contents together,
-so that a change of any one changes the names of all. What a bundler has fingerprinted is left as it is.
+Rule: a fingerprint is Django's: the first 12 hexadecimal digits of the MD5 of the file's final bytes.
+`static_host_build.references` finds the references. Every file is processed once, after the files that it refers to.
+Files that refer to each other in a circle have no such order. Their fingerprints are made of all their contents
+together, so a change of one file renames all. Files that a bundler has fingerprinted stay unchanged.
 
-Django's own storage works in passes until nothing changes, gives up on circles, and looks names up in lists; its time
-grows with the square of the number of files. What it takes for a reference depends on Django's version.
+Django's own storage repeats passes until nothing changes, gives up on circles, and searches names in lists, so its time
+grows with the square of the number of files. Which references it recognises depends on Django's version.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from static_host_build.references.resolve import Target, list_folders, resolve, 
 
 @dataclass(frozen=True, slots=True)
 class _ResolvedReferences:
-    """The references in a file that lead to a file of the tree, in order, and what they lead to."""
+    """The references in a file that resolve to a file of the tree, in order, and their targets."""
 
     references: list[Reference]
     targets: list[Target]
 
     @property
     def names(self) -> set[str]:
-        """The names of the files that they lead to."""
+        """The names of the target files."""
         return {target.name for target in self.targets}
 
 
@@ -54,8 +54,8 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     """A staticfiles storage for ``collectstatic``.
 
     With this in ``STORAGES["staticfiles"]["BACKEND"]``, ``manage.py collectstatic`` makes the same names as
-    ``static-host build``. References to what does not exist are left as they are and listed, all of them, at the end;
-    DJANGO_STATIC_MISSING_REFERENCES says whether that fails the command.
+    ``static-host build``. References to missing files stay unchanged, and are all reported at the end.
+    DJANGO_STATIC_MISSING_REFERENCES decides whether they fail the command.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -68,9 +68,9 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def post_process(
         self, paths: Mapping[str, Any], dry_run: bool = False, **_: Any
     ) -> Iterator[tuple[str, str, bool]]:
-        """Fingerprint the collected files `paths` and yield (name, fingerprinted name, True) for each.
+        """Fingerprint the collected files `paths`, and yield (name, fingerprinted name, True) for each.
 
-        Raises CommandError for references that lead nowhere.
+        Raises CommandError for references that do not resolve.
         """
         if dry_run:
             return
@@ -81,7 +81,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         links = {}
         for name in sorted(paths):
             found = self._resolve_references(name)
-            if name not in self.hashed_files:  # a bundler's output keeps its content; its references are checked alone
+            if name not in self.hashed_files:  # a bundler's output keeps its content; its references are only checked
                 if found.targets:
                     links[name] = found
                 else:
@@ -102,7 +102,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             raise CommandError(str(stop)) from None
 
     def save_manifest(self) -> None:
-        """Write Django's manifest, with a list of what a bundler has fingerprinted, where there is any."""
+        """Write Django's manifest; add the list of files that a bundler has fingerprinted, if any."""
         super().save_manifest()
         storage: Any = self.manifest_storage
         if self._bundled:
@@ -112,7 +112,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             storage._save(self.manifest_name, ContentFile(json.dumps(document).encode()))
 
     def report_references(self) -> None:
-        """Warn of the references that lead nowhere. Raises CommandError where they are errors."""
+        """Log the references that do not resolve. Raises CommandError if they are errors."""
         try:
             report_missing(
                 self.dangling, self.hashed_files, is_fatal=Settings.read().static_missing_references == "error"
@@ -121,28 +121,28 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             raise CommandError(str(stop)) from None
 
     def write(self, name: str, body: bytes) -> None:
-        """Write a file whose references were rewritten, by its fingerprinted name."""
+        """Write a file with rewritten references under its fingerprinted name."""
         path = Path(self.path(name))
         path.unlink(missing_ok=True)
         path.write_bytes(body)
         path.chmod(self.file_permissions_mode or path.stat().st_mode)
 
     def copy(self, name: str, hashed: str) -> None:
-        """Copy a collected file as it is to its fingerprinted name."""
+        """Copy a collected file, unchanged, to its fingerprinted name."""
         Path(self.path(hashed)).unlink(missing_ok=True)
         shutil.copy(self.path(name), self.path(hashed))
 
     def url(self, name: str | None, force: bool = False) -> str:
-        """Return the URL of a fingerprinted file, whatever characters its name has: Django takes it for a URL."""
+        """Return the URL of a file, for a name with any characters: Django would parse the name as a URL."""
         found = find_stored(name or "", self.hashed_files) if force or not django_settings.DEBUG else None
         return build_static_url(self.base_url, found[0]) + found[1] if found else super().url(name or "", force)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """Return the name as it is where it is free: Django would make slashes of its backslashes."""
+        """Return the name unchanged if it is free: Django would turn its backslashes into slashes."""
         return super().get_available_name(name, max_length) if self.exists(name) else name
 
     def hashed_name(self, name: str, content: Any = None, filename: str | None = None) -> str:
-        """Return the fingerprinted name of a file, whatever characters its name has: Django takes it for a URL."""
+        """Return the fingerprinted name, for a name with any characters: Django would parse the name as a URL."""
         if content is None:
             with self.open(filename or name) as file:
                 return self.hashed_name(name, file)
@@ -152,7 +152,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         return posixpath.join(folder, f"{stem}.{digest}{suffix}" if digest else last)
 
     def _resolve_references(self, name: str) -> _ResolvedReferences:
-        """Return where the references in a file lead, and note those that lead nowhere."""
+        """Return the references in a file with their targets; record those that do not resolve."""
         links = _ResolvedReferences([], [])
         if not has_references(name):
             return links
@@ -177,9 +177,9 @@ class FingerprintStorage(ManifestStaticFilesStorage):
     def _fingerprint_together(
         self, members: list[str], links: Mapping[str, _ResolvedReferences], *, in_a_circle: bool
     ) -> None:
-        """Fingerprint files that have references, when everything else that they refer to has its fingerprint."""
+        """Fingerprint the members of one component; all other files that they refer to have fingerprints already."""
         if in_a_circle:
-            # not the names as they are: the fingerprints also tell which references are rewritten
+            # marked names: so the fingerprints also depend on which references are rewritten
             self.hashed_files.update({self._make_key(name): f"{name}\0" for name in members})
             plain = {name: self._rewrite_references(name, links[name]) for name in sorted(members)}
             together = sha256(b"".join(sha256(body).digest() for body in plain.values())).digest()
@@ -209,7 +209,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
         return Path(self.path(name)).read_bytes()
 
     def _record_missing(self, name: str, line: int, reference: Reference, target: Target) -> None:
-        is_folder = target.name in self._folders  # only a bundler takes it for the module index.js
+        is_folder = target.name in self._folders  # only a bundler resolves it to the module index.js
         is_optional = is_folder or reference.is_source_map or self._is_of_a_package(name)
         written = reference.target.partition("#")[0].strip()
         problem = "is a folder" if is_folder else DOES_NOT_EXIST
@@ -223,7 +223,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
             )
 
     def _is_of_a_package(self, name: str) -> bool:
-        """Whether a file comes from an installed package, which the project's authors cannot mend."""
+        """Whether a file comes from an installed package, which the project's authors cannot change."""
         storage, path = self._sources[name]
         try:
             return is_of_a_package(str(storage.path(path)))
@@ -232,7 +232,7 @@ class FingerprintStorage(ManifestStaticFilesStorage):
 
 
 def _decode(body: bytes) -> str:
-    """Return the file as text that `_encode` gives back as it was, whatever its encoding."""
+    """Return the file as text; `_encode` restores its bytes, whatever its encoding."""
     return body.decode("utf-8", "surrogateescape")
 
 

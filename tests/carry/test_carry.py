@@ -107,7 +107,7 @@ def test_a_chain_keeps_as_many_releases_as_it_may_and_tells_what_it_drops(
     assert dropped
     assert dropped[2] == "DJANGO_STATIC_KEEP_RELEASES is 2"
     carried = re.search(
-        r"^static-host: carried 2 earlier releases, 4 files that the new one has not, ", result.stdout, re.MULTILINE
+        r"^static-host: carried 2 earlier releases, 4 files that the new one lacks, ", result.stdout, re.MULTILINE
     )
     assert carried
     check_integrity(project / "staticfiles")
@@ -174,7 +174,7 @@ def test_building_again_changes_nothing_where_the_tree_itself_is_the_source(
         assert result.returncode == 0, result.stderr
         found.append((place.readlink(), read_files(place), result.stdout.splitlines()[2]))
     assert found[0] == found[1] == found[2]
-    assert found[0][2].startswith("static-host: carried 1 earlier release, 1 file that the new one has not, ")
+    assert found[0][2].startswith("static-host: carried 1 earlier release, 1 file that the new one lacks, ")
     assert len(list((project / ".staticfiles.releases").iterdir())) == 3  # the release, its record, and the lock
     linked = {path.name for path in place.iterdir() if inodes.get(path.name) == path.stat().st_ino}
     assert "site.e8e374d844cc.css" in linked  # a carried file is the same file on the disk
@@ -225,7 +225,7 @@ def test_a_name_with_other_bytes_is_a_clash(project: Path, build: Build, release
     result = build(**variables)
     assert result.returncode == 6
     assert result.stderr == (
-        "static-host: earlier releases cannot be carried as they were:\n"
+        "static-host: earlier releases cannot be carried unchanged:\n"
         f"  digits.txt has other bytes in the new release than in {digest} ({one}): pages of the older one would get "
         "the newer file. Give it another name.\n"
         "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn builds without what cannot be carried, as the very first build must. "
@@ -274,7 +274,7 @@ def pipe(path: Path) -> None:
     [
         (truncate, "bytes, not the"),
         (lambda path: path.write_bytes(path.read_bytes() + b"!"), "has more than the"),
-        (flip, "is not what was built: its bytes have another digest than its index says"),
+        (flip, "is damaged: its digest differs from the one in its index"),
         (Path.unlink, "is missing"),
         (pipe, "is not a regular file"),
     ],
@@ -309,7 +309,7 @@ def test_a_damaged_file_stops_the_build_or_is_left_out(
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("nowhere", "nowhere is no directory that can be read: No such file or directory."),
+        ("nowhere", "the directory nowhere cannot be read: No such file or directory."),
         (
             "mysite",
             (
@@ -326,7 +326,7 @@ def test_a_source_that_is_not_there_stops_the_build_unless_it_may_be_the_first(
 ) -> None:
     result = build(DJANGO_STATIC_PREVIOUS=source)
     assert result.returncode == 6
-    assert result.stderr.startswith(f"static-host: earlier releases cannot be carried as they were:\n  {said}")
+    assert result.stderr.startswith(f"static-host: earlier releases cannot be carried unchanged:\n  {said}")
     assert "DJANGO_STATIC_PREVIOUS_PROBLEMS=warn" in result.stderr
     assert not (project / "staticfiles").exists()
     result = build(DJANGO_STATIC_PREVIOUS=source, DJANGO_STATIC_PREVIOUS_PROBLEMS="warn")
@@ -464,7 +464,7 @@ def test_an_index_of_a_tree_that_carries_is_not_replaced(project: Path, release:
     before = read_files(two)
     result = run("static-host", "index", str(two), cwd=project, **SETTINGS)
     assert result.returncode == 5
-    assert f"{two} has files of earlier releases, which only its own index tells apart" in result.stderr
+    assert f"{two} has files of earlier releases, and only its own index separates them" in result.stderr
     assert read_files(two) == before
 
 

@@ -79,8 +79,9 @@ def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
 ) -> None:
     other = Authority(tmp_path)
     assert refusal(build, deployed, other) == (
-        "cannot be reached: its certificate is not trusted: unable to get local issuer certificate. Authorities are "
-        f"taken from {tmp_path}/authority.pem; for one of your own, name the file of its certificate in SSL_CERT_FILE."
+        "cannot be reached: its certificate is not trusted: unable to get local issuer certificate. Trusted "
+        f"authorities: {tmp_path}/authority.pem. For your own authority, name the file of its certificate in "
+        "SSL_CERT_FILE."
     )
 
 
@@ -89,8 +90,8 @@ def test_a_certificate_of_an_authority_that_is_not_known_is_not_trusted(
     [
         ("127.0.0.1", "127.0.0.1", -1, "its certificate has expired. Renew it there."),
         ("localhost", "localhost", 20, "its certificate is not valid yet. Is this machine's clock right?"),
-        ("127.0.0.1", "192.0.2.1", 2, "its certificate is for other hosts. Name one that it has."),
-        ("localhost", "www.example.com", 2, "its certificate is for other hosts. Name one that it has."),
+        ("127.0.0.1", "192.0.2.1", 2, "its certificate is for other hosts. Use a host name of the certificate."),
+        ("localhost", "www.example.com", 2, "its certificate is for other hosts. Use a host name of the certificate."),
     ],
 )
 def test_what_is_wrong_with_a_certificate_is_told(
@@ -116,14 +117,14 @@ def test_a_redirection_is_not_followed_but_told(build: Build, authority: Authori
         ):
             plain.location = location
             assert refusal(build, plain.url, authority, **variables) == (
-                f"is answered 302 Found. It leads to {leads_to or location}, and redirections are not followed: name "
-                f"{name}/static/ in its place."
+                f"returns 302 Found. It redirects to {leads_to or location}, and the build does not follow redirects: "
+                f"name {name}/static/ instead."
             )
         assert secure.fields == []
         secure.location = "/login?next=/static/static-host.index"
         assert refusal(build, secure.url, authority, **variables) == (
-            f"is answered 302 Found. It leads to {secure.url}/login, and redirections are not followed: name the "
-            "address at which its static files are."
+            f"returns 302 Found. It redirects to {secure.url}/login, and the build does not follow redirects: name the "
+            "address of its static files."
         )
         assert [each["x-origin-secret"] for each in plain.fields + secure.fields] == [SECRET] * 3
 
@@ -195,7 +196,7 @@ def test_what_trickles_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyP
         answering(listener, b"HTTP/1.1 200 OK\r\n\r\n", b".")
         place = opened(f"http://127.0.0.1:{listener.getsockname()[1]}")
         with pytest.raises(
-            ReleaseSourceError, match=r"was cut short: fewer than 10000 bytes a second came. Try again."
+            ReleaseSourceError, match=r"was cut short: fewer than 10000 bytes a second arrived. Try again."
         ):
             place.read_snapshots(1)
 

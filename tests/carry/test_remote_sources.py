@@ -80,7 +80,7 @@ def test_a_deployment_shows_no_index_unless_it_is_told_to(project: Path, build: 
         assert httpx.get(f"{old.url}/static/static-host.index").status_code == 404
         result = build(DJANGO_STATIC_PREVIOUS=old.url)
     assert result.returncode == 6
-    said = f"{old.url}/static/static-host.index is answered 404 Not Found. Set DJANGO_STATIC_SHOW_INDEX=true there"
+    said = f"{old.url}/static/static-host.index returns 404 Not Found. Set DJANGO_STATIC_SHOW_INDEX=true there"
     assert said in result.stderr
 
 
@@ -89,7 +89,7 @@ def test_a_deployment_behind_a_secret_gets_it(project: Path, build: Build, relea
     with showing(one, project, DJANGO_ORIGIN_SECRET=SECRET) as old:
         refused = build(DJANGO_STATIC_PREVIOUS=old.url)
         assert refused.returncode == 6
-        assert "is answered 403 Forbidden. Behind a secret, set DJANGO_ORIGIN_SECRET for the build" in refused.stderr
+        assert "returns 403 Forbidden. If the deployment has a secret, set DJANGO_ORIGIN_SECRET" in refused.stderr
         found = carried_from(old.url, project, build, DJANGO_ORIGIN_SECRET=SECRET)
     assert any(name.startswith("only-1.") for name in found)
     assert not any(SECRET.encode() in body for body in read_files(project / "staticfiles").values())
@@ -101,7 +101,7 @@ def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, bui
         change_release(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 0, result.stderr
-        assert f"{cdn.url} does not pass on zstd: 2 files are carried without it." in result.stderr
+        assert f"{cdn.url} does not pass zstd on: 2 files are carried without it." in result.stderr
         index = read_index(project / "staticfiles")
         (style,) = (name for name in list_immutable_names(one) if name.startswith("site."))
         assert [each.coding for each in index[style].representations] == ["br", "gzip", "identity"]
@@ -110,7 +110,7 @@ def test_a_coding_that_a_cdn_does_not_pass_on_is_done_without(project: Path, bui
         result = build(DJANGO_STATIC_PREVIOUS=cdn.url)
         assert result.returncode == 6
         assert "only-1." in result.stderr
-        assert "is answered 302 Found" in result.stderr
+        assert "returns 302 Found" in result.stderr
 
 
 def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
@@ -124,7 +124,7 @@ def test_a_deployment_that_is_not_what_its_index_says_is_told_of(
         change_release(project, "2")
         result = build(DJANGO_STATIC_PREVIOUS=old.url)
     assert result.returncode == 6
-    assert f"{old.url}: {style} is answered 503 Service Unavailable" in result.stderr
+    assert f"{old.url}: {style} returns 503 Service Unavailable" in result.stderr
 
 
 @pytest.fixture(scope="module")
@@ -256,8 +256,8 @@ def test_a_page_is_not_taken_for_a_store_without_releases(build: Build) -> None:
         result = build(DJANGO_STATIC_PREVIOUS="s3://bucket/static", **make_credentials(address))
     assert result.returncode == 6
     assert (
-        "s3://bucket/static cannot be read: what answers there is no object store: it has an object that cannot be "
-        "there. Are its credentials set, and is its address right (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+        "s3://bucket/static cannot be read: the server there is not an object store: it returns an object that cannot "
+        "exist. Are its credentials set, and is its address right (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
     ) in result.stderr
 
 

@@ -951,7 +951,7 @@ def test_files_that_are_missing_keep_nothing_from_being_examined(project: Path) 
     assert told_by(errors) == one_line(
         f"""error tree: the static tree at {project}/.releases/one is damaged: main.js (identity): is missing
         site.css.br (br): is missing
-        -> Build it again with `static-host build --verify`, which makes anew what is damaged."""
+        -> Build it again with `static-host build --verify`, which replaces a damaged tree."""
     )
     assert [f["check"] for f in printed["findings"] if f["level"] == "warning"] == ["static-url"]
     told = [f["found"] for f in printed["findings"] if f["level"] == "ok"][-2:]
@@ -967,7 +967,7 @@ def test_a_damaged_file_is_told_of_with_everything_else(project: Path) -> None:
         "level": "error",
         "check": "tree",
         "found": f"the static tree at {project}/.releases/one is damaged:\n  site.css.br (br): is not what was built",
-        "remedy": "Build it again with `static-host build --verify`, which makes anew what is damaged.",
+        "remedy": "Build it again with `static-host build --verify`, which replaces a damaged tree.",
     }
     assert "django" in [finding["check"] for finding in printed["findings"]]
 

@@ -18,7 +18,7 @@ def test_a_name_that_django_s_manifest_gets_wrong_is_named(build: Build, project
     (project / "mysite/static/back\\slash.txt").write_text("")
     result = build()
     assert result.returncode == 5
-    assert "the manifest names files that are not there: back/slash." in result.stderr
+    assert "the manifest lists missing files: back/slash." in result.stderr
 
 
 def test_modules_that_import_each_other_in_a_circle_change_their_names_together(build: Build, project: Path) -> None:
@@ -168,7 +168,7 @@ def test_collectstatic_with_our_storage_lists_what_leads_nowhere(project: Path, 
     result = run("django-admin", "collectstatic", "--no-input", cwd=project, **variables)
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "CommandError: references that lead nowhere:",
+        "CommandError: references that do not resolve:",
         "  broken.css, line 1: gone.png does not exist.",
         "  broken.css, line 2: ../../../far/away.png does not exist.",
         "  modules.js, line 2: ./lost.js does not exist.",

@@ -131,7 +131,7 @@ def test_a_bundle_that_lies_there_alone_is_taken_along_in_every_build(
     before = read_files(root)
     result = build()
     assert result.returncode == 0, result.stderr
-    assert f"{root} was a directory that other tools had filled: it is kept as {kept}" in result.stderr
+    assert f"{root} was a directory with files of other tools: it is kept as {kept}" in result.stderr
     assert read_files(kept) == before
     for change in ("", "1", "2"):
         if change:
@@ -194,9 +194,9 @@ def test_a_bundler_that_writes_into_static_root_itself_has_what_it_lists_taken(b
     result = build(DJANGO_STATIC_ROOT="tree")
     assert result.returncode == 0
     assert result.stderr == (
-        f"static-host: STATIC_ROOT = {project}/own holds files that no finder and no bundler's manifest has, so the "
-        "tree lacks them: favicon.svg. Put them into a static folder (STATICFILES_DIRS), or serve that directory as it "
-        f"is: `static-host index {project}/own`\n"
+        f"static-host: STATIC_ROOT = {project}/own contains files that no finder and no bundler's manifest has, so the "
+        "tree lacks them: favicon.svg. Put them into a static folder (STATICFILES_DIRS), or serve that directory "
+        f"unchanged: `static-host index {project}/own`\n"
     )
     index = parse_index((project / "tree/static-host.index").read_bytes())
     assert {*OUTPUT, "pretalx-manifest.json"} <= set(index)
@@ -215,10 +215,10 @@ def test_what_nothing_tells_of_is_named_and_stays(build: Build, project: Path) -
     result = build()
     assert result.returncode == 5
     assert result.stderr == (
-        f"static-host: {root} holds files that are not a static tree of this program. No finder has shop/0.css, "
-        "shop/1.css, shop/2.css, shop/3.css, shop/4.css and 2 more. Nothing was changed. To serve this directory as it "
-        f"is, run `static-host index {root}`. To build, put these files into a static folder (STATICFILES_DIRS), or "
-        "set DJANGO_STATIC_ROOT to another directory.\n"
+        f"static-host: {root} contains files that this program did not build. No finder has shop/0.css, "
+        "shop/1.css, shop/2.css, shop/3.css, shop/4.css and 2 more. Nothing was changed. To serve this directory "
+        f"unchanged, run `static-host index {root}`. To build, put these files into a static folder "
+        "(STATICFILES_DIRS), or set DJANGO_STATIC_ROOT to another directory.\n"
     )
     assert read_files(root) == before
     assert not root.is_symlink()
@@ -282,13 +282,13 @@ def test_what_others_put_into_the_tree_is_named_and_kept_when_it_is_replaced(bui
     (root / "css").mkdir()
     (root / "css/tailwind.css").write_text("of no manifest")
     named = (
-        f"static-host: the tree at {root} holds files that no finder and no bundler's manifest has: css/tailwind.css. "
-        "They are not served. Put them into a static folder (STATICFILES_DIRS)\n"
+        f"static-host: the tree at {root} contains files that no finder and no bundler's manifest has: "
+        "css/tailwind.css. They are not served. Put them into a static folder (STATICFILES_DIRS)\n"
     )
     assert build().stderr == named
     assert (root / "css/tailwind.css").exists()
     (project / "mysite/static/more.css").write_text("a { color: red }")
-    kept = f"static-host: what others have put into the tree before is kept as {project}/staticfiles.before\n"
+    kept = f"static-host: unknown files of the previous tree are kept in {project}/staticfiles.before\n"
     assert build().stderr == named + kept
     assert (project / "staticfiles.before/css/tailwind.css").read_text() == "of no manifest"
     assert not (root / "css").exists()

@@ -92,7 +92,7 @@ def test_a_file_that_it_cannot_compress_is_named_and_nothing_is_built(tmp_path: 
     result = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
     assert result.returncode == 5
     assert (
-        "django-compressor cannot compress these blocks at a build:\n  shop/templates/shop.html, line 3: "
+        "django-compressor cannot compress these blocks in a build:\n  shop/templates/shop.html, line 3: "
         in result.stderr
     )
     assert "css/absent.css" in result.stderr

@@ -105,13 +105,13 @@ def test_two_builds_give_the_same_release(shop: Path, cache: Path) -> None:
 
 
 PER_REQUEST = {
-    "{% if user.is_staff %}" + LINK + "{% endif %}": "it asks for user",
-    "{{ request.path }}": "it asks for request.path",
-    """<link rel="stylesheet" href="{% static theme %}">""": "it asks for theme",
-    "<style>a { content: '{{ csrf_token }}' }</style>": "it asks for request.META",
-    "{% if user.is_staff and request.path %}{% endif %}": "it asks for user",
-    "{% for sheet in sheets %}{{ sheet }}{% endfor %}": "it asks for sheets",
-    "{% load shop %}{% count_sessions %}": "it asks the database",
+    "{% if user.is_staff %}" + LINK + "{% endif %}": "it uses user",
+    "{{ request.path }}": "it uses request.path",
+    """<link rel="stylesheet" href="{% static theme %}">""": "it uses theme",
+    "<style>a { content: '{{ csrf_token }}' }</style>": "it uses request.META",
+    "{% if user.is_staff and request.path %}{% endif %}": "it uses user",
+    "{% for sheet in sheets %}{{ sheet }}{% endfor %}": "it uses sheets",
+    "{% load shop %}{% count_sessions %}": "it queries the database",
     """<link rel="stylesheet" href="/static/css/absent.css">""": "'css/absent.css' could not be found",
     """<link rel="stylesheet" href="https://example.com/x.css">""": "'https://example.com/x.css' isn't accessible",
 }
@@ -145,9 +145,9 @@ def test_a_block_that_needs_a_request_is_an_error_with_file_and_line(either: Pat
     result = built(either, cache)
     assert result.returncode == 5
     *_, first, one, two, remedy = result.stderr.splitlines()
-    assert first == "static-host: django-compressor cannot compress these blocks at a build:"
+    assert first == "static-host: django-compressor cannot compress these blocks in a build:"
     assert one.startswith(f"  shop/templates/shop.html, line 3: {PER_REQUEST[content]}")
-    assert two == "  shop/templates/shop.html, line 4: it asks for other"
+    assert two == "  shop/templates/shop.html, line 4: it uses other"
     assert "COMPRESS_OFFLINE_CONTEXT" in remedy
     assert not (either / "static").exists()
     assert not (either / "db.sqlite3").exists()
@@ -269,7 +269,7 @@ def test_a_loop_s_blocks_are_all_rendered_and_an_unknown_one_s_is_an_error(eithe
     template(either, block.replace("ORDERS", "user.orders"))
     result = built(either, cache)
     assert result.returncode == 5
-    assert "  shop/templates/shop.html, line 1: it asks for order\n" in result.stderr
+    assert "  shop/templates/shop.html, line 1: it uses order\n" in result.stderr
 
 
 def test_a_block_that_no_request_would_mend_has_another_remedy(either: Path, cache: Path) -> None:
@@ -277,7 +277,7 @@ def test_a_block_that_no_request_would_mend_has_another_remedy(either: Path, cac
     result = built(either, cache)
     assert result.returncode == 5
     assert result.stderr.endswith(
-        "\nCorrect what the block names, or take it out of the block; or set COMPRESS_ENABLED = False.\n"
+        "\nCorrect the names in the block, or remove them from it; or set COMPRESS_ENABLED = False.\n"
     )
 
 
@@ -288,7 +288,7 @@ def test_a_template_s_own_block_may_need_what_those_that_include_it_give(either:
     template(either, "{% include 'head.html' %}", "other.html")
     result = built(either, cache)
     assert result.returncode == 5
-    assert "  shop/templates/head.html, line 1 (in shop/templates/other.html): it asks for tint\n" in result.stderr
+    assert "  shop/templates/head.html, line 1 (in shop/templates/other.html): it uses tint\n" in result.stderr
 
 
 def test_inline_blocks_and_preloads_are_rendered_too(either: Path, cache: Path) -> None:
@@ -406,7 +406,7 @@ def test_jinja_s_blocks_are_rendered(either: Path, cache: Path) -> None:
     path.write_text(text.replace("{{ sheet }}", "{{ theme }}"))
     result = built(either, cache)
     assert result.returncode == 5
-    assert "  shop/jinja2/shop.html, line 2: it asks for theme\n" in result.stderr
+    assert "  shop/jinja2/shop.html, line 2: it uses theme\n" in result.stderr
     (either / "shop/templates/shop.html").rename(either / "shop/templates/other.html")
     configure(either, "COMPRESS_OFFLINE_CONTEXT = {'theme': '/static/css/shop.css'}")
     assert built(either, cache).returncode == 0
@@ -467,7 +467,7 @@ def test_a_reference_in_its_output_that_leads_nowhere_is_reported(shop: Path, ca
     result = built(shop, cache)
     assert result.returncode == 5
     first, line, _ = result.stderr.splitlines()
-    assert first == "static-host: references that lead nowhere:"
+    assert first == "static-host: references that do not resolve:"
     assert re.fullmatch(r"  CACHE/css/output\.[0-9a-f]{12}\.css, line \d: img/absent\.png does not exist\.", line)
     warned = built(shop, cache, DJANGO_STATIC_MISSING_REFERENCES="warn")
     assert warned.returncode == 0
@@ -541,8 +541,8 @@ def test_a_package_s_block_that_cannot_be_rendered_is_a_warning(either: Path, ca
     result = built(either, cache)
     assert result.returncode == 0
     assert result.stderr == (
-        "static-host: django-compressor: site-packages/pack/templates/pack.html, line 1: it asks for request. "
-        "This block is sent as it is written\n"
+        "static-host: django-compressor: site-packages/pack/templates/pack.html, line 1: it uses request. "
+        "This block is sent uncompressed\n"
     )
 
 
@@ -612,4 +612,4 @@ def test_jinja_s_blocks_have_what_is_set_around_them(either: Path, cache: Path, 
         assert len(list((either / "static/CACHE/css").glob("*.css"))) == expected
     else:
         assert result.returncode == 5
-        assert f"  page.html, line 1: it asks for {expected}\n" in result.stderr
+        assert f"  page.html, line 1: it uses {expected}\n" in result.stderr

@@ -167,7 +167,7 @@ def test_the_releases_of_a_tree_are_listed_with_its_deltas(rollout: Rollout) -> 
     before = (rollout.trees[2] / f"{rollout.names[1]}{FROM_1}").stat().st_size
     listed = run("static-host", "releases", str(rollout.trees[2]), cwd=rollout.project, **SETTINGS)
     own, carried = listed.stdout.splitlines()[-2:]
-    assert own.startswith(f"deltas: 1 file against 2 earlier versions: {sum(lengths):,} bytes in place of ")
+    assert own.startswith(f"deltas: 1 file against 2 earlier versions: {sum(lengths):,} bytes instead of ")
     assert carried == f"carried with earlier releases: 1 delta, {before:,} bytes, not encoded again"
     document = run("static-host", "releases", "--json", str(rollout.trees[2]), cwd=rollout.project, **SETTINGS)
     smallest = (rollout.trees[2] / f"{rollout.names[2]}.br").stat().st_size

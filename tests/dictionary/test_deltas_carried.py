@@ -124,7 +124,7 @@ def test_a_delta_stays_when_its_dictionary_goes_and_verify_tells_what_it_could_n
     verified = check_integrity(tree)
     assert verified.undecoded == 2
     of_files = f"{verified.files - 2} files of {verified.resources} resources decode to their sources"
-    assert str(verified) == f"{of_files}; 2 carried deltas are as built, for dictionaries that the tree has no longer"
+    assert str(verified) == f"{of_files}; 2 carried deltas are as built, but their dictionaries have left the tree"
     document = run("static-host", "check", "--json", cwd=long.project, **SETTINGS, DJANGO_STATIC_ROOT=str(tree))
     assert f'"{of_files}; 2 carried deltas are as built, for' in document.stdout
 
@@ -231,7 +231,7 @@ def flipped(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (flipped, "is not what was built: its bytes have another digest than its index says"),
+        (flipped, "is damaged: its digest differs from the one in its index"),
         (lambda path: os.truncate(path, 50), "has 50 bytes, not the "),
         (Path.unlink, "is missing"),
     ],
@@ -272,7 +272,7 @@ def test_verify_finds_a_carried_delta_that_is_damaged(long: Rollout, tmp_path: P
         check_integrity(tree)
     decoded = {
         3: f"does not decode to {name}",
-        4: "is no delta with the dictionary and to the length that its index says",
+        4: "is not a delta with the dictionary and the length in its index",
     }
     assert caught.value.problems == [
         f"{name}{FROM_1} (dcz): {'is not what was built' if damage == 'digest' else decoded[release]}"

@@ -96,7 +96,7 @@ def test_what_is_no_gzip_is_left_as_it_is_with_a_warning(build: Build, project: 
         result = build()
         assert result.returncode == 0
         assert result.stderr == (
-            "static-host: img/Logo.SVGZ is not gzip, which an .svgz file should be; it is served as it is\n"
+            "static-host: img/Logo.SVGZ is not gzip, although it is an .svgz file; it is served unchanged\n"
         )
     assert (project / "staticfiles/img/Logo.SVGZ").read_bytes() == broken
     index = parse_index((project / "staticfiles/static-host.index").read_bytes())
@@ -130,7 +130,7 @@ def test_a_bomb_takes_no_memory_and_is_named_with_its_remedy(project: Path, bomb
     assert code == 0, result.stderr
     assert memory < 512 << 10
     assert (
-        f"bomb.svgz ({len(bomb):,} bytes) decodes to more than 64 MiB, which no browser draws; it is served as it is. "
+        f"bomb.svgz ({len(bomb):,} bytes) decodes to more than 64 MiB, which no browser draws; it is served unchanged. "
         "Simplify the drawing or remove the file\n"
     ) in result.stderr
 
@@ -168,7 +168,7 @@ def test_an_index_of_another_tool_s_tree_serves_it_to_every_client(adopted: Path
     for _ in range(2):  # what the first one writes is no file of its own to the second
         result = run("static-host", "index", "dist", cwd=adopted)
         assert result.returncode == 0, result.stderr
-        assert "broken.svgz is not gzip, which an .svgz file should be; it is served as it is" in result.stderr
+        assert "broken.svgz is not gzip, although it is an .svgz file; it is served unchanged" in result.stderr
         assert result.stdout == "static-host: 3 static resources in dist: 0 immutable, 1 with encoded siblings\n"
     assert (adopted / "dist/logo.svgz").read_bytes() == SVGZ
     assert (adopted / "dist/logo.svgz.identity").read_bytes() == SVG

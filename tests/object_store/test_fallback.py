@@ -110,7 +110,9 @@ def test_a_page_is_not_taken_for_an_empty_store(old: Path, tmp_path: Path) -> No
         serve_with_store(old, "s3://bucket", tmp_path, **make_credentials(address)) as running,
     ):
         assert is_404(fetch(running, CSS))
-        running.wait_for("the store s3://bucket: what answers there is no object store: it has an object that cannot")
+        running.wait_for(
+            "the store s3://bucket: the server there is not an object store: it returns an object that cannot"
+        )
 
 
 def test_the_handler_and_the_outcome_are_recorded(old: Path, store: Bucket, tmp_path: Path) -> None:
@@ -222,13 +224,14 @@ def test_a_store_that_says_nothing_costs_a_404_within_the_bound_and_holds_up_nob
             assert fetch(running, "/static/old.txt")[0] == 200
         assert all(is_404(each.result(10)) for each in waiting)
         wait_until(
-            lambda: is_404(fetch(running, CSS)) and "is not asked for 10 s" in running.output, lambda: running.output
+            lambda: is_404(fetch(running, CSS)) and "no request is sent to it for 10 s" in running.output,
+            lambda: running.output,
         )
         asked = len(store.requested_keys)
         for number in range(20):
             assert is_404(fetch(running, f"/static/later.{number:012x}.css"))
         assert len(store.requested_keys) == asked
-    assert running.output.count("is not asked for 10 s") == 1
+    assert running.output.count("no request is sent to it for 10 s") == 1
     assert running.output.count("no answer in time") == 1
 
 
@@ -250,7 +253,7 @@ def test_a_spared_store_is_asked_again_after_a_while(old: Path, store: Bucket, t
     with looking_into(store, old, tmp_path, **clock.variables) as running:
         for _ in range(MAX_FAILURES):
             assert is_404(fetch(running, CSS))
-        running.wait_for("is not asked for 10 s, then once")
+        running.wait_for("no request is sent to it for 10 s, then one on trial")
         store.fault = lambda key, body: body
         asked = len(store.requested_keys)
         assert is_404(fetch(running, CSS))
@@ -447,7 +450,7 @@ def test_what_trickles_is_given_up(old: Path, tmp_path: Path) -> None:
         assert is_404(fetch(running, "/static/other.0123456789ab.bin"))
         slow.bytes_per_second = 1_000
         assert is_404(fetch(running, f"/static/{name}"))
-        running.wait_for("the store s3://bucket: fewer than 10,000 bytes a second came")
+        running.wait_for("the store s3://bucket: fewer than 10,000 bytes a second arrived")
 
 
 def test_what_no_room_can_be_made_for_is_told(old: Path, tmp_path: Path) -> None:
@@ -458,7 +461,7 @@ def test_what_no_room_can_be_made_for_is_told(old: Path, tmp_path: Path) -> None
     ):
         assert is_404(fetch(running, f"/static/{name}"))
         assert is_404(fetch(running, f"/static/{name}"))
-        told = f"s3://bucket/files/{name} is not served: no 1,200,000 bytes can be kept here (DJANGO_STATIC_STORE_DISK)"
+        told = f"s3://bucket/files/{name} is not served: its 1,200,000 bytes do not fit into DJANGO_STATIC_STORE_DISK"
         assert running.output.count(told) == 1
     assert f"files/{name}" not in store.requested_keys
 

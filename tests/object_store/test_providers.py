@@ -215,7 +215,7 @@ ADDRESS = {
     "az": "AZURE_STORAGE_ACCOUNT_NAME, AZURE_STORAGE_ENDPOINT",
 }
 CREDENTIALS = {
-    "gs": "GOOGLE_APPLICATION_CREDENTIALS, the path of a file of credentials",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS, the path of a credentials file",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
 }
 

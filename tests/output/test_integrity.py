@@ -245,7 +245,7 @@ def test_all_that_is_wrong_is_listed_at_once_with_the_remedy_at_the_end(tree: Pa
         "  site.css.br (br): does not decode to site.css",
         "  site.css.gz (gzip): is not what was built",
         "  site.css.zst (zstd): is missing",
-        "Build it again with `static-host build --verify`, which makes anew what is damaged.",
+        "Build it again with `static-host build --verify`, which replaces a damaged tree.",
     ]
 
 
@@ -308,7 +308,7 @@ def test_check_lists_all_that_is_wrong_where_the_boot_names_one(project: Path) -
     assert [line.strip() for line in missing.stdout.splitlines()[1:4]] == [
         "digits.txt (identity): is missing",
         "site.css.br (br): is not what was built",
-        "-> Build it again with `static-host build --verify`, which makes anew what is damaged.",
+        "-> Build it again with `static-host build --verify`, which replaces a damaged tree.",
     ]
 
 

@@ -139,7 +139,7 @@ def test_a_static_root_that_is_a_file_is_refused(build: Build, project: Path) ->
     assert result.returncode == 5
     assert result.stderr == (
         f"static-host: the static root {project}/staticfiles is a file. Remove it, or set DJANGO_STATIC_ROOT to "
-        "another directory; nothing was changed.\n"
+        "another directory. Nothing was changed.\n"
     )
     assert (project / "staticfiles").read_text() == "mine"
 
@@ -149,7 +149,7 @@ def test_a_directory_with_other_files_is_refused(build: Build, project: Path) ->
     (project / "staticfiles/thesis.txt").write_text("the only copy")
     result = build()
     assert result.returncode == 5
-    assert f"{project}/staticfiles holds files that are not a static tree of this program." in result.stderr
+    assert f"{project}/staticfiles contains files that this program did not build." in result.stderr
     assert (project / "staticfiles/thesis.txt").read_text() == "the only copy"
 
 
@@ -199,7 +199,7 @@ def test_a_directory_of_the_user_s_own_is_never_replaced(build: Build, project: 
     assert run("static-host", "index", "dist", cwd=project).returncode == 0
     refused = build(DJANGO_STATIC_ROOT="dist")
     assert refused.returncode == 5
-    assert "holds files that are not a static tree of this program" in refused.stderr
+    assert "contains files that this program did not build" in refused.stderr
     assert (project / "dist/precious.txt").read_text() == "the only copy"
     assert build().returncode == 0
     shutil.copytree(project / "staticfiles", project / "copy")

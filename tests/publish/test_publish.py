@@ -82,7 +82,7 @@ def test_every_coding_of_every_fingerprinted_file_and_the_index_are_published(tr
         rf"{size:,} bytes sent; \d+\.\d s\n",
         result.stdout,
     )
-    assert result.stderr == f"static-host: {count} of {count} files are to be sent, {size:,} bytes\n"
+    assert result.stderr == f"static-host: sending {count} of {count} files, {size:,} bytes\n"
 
 
 def test_objects_in_s3_have_the_media_type_and_the_caching_and_no_content_encoding(
@@ -174,9 +174,9 @@ def test_another_content_under_a_published_name_is_refused_unless_it_shall_be_re
     named = read_index(one).releases[0].digest
     assert result.returncode == 7
     assert result.stderr == (
-        "static-host: files would take the place of other releases':\n"
+        "static-host: files would overwrite those of other releases:\n"
         f"  digits.txt has other bytes in release {named}\n"
-        "Give them other names, or let the newer ones have theirs: --replace.\n"
+        "Give them other names, or overwrite the older ones with --replace.\n"
     )
     assert there(empty.directory) == expected(one)
     assert published(two, place, "--replace", **pattern).returncode == 0
@@ -187,7 +187,7 @@ def test_a_name_that_no_server_would_look_for_is_a_warning(release: Releaser, em
     one = release("1", DJANGO_STATIC_IMMUTABLE_PATTERN=r"^main\.js$")
     result = published(one, f"file://{empty.directory}")
     assert result.returncode == 0
-    assert "static-host: main.js: servers do not look for a name without a hash. Set" in result.stderr
+    assert "static-host: main.js: servers search the store only for names with a hash. Set" in result.stderr
     result = published(one, f"file://{empty.directory}", DJANGO_STATIC_IMMUTABLE_PATTERN=r"^main\.js$")
     assert "without a hash" not in result.stderr
 
@@ -215,12 +215,12 @@ def test_a_name_that_no_server_would_look_for_is_a_warning(release: Releaser, em
         (
             "az://container",
             {**CLIENT, "AZURE_AUTHORITY_HOST": "http://127.0.0.1:9"},
-            "az://container: its credentials are not accepted. Are they right and not withdrawn (AZURE_STORAGE_",
+            "az://container: its credentials are not accepted. Are they right and still valid (AZURE_STORAGE_",
         ),
         (
             "gs://bucket",
             {"GOOGLE_APPLICATION_CREDENTIALS": "/dev/null/key"},
-            "file from /dev/null/key: Not a directory (os error 20). Its credentials are those of GOOGLE_APPLICATION_",
+            "file from /dev/null/key: Not a directory (os error 20). Set its credentials (GOOGLE_APPLICATION_",
         ),
         ("file:///dev/null/store", {}, "file:///dev/null/store"),
     ],
@@ -241,11 +241,11 @@ def test_what_is_wrong_with_the_store_is_told_in_words(
     [
         (
             "GET http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token in 1s - HTTP error",
-            "gs://bucket: there are no credentials. Set GOOGLE_APPLICATION_CREDENTIALS, the path of a file of cred",
+            "gs://bucket: there are no credentials. Set GOOGLE_APPLICATION_CREDENTIALS, the path of a credentials fi",
         ),
         (
             "POST https://oauth2.googleapis.com/token in 1s - Server returned non-2xx status code: 400 Bad Request",
-            "gs://bucket: its credentials are not accepted. Are they right and not withdrawn (GOOGLE_APPLICATION_CR",
+            "gs://bucket: its credentials are not accepted. Are they right and still valid (GOOGLE_APPLICATION_CR",
         ),
     ],
 )
@@ -260,7 +260,7 @@ def test_a_store_that_refuses_is_told_in_words(tree: Path, empty: Bucket) -> Non
     result = published(tree, "s3://bucket/mysite", **empty.variables)
     assert result.returncode == 7
     assert result.stderr.startswith(
-        "static-host: s3://bucket/mysite: the store refuses. Are the credentials right (AWS_ACCESS_KEY_ID and "
+        "static-host: s3://bucket/mysite: the store denies access. Are the credentials right (AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY), and may they list, read and write objects there? ("
     )
 
@@ -291,7 +291,7 @@ def test_a_page_is_not_taken_for_a_store(tree: Path, scheme: str, page: str) -> 
         variables = {**make_credentials(address), **google, **azure}
         result = published(tree, f"{scheme}://bucket/mysite", **variables)
     assert result.returncode == 7
-    assert f"{scheme}://bucket/mysite: what answers there is no object store. Is its address right (" in result.stderr
+    assert f"{scheme}://bucket/mysite: the server there is not an object store. Is its address right (" in result.stderr
 
 
 def test_what_is_older_is_sent_again_where_that_is_asked_for(tree: Path, empty: Bucket) -> None:

@@ -34,7 +34,7 @@ def test_references_that_lead_nowhere_are_all_named_and_the_old_tree_stands(buil
     result = build()
     assert result.returncode == 5
     assert result.stderr.splitlines() == [
-        "static-host: references that lead nowhere:",
+        "static-host: references that do not resolve:",
         "  broken.css, line 2: img/dott.png does not exist. Did you mean img/dot.png?",
         "  broken.css, line 3: nothing.css does not exist.",
         REMEDY,
@@ -64,7 +64,7 @@ def test_imports_and_names_in_templates_that_lead_nowhere_are_named_too(build: B
         "  vendor.js, line 2: ./prat.js does not exist. Did you mean part.js?",
         "  vendor.js, line 3: ./lost.js does not exist.",
     ]
-    assert result.stderr.splitlines() == ["static-host: references that lead nowhere:", *lines, REMEDY]
+    assert result.stderr.splitlines() == ["static-host: references that do not resolve:", *lines, REMEDY]
     warned = build(DJANGO_STATIC_MISSING_REFERENCES="warn")
     assert warned.returncode == 0
     assert warned.stderr.splitlines() == [line.replace("  ", "static-host: ", 1) for line in lines]
@@ -231,7 +231,7 @@ def test_lines_are_counted_whatever_ends_them(build: Build, project: Path) -> No
     (folder / "unread.js").write_bytes(b"import './part.js';\r\r\n\rlet x = 'y;")
     assert build().stderr.splitlines() == [
         "static-host: unread.js, line 4: the file cannot be read (a string is not closed); its references are kept.",
-        "static-host: references that lead nowhere:",
+        "static-host: references that do not resolve:",
         "  mac.css, line 3: gone.png does not exist.",
         "  windows.css, line 3: gone.png does not exist.",
         REMEDY,
@@ -274,7 +274,7 @@ def test_the_ending_that_a_browser_does_not_add_is_told(build: Build, project: P
     (folder / "endings.js").write_text('import "./part";\nimport "./parts";\nimport "./main";\nimport "./site";\n')
     assert build().stderr.splitlines() == [
         "static-host: endings.js, line 2: ./parts is a folder. Did you mean parts/index.js?",
-        "static-host: references that lead nowhere:",
+        "static-host: references that do not resolve:",
         "  endings.js, line 1: ./part does not exist. Did you mean part.js?",
         "  endings.js, line 3: ./main does not exist. Did you mean main.js?",
         "  endings.js, line 4: ./site does not exist. Did you mean site.css?",

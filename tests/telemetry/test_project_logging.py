@@ -60,7 +60,7 @@ def test_nor_one_of_an_index(project: Path) -> None:
     (project / "dist/a.css").write_text("a { color: red }")
     (project / "dist/a.css.br").write_text("no brotli")
     result = run("static-host", "index", "dist", cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings")
-    assert result.stderr == "static-host: a.css.br does not decode to a.css, so it is no coding of it\n"
+    assert result.stderr == "static-host: a.css.br does not decode to a.css; it is served only under its own name\n"
 
 
 def test_what_the_project_says_is_shown_as_its_own(tmp_path: Path, cache: Path) -> None:

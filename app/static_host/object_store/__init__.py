@@ -1,1 +1,1 @@
-"""Files of other releases, out of an object store that all releases share. Nothing of it is loaded without one."""
+"""Serves files of other releases from an object store that all releases share. Loaded only if a store is set."""

@@ -1,7 +1,7 @@
-"""One body: from the store, or from the shelf, into the server's hands, once its digest was compared.
+"""Fetches bodies from the store, or from the disk cache, into the fetched tree.
 
-Rule: nothing is believed: neither the store's bytes nor those that another process has put on the shelf. A body that is
-to be in memory is held there; a longer one is written to the shelf as it comes.
+Rule: every body is compared with its digest, whether it comes from the store or from a file that another process put
+into the disk cache. A short body goes to memory; a longer one is written to the disk cache as it arrives.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from static_host.origin.representation import Representation, compute_digest, sh
 log = logging.getLogger("static_host.store")
 
 SPACE_TIMEOUT_SECONDS = 2.0
-"""Seconds for which a body waits for room on the shelf."""
+"""Seconds for which a body waits for room in the disk cache."""
 _SPACE_POLL_SECONDS = 0.02
 
 
 class ObjectNotFoundError(Exception):
-    """The store has no such object, or one that there is no room for here."""
+    """The store lacks the object, or the caches have no room for it."""
 
 
 class ObjectCorruptError(Exception):
-    """The store's object is not what the index says; the message says how, as the end of a sentence."""
+    """The object differs from the index; the message says how, as the end of a sentence."""
 
 
 async def load_from_disk_cache(tree: FetchedTree, representation: Representation) -> bool:
-    """Whether the body was on the shelf, as another process left it; it is then at hand."""
+    """Load a body from the disk cache into the tree; return whether the cache has it undamaged."""
     if tree.disk_cache is None:
         return False
     taken = await asyncio.to_thread(_read_from_disk, tree, tree.disk_cache, representation)
@@ -47,10 +47,9 @@ async def load_from_disk_cache(tree: FetchedTree, representation: Representation
 
 
 async def fetch_into_cache(tree: FetchedTree, store: Any, representation: Representation, wait: BoundedWait) -> None:
-    """Have the body at hand.
+    """Fetch a body from the store into the tree.
 
-    Raises ObjectNotFoundError, ObjectCorruptError, OSError of the disk's in `ObjectNotFoundError`, and what obstore
-    raises.
+    Raises ObjectNotFoundError (also if the disk fails), ObjectCorruptError, and obstore's errors.
     """
     try:
         answer = await wait(store.get_async(FILES_PREFIX + representation.file))
@@ -66,14 +65,14 @@ async def fetch_into_cache(tree: FetchedTree, store: Any, representation: Repres
 
 
 async def _read_chunks(answer: Any, representation: Representation, wait: BoundedWait) -> AsyncIterator[bytes]:
-    """Give the bytes as they come, never more than there should be. Raises ObjectCorruptError, TimeoutError."""
+    """Yield the bytes as they arrive, at most `representation.length`. Raises ObjectCorruptError, TimeoutError."""
     length = 0
     async for chunk in read_at_min_rate(answer, representation.length, wait):
         length += len(chunk)
         if length <= representation.length:
             yield chunk
     if length != representation.length:
-        raise ObjectCorruptError("has not as many bytes as its index says")
+        raise ObjectCorruptError("has another length than its index says")
 
 
 async def _fetch_into_memory(tree: FetchedTree, representation: Representation, chunks: AsyncIterator[bytes]) -> None:
@@ -86,48 +85,48 @@ async def _fetch_into_memory(tree: FetchedTree, representation: Representation, 
 
 
 def _store_on_disk(disk_cache: DiskCache, representation: Representation, data: bytes) -> None:
-    """Put a body on the shelf, too, if that can be done."""
-    draft = None
+    """Also put a body into the disk cache, if possible."""
+    pending = None
     try:
-        draft = disk_cache.open_pending(len(data))
-        draft.write(data)
-        draft.finish(representation.digest)
+        pending = disk_cache.open_pending(len(data))
+        pending.write(data)
+        pending.finish(representation.digest)
     except NoSpaceError:
         pass
     except OSError as error:
-        log.warning("%s: a file of the store cannot be kept there: %s", disk_cache.directory, error)
+        log.warning("%s: a file of the store cannot be written there: %s", disk_cache.directory, error)
     finally:
-        if draft:
-            draft.abandon()
+        if pending:
+            pending.abandon()
 
 
 async def _fetch_to_disk(
     tree: FetchedTree, disk_cache: DiskCache, representation: Representation, chunks: AsyncIterator[bytes]
 ) -> None:
-    draft: PendingFile | None = None
+    pending: PendingFile | None = None
     whole = sha256()
     try:
-        draft = await _open_pending_file(disk_cache, representation.length)
+        pending = await _open_pending_file(disk_cache, representation.length)
         async for chunk in chunks:
             whole.update(chunk)
-            await asyncio.to_thread(draft.write, chunk)
+            await asyncio.to_thread(pending.write, chunk)
         if shorten_digest(whole.digest()) != representation.digest:
             raise ObjectCorruptError("has other bytes than its index says")
-        tree.remember_file(representation, draft.finish(representation.digest))
+        tree.remember_file(representation, pending.finish(representation.digest))
     except NoSpaceError:
         raise ObjectNotFoundError from None
     except OSError as error:
-        if error.errno is None:  # obstore's own, of the network
+        if error.errno is None:  # obstore's own, for the network
             raise
-        log.warning("%s: a file of the store cannot be kept there: %s", disk_cache.directory, error)
+        log.warning("%s: a file of the store cannot be written there: %s", disk_cache.directory, error)
         raise ObjectNotFoundError from None
     finally:
-        if draft:
-            draft.abandon()
+        if pending:
+            pending.abandon()
 
 
 async def _open_pending_file(disk_cache: DiskCache, length: int) -> PendingFile:
-    """Return a file for so many bytes, once others that are on their way have made room.
+    """Return a pending file of `length` bytes; wait while other pending files take up the budget.
 
     Raises NoSpaceError, OSError.
     """
@@ -144,7 +143,7 @@ async def _open_pending_file(disk_cache: DiskCache, length: int) -> PendingFile:
 def _read_from_disk(
     tree: FetchedTree, disk_cache: DiskCache, representation: Representation
 ) -> bytes | os.stat_result | None:
-    """Return the body, or what is now known of its file where that is too long for memory, or None."""
+    """Return the body, or its file's `stat` result if it is too long for memory; None if missing or damaged."""
     descriptor = disk_cache.open_file(representation.digest)
     if descriptor is None:
         return None

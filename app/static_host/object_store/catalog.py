@@ -1,12 +1,11 @@
-"""What is in the store, as the indexes of its releases say.
+"""The releases in the store and their files, read from the releases' indexes.
 
-Strategy: the list of releases is read when a name is asked for that is not known, and then not again for
-`FRESH_SECONDS` seconds. What it does not name is not there, so names that do not exist cost no memory and no further
-question, however many are tried. An index is read once. Of it, only lines are kept whose files the server's own tree
-has not.
+Strategy: a request for an unknown name reads the list of releases, at most once in `FRESH_SECONDS`. A name that no
+index lists is not in the store, so probing many names costs no memory and one list request at most. Each index is read
+once, and only lines are kept for files that the server's own tree lacks.
 
-Rule: an index comes from elsewhere. One that cannot be read, or that is for another prefix, is left out, and said so
-once; so are resources that could not have come out of a build.
+Rule: indexes are foreign input. An index that cannot be read, or is for another prefix, is skipped and logged once.
+A resource that no build could have made is skipped.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from static_host.origin.representation import Resource
 log = logging.getLogger("static_host.store")
 
 FRESH_SECONDS = 3.0
-"""Seconds for which a name that the store does not have is known not to be there."""
+"""Seconds before the list of releases is read again."""
 MAX_RELEASES = 20
-"""Releases that are looked at, the newest ones."""
+"""The newest releases that are read."""
 MAX_INDEX_BYTES = 64 << 20
-"""Bytes of an index that is read."""
+"""Bytes of an index; a longer one is skipped."""
 
 IndexVersion = tuple[str, str, int]
-"""An index in the store: its path, when it was written, and its bytes."""
+"""An index in the store: its path, the time of writing, and its length in bytes."""
 
 
 class Catalog:
-    """The fingerprinted files of the releases in a store, those of the server's `own` index aside."""
+    """The fingerprinted files of the releases in a store, without those of the server's `own` index."""
 
     def __init__(self, url: str, own: Index) -> None:
         self._url = url
@@ -44,19 +43,19 @@ class Catalog:
         self._releases: dict[IndexVersion, Index] = {}
         self._newest_first: list[Index] = []
         self._versions: list[IndexVersion] = []
-        self._left_out: set[IndexVersion] = set()
+        self._skipped: set[IndexVersion] = set()
         self._read_at = float("-inf")
         self._is_confirmed = False
         self.changes = 0
-        """How often there were other releases than before."""
+        """How often the list of releases has changed."""
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it was read just now."""
+        """Whether the list of releases was read less than `FRESH_SECONDS` ago."""
         return time.monotonic() - self._read_at < FRESH_SECONDS
 
     def find_resources(self, name: str) -> list[Resource]:
-        """Return the resources of that name that have different bodies, the newest release's first."""
+        """Return the different resources that releases have under a name, the newest release's first."""
         found: list[Resource] = []
         for index in self._newest_first:
             resource = _find_valid_resource(index, name) if name in index else None
@@ -65,7 +64,7 @@ class Catalog:
         return found
 
     async def read(self, store: Any, wait: BoundedWait) -> None:
-        """Read the list of releases, and the indexes that are new. Raises NotAStoreError, what obstore raises."""
+        """Read the list of releases and all new indexes. Raises NotAStoreError, obstore's errors."""
         began = time.monotonic()
         listed = select_indexes(await wait(store.list(RELEASES_PREFIX).collect_async()))
         if not listed and not self._is_confirmed:
@@ -74,15 +73,15 @@ class Catalog:
         versions = [(facts["path"], str(facts["last_modified"]), facts["size"]) for facts in listed]
         for version in versions[:MAX_RELEASES]:
             if version[2] > MAX_INDEX_BYTES:
-                self._leave_out(version, f"it has {version[2]:,} bytes")
+                self._skip(version, f"it has {version[2]:,} bytes")
         versions = [version for version in versions if version[2] <= MAX_INDEX_BYTES][:MAX_RELEASES]
         await self._read_new(store, versions, wait)
         self._read_at = began
 
     async def _read_new(self, store: Any, versions: list[IndexVersion], wait: BoundedWait) -> None:
-        """Read those that are not known yet. One that cannot be had is left out until the list is read again.
+        """Read the indexes that are not known yet; skip one that fails until the list is read again.
 
-        Raises what obstore raises where none can be had.
+        Raises obstore's error if no index can be read.
         """
         failure: Exception | None = None
         for version in versions:
@@ -92,7 +91,7 @@ class Catalog:
                     data = b"".join([chunk async for chunk in read_at_min_rate(answer, version[2], wait)])
                 except Exception as error:
                     failure = error
-                    self._leave_out(version, format_reason(error))
+                    self._skip(version, format_reason(error))
                 else:
                     self._releases[version] = await asyncio.to_thread(self._parse_others, version[0], data)
         self._releases = {version: self._releases[version] for version in versions if version in self._releases}
@@ -102,27 +101,27 @@ class Catalog:
         if failure and not self._releases:
             raise failure
 
-    def _leave_out(self, version: IndexVersion, why: str) -> None:
-        if version not in self._left_out:
-            self._left_out = {version, *list(self._left_out)[:MAX_RELEASES]}
+    def _skip(self, version: IndexVersion, why: str) -> None:
+        if version not in self._skipped:
+            self._skipped = {version, *list(self._skipped)[:MAX_RELEASES]}
             log.error("%s/%s cannot be used: %s", self._url, version[0], why)
 
     def _parse_others(self, path: str, data: bytes) -> Index:
-        """Return what an index names and the server's own does not. A line is parsed when it is asked for."""
+        """Return the part of an index that the server's own index lacks. Its lines are parsed on access."""
         try:
             index = parse_index(data)
         except InvalidIndexError as error:
-            log.error("%s/%s cannot be used: %s", self._url, path, error)  # noqa: TRY400 - no fault of ours
+            log.error("%s/%s cannot be used: %s", self._url, path, error)  # noqa: TRY400 - the index is at fault
             return Index("", b"")
         if index.prefix != self._own.prefix:
-            message = "%s/%s is for pages that ask below %s, this server's ask below %s"
+            message = "%s/%s is skipped: its pages use the prefix %s, this server's pages use %s"
             log.warning(message, self._url, path, index.prefix, self._own.prefix)
             return Index("", b"")
         return index.exclude(self._own)
 
 
 def _find_valid_resource(index: Index, name: str) -> Resource | None:
-    """Return a fingerprinted resource as a build makes them, or None."""
+    """Return the resource, if it is one that a build could have made; else None."""
     try:
         resource = index[name]
     except (ValueError, TypeError, LookupError, AttributeError):

@@ -1,7 +1,8 @@
-"""A circuit breaker: a store that fails again and again is spared, and so is everyone who would wait for it.
+"""A circuit breaker: after repeated failures the store is not called for a while, and no request waits for it.
 
-Rule: after `MAX_FAILURES` in a row nothing is asked for `PAUSE_SECONDS` seconds; then one question is let through, and
-its outcome decides. The first failure of a row, and each change, is said once in the log.
+Rule: `MAX_FAILURES` consecutive failures open the circuit for `PAUSE_SECONDS`. Then one request is allowed, and its
+outcome closes the circuit or opens it again. The log has one line for the first failure of a series and for each
+change.
 """
 
 from __future__ import annotations
@@ -13,11 +14,10 @@ log = logging.getLogger("static_host.store")
 
 MAX_FAILURES = 5
 PAUSE_SECONDS = 10.0
-"""Seconds."""
 
 
 class CircuitBreaker:
-    """Whether the store called `name` may be asked."""
+    """The circuit breaker for one store; `name` is for the log."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -27,11 +27,11 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether the store is being spared."""
+        """Whether the circuit is open: no request is allowed, or one on trial."""
         return self._failures >= MAX_FAILURES
 
     def allow_request(self) -> bool:
-        """Whether a question may be asked now; its outcome must be told."""
+        """Whether a request is allowed now; the caller must record its outcome."""
         if not self.is_open:
             return True
         if self._is_trying or time.monotonic() < self._open_until:
@@ -40,14 +40,14 @@ class CircuitBreaker:
         return True
 
     def record_success(self) -> None:
-        """Note that the store has answered."""
+        """Record that the store has answered."""
         if self.is_open:
             log.warning("the store %s answers again", self._name)
         self._failures = 0
         self._is_trying = False
 
     def record_failure(self, reason: str) -> None:
-        """Note that it has not, or not as it should; the reason is for the log."""
+        """Record a failed request; `reason` is for the log."""
         self._failures += 1
         self._is_trying = False
         if self._failures == 1:
@@ -56,6 +56,6 @@ class CircuitBreaker:
             self._open_until = time.monotonic() + PAUSE_SECONDS
             if self._failures == MAX_FAILURES:
                 log.warning(
-                    "the store %s has failed %d times in a row: it is not asked for %.0f s, then once",
+                    "the store %s has failed %d times in a row: no request is sent to it for %.0f s, then one on trial",
                     *(self._name, MAX_FAILURES, PAUSE_SECONDS),
                 )

@@ -1,18 +1,18 @@
-"""An object store, opened: where `obstore`, an extra, is loaded, and how what it says is told.
+"""Access to an object store through `obstore` (an extra), which only this module imports.
 
-The layout, below the URL that is named:
+Layout below the store's URL:
 
     files/<file>                   every fingerprinted file of every release, and its encoded siblings, by their names
                                    in the tree: files/css/site.e8e374d844cc.css, …css.br, …css.gz, …css.zst
-    releases/<release>.index       a release's index, as its tree has it
+    releases/<release>.index       the index of a release, as in its tree
 
-Rule: a release is in the store when its index is, so whoever publishes one writes the index last, and whoever removes
-one removes the index first. There is no list to be kept: the store lists ``releases/`` itself. A name tells a file's
-content, but proves nothing: whoever reads a file compares it with the digest in the index.
+Rule: a release is in the store if its index is. So publishing writes the index last, and removing must remove it first.
+The store itself lists ``releases/``; there is no other list to maintain. A fingerprint in a name proves nothing: every
+reader compares the file with the digest in the index.
 
-Credentials, region and endpoint are those of the store's own environment variables (``AWS_ACCESS_KEY_ID``,
-``AWS_ENDPOINT_URL``, ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_ACCOUNT_NAME`` and so on; see `providers`)
-or of the machine.
+Credentials, region and endpoint come from the store's own environment variables (``AWS_ACCESS_KEY_ID``,
+``AWS_ENDPOINT_URL``, ``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_ACCOUNT_NAME`` and so on; see `providers`),
+or from the machine's role.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from static_host.object_store.providers import find_provider
 FILES_PREFIX = "files/"
 RELEASES_PREFIX = "releases/"
 _ABSENT_OBJECT = f"{RELEASES_PREFIX}none"
-"""An object that is in no store."""
+"""An object that no store has."""
 
 
 class StoreOpenError(Exception):
-    """The store cannot be opened; the message says why, as a clause."""
+    """The store cannot be opened; the message says why, and follows the URL in a sentence."""
 
 
 class NotAStoreError(Exception):
-    """What answers is no object store."""
+    """The server at the URL is not an object store."""
 
     def __init__(self) -> None:
-        super().__init__("what answers there is no object store: it has an object that cannot be there")
+        super().__init__("the server there is not an object store: it returns an object that cannot exist")
 
 
 @dataclass(frozen=True, slots=True)
 class StoreTimeouts:
-    """How long to wait: `connecting` and a `whole` request in seconds, and how often to ask again."""
+    """Timeouts of connecting and of a whole request, and how often a failed request is repeated."""
 
     connect_seconds: float
     request_seconds: float
@@ -53,7 +53,7 @@ class StoreTimeouts:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What obstore is told. Who writes an endpoint with http:// means it."""
+        """The options for obstore. An endpoint with http:// is allowed: the operator wrote it."""
         wait = {
             "timeout": timedelta(seconds=self.request_seconds),
             "connect_timeout": timedelta(seconds=self.connect_seconds),
@@ -63,12 +63,12 @@ class StoreTimeouts:
 
 
 def format_index_path(release: str) -> str:
-    """Return where the index of a release lies."""
+    """Return the path of a release's index, below the store's URL."""
     return f"{RELEASES_PREFIX}{release}.index"
 
 
 def require_obstore(url: str) -> None:
-    """Raise InvalidSettingsError where obstore is not installed."""
+    """Raise InvalidSettingsError if obstore is not installed."""
     if not find_spec("obstore"):
         raise InvalidSettingsError(
             f"{url} needs obstore, which is not installed: pip install 'django-static-host[store]'."
@@ -76,9 +76,9 @@ def require_obstore(url: str) -> None:
 
 
 def open_store(url: str, timeouts: StoreTimeouts, *, mkdir: bool = False) -> Any:
-    """Return obstore's store for a URL; nothing is asked of it yet. Raises StoreOpenError, InvalidSettingsError.
+    """Return obstore's store for a URL; sends no request yet. Raises StoreOpenError, InvalidSettingsError.
 
-    `makes_directory` is whether that of a ``file://`` URL is made where it is missing.
+    With `mkdir`, a missing directory of a ``file://`` URL is created.
     """
     require_obstore(url)
     from obstore.store import from_url
@@ -88,13 +88,13 @@ def open_store(url: str, timeouts: StoreTimeouts, *, mkdir: bool = False) -> Any
     try:
         return from_url(url, **options)
     except Exception as error:
-        cloud = find_provider(url)
-        remedy = f". Its credentials are those of {cloud.credentials}, or of the machine" if cloud else ""
+        provider = find_provider(url)
+        remedy = f". Set its credentials ({provider.credentials}), or give the machine a role" if provider else ""
         raise StoreOpenError(f"cannot be opened: {format_reason(error)}{remedy}") from None
 
 
 def list_indexes(store: Any) -> list[Any]:
-    """Return what the store tells of its indexes, the newest first. Raises NotAStoreError, what obstore raises."""
+    """Return obstore's metadata of the indexes in a store, newest first. Raises NotAStoreError, obstore's errors."""
     found = select_indexes(facts for batch in store.list(RELEASES_PREFIX) for facts in batch)
     if not found:
         _require_store(store)
@@ -102,7 +102,7 @@ def list_indexes(store: Any) -> list[Any]:
 
 
 def select_indexes(objects: Iterable[Any]) -> list[Any]:
-    """Return what a store tells of those of the objects that are indexes, the newest first."""
+    """Return the metadata of those objects that are indexes, newest first."""
     indexes = (
         facts for facts in objects if facts["path"].startswith(RELEASES_PREFIX) and facts["path"].endswith(".index")
     )
@@ -110,10 +110,10 @@ def select_indexes(objects: Iterable[Any]) -> list[Any]:
 
 
 def _require_store(store: Any) -> None:
-    """Raise NotAStoreError if a place that listed no release has an object that cannot exist.
+    """Raise NotAStoreError if a store that listed no release returns an object that cannot exist.
 
-    Raises obstore's errors, too. That is a portal, or another address than was meant: its pages, read as a list, are an
-    empty one.
+    Such a server is a portal, or the address is wrong: obstore reads its pages as an empty list. Raises obstore's
+    errors, too.
     """
     try:
         store.get(_ABSENT_OBJECT)
@@ -134,7 +134,7 @@ async def require_store_async(store: Any) -> None:
 
 
 def _require_refusal(error: Exception) -> None:
-    """Raise the error unless it is what a store says of an object that is not there, or that one may not know of."""
+    """Raise the error, unless it means that an object is missing or that access to it is denied."""
     from obstore.exceptions import PermissionDeniedError
 
     if not isinstance(error, FileNotFoundError | PermissionDeniedError):
@@ -142,7 +142,7 @@ def _require_refusal(error: Exception) -> None:
 
 
 def format_reason(error: BaseException) -> str:
-    """Return what obstore says in one line, without what it adds for its own authors."""
+    """Return obstore's message in one line, at most 300 characters, without its debugging output."""
     if isinstance(error, TimeoutError) and not str(error):
         return "no answer in time"
     return " ".join(str(error).partition("\n\nDebug source")[0].split())[:300].rstrip(".") or type(error).__name__

@@ -1,12 +1,12 @@
-"""What a server does with a fingerprinted name that its own tree has not: it looks for it in the store.
+"""Answers requests for fingerprinted names that the server's own tree lacks, from the object store.
 
-Rule: a request waits for the store for `timeout` seconds at most, and for one look-up with all others that ask for the
-same; a look-up that takes longer goes on, so that the next request finds what it brought. What comes of it is the
-answer that the server would give if the file had been built in, or the 404 that it gives without a store: never
-anything in between, because a body is compared with its digest before the first byte is sent.
+Rule: a request waits for the store for `timeout` seconds at most. Requests for the same file share one look-up, which
+goes on after that time so that the next request finds its result. The answer is what the server would send if the file
+were in its own tree, or the 404 that it sends without a store. A body's digest is compared before its first byte is
+sent, so a response never breaks off over a damaged object.
 
-Strategy: two steps, each taken once at a time. The catalog tells what a name's resource is; the core picks the
-representation, and asks for its body. Both steps are the breaker's to allow.
+Strategy: there are two steps. The catalog finds the resource of a name; the origin's core selects the representation,
+and its body is fetched. The circuit breaker must allow each step.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
+from static_host.conf.settings import Settings
 from static_host.object_store.body_fetch import (
     ObjectCorruptError,
     ObjectNotFoundError,
@@ -28,7 +30,8 @@ from static_host.object_store.body_fetch import (
 from static_host.object_store.candidate_names import FingerprintMatcher
 from static_host.object_store.catalog import Catalog
 from static_host.object_store.circuit_breaker import CircuitBreaker
-from static_host.object_store.client import format_reason
+from static_host.object_store.client import StoreOpenError, StoreTimeouts, format_reason, open_store
+from static_host.object_store.disk_cache import DiskCache
 from static_host.object_store.fetched_tree import BodyNotFetchedError, FetchedTree
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.responder import Responder, ServedResource
@@ -37,33 +40,58 @@ from static_host.origin.response import Response
 log = logging.getLogger("static_host.store")
 
 NOT_FOUND_CACHE_SECONDS = 3.0
-"""Seconds for which an object that is not there is not asked for again."""
+"""Seconds before a missing object is requested again."""
 CORRUPT_CACHE_SECONDS = 30.0
-"""The same of an object that is not what it should be, or longer than what can be kept."""
+"""Seconds before an object is requested again that is corrupt, or too long to be cached."""
 MAX_CACHED_ABSENT = 1_024
+"""Digests of missing and corrupt objects that are remembered."""
 MAX_CONCURRENT_FETCHES = 8
-"""Bodies that are fetched at a time."""
+"""Bodies that are fetched at the same time."""
 LOOKUP_TIMEOUT_SECONDS = 60.0
-"""Seconds after which a look-up that nobody waits for any more is given up."""
+"""Seconds after which a look-up is cancelled, whether or not a request still waits for it."""
 CLOSE_GRACE_SECONDS = 0.1
-"""Seconds for obstore to notice that a look-up was given up."""
+"""Seconds that obstore gets to notice a cancelled look-up."""
 MAX_SERVED_RESOURCES = 16_384
-"""Resources whose header blocks are kept."""
+"""Resources whose prepared headers are kept."""
+_MAX_RETRIES = 1
 
 
 FieldLines = tuple[tuple[bytes, bytes], ...]
 
 
 class CircuitOpenError(Exception):
-    """The store is not asked, because it failed again and again."""
+    """The circuit is open after repeated failures: the store is not called."""
 
 
 class StoreFailedError(Exception):
-    """The store was asked, and gave no answer that is one."""
+    """A call to the store failed or timed out."""
 
 
 class ObjectStoreFallback:
-    """The store at `url`, behind a server's own tree. `counts` is where outcomes are counted, if they are."""
+    """The store at `url`, as a fallback for a server's own tree. Counts the outcomes of look-ups in `outcomes`."""
+
+    @classmethod
+    def from_settings(
+        cls, settings: Settings, responder: Responder, outcomes: Counter[str] | None = None
+    ) -> ObjectStoreFallback:
+        """Return the fallback for DJANGO_STATIC_STORE, and have the responder use it. Raises InvalidSettingsError.
+
+        A server starts without its store: if the store cannot be opened yet, the first look-up opens it.
+        """
+        url = settings.static_store
+        names = FingerprintMatcher(settings.static_immutable_pattern)
+        tree = FetchedTree(DiskCache.from_settings(settings), responder.tree.bodies)
+        if not tree.disk_cache and not tree.bodies.budget:
+            log.warning("DJANGO_STATIC_MEMORY is 0 and nothing is kept on the disk: no file of %s can be served", url)
+        timeouts = StoreTimeouts(settings.static_store_timeout, LOOKUP_TIMEOUT_SECONDS, _MAX_RETRIES)
+        opener = partial(open_store, url, timeouts)
+        fallback = cls(url, opener, responder, tree, names, settings.static_store_timeout, outcomes)
+        try:
+            fallback.open()
+        except StoreOpenError as error:
+            log.warning("%s %s", url, error)
+        responder.is_fallback_candidate = names
+        return fallback
 
     def __init__(
         self,
@@ -92,20 +120,20 @@ class ObjectStoreFallback:
         self._turns = asyncio.Semaphore(MAX_CONCURRENT_FETCHES)
 
     def open(self) -> None:
-        """Open the store, which loads what speaks to it. Raises StoreOpenError, InvalidSettingsError."""
+        """Open the store, which imports obstore. Raises StoreOpenError, InvalidSettingsError."""
         self._store = self._opener()
 
     async def close(self) -> None:
-        """Give up what is under way. What obstore then does in threads of its own must find an interpreter."""
-        flights = list(self._pending_lookups.values())
-        for flight in flights:
-            flight.cancel()
-        if flights:
-            await asyncio.wait(flights)
+        """Cancel all look-ups, and wait until obstore's own threads have noticed: they need the interpreter."""
+        lookups = list(self._pending_lookups.values())
+        for lookup in lookups:
+            lookup.cancel()
+        if lookups:
+            await asyncio.wait(lookups)
             await asyncio.sleep(CLOSE_GRACE_SECONDS)
 
     async def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
-        """Return the answer to a request for a name that the tree has not, or None when the store has not either."""
+        """Return the response for a name that the tree lacks; None if the store lacks it too, or fails to answer."""
         name = self._responder.resolve_name(path)
         if not name or not self.is_candidate(name):
             return None
@@ -122,14 +150,14 @@ class ObjectStoreFallback:
         except StoreFailedError:
             outcome = "failed"
         except Exception:
-            log.exception("a look-up in the store went wrong")
+            log.exception("a look-up in the store failed")
             outcome = "failed"
         if self._outcomes is not None:
             self._outcomes["found" if response else outcome] += 1
         return response
 
     def _answer_at_once(self, method: str, name: str, headers: FieldLines) -> Response | None:
-        """Return the answer if the body that it takes is at hand: nearly always, from the second time on."""
+        """Return the response if its body is cached, as it usually is after the first request."""
         candidates = self._find_candidates(name)
         with suppress(BodyNotFetchedError):
             return self._responder.answer(method, candidates[0], headers) if candidates else None
@@ -153,7 +181,7 @@ class ObjectStoreFallback:
         candidates = self._served.get(name)
         if candidates is None:
             candidates = [self._serve(resource) for resource in self._catalog.find_resources(name)]
-            if candidates:  # of names that do not exist there is no end
+            if candidates:  # names that do not exist are unbounded
                 self._served[name] = candidates
         return candidates
 
@@ -161,8 +189,8 @@ class ObjectStoreFallback:
         return ServedResource(resource, self._responder.max_age, self._fetched_tree)
 
     async def _answer_resource(self, served: ServedResource, method: str, headers: FieldLines) -> Response | None:
-        """Return the answer, once the body that it takes is at hand; None when that cannot be had."""
-        for _ in range(2):  # a long file that came to the disk may have had to make room at once
+        """Fetch the body that the response needs, and return the response; None if the body cannot be fetched."""
+        for _ in range(2):  # another file may already have evicted a long one from the disk
             try:
                 return self._responder.answer(method, served, headers)
             except BodyNotFetchedError as need:
@@ -178,17 +206,17 @@ class ObjectStoreFallback:
         return None
 
     async def _join_lookup(self, key: str, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Take part in the one look-up of that name. Raises what it raises."""
-        flight = self._pending_lookups.get(key)
-        if flight is None:
-            flight = self._pending_lookups[key] = asyncio.create_task(self._run_bounded(start))
-            flight.add_done_callback(lambda done: self._finish_lookup(key, done))
-        await asyncio.shield(flight)
+        """Wait for the pending look-up with this key, or start one. Raises what the look-up raises."""
+        lookup = self._pending_lookups.get(key)
+        if lookup is None:
+            lookup = self._pending_lookups[key] = asyncio.create_task(self._run_bounded(start))
+            lookup.add_done_callback(lambda done: self._finish_lookup(key, done))
+        await asyncio.shield(lookup)
 
-    def _finish_lookup(self, key: str, flight: asyncio.Task[None]) -> None:
+    def _finish_lookup(self, key: str, lookup: asyncio.Task[None]) -> None:
         del self._pending_lookups[key]
-        if not flight.cancelled():
-            flight.exception()  # whoever waits has it; if nobody does, it is no news
+        if not lookup.cancelled():
+            lookup.exception()  # marks it as retrieved: no request may be waiting any more
 
     async def _run_bounded(self, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
@@ -202,7 +230,7 @@ class ObjectStoreFallback:
 
     async def _fetch(self, wanted: Representation) -> None:
         if not self._fetched_tree.has_room_for(wanted):
-            message = "%s/files/%s is not served: no %s bytes can be kept here (DJANGO_STATIC_STORE_DISK)"
+            message = "%s/files/%s is not served: its %s bytes do not fit into DJANGO_STATIC_STORE_DISK"
             log.error(message, self._url, wanted.file, f"{wanted.length:,}")
             self._remember_absent(wanted.digest, CORRUPT_CACHE_SECONDS)
             raise ObjectNotFoundError
@@ -225,8 +253,8 @@ class ObjectStoreFallback:
             self._absent.clear()
         self._absent[digest] = time.monotonic() + seconds
 
-    async def _ask_store(self, question: Callable[[Any], Awaitable[None]]) -> None:
-        """Ask the store, and tell the breaker what came of it.
+    async def _ask_store(self, call: Callable[[Any], Awaitable[None]]) -> None:
+        """Call the store, and record the outcome in the circuit breaker.
 
         Raises CircuitOpenError, StoreFailedError, ObjectNotFoundError, ObjectCorruptError.
         """
@@ -235,8 +263,8 @@ class ObjectStoreFallback:
         try:
             if self._store is None:
                 await self._wait(asyncio.to_thread(self.open))
-            await question(self._store)
-        except (ObjectNotFoundError, ObjectCorruptError):  # it did answer
+            await call(self._store)
+        except (ObjectNotFoundError, ObjectCorruptError):  # the store did answer
             self.breaker.record_success()
             raise
         except Exception as error:

@@ -1,8 +1,8 @@
-"""The files that were found in the store, as a tree of their own: what the origin's core serves them from.
+"""The files fetched from the store, as a tree that the origin's core serves from.
 
-Rule: nothing is fetched here, because nothing here may wait: a body that is not at hand is `BodyNotFetchedError`, and
-whoever asked has it fetched, and asks again. What is in memory is in the memory of the server's own tree, within its
-budget. A file on the disk is what it was when its digest was last compared, or it is not at hand.
+Rule: this module never waits, so it fetches nothing: it raises `BodyNotFetchedError` for a body that is not cached, and
+the caller fetches the body and tries again. Bodies in memory share the budget of the server's own tree. A file on disk
+counts as cached only while it is unchanged since its digest was compared.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from static_host.origin.tree import FileChangedError, Tree
 
 
 class BodyNotFetchedError(Exception):
-    """A representation's body has to be fetched first."""
+    """The body of a representation is not cached and must be fetched first."""
 
     def __init__(self, representation: Representation) -> None:
         super().__init__(representation.file)
@@ -31,7 +31,7 @@ class BodyNotFetchedError(Exception):
 
 
 class FetchedTree(Tree):
-    """A tree without an index of its own: on `shelf`, where there is one, and in the memory of `bodies`."""
+    """A tree without an index of its own: its bodies are in `bodies` (memory) and in `disk_cache`, if there is one."""
 
     def __init__(self, disk_cache: DiskCache | None, bodies: BodyCache) -> None:
         root = disk_cache.directory if disk_cache else Path(os.devnull)
@@ -43,7 +43,7 @@ class FetchedTree(Tree):
 
     @contextmanager
     def pin(self, digest: str) -> Iterator[None]:
-        """Have a body that comes meanwhile stay at hand to the end, whatever comes after it and takes its room."""
+        """Keep the body in memory from its arrival until the block ends, even if the cache evicts it."""
         self._pins[digest] += 1
         try:
             yield
@@ -54,11 +54,11 @@ class FetchedTree(Tree):
                 self._pinned.pop(digest, None)
 
     def is_kept_in_memory(self, representation: Representation) -> bool:
-        """Whether the body is one that is kept in memory."""
+        """Whether the body is short enough for memory."""
         return representation.length <= self._max_in_memory_bytes
 
     def has_room_for(self, representation: Representation) -> bool:
-        """Whether the body can be kept, in memory or on the disk."""
+        """Whether the body fits into memory or into the disk cache."""
         room = self.disk_cache.budget if self.disk_cache else 0
         return self.is_kept_in_memory(representation) or representation.length <= room
 
@@ -74,14 +74,14 @@ class FetchedTree(Tree):
             raise BodyNotFetchedError(representation) from None
 
     def read_body(self, representation: Representation) -> Body | None:
-        """Return the whole body, or None when it is too large for memory. Raises BodyNotFetchedError, OSError."""
+        """Return the whole body; None if it is too long for memory. Raises BodyNotFetchedError, OSError."""
         try:
             return self._pinned.get(representation.digest) or super().read_body(representation)
         except FileChangedError:
             raise BodyNotFetchedError(representation) from None
 
     def keep_in_memory(self, representation: Representation, data: bytes) -> None:
-        """Keep a body in memory whose digest was compared."""
+        """Keep a body in memory. The caller has compared its digest."""
         body = self.bodies.find(representation.digest)
         if body is None:
             body = self.bodies.keep(representation.digest, data)
@@ -89,5 +89,5 @@ class FetchedTree(Tree):
             self._pinned[representation.digest] = body
 
     def remember_file(self, representation: Representation, facts: os.stat_result) -> None:
-        """Remember a file on the shelf whose digest was compared."""
+        """Remember a file in the disk cache. The caller has compared its digest."""
         self._identities[representation.digest] = (facts.st_ino, facts.st_mtime_ns)

@@ -1,7 +1,6 @@
-"""An object of the store as it comes.
+"""Reads an object from the store, as long as it arrives fast enough.
 
-Rule: silence is what a store is given up for, not length: what arrives at `MIN_BYTES_PER_SECOND` or faster goes on
-arriving.
+Rule: a read is given up when it is too slow, never because the object is long.
 """
 
 from __future__ import annotations
@@ -11,16 +10,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 MIN_BYTES_PER_SECOND = 10_000
-"""Bytes a second that an object has to come at, once it comes."""
+"""The slowest acceptable rate of a transfer, from its first byte."""
 RATE_GRACE_SECONDS = 2.0
-"""Seconds that it may be behind that."""
+"""Seconds that a transfer may lag behind that rate."""
 
 BoundedWait = Callable[[Awaitable[Any]], Awaitable[Any]]
-"""Awaits something of the store's, for as long as one may. Raises TimeoutError."""
+"""Awaits a call to the store within a time limit. Raises TimeoutError."""
 
 
 async def read_at_min_rate(answer: Any, max_bytes: int, wait: BoundedWait) -> AsyncIterator[bytes]:
-    """Give what obstore's `answer` has, `most` bytes of it and what came with them. Raises TimeoutError."""
+    """Yield the chunks of obstore's `answer`; end with the chunk that exceeds `max_bytes`. Raises TimeoutError."""
     length, began = 0, None
     stream = answer.stream(min_chunk_size=1)
     while length <= max_bytes:
@@ -31,5 +30,5 @@ async def read_at_min_rate(answer: Any, max_bytes: int, wait: BoundedWait) -> As
         length += len(chunk)
         began = began or time.monotonic()
         if time.monotonic() - began > RATE_GRACE_SECONDS + length / MIN_BYTES_PER_SECOND:
-            raise TimeoutError(f"fewer than {MIN_BYTES_PER_SECOND:,} bytes a second came")
+            raise TimeoutError(f"fewer than {MIN_BYTES_PER_SECOND:,} bytes a second arrived")
         yield chunk

@@ -1,6 +1,6 @@
-"""What each kind of store calls its things, and which variables obstore reads for it: for messages that tell a remedy.
+"""The providers of object stores: their words, and the variables that obstore reads, for messages with a remedy.
 
-The variables are obstore's own, each store's documented in its ``S3Config``, ``GCSConfig`` and ``AzureConfig``.
+obstore documents the variables in its ``S3Config``, ``GCSConfig`` and ``AzureConfig``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A kind of store: what it keeps objects in, and the variables of its credentials and of its address."""
+    """A kind of store: its word for a bucket, and the variables of its credentials and of its address."""
 
     bucket: str
     credentials: str
@@ -25,7 +25,7 @@ _PROVIDERS = {
     ),
     "gs": Provider(
         "bucket",
-        "GOOGLE_APPLICATION_CREDENTIALS, the path of a file of credentials",
+        "GOOGLE_APPLICATION_CREDENTIALS, the path of a credentials file",
         "GOOGLE_BASE_URL",
     ),
     "az": Provider(
@@ -37,5 +37,5 @@ _PROVIDERS = {
 
 
 def find_provider(url: str) -> Provider | None:
-    """Return the kind of the store at a URL, or None for a directory."""
+    """Return the provider of the store at a URL; None for a directory."""
     return _PROVIDERS.get(url.partition(":")[0])

@@ -1,1 +1,1 @@
-"""Earlier releases: where they are found, which of them are kept, and how their files come into the new tree."""
+"""Earlier releases: finds them, decides which are kept, and carries their files into the new tree."""

@@ -1,15 +1,15 @@
-"""Earlier releases in a running deployment, asked over HTTP.
+"""Earlier releases in a running deployment, read over HTTP.
 
-Rule: the deployment shows its index (DJANGO_STATIC_SHOW_INDEX), which names its files; each is then asked for in each
-coding alone (RFC 9110 §12.5.3), a delta with the hash of its dictionary (RFC 9842 §2.2), and taken as it comes. A
-redirection is not followed, so that the origin's secret goes to the host that was named and to no other, and never in
-the clear over a network, be it to a proxy.
+Rule: the deployment shows its index (DJANGO_STATIC_SHOW_INDEX), which lists its files. Each representation is one
+request for its coding alone (RFC 9110 §12.5.3), and for a delta also with the hash of its dictionary (RFC 9842 §2.2).
+Redirects are not followed, so the origin's secret goes to the named host only, and never unencrypted over a network,
+not even to a proxy.
 
-Silence is waited for _TIMEOUT seconds, three times; a body has to come at _SLOWEST bytes a second; and a deployment
-that has gone away in between is asked for nothing more.
+Each request waits `_TIMEOUT_SECONDS` for data and is repeated up to `_MAX_ATTEMPTS` times. A body must arrive at
+`_MIN_BYTES_PER_SECOND`. After a request that gets no response at all, no further one is sent.
 
-What a CDN on the way does to a coding is not the deployment's fault: an answer in another coding than was asked for, or
-against another dictionary, is no damage. When the index was written is not told.
+A CDN may change or drop a coding. So a response in another coding, or against another dictionary, counts as a lost
+coding, not as damage. The time at which the index was written is unknown.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MAX_ATTEMPTS = 3
 _TIMEOUT_SECONDS = 30.0
 _MIN_BYTES_PER_SECOND = 10_000
 _MAX_INDEX_BYTES = 1 << 28
-"""Bytes of an index: far more than any has."""
+"""Bytes of an index: far more than a real one has."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -50,7 +50,7 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 class DeploymentSource:
-    """The tree behind an address. Without a path its static files are below `prefix`, else right below it."""
+    """The tree of a deployment. Its files are below the path of `address`, or below `prefix` if that has none."""
 
     def __init__(self, address: str, prefix: str, settings: Settings) -> None:
         parts = urlsplit(address)
@@ -66,8 +66,8 @@ class DeploymentSource:
             secret = settings.origin_secret.get_secret_value().split(",")[0].strip()
             self._fields[settings.origin_secret_header] = secret
 
-    def read_snapshots(self, most: int) -> list[Snapshot]:  # noqa: ARG002 - it has no more than one
-        """Return the tree that is deployed."""
+    def read_snapshots(self, max_count: int) -> list[Snapshot]:  # noqa: ARG002 - there is only one
+        """Return the deployed tree. Raises ReleaseSourceError."""
         url = self._base + INDEX_FILE_NAME
         try:
             with self._request(url, "identity") as answer:
@@ -79,7 +79,7 @@ class DeploymentSource:
         return [Snapshot(data, url)]
 
     def read_body(self, name: str, representation: Representation) -> Iterator[bytes]:
-        """Give the bytes of a representation, as the server sends them."""
+        """Yield the bytes of a representation. Raises BodyUnusableError, CodingLostError."""
         coding, dictionary = representation.coding, representation.dictionary
         try:
             with self._request(self._base + quote(name), coding, dictionary) as answer:
@@ -96,10 +96,10 @@ class DeploymentSource:
             raise BodyUnusableError(f"was cut short: {error}") from None
 
     def close(self) -> None:
-        """Nothing is held: each file has a connection of its own."""
+        """Do nothing: each request has its own connection."""
 
     def _request(self, url: str, coding: str, dictionary: str = "") -> http.client.HTTPResponse:
-        """Return the answer to a GET, which is a 200. Raises FetchError."""
+        """Send a GET request, and return the response with status 200. Raises FetchError."""
         fields = {**self._fields, "Accept-Encoding": coding}
         if dictionary:
             fields["Available-Dictionary"] = f":{dictionary}:"
@@ -125,7 +125,7 @@ class DeploymentSource:
             error.close()
             location = error.headers.get("Location") or ""
             raise explain_status(error.code, error.reason, request.full_url, location) from None
-        except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last of a host's name
+        except (OSError, http.client.HTTPException, UnicodeError) as error:  # UnicodeError: for the host name
             raise explain_connection_error(error) from None
         if answer.status != 200:
             answer.close()
@@ -133,13 +133,13 @@ class DeploymentSource:
         return answer
 
 
-def _read_pieces(answer: http.client.HTTPResponse, most: int) -> Iterator[bytes]:
-    """Give the body as it comes, `most` bytes of it and what came with them. Raises TimeoutError if it is slow."""
+def _read_pieces(answer: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
+    """Yield the body in pieces; end with the one that reaches `max_bytes`. Raises TimeoutError if it is slow."""
     began, received = time.monotonic(), 0
-    while received < most and (piece := answer.read1(SOURCE_CHUNK_BYTES)):
+    while received < max_bytes and (piece := answer.read1(SOURCE_CHUNK_BYTES)):
         received += len(piece)
         if time.monotonic() - began > _TIMEOUT_SECONDS + received / _MIN_BYTES_PER_SECOND:
-            raise TimeoutError(f"fewer than {_MIN_BYTES_PER_SECOND} bytes a second came")
+            raise TimeoutError(f"fewer than {_MIN_BYTES_PER_SECOND} bytes a second arrived")
         yield piece
 
 

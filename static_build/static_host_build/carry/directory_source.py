@@ -1,7 +1,7 @@
-"""Earlier releases in a directory: a tree that was built, or another image's, copied.
+"""Earlier releases in a directory: a built tree, or a copy from another image.
 
-Strategy: as a server does, it opens the tree once, as a directory descriptor with a shared lock, so that a build which
-swaps another tree in meanwhile changes and removes nothing. When its index was written is the time of the file.
+Strategy: like a server, this opens the tree once, as a directory descriptor with a shared lock. A build that swaps in
+another tree meanwhile neither changes nor removes it. The time of the index is the modification time of its file.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from static_host.origin.representation import Representation
 from static_host_build.carry.release_source import SOURCE_CHUNK_BYTES, BodyUnusableError, ReleaseSourceError, Snapshot
 
 _MIN_TIME_SECONDS = 946_684_800
-"""The year 2000: a file that claims to be older has a time that somebody made up."""
+"""The year 2000: an older modification time is not real."""
 
 
 class DirectorySource:
-    """The tree in one directory. Raises ReleaseSourceError where there is none."""
+    """The tree in a directory. Raises ReleaseSourceError if the directory cannot be opened."""
 
     def __init__(self, path: str) -> None:
         self.name = path
         try:
             self._descriptor = os.open(_expand_home(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
-            remedy = "Is it written right, and has it been copied there?"
-            raise ReleaseSourceError(f"{path} is no directory that can be read: {error.strerror}. {remedy}") from None
-        with suppress(OSError):  # a file system without locks will do
+            remedy = "Is the path right, and has the tree been copied there?"
+            raise ReleaseSourceError(f"the directory {path} cannot be read: {error.strerror}. {remedy}") from None
+        with suppress(OSError):  # some file systems have no locks
             fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 
-    def read_snapshots(self, most: int) -> list[Snapshot]:  # noqa: ARG002 - it has no more than one
-        """Return the one tree."""
+    def read_snapshots(self, max_count: int) -> list[Snapshot]:  # noqa: ARG002 - there is only one
+        """Return the one tree. Raises ReleaseSourceError."""
         try:
             with os.fdopen(os.open(INDEX_FILE_NAME, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._descriptor), "rb") as file:
                 written = int(os.fstat(file.fileno()).st_mtime)
@@ -49,7 +49,7 @@ class DirectorySource:
         return [Snapshot(data, f"{self.name}/{INDEX_FILE_NAME}", written if written > _MIN_TIME_SECONDS else None)]
 
     def read_body(self, name: str, representation: Representation) -> Iterator[bytes]:  # noqa: ARG002 - the file is enough
-        """Give the bytes of the representation's file."""
+        """Yield the bytes of the representation's file. Raises BodyUnusableError."""
         flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
         try:
             with os.fdopen(os.open(representation.file, flags, dir_fd=self._descriptor), "rb") as file:
@@ -63,10 +63,10 @@ class DirectorySource:
             raise BodyUnusableError(f"cannot be read: {error.strerror}") from None
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Close the directory, which releases the lock."""
         os.close(self._descriptor)
 
 
 def _expand_home(path: str) -> str:
-    """Return the path with the home in place of a "~", where that is known."""
-    return os.path.expanduser(path)  # noqa: PTH111 - Path's raises where it is not
+    """Replace a leading "~" with the home directory, if that is known."""
+    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises if it is not

@@ -1,6 +1,6 @@
-"""Earlier releases in an object store: ``s3://``, ``gs://``, ``az://`` or ``file://``, laid out as servers read it.
+"""Earlier releases in an object store (``s3://``, ``gs://``, ``az://`` or ``file://``), in the layout of `publish`.
 
-When an index was written is its object's time: a release that is published again writes its index again.
+The time of an index is that of its object: publishing a release again writes its index again.
 """
 
 from __future__ import annotations
@@ -27,36 +27,38 @@ _STORE_TIMEOUTS = StoreTimeouts(connect_seconds=10.0, request_seconds=600.0, ret
 
 
 class ObjectStoreSource:
-    """The releases below one URL. Raises InvalidSettingsError, ReleaseSourceError for what cannot be open_store."""
+    """The releases in the store at a URL. Raises InvalidSettingsError; ReleaseSourceError if it cannot be opened."""
 
     def __init__(self, url: str) -> None:
         self.name = url
         try:
             self._store: Any = open_store(url.rstrip("/"), _STORE_TIMEOUTS)
         except StoreOpenError as error:
-            raise ReleaseSourceError(f"{url} {error}. Is it written right?") from None
+            raise ReleaseSourceError(f"{url} {error}. Is the URL right?") from None
 
-    def read_snapshots(self, most: int) -> list[Snapshot]:
-        """Return the trees whose indexes were written last."""
+    def read_snapshots(self, max_count: int) -> list[Snapshot]:
+        """Return the `max_count` trees with the newest indexes. Raises ReleaseSourceError."""
         try:
             found = list_indexes(self._store)
-            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found[:most]]
+            read = [(facts, bytes(self._store.get(facts["path"]).bytes())) for facts in found[:max_count]]
         except Exception as error:
             raise ReleaseSourceError(
                 f"{self.name} cannot be read: {format_reason(error)}. {_format_remedy(self.name)}"
             ) from None
         if not read:
             raise ReleaseSourceError(f"{self.name} holds no release: nothing was published there.")
-        if found[most:]:
-            told = "%s has %d releases; those before the newest %d are not carried: DJANGO_STATIC_KEEP_RELEASES is %d"
-            log.info(told, self.name, len(found), most, most - 1)
+        if found[max_count:]:
+            message = (
+                "%s has %d releases; those before the newest %d are not carried: DJANGO_STATIC_KEEP_RELEASES is %d"
+            )
+            log.info(message, self.name, len(found), max_count, max_count - 1)
         return [
             Snapshot(data, f"{self.name}/{facts['path']}", int(facts["last_modified"].timestamp()))
             for facts, data in read
         ]
 
     def read_body(self, name: str, representation: Representation) -> Iterator[bytes]:  # noqa: ARG002 - the file is enough
-        """Give the bytes of the representation's object."""
+        """Yield the bytes of the representation's object. Raises BodyUnusableError."""
         try:
             for chunk in self._store.get(FILES_PREFIX + representation.file).stream(min_chunk_size=SOURCE_CHUNK_BYTES):
                 yield bytes(chunk)
@@ -66,11 +68,11 @@ class ObjectStoreSource:
             raise BodyUnusableError(f"cannot be read: {format_reason(error)}") from None
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: obstore closes its connections itself."""
 
 
 def _format_remedy(url: str) -> str:
-    cloud = find_provider(url)
-    if not cloud:
+    provider = find_provider(url)
+    if not provider:
         return "Is its path right, and may the build read it?"
-    return f"Are its credentials set, and is its address right ({cloud.credentials}; {cloud.address})?"
+    return f"Are its credentials set, and is its address right ({provider.credentials}; {provider.address})?"

@@ -1,6 +1,6 @@
-"""What stands in the way of carrying, told all at once: an error or, by choice, warnings.
+"""Collects what cannot be carried, and reports all of it: as one error, or as warnings.
 
-Rule: no release and no file is left behind without a word.
+Rule: no release and no file is dropped silently.
 """
 
 from __future__ import annotations
@@ -16,31 +16,29 @@ _MAX_PROBLEMS_SHOWN = 20
 
 
 class EarlierReleasesError(BuildError):
-    """Earlier releases cannot be carried as they were; the previous tree, if any, still stands."""
+    """Earlier releases cannot be carried unchanged; the previous tree, if any, stays in place."""
 
     exit_code = 6
 
 
 class Problems:
-    """What was found so far."""
+    """The problems so far; `choice` is DJANGO_STATIC_PREVIOUS_PROBLEMS."""
 
     def __init__(self, choice: Literal["error", "warn"]) -> None:
         self._is_fatal = choice == "error"
         self._found: list[str] = []
         self.warnings: list[str] = []
-        """What the build has to say in the end."""
+        """Warnings for the build to log at its end."""
 
     def note(self, problem: str) -> None:
-        """Take down something that stands in the way."""
+        """Record a problem."""
         self._found.append(problem)
 
     def raise_or_warn(self) -> None:
-        """Raise EarlierReleasesError for what was noted, or make warnings of it."""
+        """Raise EarlierReleasesError for the recorded problems, or turn them into warnings."""
         found, self._found = sorted(self._found), []
         if found and self._is_fatal:
             more = [f"and {len(found) - _MAX_PROBLEMS_SHOWN} more"] if len(found) > _MAX_PROBLEMS_SHOWN else []
-            lines = "\n  ".join(
-                ["earlier releases cannot be carried as they were:", *found[:_MAX_PROBLEMS_SHOWN], *more]
-            )
+            lines = "\n  ".join(["earlier releases cannot be carried unchanged:", *found[:_MAX_PROBLEMS_SHOWN], *more])
             raise EarlierReleasesError(lines, remedy=f"{CARRY_REMEDY} Nothing was changed.")
         self.warnings += found

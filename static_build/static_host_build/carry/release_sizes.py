@@ -1,7 +1,7 @@
-"""What a tree holds of each release: the new one and those that it carries.
+"""The files and bytes of each release in a tree: the new release and the carried ones.
 
-Rule: a file counts for every release that has it; `alone` is what would not be in the tree without this release, since
-no newer one has it. Bytes are those on the disk, of all codings together.
+Rule: a file counts for every release that has it. `…_alone` counts the files that no newer release has: the tree would
+lack them without this release. Bytes are those on disk, of all codings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from static_host_build.carry.retention import DropDecision
 class ReleaseSize:
     """One release in a tree: its fingerprinted files and their bytes, and those that no newer release has.
 
-    Of the release that the tree was built for, all files count, those without a fingerprint too.
+    The tree's own release counts all of its files, also those without a fingerprint.
     """
 
     release: Release
@@ -29,7 +29,7 @@ class ReleaseSize:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The figures, as JSON documents have them."""
+        """The JSON object of the release."""
         return {
             **_describe_release(self.release),
             "files": self.files,
@@ -41,7 +41,7 @@ class ReleaseSize:
 
 @dataclass(frozen=True, slots=True)
 class DroppedRelease:
-    """An earlier release that is not carried any further: why, and the files and bytes that went with it."""
+    """An earlier release that is no longer carried: the reason, and the files and bytes that left the tree."""
 
     release: Release
     reason: str
@@ -50,7 +50,7 @@ class DroppedRelease:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The figures, as JSON documents have them."""
+        """The JSON object of the release."""
         return {
             **_describe_release(self.release),
             "reason": self.reason,
@@ -64,7 +64,7 @@ def _describe_release(release: Release) -> dict[str, Any]:
 
 
 def measure_releases(releases: Sequence[Release], resources: Iterable[Resource]) -> tuple[ReleaseSize, ...]:
-    """Return what there is of each release of a tree, the newest first."""
+    """Return the sizes of the releases of a tree, in the order of `releases` (newest first)."""
     figures = [[0, 0, 0, 0] for _ in releases]
     for resource in resources:
         length = total_bytes(resource)
@@ -84,7 +84,7 @@ def total_bytes(resource: Resource) -> int:
 
 
 def measure_dropped(dropped: Iterable[DropDecision], remaining: Container[str]) -> tuple[DroppedRelease, ...]:
-    """Return what went with each release that is not carried any further; `left` are the names in the tree."""
+    """Return the size of each dropped release; `remaining` are the names in the new tree."""
     seen: set[str] = set()
     found = []
     for each in dropped:

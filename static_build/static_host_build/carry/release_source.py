@@ -1,7 +1,7 @@
-"""A place where earlier releases are: what the build asks of it, and what goes wrong there.
+"""The interface of a source of earlier releases, and its errors.
 
-Rule: a place gives indexes and the bytes of files as they are. It encodes, decodes and believes nothing: whoever takes
-bytes compares them with the digest in the index.
+Rule: a source returns indexes and the bytes of files as they are. It encodes, decodes and checks nothing: the caller
+compares the bytes with the digest in the index.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from static_host.origin.index import Index, InvalidIndexError, parse_index
 from static_host.origin.representation import Representation
 
 SOURCE_CHUNK_BYTES = 1 << 16
-"""Bytes that are asked for at once."""
+"""Bytes of one read."""
 
 
 class ReleaseSourceError(Exception):
-    """Nothing can be carried from a place; the message names it, says why, and what can be done."""
+    """A source or one of its trees cannot be used; the message names it, the reason and the remedy."""
 
 
 class BodyUnusableError(Exception):
-    """The bytes of a file cannot be had; the message says why, as the end of a sentence."""
+    """The bytes of a file are unavailable or wrong; the message says why, as the end of a sentence."""
 
 
 class CodingLostError(Exception):
-    """A file can be had, but not in this coding: something on the way does not pass it on."""
+    """The file is available, but not in this coding: a CDN or proxy does not pass it on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A tree's index: its bytes, where they lie, and when they were written (seconds since 1970), if that is known."""
+    """The index of a tree: its bytes, its location for messages, and when it was written (Unix time), if known."""
 
     data: bytes
     location: str
@@ -39,20 +39,20 @@ class Snapshot:
 
 
 class ReleaseSource(Protocol):
-    """Where one or more trees are."""
+    """A source of one or more trees."""
 
     @property
     def name(self) -> str:
-        """What messages and the index call it."""
+        """The name of the source in messages and in the index."""
 
-    def read_snapshots(self, most: int) -> list[Snapshot]:
-        """Return the newest `most` trees, the newest first, one at least. Raises ReleaseSourceError."""
+    def read_snapshots(self, max_count: int) -> list[Snapshot]:
+        """Return up to `max_count` trees, newest first, at least one. Raises ReleaseSourceError."""
 
     def read_body(self, name: str, representation: Representation) -> Iterator[bytes]:
-        """Give the bytes of one representation of the resource `name`. Raises BodyUnusableError, CodingLostError."""
+        """Yield the bytes of one representation of the resource `name`. Raises BodyUnusableError, CodingLostError."""
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release the resources of the source."""
 
 
 def load_index(snapshot: Snapshot) -> Index:

@@ -1,4 +1,4 @@
-"""The project's static files: what its finders list, its own STATIC_ROOT, and Django's ``collectstatic``.
+"""Collects the project's static files: from its finders and its own STATIC_ROOT, by Django's ``collectstatic``.
 
-Runs in the project's settings. May import `references`, `encode` and `output`.
+Runs with the project's settings. May import `references`, `encode` and `output`.
 """

@@ -1,7 +1,7 @@
 """Django's ``collectstatic`` into a directory, with fingerprints.
 
-Rule: it is the project's own command, with the project's finders, and with the storage of `BuildStorage` unless the
-project has a fingerprinting storage of its own. References that lead nowhere are all reported, with file and line.
+Rule: this runs the project's own command with the project's finders. The storage is `BuildStorage`, unless the project
+has its own fingerprinting storage. All references that do not resolve are reported, with file and line.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ BUILD_STORAGE = "static_host_build.collect.collectstatic.BuildStorage"
 
 
 class BuildStorage(StaticHostStorage, FingerprintStorage):
-    """The storage of a build: into a new directory, in which nothing is there yet.
+    """The storage of a build; it writes into a new, empty directory.
 
-    References that lead nowhere are listed in `dangling`, for the build to report.
+    `dangling` lists the references that do not resolve, for the build to report.
     """
 
     writer: TreeWriter
@@ -53,28 +53,28 @@ class BuildStorage(StaticHostStorage, FingerprintStorage):
         return str(name)
 
     def write(self, name: str, body: bytes) -> None:
-        """Write a file whose references were rewritten, by its fingerprinted name."""
+        """Write a file with rewritten references under its fingerprinted name."""
         self.writer.write(name, body)
 
     def copy(self, name: str, hashed: str) -> None:
-        """Give a collected file its fingerprinted name, too."""
+        """Link a collected file to its fingerprinted name."""
         self.writer.link(hashed, name)
 
     def file_hash(self, name: Any, content: Any = None) -> Any:
-        """Return the fingerprint of a file; that of an .svgz is the SVG's, which has its name in the tree."""
+        """Return the fingerprint of a file; for an .svgz, that of the decoded SVG, which has this name in the tree."""
         image = svgz.decode_svgz(content.read()) if name and content is not None and svgz.is_svgz(name) else None
         return super().file_hash(name, content if image is None else ContentFile(image))
 
     def read_bundler_manifests(self) -> dict[str, bytes]:
-        """Return the bundlers' manifests, which the build has read."""
+        """Return the bundlers' manifests that the build has read."""
         return self.bundler_manifests
 
     def report_references(self) -> None:
-        """Leave the report to the build, which adds what it finds in templates."""
+        """Do nothing: the build reports them, with those in templates."""
 
 
 class _IndexedList(list[str]):
-    """A list that knows quickly what it holds: Django's command looks through one for every file that it copies."""
+    """A list with fast membership tests: Django's command makes one for every file that it copies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,10 +90,10 @@ class _IndexedList(list[str]):
 
 @dataclass(frozen=True, slots=True)
 class CollectionResult:
-    """What was collected: the name of Django's manifest, and what else tells of fingerprinted names.
+    """The name of Django's manifest, and further facts about the collected files.
 
-    `bundles` are the bundlers' manifests, by name, and `taken` those of them that STATIC_ROOT alone has; `dangling` are
-    the references between files that lead nowhere.
+    `bundler_manifests` are the bundlers' manifests by name, `root_manifests` those of them that only STATIC_ROOT has.
+    `dangling` are the references between files that do not resolve.
     """
 
     manifest_name: str
@@ -105,11 +105,10 @@ class CollectionResult:
 def collect(
     directory: Path, settings: Settings, sources: Sequence[Source], ignored: list[str], writer: TreeWriter
 ) -> CollectionResult:
-    """Collect `found` into `directory`, which is the project's STATIC_ROOT by now.
+    """Collect `sources` into `directory`, which is the project's STATIC_ROOT at this point.
 
-    `ignored` are patterns of what is left out. `files` may link what the release before has, unless a command or a
-    storage of the project's own might write into it. Raises BuildError; an exception of the project's own code passes
-    through.
+    `ignored` are patterns of files to skip. `writer` links files of the previous release, unless the project's own
+    command or storage might write into them. Raises BuildError; does not catch exceptions of the project's own code.
     """
     storage: Any = storages["staticfiles"]
     manifests = bundler_manifests.read_manifests(sources)
@@ -130,7 +129,7 @@ def collect(
     except ValueError as error:
         if "could not be found with" not in str(error):
             raise
-        # what Django's own manifest storages raise, up to 6.0, for a reference that leads nowhere
+        # Django's own manifest storages, up to 6.0, raise this for a reference that does not resolve
         raise BuildError(f"collectstatic: {error}") from None
     _write_own_manifest(storage, writer)
     _collect_root_files(directory, settings.static_root_files, sources)
@@ -142,7 +141,7 @@ def collect(
 
 
 def check_references(dangling: Iterable[MissingReference], known: Collection[str], settings: Settings) -> None:
-    """Report what leads nowhere: `dangling`, and names in templates that are not `known`. Raises BuildError."""
+    """Report `dangling`, and names in templates that are not `known`. Raises BuildError."""
     if known:
         report_missing([*dangling, *find_missing(known)], known, is_fatal=settings.static_missing_references == "error")
 
@@ -165,39 +164,41 @@ def _run_collectstatic(ignore_patterns: list[str]) -> None:
 
 
 def _write_own_manifest(storage: Any, writer: TreeWriter) -> None:
-    """Put the manifest of a storage of the project's own into the tree, wherever it keeps that, and in order."""
+    """Write the manifest of the project's own storage into the tree, with sorted keys."""
     content = None if isinstance(storage, BuildStorage) else storage.read_manifest()
     if content is not None:
         writer.write(storage.manifest_name, json.dumps(json.loads(content), sort_keys=True).encode())
 
 
 def find_dangling_links(sources: Iterable[Source]) -> list[str]:
-    """Return patterns that make collectstatic pass over symbolic links whose target does not exist."""
+    """Return patterns that make collectstatic skip symbolic links that do not resolve to a file; warn of each."""
     dangling = {source.path: source.fault for source in sources if source.fault}
     for path in sorted(dangling):
         log.warning("%s %s; it is left out", path, dangling[path])
     both = sorted(source.path for source in sources if source.path in dangling and source.is_file)
     if both:
         names = ", ".join(both)
-        raise BuildError(f"{names}: one static folder has it, another has a symbolic link of that name to no file.")
+        raise BuildError(
+            f"{names}: one static folder has this file, another has a symbolic link of that name that does not resolve."
+        )
     return [glob.escape(path) for path in sorted(dangling)]
 
 
 def _collect_manifests(directory: Path, found: Iterable[Source], writer: TreeWriter) -> tuple[str, ...]:
-    """Have the manifests in the tree that a bundler has left in STATIC_ROOT: the project may read them there."""
+    """Copy bundlers' manifests from STATIC_ROOT into the tree, where the project may read them; return their names."""
     taken = {
         source.name: source
         for source in found
         if bundler_manifests.is_manifest(source.name) and is_from_static_root(source)
     }
     for name, source in taken.items():
-        if not (directory / name).exists():  # a hidden one
+        if not (directory / name).exists():  # collectstatic skips hidden files
             writer.write(name, source.read())
     return tuple(sorted(taken))
 
 
 def _collect_root_files(directory: Path, root_files: tuple[str, ...], found: Iterable[Source]) -> None:
-    """Copy the files that are served at ``/`` but that collectstatic passes over (``.well-known/…``)."""
+    """Copy the files that are served at ``/`` and that collectstatic skips (``.well-known/…``)."""
     folders = tuple(name for name in root_files if name.endswith("/"))
     for source in found:
         target = directory / source.name

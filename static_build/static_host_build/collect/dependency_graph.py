@@ -1,6 +1,6 @@
 """Strongly connected components of a graph, by Tarjan's algorithm (SIAM J. Comput. 1(2), 1972).
 
-Strategy: a stack of its own in place of recursion, because a chain of imports can be longer than Python's stack.
+Strategy: an explicit stack instead of recursion, because a chain of imports can exceed Python's recursion limit.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 
 def find_components(edges: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
-    """Yield the nodes that reach each other, together; each component after those that it points to.
+    """Yield the strongly connected components, each after the components that it points to.
 
     `edges` has every node as a key. A node that is in no circle is a component of its own.
     """
@@ -20,7 +20,7 @@ def find_components(edges: Mapping[str, Collection[str]]) -> Iterator[list[str]]
 
 
 class _Search:
-    """One walk through a graph. `order` is when a node was first seen, `low` the earliest that it leads back to."""
+    """One depth-first search. `order` numbers the nodes; `low` is the lowest number that a node reaches."""
 
     def __init__(self, edges: Mapping[str, Collection[str]]) -> None:
         self.edges = edges
@@ -29,7 +29,7 @@ class _Search:
         self.open: dict[str, None] = {}  # nodes whose component is not complete, in order
 
     def search_from(self, start: str) -> Iterator[list[str]]:
-        """Yield the components that are first reached from `start`."""
+        """Yield the components that the search reaches first from `start`."""
         path = [(start, self._enter(start))]
         while path:
             node, targets = path[-1]

@@ -1,8 +1,8 @@
-"""Sources encoded while others are still being collected.
+"""Encodes sources while collectstatic runs.
 
-Strategy: collecting and fingerprinting take one core. The other cores fill the cache meanwhile, with what will be
-needed whatever the fingerprints turn out to be: the sources' own contents. Where the cache has most of them already,
-this stops at once. It never holds up what comes after for longer than one short file.
+Strategy: collecting and fingerprinting take one core. Meanwhile the other cores encode the sources' own contents into
+the cache, since these are needed whatever the fingerprints will be. If the cache has most of them already, this stops
+at once. It delays the next step by one short file at most.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from static_host_build.collect.sources import Source
 from static_host_build.encode.cached_encoder import CachedEncoder
 
 _FILE_BYTES_RANGE = range(2 << 10, 128 << 10)
-"""Bytes of files that are long enough to be worth a task, and short enough to be waited for."""
+"""Bytes of a file that is long enough to be worth a task, and short enough to wait for."""
 _MAX_CONSECUTIVE_CACHE_HITS = 8
-"""After so many that the cache has, in a row, it is taken to have them all."""
+"""Consecutive cache hits after which all sources count as cached."""
 
 
 @contextmanager
 def precompress(sources: Iterable[Source], encoder: CachedEncoder) -> Iterator[None]:
-    """Encode sources into the cache, in threads, as long as the block runs."""
+    """Encode sources into the cache, in threads, while the block runs."""
     files: SimpleQueue[str] = SimpleQueue()
     for source in sources:
         if source.file and encoder.encoder.should_compress(source.name):
@@ -55,6 +55,6 @@ def _encode(files: SimpleQueue[str], encoder: CachedEncoder, enough: Event) -> N
 
 
 def _read(path: Path) -> bytes | None:
-    with suppress(OSError):  # whoever collects it will say so
+    with suppress(OSError):  # collectstatic reports it
         return path.read_bytes() if path.stat().st_size in _FILE_BYTES_RANGE else None
     return None

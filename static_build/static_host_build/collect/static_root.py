@@ -1,9 +1,8 @@
-"""What lies in the project's STATIC_ROOT alone: bundlers may write there, where no finder looks.
+"""Files that are only in the project's STATIC_ROOT: bundlers may write there, where no finder looks.
 
-Rule: what a bundler's manifest there lists is taken along in each build, as long as it is there, and so is all else in
-the folder of the manifest, which is the bundler's own, unless that is STATIC_ROOT itself. A manifest that the finders
-have, or that an earlier collection has copied, is no source. All other files are named; nothing is ever removed:
-what others have put into a tree of ours is kept when that is replaced.
+Rule: each build takes the files that a bundler's manifest there lists, and all other files in the manifest's folder,
+unless that folder is STATIC_ROOT itself. A manifest that a finder has, or that an earlier collection copied, does not
+count. The build names all other files, and never removes one: before it replaces a tree, it moves unknown files out.
 """
 
 from __future__ import annotations
@@ -38,16 +37,16 @@ _FINGERPRINTED_NAME = re.compile(r"(?P<stem>[^/]*)\.[0-9a-f]{12}(?P<suffix>\.[^.
 _CODING_SUFFIXES = tuple(suffix for suffix in CODING_SUFFIXES.values() if suffix)
 _MAX_NAMES_SHOWN = 5
 _UNKNOWN_FILES_ERROR = (
-    "{root} holds files that are not a static tree of this program. No finder has {names}. Nothing was changed. "
-    "To serve this directory as it is, run `static-host index {root}`. To build, put these files into a static folder "
+    "{root} contains files that this program did not build. No finder has {names}. Nothing was changed. "
+    "To serve this directory unchanged, run `static-host index {root}`. To build, put these files into a static folder "
     "(STATICFILES_DIRS), or set DJANGO_STATIC_ROOT to another directory."
 )
 _UNCOLLECTED_WARNING = (
-    "STATIC_ROOT = %s holds files that no finder and no bundler's manifest has, so the tree lacks them: %s. "
-    "Put them into a static folder (STATICFILES_DIRS), or serve that directory as it is: `static-host index %s`"
+    "STATIC_ROOT = %s contains files that no finder and no bundler's manifest has, so the tree lacks them: %s. "
+    "Put them into a static folder (STATICFILES_DIRS), or serve that directory unchanged: `static-host index %s`"
 )
 _UNSERVED_WARNING = (
-    "the tree at %s holds files that no finder and no bundler's manifest has: %s. They are not served. "
+    "the tree at %s contains files that no finder and no bundler's manifest has: %s. They are not served. "
     "Put them into a static folder (STATICFILES_DIRS)"
 )
 
@@ -55,21 +54,21 @@ log = logging.getLogger("static_host.build")
 
 
 class RootFinder(BaseFinder):
-    """Gives collectstatic what a bundler has left in STATIC_ROOT, after all other finders."""
+    """Finds the files of bundlers in STATIC_ROOT, after all other finders."""
 
     location: Path | None = None
-    """The project's own STATIC_ROOT, whatever the build has in its place."""
+    """The project's own STATIC_ROOT; during a build the setting has another value."""
 
     def check(self, **_: Any) -> list[Any]:
-        """Find nothing wrong: the project did not configure it."""
+        """Report no problem: the build configures this finder, not the project."""
         return []
 
     def find(self, *_: Any, **__: Any) -> Any:
-        """Find no single file: that is asked for in development alone."""
+        """Find no single file: only development asks for one."""
         return []
 
     def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, FileSystemStorage]]:
-        """Yield the files that are taken along."""
+        """Yield the bundlers' files and their storage."""
         storage = FileSystemStorage(location=self.location)
         patterns = [*(ignore_patterns or ())]
         for name in sorted(self._bundled_names):
@@ -86,7 +85,7 @@ class RootFinder(BaseFinder):
 
 
 class RootFiles:
-    """The files of a directory, and what tells where they come from."""
+    """The files of a directory, and where they come from."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -97,10 +96,10 @@ class RootFiles:
         self._collected = {
             key: value for path in sorted(self.names) for key, value in self._read_manifest_paths(path).items()
         }
-        """What an earlier collection has given a name with a fingerprint, or kept."""
+        """The names in Django's manifests there: logical name → collected name."""
 
     def find_bundled(self, known: Collection[str]) -> set[str]:
-        """Return what bundlers have written here; `known` is what the finders have."""
+        """Return the files that bundlers have written here; `known` are the names that the finders have."""
         found: set[str] = set()
         own = self.names - self._generated
         for manifest in sorted(
@@ -116,7 +115,7 @@ class RootFiles:
         return found
 
     def find_unknown(self, known: Collection[str]) -> list[str]:
-        """Return the files that are neither `known` nor made from what is; hidden ones are nobody's."""
+        """Return the files that are neither `known` nor made from known files; ignores hidden files."""
         ours = set(self._index.other_files) | {index.INDEX_FILE_NAME} if self._index else {index.INDEX_FILE_NAME}
         ours |= {r.file for resource in (self._index or {}).values() for r in resource.representations}
         folder = str(getattr(settings, "COMPRESS_OUTPUT_DIR", "CACHE")).strip("/") + "/"
@@ -136,7 +135,7 @@ class RootFiles:
 
     @cached_property
     def _generated(self) -> set[str]:
-        """Names that a build or a collection has made of others: fingerprinted, encoded, carried."""
+        """Names that a build or a collection has made: fingerprinted, encoded or carried files."""
         made = {value for key, value in self._collected.items() if key != value}
         made |= {
             name for name in self.names if name.endswith(_CODING_SUFFIXES) and name.rpartition(".")[0] in self.names
@@ -148,7 +147,7 @@ class RootFiles:
         return made
 
     def _read_manifest_paths(self, name: str) -> dict[str, str]:
-        """Return the names in a file, if it is a manifest of Django's at the top of the directory."""
+        """Return the names in a file, if it is one of Django's manifests at the top of the directory."""
         with suppress(OSError, ValueError, RecursionError):
             document = json.loads((self.root / name).read_bytes()) if _is_manifest_name(name) else None
             if isinstance(document, dict) and "version" in document and isinstance(document.get("paths"), dict):
@@ -157,15 +156,15 @@ class RootFiles:
 
 
 def install_finder(location: Path | None) -> None:
-    """Have the project's collectstatic, and all that asks its finders, find what lies at `location` alone."""
+    """Add the finder for bundlers' files in `location` to STATICFILES_FINDERS."""
     RootFinder.location = location
     settings.STATICFILES_FINDERS = [*settings.STATICFILES_FINDERS, FINDER]
 
 
 def refuse_unknown_files(root: Path, own: Path, known: Collection[str]) -> list[str]:
-    """Name what lies in the static root, or in the project's own, and nowhere else; return what lies in a tree of ours.
+    """Warn of unknown files in the static root `root` and the project's `own` one; return those in the root's tree.
 
-    `known` is what the finders have, and what is taken along. Raises BuildError if the static root is no tree of ours.
+    `known` are the names of all sources. Raises BuildError if a build did not make the static root.
     """
     in_tree: list[str] = []
     for each in {root: None, own: None}:
@@ -181,14 +180,14 @@ def refuse_unknown_files(root: Path, own: Path, known: Collection[str]) -> list[
 
 
 def move_unknown_files(names: Iterable[str], tree: Path, root: Path) -> None:
-    """Move what others have put into `tree`, which is about to be removed, beside the static root. Raises OSError."""
+    """Move unknown files out of `tree`, which is about to be removed, to beside the static root. Raises OSError."""
     aside = find_free_name(root)
     for name in names:
         target = aside / name
         target.parent.mkdir(parents=True, exist_ok=True)
         (tree / name).rename(target)
     if aside.exists():
-        log.warning("what others have put into the tree before is kept as %s", aside)
+        log.warning("unknown files of the previous tree are kept in %s", aside)
 
 
 def is_from_static_root(source: Source) -> bool:
@@ -197,7 +196,7 @@ def is_from_static_root(source: Source) -> bool:
 
 
 def _format_names(names: Collection[str]) -> str:
-    """Return the first of the names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     more = f" and {len(names) - _MAX_NAMES_SHOWN} more" if len(names) > _MAX_NAMES_SHOWN else ""
     return ", ".join(list(names)[:_MAX_NAMES_SHOWN]) + more
 
@@ -207,7 +206,7 @@ def _is_manifest_name(name: str) -> bool:
 
 
 def _strip_fingerprint(name: str) -> str:
-    """Return a name without Django's fingerprint; empty where it has none."""
+    """Return a name without Django's fingerprint; empty if it has none."""
     folder, slash, file = name.rpartition("/")
     match = _FINGERPRINTED_NAME.fullmatch(file)
     return f"{folder}{slash}{match['stem']}{match['suffix'] or ''}" if match else ""

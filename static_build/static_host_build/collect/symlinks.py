@@ -1,7 +1,7 @@
-"""Symbolic links in static folders that lead back: listed, and not followed.
+"""Circular symbolic links in static folders: listed, but not followed.
 
-Rule: a link to a file or a folder elsewhere is followed, as Django does. A link that leads to itself, or to a folder
-that it lies in, has no end: it is left out, with a warning, like a link to nothing.
+Rule: a link to another file or folder is followed, as by Django. A link to itself, or to a folder that contains it, is
+circular: the build skips it with a warning, like a link without a target.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from django.core.files.storage import FileSystemStorage
 
 @contextmanager
 def skip_circular_links() -> Iterator[None]:
-    """Have Django list a link that leads back to itself, or to a folder that it lies in, as a file, and not follow it.
+    """Within the block, Django lists a circular link as a file, and does not follow it.
 
-    Its own storage stops at the one, and follows the other until a path is too long. A `Source` tells both from files.
+    Django's own storage fails at a link to itself, and follows one to a containing folder until the path is too long.
+    `Source.fault` tells such links from files.
     """
     own = FileSystemStorage.listdir
     FileSystemStorage.listdir = _list_folder  # type: ignore[method-assign,assignment]
@@ -29,7 +30,7 @@ def skip_circular_links() -> Iterator[None]:
 
 
 def _list_folder(storage: FileSystemStorage, path: str) -> tuple[list[str], list[str]]:
-    """Return the names of the folders and of everything else in a folder of the storage."""
+    """Return the names of the folders, and of all other entries, in a folder of the storage."""
     folders: list[str] = []
     others: list[str] = []
     with os.scandir(storage.path(path)) as entries:
@@ -49,7 +50,7 @@ def _is_folder(entry: os.DirEntry[str], storage: FileSystemStorage, path: str) -
 
 
 def _is_circular(link: str, storage: FileSystemStorage, path: str) -> bool:
-    """Whether the link's target is, or contains, a folder on the way from the storage's root to the link."""
+    """Whether the link's target is, or contains, a folder between the storage's root and the link."""
     target = os.path.realpath(link)
     parts = path.split("/") if path else []
     way = (storage.path("/".join(parts[:length])) for length in range(len(parts) + 1))

@@ -1,1 +1,1 @@
-"""django-compressor's blocks: rendered without a request, for projects that use it. May import `references`."""
+"""Renders django-compressor's blocks without a request, for projects that use it. May import `references`."""

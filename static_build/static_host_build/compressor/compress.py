@@ -1,8 +1,8 @@
-"""django-compressor's step, where the project uses it: the build renders the blocks, in offline mode as in online mode.
+"""The step for django-compressor: the build renders all blocks, in offline mode and in online mode.
 
-Rule: it runs after the collection, in the collected directory, with the static host in its URLs; what it writes is
-named by its content, and its manifest is in order. Without this step the first page with a ``{% compress %}`` block
-would raise OfflineGenerationError, or name a file that is not in the tree. The mode changes nothing in the tree.
+Rule: the step runs after the collection, in the collected directory, with the static host in its URLs. Its files are
+named by their content, and its manifest is sorted. Without this step, the first page with a ``{% compress %}`` block
+would raise OfflineGenerationError, or name a file that the tree lacks. The mode does not change the tree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django.core.files.storage import storages
 from static_host.conf.settings import Settings
 from static_host.project import compressor
 from static_host.project.overrides import track_overrides
-from static_host_build.compressor.template_context import offline_contexts
+from static_host_build.compressor.template_context import read_offline_contexts
 from static_host_build.errors import BuildError
 from static_host_build.references import Lines, find_references
 from static_host_build.references.missing import MissingReference, report_missing
@@ -34,20 +34,20 @@ from static_host_build.tree_writer import TreeWriter
 log = logging.getLogger("static_host.build")
 
 MATCH_NOTHING = r"(?!)"
-"""A regular expression that finds nothing."""
+"""A regular expression that matches nothing."""
 _CACHE_ALIAS = "static-host"
 _REMEDY = (
-    "The build renders each block once, without a request. Take what differs out of the block, or give it each of its "
-    "values in COMPRESS_OFFLINE_CONTEXT; or set COMPRESS_ENABLED = False."
+    "The build renders each block once, without a request. Move what differs out of the block, or list its values in "
+    "COMPRESS_OFFLINE_CONTEXT; or set COMPRESS_ENABLED = False."
 )
-_REMEDY_FOR_CONTENT = "Correct what the block names, or take it out of the block; or set COMPRESS_ENABLED = False."
+_REMEDY_FOR_CONTENT = "Correct the names in the block, or remove them from it; or set COMPRESS_ENABLED = False."
 
 
 @dataclass(frozen=True, slots=True)
 class CompressionResult:
-    """What the step leaves: a pattern for the names of its output, and the name of its own manifest.
+    """The result of the step: a pattern for the names of its files, and the name of its manifest.
 
-    `dangling` are the references of its stylesheets that lead nowhere.
+    `dangling` are the references in its stylesheets that do not resolve.
     """
 
     name_pattern: str = MATCH_NOTHING
@@ -56,23 +56,23 @@ class CompressionResult:
 
 
 def is_compressor_used() -> bool:
-    """Whether the project has the step at all."""
+    """Whether the project uses django-compressor."""
     return compressor.is_active(settings)
 
 
 def compress(static_url: str, directory: Path, writer: TreeWriter) -> CompressionResult:
     """Compress the blocks of the project's templates into the tree in `directory`. Raises BuildError.
 
-    `files` writes there.
+    `writer` writes into that directory.
     """
     if not is_compressor_used():
         if compressor.COMPRESSOR_APP in settings.INSTALLED_APPS and settings.COMPRESS_ENABLED:
-            message = "COMPRESS_URL = %r is not below STATIC_URL: what django-compressor makes is not in the tree"
+            message = "COMPRESS_URL = %r is not below STATIC_URL: the tree lacks the files of django-compressor"
             log.warning(message, settings.COMPRESS_URL)
         return describe_output()
     _set_static_url(static_url)
     with _override_settings(), _collect_urls() as urls:
-        manifest = _rendered()
+        manifest = _render_blocks()
     names = sorted({name for url in urls if (name := _resolve_name(url, ""))})
     _copy_output(names, directory, writer)
     made = describe_output()
@@ -81,7 +81,7 @@ def compress(static_url: str, directory: Path, writer: TreeWriter) -> Compressio
 
 
 def describe_output() -> CompressionResult:
-    """Return what django-compressor's files are called, wherever they come from."""
+    """Return the names of django-compressor's files, without making any."""
     below = compressor.find_path_below_static(settings)
     if compressor.COMPRESSOR_APP not in settings.INSTALLED_APPS or below is None:
         return CompressionResult()
@@ -92,24 +92,24 @@ def describe_output() -> CompressionResult:
 
 
 def report_dangling(made: CompressionResult, found: Collection[MissingReference], build_settings: Settings) -> None:
-    """Report what leads nowhere in the output, but for what is `found` in sources already. Raises BuildError."""
+    """Report references in the output that do not resolve, except those `found` in sources. Raises BuildError."""
     known = {posixpath.normpath(posixpath.join(posixpath.dirname(each.file), each.target)) for each in found}
     dangling = [each for each in made.dangling if _resolve_name(each.target, each.file) not in known]
     names = getattr(storages["staticfiles"], "hashed_files", ())
     report_missing(dangling, names, is_fatal=build_settings.static_missing_references == "error")
 
 
-def _rendered() -> dict[str, str]:
+def _render_blocks() -> dict[str, str]:
     from static_host_build.compressor.django_blocks import BlockRenderer
 
-    blocks = BlockRenderer(offline_contexts())
+    blocks = BlockRenderer(read_offline_contexts())
     blocks.render()
     errors = [str(problem) for problem in blocks.problems if not problem.is_installed]
     for problem in blocks.problems:
         if problem.is_installed:
-            log.warning("django-compressor: %s. This block is sent as it is written", problem)
+            log.warning("django-compressor: %s. This block is sent uncompressed", problem)
     if errors:
-        lines = "\n  ".join(["django-compressor cannot compress these blocks at a build:", *errors])
+        lines = "\n  ".join(["django-compressor cannot compress these blocks in a build:", *errors])
         is_unknown = blocks.exceptions or any(problem.is_unknown for problem in blocks.problems)
         remedy = _REMEDY if is_unknown else _REMEDY_FOR_CONTENT
         raise BuildError(f"{lines}\n{remedy}") from next(iter(blocks.exceptions), None)
@@ -120,7 +120,7 @@ def _rendered() -> dict[str, str]:
 
 @contextmanager
 def _override_settings() -> Iterator[None]:
-    """Set what may differ at a build: no cache of the network's, and what a debug mode would not find."""
+    """Set what a build needs: a local cache, and no debug mode, which would skip blocks."""
     caches.settings[_CACHE_ALIAS] = {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
         "LOCATION": _CACHE_ALIAS,
@@ -136,7 +136,7 @@ def _override_settings() -> Iterator[None]:
 
 @contextmanager
 def _collect_urls() -> Iterator[list[str]]:
-    """Collect the URLs of what is made meanwhile."""
+    """Collect the URLs of the files that the block writes."""
     from compressor.signals import post_compress
 
     urls: list[str] = []
@@ -152,7 +152,7 @@ def _collect_urls() -> Iterator[list[str]]:
 
 
 def _copy_output(names: Iterable[str], directory: Path, writer: TreeWriter) -> None:
-    """Take into the tree what the project's own storage has written elsewhere."""
+    """Copy files into the tree that the project's own storage has written to another place."""
     below = compressor.find_path_below_static(settings) or ""
     for name in names:
         if not (directory / name).exists():
@@ -161,7 +161,7 @@ def _copy_output(names: Iterable[str], directory: Path, writer: TreeWriter) -> N
 
 
 def _write_manifest(manifest: dict[str, str], name: str, writer: TreeWriter) -> None:
-    """Write it into the tree, or, in offline mode alone, where the project has its files."""
+    """Write the manifest into the tree; without a `name`, to where the project keeps it."""
     from compressor.cache import write_offline_manifest
 
     if name:
@@ -183,7 +183,7 @@ def _find_dangling(directory: Path, names: Iterable[str]) -> Iterator[MissingRef
 
 
 def _resolve_name(url: str, file: str) -> str:
-    """Return the name in the tree of what a URL in a file names; nothing where that is not below STATIC_URL."""
+    """Return the name in the tree for a URL in a file; empty if that is not below STATIC_URL."""
     base, parts = urlsplit(str(settings.STATIC_URL)), urlsplit(url)
     if parts.scheme not in ("", base.scheme) or parts.netloc not in ("", base.netloc) or not parts.path:
         return ""
@@ -196,11 +196,11 @@ def _resolve_name(url: str, file: str) -> str:
 
 @track_overrides
 def _set_static_url(static_url: str) -> None:
-    """Make URLs begin with the static host: the collection needed the bare prefix, to find references below it."""
+    """Make URLs begin with the static host; the collection needed the bare prefix to resolve references."""
     before, context = settings.STATIC_URL, settings.COMPRESS_OFFLINE_CONTEXT
     below = compressor.find_path_below_static(settings)
     settings.STATIC_URL = static_url
-    if settings.COMPRESS_CSS_HASHING_METHOD == "mtime":  # its default; file times are no property of the source
+    if settings.COMPRESS_CSS_HASHING_METHOD == "mtime":  # the default; modification times are not part of the source
         settings.COMPRESS_CSS_HASHING_METHOD = "content"
     if below is not None:
         settings.COMPRESS_URL = static_url + below

@@ -1,9 +1,9 @@
 """The ``{% compress %}`` blocks of a project's templates, rendered without a request.
 
-Rule: each block is rendered as each template has it that extends or includes its own, for each language and each of
-COMPRESS_OFFLINE_CONTEXT. Its names are those that context processors give without a request, and those of the tags
-around it. A block that asks for another name, for the request or for the database is a problem: who knows what it would
-be at the next request? A template's own block is none if the templates that include it give it what it asks for.
+Rule: each block is rendered in each template that contains, extends or includes it, for each language and each context
+of COMPRESS_OFFLINE_CONTEXT. It has the names that context processors give without a request, and those of the tags
+around it. A block that uses another name, the request or the database is a problem, because each request could give it
+another value. It is no problem if all its missing names come from the templates that include its own.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ from django.utils import translation
 
 from static_host.findings import format_exception_line
 from static_host.project.compressor import make_key
-from static_host_build.compressor.jinja_blocks import find_jinja_blocks, jinja_environments
+from static_host_build.compressor.jinja_blocks import find_jinja_blocks, list_jinja_environments
 from static_host_build.compressor.template_context import (
     RequestRequiredError,
     forbid_database,
     list_languages,
     list_template_names,
     make_context_reader,
-    with_plain_names,
+    restore_plain_names,
 )
 
 _PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 _LIBRARY_MODULES = ("compressor.", "django.template", "jinja2.")
-"""Modules whose exceptions say what is wrong with a template; all others are told with their traceback."""
+"""Modules whose exceptions describe an error in a template; others are reported with their traceback."""
 _VARIABLE_ATTRIBUTES = ("asvar", "target_var", "varname", "var_name", "variable_name", "variable")
-"""Where nodes of Django's own tags, and of `simple_tag`, keep the name that they set."""
+"""Attributes in which nodes of Django's own tags, and of `simple_tag`, keep the name that they set."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlockProblem:
-    """A block that cannot be rendered: the template that has it, the one that was rendered, and why."""
+    """A block that cannot be rendered: its template and line, the template that was rendered, and the reason."""
 
     file: str
     line: int
     rendered_file: str
     reason: str
     is_unknown: bool = False
-    """Whether the block asks for what only a request gives."""
+    """Whether the block needs a value that only a request has."""
 
     def __str__(self) -> str:
         via = "" if self.rendered_file == self.file else f" (in {self.rendered_file})"
@@ -61,12 +61,12 @@ class BlockProblem:
 
     @property
     def is_installed(self) -> bool:
-        """Whether it is a package's, and nothing that the project can mend."""
+        """Whether the block is in an installed package, which the project cannot change."""
         return not _PACKAGE_FOLDERS.isdisjoint(Path(self.file).parts)
 
 
 class _RecordingContext(Context):
-    """A context that notes what a template asks for and nobody has given."""
+    """A context that records the names that a template uses and that are not defined."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         super().__init__(dict(values))
@@ -81,9 +81,9 @@ class _RecordingContext(Context):
 
 
 class BlockRenderer:
-    """What becomes of all blocks: `manifest` has how each is rendered, by its content.
+    """Renders all blocks; `manifest` has the result for each, by a key of its content.
 
-    It has our key for the running project, and those that django-compressor's offline mode looks for by itself.
+    It has the keys of this program for the running project, and those of django-compressor's own offline mode.
     """
 
     def __init__(self, contexts: list[dict[str, Any]]) -> None:
@@ -95,27 +95,27 @@ class BlockRenderer:
 
     @property
     def problems(self) -> list[BlockProblem]:
-        """Those that stay: not those of a template by itself, where others that include it render the block."""
+        """The problems, except those of a template rendered alone if a template that includes it renders the block."""
         own = (p for p in self._problems if p.rendered_file != p.file or (p.file, p.line) not in self._rendered)
         return sorted(own)
 
     def render(self) -> None:
-        """Render the blocks of all templates, and so have their files written."""
+        """Render the blocks of all templates, which writes their files."""
         with forbid_database(), self._patch_render_compressed():
             for engine in engines.all():
                 if isinstance(engine, DjangoTemplates):
                     self._render_django(engine)
-            for environment, processors in jinja_environments():
+            for environment, processors in list_jinja_environments():
                 self._render_jinja(environment, processors)
 
     def _render_django(self, engine: Any) -> None:
         values = make_context_reader(engine.engine.template_context_processors, self._contexts)
         for name in list_template_names(engine.engine):
             for loader in engine.engine.template_loaders:
-                loader.reset()  # compressor changes what it has walked
+                loader.reset()  # compressor changes the templates that it walks
             try:
                 template = engine.engine.get_template(name)
-            except Exception:  # noqa: S112 - it fails at a request, too; and many are never asked for
+            except Exception:  # noqa: S112 - it would fail in a request, too; and many are never used
                 continue
             self._render_template(template, values)
 
@@ -138,7 +138,7 @@ class BlockRenderer:
             try:
                 node.render(context)
             finally:
-                _refuse_missing(context.missing)  # whatever came of it
+                _refuse_missing(context.missing)  # also if rendering fails
 
     def _render_jinja(self, environment: Any, processors: tuple[Any, ...]) -> None:
         values = make_context_reader(processors, self._contexts)
@@ -151,15 +151,15 @@ class BlockRenderer:
 
     @contextmanager
     def _record_problems(self, place: tuple[str, int], start: str) -> Iterator[None]:
-        """Note what is raised as a problem of the block at a place. What a tag of the project's raises is kept, too."""
+        """Record an exception as a problem of the block at a place. Also keep exceptions of the project's own tags."""
         try:
             yield
         except RequestRequiredError as error:
             self._problems.add(BlockProblem(*place, start, str(error), is_unknown=True))
         except Exception as error:
-            is_theirs = type(error).__module__.startswith(_LIBRARY_MODULES)
-            self._problems.add(BlockProblem(*place, start, str(error) if is_theirs else format_exception_line(error)))
-            if not is_theirs and not isinstance(error, OSError):
+            is_library = type(error).__module__.startswith(_LIBRARY_MODULES)
+            self._problems.add(BlockProblem(*place, start, str(error) if is_library else format_exception_line(error)))
+            if not is_library and not isinstance(error, OSError):
                 self.exceptions.append(error)
         else:
             self._rendered.add(place)
@@ -177,7 +177,7 @@ class BlockRenderer:
             if key not in self.manifest and not missing:
                 made = compress(block, context, kind, mode, name, forced=bool(settings.COMPRESS_ENABLED))
                 self.manifest[key] = made.replace(str(settings.COMPRESS_URL), settings.COMPRESS_URL_PLACEHOLDER)
-                for own in map(get_offline_hexdigest, (content, with_plain_names(content))):
+                for own in map(get_offline_hexdigest, (content, restore_plain_names(content))):
                     self.manifest.setdefault(own, self.manifest[key])
             if getattr(block, "token", None) and not missing:
                 self._rendered.add(_locate_block(block))
@@ -192,13 +192,13 @@ class BlockRenderer:
 
 def _refuse_missing(missing: set[str]) -> None:
     if missing:
-        raise RequestRequiredError(f"it asks for {', '.join(sorted(missing))}")
+        raise RequestRequiredError(f"it uses {', '.join(sorted(missing))}")
 
 
 def _iterate_blocks(
     node: Any, template: Template, context: _RecordingContext, including: tuple[str, ...]
 ) -> Iterator[tuple[Any, _RecordingContext]]:
-    """Yield the blocks below a node, each with its context, while that has what the tags around the block set."""
+    """Yield the blocks below a node, each with the context that the tags around it set."""
     for child in _list_children(node, template, context):
         if isinstance(child, CompressorNode):
             yield child, context
@@ -216,15 +216,15 @@ def _iterate_blocks(
 
 
 def _list_children(node: Any, template: Template, context: _RecordingContext) -> list[Any]:
-    """Return the nodes of a node; those of a template that extends another one are the other's, with its own blocks."""
+    """Return the child nodes; for a template that extends another one, the other's nodes with its own blocks."""
     try:
         return list(DjangoParser(charset="utf-8").get_nodelist(node, template, context))
-    except Exception:  # what it extends is known at a request alone, or is not there
+    except Exception:  # only a request decides which template it extends, or that is missing
         return list(node.nodelist)
 
 
 def _list_iterations(node: Any, context: _RecordingContext) -> Iterator[dict[str, Any]]:
-    """Yield the names that a tag sets for what is in it, for each time that it renders that."""
+    """Yield the names that a tag sets for its contents, once for each time that it renders them."""
     items: list[Any] = []
     if isinstance(node, ForNode):
         sequence: Any = node.sequence
@@ -238,12 +238,12 @@ def _list_iterations(node: Any, context: _RecordingContext) -> Iterator[dict[str
         ends = {"first": number == 0, "last": number + 1 == len(items), "revcounter0": len(items) - number - 1}
         loop = {"forloop": count | ends | {"parentloop": context.get("forloop", {})}}
         yield dict(zip(node.loopvars, values, strict=False)) | loop
-    if not items:  # what it goes through is known at a request alone, or nothing
+    if not items:  # only a request has its items, or there are none
         yield _resolve_bound_names(node, context)
 
 
 def _resolve_bound_names(node: Any, context: _RecordingContext) -> dict[str, Any]:
-    """Return the names that a tag sets for what is in it: ``with``, and ``include`` with values."""
+    """Return the names that a tag sets for its contents: ``with``, and ``include`` with values."""
     bound = {}
     for name, expression in getattr(node, "extra_context", {}).items():
         context.missing.clear()
@@ -255,9 +255,9 @@ def _resolve_bound_names(node: Any, context: _RecordingContext) -> dict[str, Any
 
 
 def _set_variable(node: Any, context: _RecordingContext) -> None:
-    """Render a tag that sets a name for what follows, as ``{% static "x.css" as name %}`` does."""
+    """Render a tag that sets a name for the nodes after it, as ``{% static "x.css" as name %}`` does."""
     name = next((name for each in _VARIABLE_ATTRIBUTES if isinstance(name := getattr(node, each, None), str)), None)
-    if isinstance(node, InclusionNode):  # has the blocks of its template rendered with the names that it gives
+    if isinstance(node, InclusionNode):  # renders the blocks of its template with the names that it sets
         context.missing.clear()
         with suppress(Exception), context.push():
             node.render(context)
@@ -270,7 +270,7 @@ def _set_variable(node: Any, context: _RecordingContext) -> None:
 
 
 def _find_included_template(node: Any, context: _RecordingContext) -> Any:
-    """Return the template that a tag includes, if it does and that can be known."""
+    """Return the template that a tag includes; None if it includes none, or only a request decides which."""
     if not isinstance(node, IncludeNode):
         return None
     with suppress(Exception):
@@ -285,5 +285,5 @@ def _locate_block(node: Any) -> tuple[str, int]:
 
 
 def _format_path(file: str) -> str:
-    path = Path(file + "")  # a name in an `include` is a SafeString, which no path can be made of
+    path = Path(file + "")  # a name in an `include` is a SafeString, which Path does not accept
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,6 +1,7 @@
-"""The ``{% compress %}`` blocks of Jinja's templates, where an environment has django-compressor's extension.
+"""The ``{% compress %}`` blocks of Jinja templates, in environments with django-compressor's extension.
 
-Rule: a block is rendered with what its template sets, imports or defines at its top, and what is set around the block.
+Rule: a block is rendered with the names that its template sets, imports or defines at the top, and those that are set
+around the block.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from django.template.utils import InvalidTemplateEngineError
 
 EXTENSION = "compressor.contrib.jinja2ext.CompressorExtension"
 Render = Callable[[dict[str, Any]], set[str]]
-"""Renders a block with the names that are given, and returns those that it asked for in vain."""
+"""Renders a block with the given names, and returns the missing ones."""
 
 
-def jinja_environments() -> Iterator[tuple[Any, tuple[Any, ...]]]:
-    """Yield those of the engines, each with its context processors, and COMPRESS_JINJA2_GET_ENVIRONMENT's."""
+def list_jinja_environments() -> Iterator[tuple[Any, tuple[Any, ...]]]:
+    """Yield the environments of the engines, with their context processors, and COMPRESS_JINJA2_GET_ENVIRONMENT's."""
     environments = {
         id(engine.env): (engine.env, tuple(getattr(engine, "template_context_processors", ())))
         for engine in engines.all()
@@ -32,7 +33,7 @@ def jinja_environments() -> Iterator[tuple[Any, tuple[Any, ...]]]:
 
 
 def find_jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
-    """Yield file, line and the block, for each block of the environment's templates."""
+    """Yield file, line and renderer of each block in the environment's templates."""
     if EXTENSION not in environment.extensions:
         return
     from jinja2 import TemplateError, nodes
@@ -41,32 +42,32 @@ def find_jinja_blocks(environment: Any) -> Iterator[tuple[str, int, Render]]:
         try:
             source, file, _ = environment.loader.get_source(environment, name)
             tree = environment.parse(source, name, file) if "compress" in source else nodes.Template([])
-        except (TemplateError, UnicodeDecodeError):  # no template, or one that fails at a request, too
+        except (TemplateError, UnicodeDecodeError):  # not a template, or one that would fail in a request, too
             continue
-        found = [node for node in tree.body if isinstance(node, _definitions())]
-        top = [node for node in tree.body if isinstance(node, _definitions() + _assignments())]
+        found = [node for node in tree.body if isinstance(node, _list_definition_types())]
+        top = [node for node in tree.body if isinstance(node, _list_definition_types() + _list_assignment_types())]
         for block in tree.find_all(nodes.CallBlock):
             callee = getattr(block.call, "node", None)
             if isinstance(callee, nodes.ExtensionAttribute) and callee.identifier == EXTENSION:
-                bodies = [[*found, *_around(tree.body, block)], [*top, block], [block]]
+                bodies = [[*found, *_enclose_block(tree.body, block)], [*top, block], [block]]
                 trees = [nodes.Template(body) for body in bodies]
                 yield file or name, block.lineno, _make_renderer(environment, trees, name)
 
 
-def _definitions() -> tuple[type, ...]:
+def _list_definition_types() -> tuple[type, ...]:
     from jinja2 import nodes
 
     return nodes.Import, nodes.FromImport, nodes.Macro
 
 
-def _assignments() -> tuple[type, ...]:
+def _list_assignment_types() -> tuple[type, ...]:
     from jinja2 import nodes
 
     return nodes.Assign, nodes.AssignBlock
 
 
-def _around(body: list[Any], block: Any) -> list[Any]:
-    """Return the block within the loops and ``with`` around it, each after what is set before it."""
+def _enclose_block(body: list[Any], block: Any) -> list[Any]:
+    """Return the block in its loops and ``with`` tags, each after the assignments before it."""
     from jinja2 import nodes
 
     for number, node in enumerate(body):
@@ -74,19 +75,19 @@ def _around(body: list[Any], block: Any) -> list[Any]:
             inner = [block]
         elif any(each is block for each in node.find_all(nodes.CallBlock)):
             lists = [part for _, part in node.iter_fields() if isinstance(part, list)]
-            inner = next(found for part in lists if (found := _around(part, block)))
-            if isinstance(node, nodes.For) and not _around(node.else_, block):
+            inner = next(found for part in lists if (found := _enclose_block(part, block)))
+            if isinstance(node, nodes.For) and not _enclose_block(node.else_, block):
                 inner = [nodes.For(node.target, node.iter, inner, [], node.test, node.recursive, lineno=node.lineno)]
             elif isinstance(node, nodes.With):
                 inner = [nodes.With(node.targets, node.values, inner, lineno=node.lineno)]
         else:
             continue
-        return [*(each for each in body[:number] if isinstance(each, _assignments())), *inner]
+        return [*(each for each in body[:number] if isinstance(each, _list_assignment_types())), *inner]
     return []
 
 
 class _Block(dict[str, Any]):
-    """The context of a block while it is rendered: what it asks for in vain, and whether it came to be rendered."""
+    """The context of a block: the missing names, and whether the block was rendered."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +95,7 @@ class _Block(dict[str, Any]):
         self.is_inside = self.is_rendered = False
 
     def render(self, caller: Callable[[], str]) -> None:
-        """Render what is in the block, where the extension takes it from."""
+        """Render the contents of the block, and store them where the extension reads them."""
         self.is_inside = self.is_rendered = True
         try:
             self["original_content"] = caller()
@@ -103,12 +104,12 @@ class _Block(dict[str, Any]):
 
 
 def _make_renderer(environment: Any, trees: list[Any], name: str) -> Render:
-    """Return what renders the first of the trees that gives the block all that it asks for."""
+    """Return a function that renders the first of the trees in which the block has all its names."""
     from jinja2 import Template
 
     block = _Block()
-    noting = environment.overlay(undefined=_noting(block))
-    tag = noting.extensions[EXTENSION]  # the overlay's own
+    recording = environment.overlay(undefined=_make_undefined_type(block))
+    tag = recording.extensions[EXTENSION]  # the overlay's own
 
     def compress(kind: str, mode: str, basename: str | None, caller: Any, forced: bool) -> Any:
         block.render(caller)
@@ -123,7 +124,7 @@ def _make_renderer(environment: Any, trees: list[Any], name: str) -> Render:
             block.missing.clear()
             block.is_rendered = False
             try:
-                Template.from_code(noting, noting.compile(tree, name), {**environment.globals}).render(given)
+                Template.from_code(recording, recording.compile(tree, name), {**environment.globals}).render(given)
             except Exception as error:
                 errors += [] if block.missing else [error]
             else:
@@ -137,30 +138,30 @@ def _make_renderer(environment: Any, trees: list[Any], name: str) -> Render:
     return render
 
 
-def _noting(block: _Block) -> type:
-    """Return Jinja's type of a name that nobody has given; it tells of its use in the block."""
+def _make_undefined_type(block: _Block) -> type:
+    """Return a type for Jinja's undefined names that records their use in the block."""
     from jinja2 import ChainableUndefined
     from jinja2.utils import missing as absent
 
-    class Noting(ChainableUndefined):
+    class RecordingUndefined(ChainableUndefined):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
-            self._note()
+            self._record()
 
-        def _note(self) -> None:
+        def _record(self) -> None:
             if block.is_inside and self._undefined_obj is absent:
                 block.missing.add(str(self._undefined_name))
 
         def __str__(self) -> str:
-            self._note()
+            self._record()
             return super().__str__()
 
         def __iter__(self) -> Iterator[Any]:
-            self._note()
+            self._record()
             return super().__iter__()
 
         def __bool__(self) -> bool:
-            self._note()
+            self._record()
             return super().__bool__()
 
-    return Noting
+    return RecordingUndefined

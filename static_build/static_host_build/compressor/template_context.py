@@ -1,6 +1,6 @@
-"""What a template has without a request: its names in each language, and the files that it may be.
+"""What a build gives to templates: their names, in each language, and the contexts of their blocks.
 
-Rule: a build has no request and no database. What would ask for either raises `RequestRequiredError`.
+Rule: a build has no request and no database. A use of either raises `RequestRequiredError`.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from django.utils import translation
 from static_host_build.errors import BuildError
 
 _NAME = re.compile(r"[^\s\"'<>()?#]+")
-_MAX_TEMPLATE_BYTES = 1 << 20  # bytes; what is larger was not written as a template
+_MAX_TEMPLATE_BYTES = 1 << 20  # a larger file is not a template
 _TAG_NAMES = ("compress", "extends", "include")
 _REMEDY = "Set it to a dict, to a list of dicts, or to the dotted path of a function that returns them."
 
 
 class RequestRequiredError(Exception):
-    """What a block asks for is known at a request alone."""
+    """A block needs a value that only a request has."""
 
 
 class _NoRequest:
-    """Stands in for the request in context processors, and for whatever asks it for something."""
+    """A placeholder for the request in context processors; every use of it raises RequestRequiredError."""
 
     def __getattr__(self, name: str) -> Any:
-        raise RequestRequiredError(f"it asks for request.{name}")
+        raise RequestRequiredError(f"it uses request.{name}")
 
     def __str__(self) -> str:
-        raise RequestRequiredError("it asks for the request")
+        raise RequestRequiredError("it uses the request")
 
 
 def make_context_reader(
     processors: tuple[Any, ...], contexts: list[dict[str, Any]]
 ) -> Callable[[], list[dict[str, Any]]]:
-    """Return what gives the names that every template has, in the language of the moment: one dict for each context."""
+    """Return a function for the common names of all templates in the active language: a dict for each context."""
 
     @cache
     def values(_: str | None) -> list[dict[str, Any]]:
@@ -59,14 +59,14 @@ def make_context_reader(
     return lambda: values(translation.get_language())
 
 
-def offline_contexts() -> list[dict[str, Any]]:
+def read_offline_contexts() -> list[dict[str, Any]]:
     """Return the contexts of COMPRESS_OFFLINE_CONTEXT: one, several, or those of a function. Raises BuildError.
 
-    A function of the project may ask the database.
+    A function of the project may query the database.
     """
     given: Any = settings.COMPRESS_OFFLINE_CONTEXT
     if isinstance(given, str):
-        given = _function(given)()
+        given = _import_function(given)()
     several: Iterable[Any] = [given] if isinstance(given, Mapping | BaseContext) else given
     try:
         return [dict(one.flatten() if isinstance(one, BaseContext) else one) for one in several] or [{}]
@@ -75,9 +75,9 @@ def offline_contexts() -> list[dict[str, Any]]:
         raise BuildError(message) from None
 
 
-def _function(path: str) -> Any:
+def _import_function(path: str) -> Any:
     module, _, name = path.rpartition(".")
-    reason = "it is no dotted path"
+    reason = "it is not a dotted path"
     try:
         function = getattr(import_module(module), name, None) if module else None
         reason = f"{module} has no function {name}" if module else reason
@@ -91,19 +91,19 @@ def _function(path: str) -> Any:
 
 
 def list_languages() -> list[str | None]:
-    """Return the project's languages, the default one first; without a list of its own that one alone."""
+    """Return the project's languages, the default first; only the default if the project has no own list."""
     if not settings.USE_I18N or not settings.is_overridden("LANGUAGES"):
         return [translation.get_language()]
     return list(dict.fromkeys([settings.LANGUAGE_CODE, *(code for code, _ in settings.LANGUAGES)]))
 
 
 def list_template_names(engine: Any) -> list[str]:
-    """Return the templates that may have blocks, or inherit some."""
+    """Return the names of templates that may have blocks or inherit them."""
     texts: dict[str, str] = {}
     for loader in _flatten_loaders(engine.template_loaders):
         for name, text in getattr(loader, "templates_dict", {}).items():
             texts.setdefault(name, text)
-        for folder in map(Path, filter(None, _folders(loader))):
+        for folder in map(Path, filter(None, _list_folders(loader))):
             for name in _list_files(folder):
                 texts.setdefault(name, _read_text(folder / name))
     if not any("compress" in text for text in texts.values()):
@@ -116,8 +116,8 @@ def _flatten_loaders(loaders: Any) -> Iterator[Any]:
         yield from _flatten_loaders(loader.loaders) if hasattr(loader, "loaders") else (loader,)
 
 
-def _folders(loader: Any) -> Iterator[str]:
-    """Yield where a loader has its templates: its sources for no name, where it has no list of directories."""
+def _list_folders(loader: Any) -> Iterator[str]:
+    """Yield the directories of a loader: its list, or else its sources for an empty name."""
     if hasattr(loader, "get_dirs"):
         yield from map(str, loader.get_dirs())
         return
@@ -140,8 +140,8 @@ def _read_text(path: Path) -> str:
         return ""
 
 
-def with_plain_names(content: str) -> str:
-    """Return a block with static files' names as they are written: as the project's own storage may give them."""
+def restore_plain_names(content: str) -> str:
+    """Return a block with logical instead of fingerprinted names, as the project's own storage may render it."""
     names = {hashed: name for name, hashed in getattr(storages["staticfiles"], "hashed_files", {}).items()}
     first, *parts = content.split(str(settings.STATIC_URL))
     for number, part in enumerate(parts):
@@ -153,11 +153,11 @@ def with_plain_names(content: str) -> str:
 
 @contextmanager
 def forbid_database() -> Iterator[None]:
-    """Have whatever would connect to a database raise: a build has none."""
+    """Within the block, connecting to a database raises RequestRequiredError: a build has none."""
     connect = BaseDatabaseWrapper.connect
 
     def refuse(_: BaseDatabaseWrapper) -> None:
-        raise RequestRequiredError("it asks the database")
+        raise RequestRequiredError("it queries the database")
 
     BaseDatabaseWrapper.connect = refuse  # type: ignore[method-assign, assignment]
     try:

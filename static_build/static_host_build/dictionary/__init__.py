@@ -1,4 +1,4 @@
-"""Compression dictionaries (RFC 9842): which files are dictionaries, by what pattern, and deltas against them.
+"""Compression dictionaries (RFC 9842): the files that are dictionaries, their patterns, and deltas against them.
 
 May import `carry` and `encode`.
 """

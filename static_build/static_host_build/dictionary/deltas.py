@@ -1,12 +1,13 @@
-"""Earlier versions of files → deltas: which files are encoded against which, and which results pay (RFC 9842).
+"""Earlier versions of files → deltas: selects the pairs to encode, and keeps the deltas that pay (RFC 9842).
 
-Rule: a file is encoded against what a browser names for it that has seen an earlier release, for each of those that
-the tree has files of (`patterns`); no other can be at hand there. Mostly that is its earlier version,
-under whatever name. A delta stays only if it is smaller by a quarter, and by 500 bytes, than the smallest coding that
-needs no dictionary. A quick look comes first, at a low level: it tells of two files that have little in common. How
-much is tried is bounded by the bytes of the files, not by time, so that two builds give the same bytes: what comes
-first is the newest release, whose visitors are the most, and there what kept its name, and of that the largest. Carried
-files get none: they have those that their own build made, which are no part of these bytes.
+Rule: for each earlier release in the tree, a file is encoded against the dictionary that a browser with that release
+would name for it (`patterns`), since a browser has no other. Usually that is the file's earlier version, under any
+name. A delta is kept only if it is smaller by a quarter, and by 500 bytes, than the smallest coding without a
+dictionary. A quick trial at a low level first rejects files that have little in common.
+
+The work is limited by the bytes of the files, not by time, so that two builds give the same bytes. The newest release
+comes first, since it has the most visitors; in it files that kept their name, and of these the largest. Carried files
+get no new deltas: they keep those of their own build, which do not count towards the limit.
 """
 
 from __future__ import annotations
@@ -50,14 +51,15 @@ _MAX_DELTA_RATIO = 0.75
 _MIN_SAVED_BYTES = 500
 _TRIAL_LEVEL = 3
 _MAX_TRIAL_RATIO = 1.2
-"""What a quick look may leave of the smallest other coding, at most; the highest level leaves a third less."""
+"""If a quick trial leaves more than this of the smallest other coding, no delta is made; level 22 takes off a third."""
 
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """What the deltas of a tree's own release come to: `instead` are the bytes of what would be sent without them.
+    """The figures of a tree's deltas; `instead` are the bytes that clients would get without them.
 
-    `renamed` are those against a file under another stem, `carried` those that the files of earlier releases came with.
+    `renamed` counts deltas against a file with another stem, `carried` the deltas of carried files. The others count
+    those of the tree's own release.
     """
 
     resources: int
@@ -72,7 +74,10 @@ class Saving:
 
 @dataclass(frozen=True, slots=True)
 class DeltaPair:
-    """One content and what a browser names for it, of a release so many behind; `is_guess` if that had another name."""
+    """One content, and the dictionary that a browser names for it.
+
+    `age` is the number of the dictionary's release. The pair `is_guess` if the dictionary has another stem.
+    """
 
     names: tuple[str, ...]
     identity: Representation
@@ -83,9 +88,9 @@ class DeltaPair:
 
 
 def find_pairs(resources: Mapping[str, Resource]) -> list[DeltaPair]:
-    """Return what can be encoded against what, in the order in which it is worth most.
+    """Return the pairs to encode, the most useful first.
 
-    That is, each file against what a browser names for it that has seen all of one earlier release.
+    For each earlier release there is a pair for each file and the dictionary that a browser with that release names.
     """
     kept = {
         release: BrowserDictionaries(each for each in resources.values() if each.match and release in each.releases)
@@ -109,7 +114,7 @@ def find_pairs(resources: Mapping[str, Resource]) -> list[DeltaPair]:
 
 
 def select_within_budget(budget: int, candidates: Iterable[DeltaPair]) -> Iterator[DeltaPair]:
-    """Give those pairs whose files, each counted for every version, are no more than `budget` bytes together."""
+    """Yield pairs while their files fit into `budget` (bytes); a file counts once for each pair."""
     for pair in candidates:
         if pair.identity.length <= budget:
             budget -= pair.identity.length
@@ -125,32 +130,32 @@ class DeltaEncoder:
         self._cache = cache
         self._effort = settings.static_effort
         self.budget_bytes = int(settings.static_dictionary_bytes) if settings.static_previous else 0
-        """Bytes of files that may be encoded against earlier versions; 0: none are, nor will be in later releases."""
+        """Bytes of files that may be encoded against earlier versions; 0 for no deltas and no dictionaries."""
         self.warnings: list[str] = []
         self.seconds = 0.0
-        """The time that encoding took, all threads added up."""
+        """Seconds that encoding took, all threads added up."""
 
     def offer_dictionaries(
         self,
         resources: Mapping[str, Resource],
         manifest: bytes,
-        bundles: Mapping[str, bytes],
+        bundler_manifests: Mapping[str, bytes],
         earlier: Mapping[str, str],
     ) -> dict[str, Resource]:
-        """Return the resources, those of the release's own that are dictionaries with their patterns.
+        """Return the resources; those of the own release that can be dictionaries get their patterns.
 
-        `manifest` is Django's, `bundles` are the bundlers' by name; `earlier` are the patterns that earlier releases
-        offered, with the names that have them. With nothing to spend nothing is a dictionary, what is carried neither.
+        `manifest` is Django's, `bundler_manifests` are the bundlers' by name. `earlier` are the patterns of earlier
+        releases, each with a file's name. Without a budget, no file is a dictionary, not even a carried one.
         """
         if not self.budget_bytes:
             return {name: replace(resource, match="") for name, resource in resources.items()}
         own = {name: resource for name, resource in resources.items() if not resource.carried}
         names = parse_logical_names(manifest)
-        unnamed = own.keys() - names.keys() - find_entry_points(bundles, set(own))
+        unnamed = own.keys() - names.keys() - find_entry_points(bundler_manifests, set(own))
         return {**resources, **assign_patterns(own, find_patterns(own, names), unnamed, earlier)}
 
     def add_deltas(self, resources: Mapping[str, Resource], reuse: EarlierTrees) -> Mapping[str, Resource]:
-        """Write the deltas that pay, and return the resources of the whole tree with them. Raises OSError."""
+        """Write the deltas that pay, and return the resources of the tree with them. Raises OSError."""
         if not self.budget_bytes:
             return resources
         candidates = find_pairs(resources)
@@ -168,19 +173,19 @@ class DeltaEncoder:
                     continue
                 for name in pair.names:
                     file = format_file_name(name, DICTIONARY_CODING, sha_256)
-                    if file not in resources:  # a source of that name
+                    if file not in resources:  # else a source has that name
                         self._writer.write(file, delta)
                         made = Representation(DICTIONARY_CODING, file, len(delta), compute_digest(delta), sha_256)
                         added[name] = _add_delta(added[name], made)
         return added
 
     def _make_delta(self, reuse: EarlierTrees, pair: DeltaPair) -> tuple[DeltaPair, bytes | None, str, float]:
-        """Return the pair, its delta if it pays, the dictionary's SHA-256 in base64, and the seconds that it took."""
+        """Return the pair, its delta if it pays, the dictionary's SHA-256 (base64), and the seconds of encoding."""
         began = time.monotonic()
         data = (self._root / pair.identity.file).read_bytes()
         dictionary = (self._root / pair.dictionary.file).read_bytes()
         sha_256 = sha256(dictionary)
-        basis = f"{sha_256.hexdigest()}:{pair.smallest_bytes}"  # by the last it is judged whether to try at all
+        basis = f"{sha_256.hexdigest()}:{pair.smallest_bytes}"  # the trial compares with the last
         cache = EncodingCache(self._cache, f"{format_recipe(self._effort)}:{basis}")
         encoded = cache.get(data)
         took = 0.0
@@ -189,11 +194,11 @@ class DeltaEncoder:
             encoded = {DICTIONARY_CODING: known}
             cache.put(data, encoded, None)
         if encoded is None:
-            alike = (
+            is_similar = (
                 HEADER_BYTES + len(compress_frame(data, dictionary, _TRIAL_LEVEL))
                 < _MAX_TRIAL_RATIO * pair.smallest_bytes
             )
-            encoded = {DICTIONARY_CODING: encode_delta(data, dictionary, self._effort)} if alike else {}
+            encoded = {DICTIONARY_CODING: encode_delta(data, dictionary, self._effort)} if is_similar else {}
             took = time.monotonic() - began
             cache.put(data, encoded, took)
         delta = encoded.get(DICTIONARY_CODING)
@@ -204,9 +209,9 @@ class DeltaEncoder:
 
 
 def recognise_deltas(root: Path, resources: Mapping[str, Resource]) -> dict[str, Resource]:
-    """Return the resources of a tree that other tools made, in which ``x.js.….dcz`` are deltas to ``x.js``.
+    """Return the resources of a tree of other tools, with ``x.js.….dcz`` as deltas of ``x.js``.
 
-    Only one that decodes with a dictionary of the tree is; any other is a file like others. Raises OSError.
+    A ``.dcz`` file that does not decode with a file of the tree is an ordinary file. Raises OSError.
     """
     by_digest = {resource.identity.digest: resource.identity.file for resource in resources.values()}
     adopted = dict(resources)
@@ -225,7 +230,7 @@ def recognise_deltas(root: Path, resources: Mapping[str, Resource]) -> dict[str,
 
 
 def measure_savings(resources: Iterable[Resource], seconds: float = 0.0) -> Saving:
-    """Return what the deltas of these resources come to."""
+    """Return the figures of the deltas of these resources."""
     known = list(resources)
     having = [each for each in known if _list_deltas(each)]
     own = [(each, delta) for each in having if not each.carried for delta in _list_deltas(each)]
@@ -249,7 +254,7 @@ def _list_deltas(resource: Resource) -> list[Representation]:
 
 
 def _find_smallest_bytes(resource: Resource) -> int:
-    """Return the bytes of the smallest representation that needs no dictionary."""
+    """Return the length of the smallest representation without a dictionary."""
     return min(r.length for r in resource.representations if not r.dictionary)
 
 

@@ -1,33 +1,33 @@
-"""Which files are dictionaries for their later versions, and the patterns of those (RFC 9842 §2.1.1).
+"""Which files are dictionaries for their later versions, and their patterns (RFC 9842 §2.1.1).
 
-Rule: the pattern of a file is its own name, as it is written in URLs, with ``*`` where its fingerprint stands: that of
-``css/site.e8e374d844cc.css`` is ``../css/site.*.css``. It is relative to the URL of the file, so that it holds below
-every prefix, on every host and whatever path a CDN has put before it; it has no groups. It begins with the file's
-folders, because Chromium keeps one dictionary of a host for each pattern as it is written: of two files with
-``main.*.css`` in two folders it would forget one. Django's manifest tells where the fingerprint stands; in a name that
-a bundler gave, or the operator's pattern finds, it is what looks like a hash at the end of the stem. That may be wrong:
-then no later version has that name, and nothing is lost.
+Rule: a file's pattern is its name in URLs with ``*`` for the fingerprint: ``css/site.e8e374d844cc.css`` has the pattern
+``../css/site.*.css``. The pattern is relative to the file's URL, so it holds below every prefix, on every host, and
+behind every path that a CDN adds; it has no groups. It begins with the file's folders, because Chromium keeps one
+dictionary of a host for each pattern text, and would forget one of two ``main.*.css`` in two folders. Django's manifest
+shows where the fingerprint is. In names of bundlers, and in those that the operator's pattern matches, it is the part
+at the end of the stem that looks like a hash. If that is wrong, no later version has such a name, and nothing is lost.
 
-A browser names one dictionary for a request, the one with the longest pattern that matches the new name (§2.2.3), and
-it has the patterns of earlier releases, which knew nothing of that name. So a bundler's new name finds a dictionary
+For each request a browser names one dictionary: that with the longest pattern that matches the new name (§2.2.3). The
+browser has the patterns of earlier releases, which did not know this name. So a bundler's new name finds a dictionary
 
-- under its own pattern, where its stem stayed: ``index-AAAAAAAA.js`` → ``index-BBBBBBBB.js``. Where several contents
-  have one (``chunk-*.js``, or ``*.js`` of names that are nothing but a hash), only the largest of them is offered: the
-  browser would have but the last that it came across;
-- else under the folder's widest pattern, ``*.js``. One of the bundler's files there has this in place of its own: the
-  largest of those whose stem the bundler chose, not the project (an entry point's stays). So a chunk under a new stem
-  (``vendor-…`` → ``lib-…``, webpack's ``33.….js`` → ``773.….js``) is encoded against it if they are alike.
+- by its own pattern, if its stem is unchanged: ``index-AAAAAAAA.js`` → ``index-BBBBBBBB.js``. If several contents share
+  a pattern (``chunk-*.js``, or ``*.js`` for names that are only a hash), only the largest of them is offered, because
+  the browser would keep only the last one that it receives;
+- else by the folder's widest pattern, ``*.js``. One of the bundler's files in the folder has this instead of its own:
+  the largest whose stem the bundler chose, not the project (entry points keep their own). So a chunk under a new stem
+  (``vendor-…`` → ``lib-…``, webpack's ``33.….js`` → ``773.….js``) is encoded against that file if they are similar.
 
-What cannot be: all that is renamed in a folder has that one dictionary together, so that what does not look like it is
-sent whole; of ``chunk-*.js`` only the largest has its own earlier version. A file that moved into another folder is a
-new one. No field of RFC 9842 lets a server name another dictionary than the browser did.
+Limits: all renamed files of a folder share this one dictionary, and those that differ too much from it are sent whole.
+Of ``chunk-*.js`` only the largest gets its own earlier version. A file that moved into another folder is a new file. No
+field of RFC 9842 lets a server choose another dictionary than the browser did.
 
-The widest pattern makes nothing worse. A file does not get it whose later version would have to stand back behind a
-longer one: that is one that had its own in an earlier release, shares it, or begins as another's does. And it stays
-with a file as long as that has its stem: another one's would take the place, in a browser, of what that still needs.
+The widest pattern never replaces a better one. A file does not get it if a longer pattern could match its later version
+instead: if it had its own pattern in an earlier release, shares it, or its name begins like another's pattern. A file
+keeps the widest pattern as long as it keeps its stem: another file with that pattern would replace, in browsers, the
+dictionary that the later version needs.
 
-Only what is immutable, and is text or WebAssembly, is a dictionary: pictures and fonts have no bytes in common with
-their earlier versions.
+Only immutable files of text or WebAssembly are dictionaries: images and fonts share no bytes with their earlier
+versions.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from static_host.origin.representation import Resource
 from static_host_build.bundler_manifests import HASH_PATTERN, is_hash
 
 MIN_DICTIONARY_BYTES = 1_000
-"""Bytes of a file, at least; of a smaller one a delta saves less than the fields cost that it needs."""
+"""The smallest dictionary: for a smaller file, a delta saves less than its header fields cost."""
 MAX_DICTIONARY_BYTES = 16 << 20
-"""Bytes of a file, at most: a delta of more takes minutes, and over half a gigabyte of memory."""
+"""The largest dictionary: for a larger file, a delta takes minutes, and over half a gigabyte of memory."""
 
 _DICTIONARY_TYPES = re.compile(r"text/|application/(?:(?:.+\+)?json|(?:.+\+)?xml|javascript|wasm)\b")
 _SAFE_CHARACTERS = "/~!*()'"
-"""What Django, and who writes URLs by hand, leave as it is in a path (RFC 3986 §2.3, and django.utils.encoding)."""
+"""Characters that Django and authors leave unquoted in a path (RFC 3986 §2.3, django.utils.encoding)."""
 _PATTERN_SYNTAX = re.compile(r"[*()]")
 _STAR = re.compile(r"(?<!\\)\*")
 
@@ -62,10 +62,10 @@ def assign_patterns(
     unnamed: AbstractSet[str] = frozenset(),
     earlier: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Resource]:
-    """Return the resources, those that are to be dictionaries with their patterns.
+    """Return the resources, with patterns for those that become dictionaries.
 
-    `unnamed` are the names that a bundler chose; `earlier` are the patterns that earlier releases offered, each with
-    the name of the newest file that has it.
+    `unnamed` are the names whose stem a bundler chose. `earlier` are the patterns of earlier releases, each with the
+    name of its newest file.
     """
     largest: dict[str, tuple[int, str]] = {}
     contents: dict[str, set[str]] = {}
@@ -86,7 +86,7 @@ def assign_patterns(
 def find_patterns(resources: Mapping[str, Resource], logical: Mapping[str, str]) -> dict[str, str]:
     """Return the patterns of the resources that can be dictionaries for their later versions, by name.
 
-    `logical` has the names that Django's manifest fingerprints, by the fingerprinted ones.
+    `logical` has the logical names of Django's manifest, by fingerprinted name.
     """
     found = {}
     for name in select_eligible(resources):
@@ -98,9 +98,9 @@ def find_patterns(resources: Mapping[str, Resource], logical: Mapping[str, str])
 
 
 def select_eligible(resources: Mapping[str, Resource]) -> Iterable[str]:
-    """Give the names of those that have a type and a length to be kept for, or to be encoded with what is kept.
+    """Yield the names of resources whose type and length suit a dictionary or a delta.
 
-    Source maps are for developers, who ask once.
+    Source maps do not count: developers load them once.
     """
     for name, resource in resources.items():
         is_fit = resource.immutable and _DICTIONARY_TYPES.match(resource.media_type) and not name.endswith(".map")
@@ -109,12 +109,12 @@ def select_eligible(resources: Mapping[str, Resource]) -> Iterable[str]:
 
 
 class BrowserDictionaries:
-    """What a browser keeps of one release that it has seen all of, and what of that it names for a new file."""
+    """The dictionaries of a browser that has loaded all files of one release."""
 
     def __init__(self, resources: Iterable[Resource]) -> None:
         self._by_ends: dict[tuple[str, str], Resource] = {}
         self._lengths: dict[str, set[int]] = {}
-        """How long what stands before the star is, by the folder that it begins with."""
+        """The lengths of the parts before the star, by the folder that they begin with."""
         for resource in resources:
             start, *ends = _STAR.split(resource.match)
             if len(ends) == 1:
@@ -122,7 +122,7 @@ class BrowserDictionaries:
                 self._lengths.setdefault(_get_folder(start), set()).add(len(start))
 
     def select_dictionary(self, name: str) -> Resource | None:
-        """Return the dictionary whose pattern is the longest that matches the name (RFC 9842 §2.2.3), if any does."""
+        """Return the dictionary with the longest pattern that matches the name (RFC 9842 §2.2.3), if any."""
         written = _make_relative(name, _quote_part(PurePosixPath(name).name))
         for length in sorted(self._lengths.get(_get_folder(written), ()), reverse=True):
             for ends in (_quote_part(PurePosixPath(name).suffix), ""):
@@ -133,12 +133,12 @@ class BrowserDictionaries:
 
 
 def is_widest(pattern: str) -> bool:
-    """Whether a pattern has nothing of a file's own name but its suffix."""
+    """Whether a pattern has only the suffix of a file's own name."""
     return pattern.rpartition("/")[2].startswith("*")
 
 
 def is_renamed(before: str, name: str) -> bool:
-    """Whether a bundler's file has another stem than the one that it is encoded against, or none but its hash."""
+    """Whether a bundler's file has another stem than its dictionary `before`, or only a hash as its stem."""
     own = _make_pattern(name, "", is_bundled=False)
     return is_widest(own) or own != _make_pattern(before, "", is_bundled=False)
 
@@ -146,9 +146,9 @@ def is_renamed(before: str, name: str) -> bool:
 def _broaden(
     largest: Mapping[str, tuple[int, str]], taken: AbstractSet[str], earlier: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return which patterns become their folder's widest one, given the content of each that could.
+    """Return which patterns are replaced by their folder's widest one; `largest` has each candidate's content.
 
-    None does where names that are nothing but a hash have `taken` that.
+    None is replaced if names that are only a hash have `taken` the widest pattern.
     """
     known = taken | earlier.keys()
     by_widest: dict[str, list[str]] = {}
@@ -165,7 +165,7 @@ def _broaden(
 
 
 def _is_covered(pattern: str, known: AbstractSet[str]) -> bool:
-    """Whether another pattern than the widest matches all that this one does."""
+    """Whether a pattern other than the widest matches everything that this one does."""
     start, _, ends = pattern.rpartition("*")
     return any(f"{start[:length]}*{ends}" in known for length in range(len(_get_folder(start)) + 1, len(start)))
 
@@ -175,7 +175,7 @@ def _get_folder(start: str) -> str:
 
 
 def _make_pattern(name: str, logical: str, *, is_bundled: bool) -> str:
-    """Return the pattern of a name, or nothing where no fingerprint is found in it."""
+    """Return the pattern of a name; empty if no fingerprint is found in it."""
     base = PurePosixPath(name).name
     own = PurePosixPath(logical).name
     stem, ends = PurePosixPath(own or base).stem, PurePosixPath(own or base).suffix
@@ -190,11 +190,11 @@ def _make_pattern(name: str, logical: str, *, is_bundled: bool) -> str:
 
 
 def _make_relative(name: str, base: str) -> str:
-    """Return what is relative to a name's folder as what is relative to the top one, in terms of the former."""
+    """Return the relative URL from a name's folder that goes up to the top folder, and down again to `base`."""
     folder, _, _ = name.rpartition("/")
     return f"{'../' * (folder.count('/') + 1)}{_quote_part(folder)}/{base}" if folder else base
 
 
 def _quote_part(part: str) -> str:
-    """Return a part of a name as URLs have it, what is special in patterns marked as not meant so."""
+    """Return a part of a name, quoted for URLs, with escapes for the special characters of patterns."""
     return _PATTERN_SYNTAX.sub(r"\\\g<0>", quote(part, safe=_SAFE_CHARACTERS))

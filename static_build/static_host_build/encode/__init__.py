@@ -1,4 +1,4 @@
-"""Bytes to encoded bytes: content codings, their qualities, the cache, and the resources of the index.
+"""Encodes contents: content codings and their levels, the cache, media types, and the resources of the index.
 
-Knows nothing of Django and of earlier releases. May import `files` and `bundler_manifests`.
+Does not know Django or earlier releases. May import `tree_writer` and `bundler_manifests`.
 """

@@ -1,8 +1,8 @@
-"""Encoded bytes kept between builds, by content.
+"""A cache of encoded bytes between builds, by content.
 
-Rule: an entry is named by the SHA-256 of the unencoded bytes and by the recipe; it begins with the digest of what
-follows, and is used only if that is true. Writers never meet: each writes a file of its own and renames it into place.
-A cache that cannot be used costs time, never a build.
+Rule: an entry's name is made of the SHA-256 of the unencoded bytes and of the recipe. An entry begins with the digest
+of its rest, and is used only if that matches. Each writer writes its own file and renames it into place. An unusable
+cache costs time, and never fails a build.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 log = logging.getLogger("static_host.build")
 
 MAX_CACHE_BYTES = 1 << 30
-"""Bytes that the cache may keep between builds; the entries that were used longest ago go first."""
+"""Bytes that the cache keeps between builds; the least recently used entries are removed first."""
 
 UNWRITABLE_CACHE_NOTICE = (
     "encoded files are not kept for the next build: %s cannot be written. Set DJANGO_STATIC_CACHE to a directory that "
@@ -27,15 +27,15 @@ UNWRITABLE_CACHE_NOTICE = (
 
 
 def choose_cache_directory(chosen: Path | None, beside: Path) -> Path:
-    """Return where encoded files are kept: the directory `chosen`, else the user's own for caches.
+    """Return the cache directory: `chosen`, else the user's cache directory.
 
-    Where that cannot be written, or where the user has no home, it is one `beside` the releases, for this build alone:
-    its name is that of a build in progress, which the next build removes.
+    If that cannot be written, or the user has no home, it is a directory in `beside` for this build only: it has the
+    name of a build in progress, so the next build removes it.
     """
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - Path's raises
     wanted = chosen or Path(home, "static-host")
     with suppress(OSError):
-        if chosen or wanted.is_absolute():  # a "~" is left where nobody knows the home
+        if chosen or wanted.is_absolute():  # a "~" stays in the path if the home is unknown
             wanted.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=wanted).close()
             return wanted
@@ -44,7 +44,7 @@ def choose_cache_directory(chosen: Path | None, beside: Path) -> Path:
 
 
 class EncodingCache:
-    """Codings by content, in a directory of which every entry is one file."""
+    """The codings of contents; each entry is one file in `directory`."""
 
     def __init__(self, directory: Path, recipe: str) -> None:
         self.directory = directory
@@ -53,7 +53,7 @@ class EncodingCache:
         self._reused: set[Path] = set()
 
     def get(self, data: bytes) -> dict[str, bytes] | None:
-        """Return what `put` kept for these bytes, or None. A damaged entry counts as none."""
+        """Return the codings that `put` stored for these bytes; None if there is no entry, or a damaged one."""
         path = self._locate_entry(data)
         try:
             checksum, _, entry = path.read_bytes().partition(b"\n")
@@ -69,21 +69,21 @@ class EncodingCache:
         return encoded
 
     def has(self, data: bytes) -> bool:
-        """Whether something is kept for these bytes."""
+        """Whether there is an entry for these bytes."""
         return self._locate_entry(data).exists()
 
     def get_encode_seconds(self, data: bytes) -> float | None:
-        """Return the seconds in which this very build encoded these bytes; None if an earlier one did."""
+        """Return the seconds that this build took to encode these bytes; None if an earlier build encoded them."""
         return self._encode_seconds.get(self._locate_entry(data))
 
     def is_reused(self, data: bytes) -> bool:
-        """Whether this very build took the codings of these bytes out of an earlier tree."""
+        """Whether this build took the codings of these bytes from an earlier tree."""
         return self._locate_entry(data) in self._reused
 
     def put(self, data: bytes, encoded: dict[str, bytes], seconds: float | None) -> None:
-        """Keep the codings of these bytes, an empty dictionary included; does nothing where it cannot write.
+        """Store the codings of these bytes, even if there are none. Does nothing if the cache cannot be written.
 
-        `seconds` is how long they took to make; None where an earlier tree had them.
+        `seconds` is how long encoding took; None if the codings come from an earlier tree.
         """
         path = self._locate_entry(data)
         if seconds is None:
@@ -100,15 +100,15 @@ class EncodingCache:
             Path(temporary).replace(path)
 
     def prune(self) -> None:
-        """Remove the entries that were used longest ago, until the rest is within the limit."""
+        """Remove the least recently used entries until the rest fits into `MAX_CACHE_BYTES`."""
         with suppress(OSError):
             entries = [(path, path.stat()) for path in self.directory.glob("*/*")]
-            held = sum(stat.st_size for _, stat in entries)
+            total = sum(stat.st_size for _, stat in entries)
             for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
-                if held <= MAX_CACHE_BYTES:
+                if total <= MAX_CACHE_BYTES:
                     return
                 path.unlink()
-                held -= stat.st_size
+                total -= stat.st_size
 
     def _locate_entry(self, data: bytes) -> Path:
         name = sha256(sha256(data).digest() + self._recipe).hexdigest()

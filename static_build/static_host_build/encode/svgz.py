@@ -1,12 +1,12 @@
-"""``.svgz``: SVG that comes in its gzip coding → a resource like any other, whose codings are br, zstd, gzip and none.
+"""``.svgz``, which is SVG in gzip, → an ordinary resource with the codings br, zstd, gzip and identity.
 
-Rule: the name is that of an image, ``image/svg+xml``; gzip is a content coding of it (RFC 9110 §8.4), which a client
-may not accept. In a tree of the build's, the file of that name therefore is the SVG itself, and what came lies beside
-it as its gzip sibling. In a tree that other tools made the file stays what it is, and the SVG is written beside it, as
-``x.svgz.identity``. A file that is no gzip, or decodes to more than `MAX_SVG_BYTES`, is left as it is.
+Rule: the name denotes an image of the type ``image/svg+xml``. gzip is one of its content codings (RFC 9110 §8.4), which
+a client may not accept. So in a tree of the build, the file of that name is the SVG itself, and the original file is
+its gzip sibling. In a tree of other tools, the file stays, and the SVG is written beside it as ``x.svgz.identity``. A
+file that is not gzip, or decodes to more than `MAX_SVG_BYTES`, stays unchanged.
 
-The bound is one of size, not of a ratio: drawings of repeated paths shrink to a hundredth, as zeros do to a thousandth,
-and what takes the memory is the size. No browser draws an SVG of this length in a time that anyone waits.
+The limit is on the size, not on the ratio. Drawings with repeated paths shrink to a hundredth, and only the size takes
+memory. No browser draws an SVG of this size in acceptable time.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from static_host_build.encode.decoding import decode
 from static_host_build.tree_writer import TreeWriter
 
 MAX_SVG_BYTES = 64 << 20
-NOT_GZIP_WARNING = "%s is not gzip, which an .svgz file should be; it is served as it is"
-TOO_LONG = (
-    "%s (%s bytes) decodes to more than %d MiB, which no browser draws; it is served as it is. Simplify the drawing "
+NOT_GZIP_WARNING = "%s is not gzip, although it is an .svgz file; it is served unchanged"
+TOO_LONG_WARNING = (
+    "%s (%s bytes) decodes to more than %d MiB, which no browser draws; it is served unchanged. Simplify the drawing "
     "or remove the file"
 )
 
@@ -37,9 +37,9 @@ def is_svgz(name: str) -> bool:
 
 
 def unfold(root: Path, writer: TreeWriter, fingerprinted: Collection[str]) -> Iterator[str]:
-    """Write each such file below `root` as SVG, and what it was as its gzip sibling. Raises OSError.
+    """Replace each ``.svgz`` file below `root` with its SVG, and write the original as its gzip sibling.
 
-    Gives a warning for each that is no gzip, unless it is the copy that is `fingerprinted`.
+    Yields a warning for each file that stays unchanged, unless it is a `fingerprinted` copy. Raises OSError.
     """
     for name in sorted(_list_svgz(root)):
         body = (root / name).read_bytes()
@@ -48,13 +48,13 @@ def unfold(root: Path, writer: TreeWriter, fingerprinted: Collection[str]) -> It
             writer.write(name, data)
             writer.write(name + CODING_SUFFIXES["gzip"], body)
         elif name not in fingerprinted:
-            yield why_not(name, body)
+            yield explain_unchanged(name, body)
 
 
 def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...]:
-    """Write the SVG beside such a file, unless it is there; return the representations. Raises OSError.
+    """Write the SVG beside a ``.svgz`` file, if it is not there yet; return the representations. Raises OSError.
 
-    There are none where the file is no gzip.
+    Returns none if the file stays unchanged.
     """
     body = (root / name).read_bytes()
     data = decode_svgz(body)
@@ -72,15 +72,15 @@ def unfold_beside(root: Path, name: str, mode: int) -> tuple[Representation, ...
 
 
 def decode_svgz(body: bytes) -> bytes | None:
-    """Return the SVG in the content of such a file; None where it is no gzip."""
-    return decode("gzip", body, MAX_SVG_BYTES) if body else None  # for Python, nothing at all is gzip, too
+    """Return the SVG in the content of a ``.svgz`` file; None if it is not gzip, or too long."""
+    return decode("gzip", body, MAX_SVG_BYTES) if body else None  # Python takes an empty file for gzip
 
 
-def why_not(name: str, body: bytes) -> str:
-    """Return the warning for a file that is left as it is."""
+def explain_unchanged(name: str, body: bytes) -> str:
+    """Return the warning for a ``.svgz`` file that stays unchanged."""
     with suppress(OSError, EOFError, zlib.error), GzipFile(fileobj=BytesIO(body)) as file:
         if len(file.read(MAX_SVG_BYTES + 1)) > MAX_SVG_BYTES:
-            return TOO_LONG % (name, f"{len(body):,}", MAX_SVG_BYTES >> 20)
+            return TOO_LONG_WARNING % (name, f"{len(body):,}", MAX_SVG_BYTES >> 20)
     return NOT_GZIP_WARNING % name
 
 

@@ -1,4 +1,4 @@
-"""A tree on disk: the releases directory and the swap, the build stamp, and the proof that a tree is whole.
+"""A tree on disk: the releases directory and the swap, the index file, the build stamp, the check of its integrity.
 
 May import `encode` and `references`.
 """

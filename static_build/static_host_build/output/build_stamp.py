@@ -1,4 +1,4 @@
-"""What a build leaves for the next one: a note, beside the releases, of what the current one was made of."""
+"""The build stamp: a file beside the releases that records the inputs of the current release for the next build."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ FILE_NAME = "record.json"
 
 @dataclass(frozen=True, slots=True)
 class BuildStamp:
-    """`inputs` is the fingerprint of all that `release` was made of, `carried` that of what was carried beside it.
-
-    The rest is what its build warned of.
-    """
+    """The fingerprint of a release's inputs, the digest of the releases that it carries, and the build's warnings."""
 
     inputs: str
     carried: str
@@ -27,7 +24,7 @@ class BuildStamp:
 
 
 def read(home: Path) -> BuildStamp | None:
-    """Return the note in the directory of releases; None if there is none that can be read."""
+    """Return the stamp in the releases directory; None if there is none that can be read."""
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         facts = json.loads((home / FILE_NAME).read_bytes())
         dangling = tuple(MissingReference(**reference) for reference in facts["dangling"])
@@ -35,9 +32,9 @@ def read(home: Path) -> BuildStamp | None:
     return None
 
 
-def write(home: Path, record: BuildStamp) -> None:
-    """Leave the note; what was noted before is gone. Does nothing where it cannot write."""
+def write(home: Path, stamp: BuildStamp) -> None:
+    """Write the stamp, in place of an earlier one. Does nothing if the directory cannot be written."""
     with suppress(OSError):
         temporary = home / f".{FILE_NAME}"
-        temporary.write_text(json.dumps(asdict(record)))
+        temporary.write_text(json.dumps(asdict(stamp)))
         temporary.replace(home / FILE_NAME)

@@ -1,12 +1,12 @@
-"""A built tree → proof that every representation is its source.
+"""Checks the integrity of a built tree: every representation must decode to its source.
 
-Rule: every file of the index is read whole and compared with its length and its digest; every encoded one is decoded
-as a browser would, and must give the bytes whose digest the index records for the resource without coding; for a
-delta, the browser has the dictionary that the index and the delta name, which must be in the tree. That of a carried
-delta may have gone with its release: such a delta is compared with its digest, must say of itself what the index says,
-and is counted apart. Equal bytes are decoded once, however many names they have. Nothing but dictionaries is held
-whole, and no decoding goes on beyond the length of the source, whatever the file would unfold to. All that is wrong is
-told, not the first of it.
+Rule: every file in the index is read and compared with its length and its digest. Every encoded file is decoded as by a
+browser, and must have the digest of its resource without coding. A delta is decoded with the dictionary that the index
+and the delta name; it must be in the tree. The dictionary of a carried delta may have left the tree with its release:
+then the delta's digest and header are compared, and it is counted separately.
+
+Equal bytes are decoded once. Only dictionaries are read into memory as a whole, and decoding stops at the length of the
+source. The report lists all damaged files, not only the first.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from static_host_build.errors import BuildError
 
 @dataclass(frozen=True, slots=True)
 class IntegrityReport:
-    """What was found right: `files` are the representations of the resources, `bytes` all that was read of them.
+    """The figures of an undamaged tree: its resources, their files (representations), and the bytes read.
 
-    `undecoded` are those of the files that are what was built, and whose dictionary is in the tree no longer.
+    `undecoded` counts the files whose dictionary has left the tree, so that they could not be decoded.
     """
 
     resources: int
@@ -44,12 +44,12 @@ class IntegrityReport:
         if not self.undecoded:
             return decoded
         deltas = "1 carried delta is" if self.undecoded == 1 else f"{self.undecoded:,} carried deltas are"
-        return f"{decoded}; {deltas} as built, for dictionaries that the tree has no longer"
+        return f"{decoded}; {deltas} as built, but their dictionaries have left the tree"
 
 
 @dataclass(frozen=True, slots=True)
 class _CheckedContent:
-    """Of the resources of one content: a line for each file that is wrong, and the lengths of those that are right."""
+    """The result for the resources of one content: a message for each damaged file, the lengths of the others."""
 
     problems: list[str]
     lengths: list[int]
@@ -57,10 +57,9 @@ class _CheckedContent:
 
 
 def check_integrity(root: Path) -> IntegrityReport:
-    """Return what the tree at `root` consists of.
+    """Check every file of the tree at `root`; changes nothing.
 
-    Raises TreeUnusableError, and TreeDamagedError if files are wrong. It changes nothing and asks for nothing but an
-    index: the tree need not be the one that is served.
+    Raises TreeUnusableError; TreeDamagedError if files are damaged.
     """
     began = time.monotonic()
     tree = load_tree(root)
@@ -70,19 +69,19 @@ def check_integrity(root: Path) -> IntegrityReport:
             found = list(threads.map(lambda names: _check_content(sources, names), sources.names.values()))
     finally:
         tree.close()
-    bad = sorted(line for group in found for line in group.problems)
-    if bad:
-        lines = "".join(f"\n  {line}" for line in bad)
-        rebuild = "Build it again with `static-host build --verify`, which makes anew what is damaged."
+    problems = sorted(line for group in found for line in group.problems)
+    if problems:
+        lines = "".join(f"\n  {line}" for line in problems)
+        rebuild = "Build it again with `static-host build --verify`, which replaces a damaged tree."
         remedy = tree.remedy if tree.index.adopted else rebuild
-        raise TreeDamagedError(f"the static tree at {root} is damaged:{lines}", root, bad, remedy=remedy)
+        raise TreeDamagedError(f"the static tree at {root} is damaged:{lines}", root, problems, remedy=remedy)
     lengths = [length for group in found for length in group.lengths]
     undecoded = sum(group.undecoded for group in found)
     return IntegrityReport(len(tree.index), len(lengths), undecoded, sum(lengths), round(time.monotonic() - began, 3))
 
 
 def check_new_tree(directory: Path, root: Path) -> IntegrityReport:
-    """Return what the new tree in `directory` consists of. Raises BuildError if it is damaged; `root` stays in use."""
+    """Return the report on the tree in `directory`. Raises BuildError if it is damaged; `root` is then unchanged."""
     try:
         return check_integrity(directory)
     except TreeDamagedError as damaged:
@@ -91,7 +90,7 @@ def check_new_tree(directory: Path, root: Path) -> IntegrityReport:
 
 
 class _TreeContents:
-    """The contents of a tree without coding; `names` has the names of each, by its digest."""
+    """The uncoded contents of a tree; `names` has the names of each content, by its digest."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -100,13 +99,13 @@ class _TreeContents:
             self.names.setdefault(resource.identity.digest, []).append(name)
 
     def has_lost_dictionary(self, resource: Resource, representation: Representation) -> bool:
-        """Whether a delta came with a carried resource, and no resource of the tree is its dictionary."""
+        """Whether a representation is a carried delta whose dictionary has left the tree."""
         if not representation.dictionary or not resource.carried:
             return False
         return shorten_digest(b64decode(representation.dictionary)) not in self.names
 
     def read_dictionary(self, sha_256: str) -> bytes | None:
-        """Return the content with this SHA-256, in base64, if the tree has it. Raises OSError."""
+        """Return the content with this SHA-256 (base64); None if the tree lacks it. Raises OSError."""
         for name in self.names.get(shorten_digest(b64decode(sha_256)), ()):
             with self.tree.open(self.tree.index[name].identity) as file:
                 data = file.readall()
@@ -116,27 +115,27 @@ class _TreeContents:
 
 
 def _check_content(sources: _TreeContents, names: list[str]) -> _CheckedContent:
-    """Return what was found of the files of these resources, which have the same content."""
-    bad, lengths, undecoded = [], [], 0
+    """Check the files of the resources with these names, which have the same content."""
+    problems, lengths, undecoded = [], [], 0
     decodes: dict[str, bool] = {}
     for name in names:
         resource = sources.tree.index[name]
         for representation in resource.representations:
-            wrong = _find_problem(sources, name, resource, representation, decodes)
-            if wrong:
-                bad.append(f"{representation.file} ({representation.coding}): {wrong}")
+            problem = _find_problem(sources, name, resource, representation, decodes)
+            if problem:
+                problems.append(f"{representation.file} ({representation.coding}): {problem}")
             else:
                 lengths.append(representation.length)
                 undecoded += sources.has_lost_dictionary(resource, representation)
-    return _CheckedContent(bad, lengths, undecoded)
+    return _CheckedContent(problems, lengths, undecoded)
 
 
 def _find_problem(
     sources: _TreeContents, name: str, resource: Resource, representation: Representation, decodes: dict[str, bool]
 ) -> str | None:
-    wrong = sources.tree.find_difference(representation)
-    if wrong:
-        return wrong
+    difference = sources.tree.find_difference(representation)
+    if difference:
+        return difference
     try:
         with sources.tree.open(representation) as file:
             if shorten_digest(file_digest(file, "sha256").digest()) != representation.digest:
@@ -144,15 +143,15 @@ def _find_problem(
             key = f"{representation.coding} {representation.digest}"
             file.seek(0)
             if sources.has_lost_dictionary(resource, representation):
-                said = dcz.has_matching_header(file, representation.dictionary, resource.identity.length)
-                return None if said else "is no delta with the dictionary and to the length that its index says"
+                is_consistent = dcz.has_matching_header(file, representation.dictionary, resource.identity.length)
+                return None if is_consistent else "is not a delta with the dictionary and the length in its index"
             if key not in decodes:
                 dictionary = sources.read_dictionary(representation.dictionary) if representation.dictionary else b""
                 if dictionary is None:
                     return "needs a dictionary that the tree does not have"
                 decodes[key] = is_encoding_of(resource.identity, representation.coding, file, dictionary)
     except FileChangedError:
-        return "was changed meanwhile"
+        return "was changed during the check"
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     return None if decodes[key] else f"does not decode to {name}"

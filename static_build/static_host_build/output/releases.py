@@ -1,14 +1,14 @@
-"""Releases on disk: a staging directory, the swap, and the removal of what nobody serves any more.
+"""Releases on disk: a staging directory, the swap, and the removal of unused releases.
 
-Rule: the static root is a symbolic link, so that one rename puts a new tree in place of the old one; until then the
-old tree stands untouched, and the new one is on the disk. (A plain directory that is replaced for the first time, such
-as a copied tree, takes two renames.) One build at a time: a second one waits. A release in use by a server is locked
-by it and is not removed.
+Rule: the static root is a symbolic link, so one rename replaces the old tree with the new one. Until then the old tree
+is untouched, and the new one is already flushed to disk. (Replacing a plain directory, such as a copied tree, takes two
+renames.) Only one build runs at a time; a second one waits. A server locks the release that it uses, and a locked
+release is not removed.
 
     staticfiles -> .staticfiles.releases/3f9a…    the static root, a symbolic link to the current release
-    .staticfiles.releases/3f9a…/                  a release's tree, named by the release (3f9a…-x2 if that is taken)
-    .staticfiles.releases/building-…/             a build in progress, or one that was killed
-    .staticfiles.releases/record.json             what the current release was made of
+    .staticfiles.releases/3f9a…/                  a release's tree, named after it (3f9a…-x2 if the name is taken)
+    .staticfiles.releases/building-…/             a build in progress, or a killed one
+    .staticfiles.releases/record.json             the build stamp of the current release
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ log = logging.getLogger("static_host.build")
 
 @contextmanager
 def open_staging_directory(root: Path, modes: Modes) -> Iterator[Path]:
-    """Give a new directory to build in, alone; it is removed unless `swap` has taken it. Raises BuildError.
+    """Yield a new directory for one build at a time; remove it at the end, unless `swap` has moved it.
 
-    `modes` are the permissions of the directories above it that are missing; its own are the builder's alone.
+    Missing parents get `modes`; only the build's user can access the directory itself. Raises BuildError, OSError.
     """
     _refuse_invalid_root(root)
     home = _find_releases_directory(root)
@@ -57,14 +57,13 @@ def open_staging_directory(root: Path, modes: Modes) -> Iterator[Path]:
 
 
 def find_current_tree(root: Path) -> Path | None:
-    """Return the directory of the release at `root`; None if there is no tree."""
-    return (
-        Path(os.path.realpath(root)) if (root / index.INDEX_FILE_NAME).exists() else None
-    )  # resolve() raises for a loop
+    """Return the real directory of the tree at `root`; None if there is no tree."""
+    has_index = (root / index.INDEX_FILE_NAME).exists()
+    return Path(os.path.realpath(root)) if has_index else None  # resolve() raises for a loop
 
 
 def find_changed_immutables(before: Path | None, resources: Mapping[str, Resource]) -> list[str]:
-    """Return the immutable names that have other bytes in the release `before`, where they were immutable too."""
+    """Return the immutable names that were immutable in the tree `before`, too, but with other bytes."""
     old = read_index(before) if before else None
     if old is None:
         return []
@@ -74,10 +73,10 @@ def find_changed_immutables(before: Path | None, resources: Mapping[str, Resourc
 
 
 def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: Callable[[Path], None]) -> bool:
-    """Make the finished tree in `directory` the one at `root`, by one rename. Raises OSError.
+    """Replace the tree at `root` with the finished one in `directory`, by one rename. Raises OSError.
 
-    The tree that was there stays if it is the same, and `is_intact` says so. Returns whether it was another one; what
-    others have put into it is then for `keep` to take out.
+    An equal tree for which `is_intact` is true stays. Returns whether the tree was replaced. `keep` gets the old tree
+    before its removal, to move unknown files out of it.
     """
     data = (directory / index.INDEX_FILE_NAME).read_bytes()
     release = index.parse_index(data).releases[0].digest
@@ -85,7 +84,7 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: C
     if before.name[:16] == release and _has_index(before, data) and is_intact(before):
         return False
     target = directory.with_name(release)
-    if target.exists():  # an older release that came back, or this one, damaged or with other earlier ones
+    if target.exists():  # an older release again, or this one: damaged, or with other carried releases
         target = Path(tempfile.mkdtemp(prefix=f"{release}-", dir=directory.parent))
         target.rmdir()
     _flush(directory)
@@ -99,14 +98,14 @@ def swap(directory: Path, root: Path, is_intact: Callable[[Path], bool], keep: C
 
 
 def _has_index(tree: Path, data: bytes) -> bool:
-    """Whether the tree has this very index."""
+    """Whether the tree's index has exactly these bytes."""
     with suppress(OSError):
         return (tree / index.INDEX_FILE_NAME).read_bytes() == data
     return False
 
 
 def _flush(directory: Path) -> None:
-    """Have every file and directory written to the disk: a rename that survives a power cut must not name less."""
+    """Flush all files and directories to disk: after a power cut, the link must not name an incomplete tree."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         if _sync_file_system(descriptor) == 0:
@@ -118,7 +117,7 @@ def _flush(directory: Path) -> None:
 
 
 def _sync_file_system(descriptor: int) -> int:
-    """Call syncfs(2), which Python does not have: one wait for all files. Returns 0, or -1 where it fails."""
+    """Call syncfs(2), which Python lacks: one call for all files. Returns 0, or -1 on failure."""
     syncfs = getattr(ctypes.CDLL(None), "syncfs", None)
     return int(syncfs(descriptor)) if syncfs else -1
 
@@ -135,16 +134,16 @@ def _link(root: Path, target: Path) -> None:
     link = target.with_name("next")
     link.unlink(missing_ok=True)
     link.symlink_to(os.path.relpath(target, root.parent))
-    if root.is_dir() and not root.is_symlink():  # a copied tree, or an empty directory: a link cannot replace it
+    if root.is_dir() and not root.is_symlink():  # a rename cannot replace a directory with a link
         aside = target.with_name(f"replaced-{os.getpid()}") if is_ours(root) else find_free_name(root)
         root.rename(aside)
         if aside.parent == root.parent:
-            log.warning("%s was a directory that other tools had filled: it is kept as %s", root, aside)
+            log.warning("%s was a directory with files of other tools: it is kept as %s", root, aside)
     link.rename(root)
 
 
 def find_free_name(root: Path) -> Path:
-    """Return where a directory that the tree takes the place of is kept."""
+    """Return an unused name beside the static root, for what the new tree replaces."""
     names = (root.with_name(f"{root.name}.before{f'-{number}' if number > 1 else ''}") for number in count(1))
     return next(name for name in names if not os.path.lexists(name))
 
@@ -156,7 +155,7 @@ def _remove_unused(current: Path) -> None:
 
 
 def _remove_if_unused(directory: Path) -> None:
-    """Remove a release that no server has locked, under a lock that no server can pass until it is gone."""
+    """Remove a release that no server has locked; hold a lock meanwhile that keeps servers from opening it."""
     try:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
@@ -169,7 +168,7 @@ def _remove_if_unused(directory: Path) -> None:
 
 
 def is_complete(tree: Path) -> bool:
-    """Whether every file of the tree still has the length that its index says, and the manifest its content."""
+    """Whether every file of the tree has the length in the index, and the other files exist."""
     with suppress(TreeUnusableError):
         loaded = load_tree(tree)
         try:
@@ -181,7 +180,7 @@ def is_complete(tree: Path) -> bool:
 
 
 def _refuse_invalid_root(root: Path) -> None:
-    remedy = "Remove it, or set DJANGO_STATIC_ROOT to another directory; nothing was changed."
+    remedy = "Remove it, or set DJANGO_STATIC_ROOT to another directory. Nothing was changed."
     if root.exists() and not root.is_dir():
         raise BuildError(f"the static root {root} is a file. {remedy}")
     if os.path.ismount(root):
@@ -189,7 +188,7 @@ def _refuse_invalid_root(root: Path) -> None:
 
 
 def is_ours(root: Path) -> bool:
-    """Whether a directory is empty, a release, or a copy of one with nothing of anybody else's in it."""
+    """Whether a directory is a release, a copy of one without other files, or empty."""
     if root.is_symlink() and Path(os.path.realpath(root)).parent == Path(
         os.path.realpath(_find_releases_directory(root))
     ):

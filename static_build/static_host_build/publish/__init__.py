@@ -1,1 +1,1 @@
-"""New pages, old container: a release's fingerprinted files, put where servers of other releases find them."""
+"""Puts a release's fingerprinted files into an object store, where servers of other releases find them."""

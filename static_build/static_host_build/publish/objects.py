@@ -1,9 +1,8 @@
-"""What a release has to have in the store, and what of it is there.
+"""Compares the files of a release with the objects in the store.
 
-Rule: a name in the store is a fingerprint and proves nothing. A file is there if its object has the length and the
-digest of the new index: as a published index says, if the object was written before it; else as the object itself
-says, by the digest that was put beside it; else as its bytes say. What is there is not sent again, so a publication
-that was cut short goes on where it was.
+Rule: an object's name proves nothing. A file counts as sent if its object has the length and the digest in the new
+index. The digest comes from a published index that is newer than the object, else from the object's metadata, else from
+its bytes. A sent file is not sent again, so an interrupted publication can be continued.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from static_host.origin.index import Index, InvalidIndexError, parse_index
 from static_host.origin.representation import Representation, Resource, shorten_digest
 
 DIGEST_ATTRIBUTE = "statichostdigest"
-"""The object's metadata that holds its digest, where the store has room for such. In one word: Azure's names are those
-of C#, without hyphens, and proxies drop headers with underscores."""
+"""The object's metadata key for its digest, in stores with metadata. It is one word: Azure allows only C# identifiers,
+without hyphens, and proxies drop header fields with underscores."""
 MAX_THREADS = 16
 MAX_RELEASES_READ = 20
-"""Published releases that are looked at, the newest ones: as many as a server looks at."""
+"""The newest published releases that are read: as many as a server reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedRelease:
-    """A release in the store: when its index was written, and its fingerprinted representations by file."""
+    """A release in the store: when its index was written, and its fingerprinted representations, by file."""
 
     release: str
     time: datetime
@@ -39,24 +38,24 @@ class PublishedRelease:
 
 @dataclass(frozen=True, slots=True)
 class StoreContents:
-    """What the store has: the size and the time of each object below ``files/``, by file, and the newest releases."""
+    """The size and the time of each object below ``files/``, by file; and the newest releases."""
 
     objects: dict[str, tuple[int, datetime]]
     published: tuple[PublishedRelease, ...]
 
 
 def select_fingerprinted(index: Index) -> dict[str, tuple[Resource, Representation]]:
-    """Return the representations that are to be published, by file."""
+    """Return the representations to publish, by file."""
     resources = (resource for resource in index.values() if resource.immutable)
     pairs = ((resource, representation) for resource in resources for representation in resource.representations)
     return {representation.file: (resource, representation) for resource, representation in pairs}
 
 
 def read_store(store: Any) -> StoreContents:
-    """Ask the store what it has. Raises NotAStoreError, what obstore raises."""
+    """Read the contents of the store. Raises NotAStoreError, obstore's errors."""
     published = []
     for facts in list_indexes(store)[:MAX_RELEASES_READ]:
-        with suppress(InvalidIndexError, ValueError, TypeError, LookupError):  # it vouches for nothing
+        with suppress(InvalidIndexError, ValueError, TypeError, LookupError):  # an unreadable index proves nothing
             index = parse_index(bytes(store.get(facts["path"]).bytes()))
             files = {file: representation for file, (_, representation) in select_fingerprinted(index).items()}
             published.append(PublishedRelease(index.releases[0].digest, facts["last_modified"], files))
@@ -69,7 +68,7 @@ def read_store(store: Any) -> StoreContents:
 
 
 def find_clashes(wanted: Iterable[Representation], contents: StoreContents) -> list[str]:
-    """Return the files that another release has under the same name with other bytes, each with that release."""
+    """Return a message for each file that another release has under the same name with other bytes."""
     found = []
     for representation in wanted:
         if representation.coding == "identity":
@@ -83,7 +82,7 @@ def find_clashes(wanted: Iterable[Representation], contents: StoreContents) -> l
 def find_unsent(
     store: Any, wanted: Iterable[Representation], contents: StoreContents, since: datetime | None = None
 ) -> list[Representation]:
-    """Return those that have to be sent: what was written before `since`, too. Raises what obstore raises."""
+    """Return the representations to send, including those last sent before `since`. Raises obstore's errors."""
     absent, unsure = [], []
     for representation in wanted:
         size, time = contents.objects.get(representation.file, (None, None))

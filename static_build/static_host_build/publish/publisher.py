@@ -1,11 +1,11 @@
 """A built tree → its fingerprinted files and its index in the store.
 
-Rule: the index comes last, when everything that it names is there; who sees it may rely on it. Whatever goes wrong
-before, no release in the store has changed, and the next run sends what is missing. Each file is compared with its
-digest before it is sent.
+Rule: the index is sent last, after all files that it lists, so a reader of the index can rely on them. If a run fails
+before that, no release in the store has changed, and the next run sends the rest. Each file is compared with its digest
+before it is sent.
 
-Objects have the resource's media type and its caching, for whoever looks at them, but no Content-Encoding: stores and
-clients decode what has one, and the bytes would be others than those that were published.
+Objects have the resource's Content-Type and Cache-Control, but no Content-Encoding: stores and clients would decode the
+object, and return other bytes than were published.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from static_host_build.publish.objects import (
 log = logging.getLogger("static_host.build")
 
 SendingProgress = Callable[[Iterable[int], int], Iterator[int]]
-"""Gives lengths on, as they are done, and shows how much of the total that is."""
+"""Passes on the lengths of sent files, and shows their share of the total (bytes)."""
 
 _STORE_TIMEOUTS = StoreTimeouts(connect_seconds=10.0, request_seconds=600.0, retries=4)
 _CACHE_CONTROL = "public, max-age=31536000, immutable"
@@ -49,7 +49,7 @@ _MAX_CLASHES_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """What was done: files and bytes in all, and those that were sent."""
+    """The result: the files and bytes of the release, and those that were sent."""
 
     store: str
     release: str
@@ -63,15 +63,15 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Obstore's `store`, as objects are put into it. A directory has no attributes."""
+    """obstore's `store`; one in a directory has no attributes."""
 
     store: Any
     has_attributes: bool
 
     def put(self, path: str, data: Any, attributes: dict[str, str]) -> None:
-        """Put an object there. Raises what obstore raises."""
-        told = {**attributes, "Cache-Control": _CACHE_CONTROL} if self.has_attributes else None
-        self.store.put(path, data, attributes=told)
+        """Write an object. Raises obstore's errors."""
+        own = {**attributes, "Cache-Control": _CACHE_CONTROL} if self.has_attributes else None
+        self.store.put(path, data, attributes=own)
 
 
 def publish(
@@ -84,8 +84,8 @@ def publish(
 ) -> Publication:
     """Publish the tree at `root`. Raises InvalidSettingsError, TreeUnusableError, PublishError.
 
-    `replaces` is whether files may take the place of others that other releases have under their names; `renews` is the
-    age from which on a file that is there is sent again.
+    If `is_replacing`, files overwrite those that other releases have under the same name. A file in the store that is
+    older than `renewal_age` is sent again.
     """
     began = time.monotonic()
     url = settings.static_store
@@ -93,7 +93,7 @@ def publish(
         raise InvalidSettingsError(
             "DJANGO_STATIC_STORE is not set: it names the store, for example s3://bucket/mysite."
         )
-    root = root.resolve()  # a build may put another release in its place meanwhile
+    root = root.resolve()  # a build may swap in another release meanwhile
     tree = load_tree(root)
     try:
         wanted = select_fingerprinted(tree.index)
@@ -133,8 +133,8 @@ def _warn_overlooked(names: Iterable[str]) -> Iterator[str]:
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         yield (
-            f"{found[0]}{more}: servers do not look for a name without a hash. Set DJANGO_STATIC_IMMUTABLE_PATTERN for "
-            "`static-host serve`, too, so that it finds them."
+            f"{found[0]}{more}: servers search the store only for names with a hash. Set "
+            "DJANGO_STATIC_IMMUTABLE_PATTERN for `static-host serve`, too, so that it finds them."
         )
 
 
@@ -147,17 +147,17 @@ def _send_missing(
     *,
     is_replacing: bool,
 ) -> list[int]:
-    """Send what is missing, and return the lengths. Raises PublishError, TreeDamagedError, what obstore raises."""
+    """Send the missing files, and return their lengths. Raises PublishError, TreeDamagedError, obstore's errors."""
     representations = [representation for _, representation in wanted.values()]
     has = read_store(destination.store)
     found = [] if is_replacing else find_clashes(representations, has)
     if found:
         more = [f"and {len(found) - _MAX_CLASHES_SHOWN} more"] if len(found) > _MAX_CLASHES_SHOWN else []
-        lines = "\n  ".join(["files would take the place of other releases':", *found[:_MAX_CLASHES_SHOWN], *more])
-        raise PublishError(lines, remedy="Give them other names, or let the newer ones have theirs: --replace.")
+        lines = "\n  ".join(["files would overwrite those of other releases:", *found[:_MAX_CLASHES_SHOWN], *more])
+        raise PublishError(lines, remedy="Give them other names, or overwrite the older ones with --replace.")
     absent = find_unsent(destination.store, representations, has, since)
     total = sum(representation.length for representation in absent)
-    log.info("%s of %s files are to be sent, %s bytes", f"{len(absent):,}", f"{len(wanted):,}", f"{total:,}")
+    log.info("sending %s of %s files, %s bytes", f"{len(absent):,}", f"{len(wanted):,}", f"{total:,}")
     threads = ThreadPoolExecutor(MAX_THREADS)
     try:
         sending = [threads.submit(_send_file, destination, tree, *wanted[each.file]) for each in absent]
@@ -171,14 +171,14 @@ def _iterate_results(sending: list[Future[int]]) -> Iterator[int]:
 
 
 def _send_file(destination: Destination, tree: Tree, resource: Resource, representation: Representation) -> int:
-    """Send one file. Raises TreeDamagedError, what obstore raises."""
+    """Send one file, and return its length. Raises TreeDamagedError, obstore's errors."""
     try:
         file = tree.open(representation)
     except OSError as error:
         raise _make_damage_error(tree, representation, error) from None
     with file:
         if shorten_digest(file_digest(file, sha256).digest()) != representation.digest:
-            raise _make_damage_error(tree, representation, "its bytes have another digest than its index says")
+            raise _make_damage_error(tree, representation, "its digest differs from the one in its index")
         file.seek(0)
         media_type = resource.media_type if representation.coding == "identity" else "application/octet-stream"
         attributes = {"Content-Type": media_type, DIGEST_ATTRIBUTE: representation.digest}

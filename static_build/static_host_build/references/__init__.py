@@ -1,7 +1,7 @@
-"""References between static files: found by a lexer for each language, resolved as a browser does.
+"""References between static files: a lexer for each language finds them; they are resolved as by a browser.
 
-Rule: what is not a reference is not touched, what cannot be known is left alone, and every other reference leads to a
-file of the tree or is reported. Nothing here imports Django.
+Rule: text that is not a reference is never changed, and a target that only run time decides is ignored. Every other
+reference resolves to a file of the tree or is reported. Nothing here imports Django.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _get_suffix(name: str) -> str:
 
 
 def has_references(name: str) -> bool:
-    """Whether a file of this name may refer to others."""
+    """Whether a file of this name may have references."""
     return _get_suffix(name) in _LEXERS
 
 

@@ -1,7 +1,7 @@
-"""References in SVG: what its elements load by ``href``, its styles, its processing instructions for stylesheets.
+"""References in SVG: in the ``href`` of elements that load files, in styles, and in ``<?xml-stylesheet?>``.
 
-Rule: links (``<a href>``) lead to pages and stay as they are. A browser loads any of this only where the SVG is a
-document of its own or stands inline; in ``<img>`` it loads nothing (SVG 2 §2.6.5).
+Rule: links (``<a href>``) point to pages and stay unchanged. A browser loads references only if the SVG is its own
+document or inline; in ``<img>`` it loads nothing (SVG 2 §2.6.5).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STYLED_ATTRIBUTES = frozenset(
     {"clip-path", "cursor", "fill", "filter", "marker", "marker-end", "marker-mid", "marker-start", "mask", "stroke"}
     | {"style"}
 )
-"""Attributes that are read as CSS and may have a ``url()`` (SVG 2 §6.6)."""
+"""Attributes whose value is CSS and may contain ``url()`` (SVG 2 §6.6)."""
 _COMMENT = re.compile(r"<!--[\s\S]*?(?:-->|\Z)")
 _CHARACTER = re.compile(r"&#?\w{1,32};|[\s\S]")
 
@@ -69,7 +69,7 @@ def _find_in_attributes(text: str, start: int, end: int, *, loads: bool) -> Iter
 
 
 def _find_in_style(text: str, start: int, end: int) -> Iterator[Reference]:
-    """Yield the references in a style sheet: in its CDATA sections, or in all of it where it has none."""
+    """Yield the references in a ``<style>`` element: in its CDATA sections, or in all of it if there are none."""
     sections = list(_find_cdata_sections(text, start, end))
     for begin, stop in sections:
         yield from (reference.shift(begin, str) for reference in find_in_stylesheet(text[begin:stop]))
@@ -78,7 +78,7 @@ def _find_in_style(text: str, start: int, end: int) -> Iterator[Reference]:
 
 
 def _find_in_css(text: str, offset: int) -> Iterator[Reference]:
-    """Yield the references in CSS with XML's character references; it begins at `offset` in the document."""
+    """Yield the references in CSS with XML character references, which begins at `offset` in the document."""
     characters = [(html.unescape(match[0]), match.start()) for match in _CHARACTER.finditer(text)]
     positions = [start for character, start in characters for _ in character]
     positions.append(len(text))

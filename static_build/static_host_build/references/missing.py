@@ -1,7 +1,7 @@
-"""References that lead nowhere: all of them reported, with file, line and the nearest name.
+"""Reports all references that do not resolve, with file, line and the nearest name.
 
-Rule: a reference in a file of the project's is an error, or a warning where DJANGO_STATIC_MISSING_REFERENCES says so.
-What the project's authors cannot mend is a warning: a file of an installed package, and a source map.
+Rule: a reference in the project's own file is an error, or a warning if DJANGO_STATIC_MISSING_REFERENCES=warn. In files
+that the project's authors cannot change (of installed packages), and for source maps, it is always a warning.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ log = logging.getLogger("static_host.build")
 REFERENCES_REMEDY = "DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
 DOES_NOT_EXIST = "does not exist"
 _MAX_TARGET_CHARACTERS = 200
-"""Characters of a target in a message."""
+"""Characters of a target that a message shows."""
 _MAX_COMPARISONS = 2_000_000
-"""What comparing names with missing ones may cost, all in all: a tree may have 100,000. About a microsecond each."""
+"""The budget for comparing names with missing ones, in units of about a microsecond: a tree may have 100,000 names."""
 _ENDINGS = (".js", ".mjs", "/index.js", "/index.mjs", ".css")
 _PACKAGE_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class MissingReference:
-    """A reference in a file, or in a template, to something that does not exist.
+    """A reference in a file or a template that does not resolve.
 
-    `target` is what the file says, `name` what that would be in the tree. It is a warning if it `is_optional`.
-    `problem` is what the message says of it.
+    `target` is the text in the file, `name` its name in the tree. If it `is_optional`, it is only a warning.
+    `problem` is the predicate of the message.
     """
 
     file: str
@@ -44,14 +44,14 @@ class MissingReference:
 
 
 def is_of_a_package(path: str | None) -> bool:
-    """Whether a source belongs to an installed package, by where it lies."""
+    """Whether a path is inside an installed package."""
     return path is not None and not _PACKAGE_FOLDERS.isdisjoint(path.replace("\\", "/").split("/"))
 
 
 def report_missing(references: Iterable[MissingReference], known: Collection[str], *, is_fatal: bool) -> None:
-    """Log the references that are warnings. Raises BuildError for the others, all at once.
+    """Log the references that are warnings, and raise one BuildError for all others.
 
-    `known` are the names that exist.
+    `known` are the existing names.
     """
     messages: dict[bool, list[str]] = {True: [], False: []}
     hints = _Hints(known)
@@ -65,24 +65,24 @@ def report_missing(references: Iterable[MissingReference], known: Collection[str
     for message in messages[False]:
         log.warning("%s", message)
     if messages[True]:
-        raise BuildError("\n  ".join(["references that lead nowhere:", *messages[True], REFERENCES_REMEDY]))
+        raise BuildError("\n  ".join(["references that do not resolve:", *messages[True], REFERENCES_REMEDY]))
 
 
 def _escape_unprintable(text: str) -> str:
-    """Return a text as a message has it, with escapes for what is not UTF-8 or cannot be seen."""
+    """Return a text with escapes for bytes that are not UTF-8 and for unprintable characters."""
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in readable)
 
 
 def _format_hint(near: str, name: str) -> str:
-    """Return the hint to a name that is near; two spellings of one accent look alike."""
+    """Return a hint to the nearest name; it explains two Unicode spellings of one accent."""
     is_spelling = bool(near) and normalize("NFC", near) == normalize("NFC", name)
-    how = " Its accents are spelt in another way (Unicode NFC, NFD)." if is_spelling else ""
+    how = " Its accents have another spelling (Unicode NFC, NFD)." if is_spelling else ""
     return f" Did you mean {_escape_unprintable(near)}?{how}" if near else ""
 
 
 class _Hints:
-    """The names that exist, by their last part."""
+    """The existing names, by their last part."""
 
     def __init__(self, known: Collection[str]) -> None:
         self._left = _MAX_COMPARISONS
@@ -92,7 +92,7 @@ class _Hints:
             self._names.setdefault(name.rpartition("/")[2], []).append(name)
 
     def find_nearest(self, reference: MissingReference) -> str:
-        """Return the name with the ending that a bundler would add, or else the most similar one; it may be empty."""
+        """Return the name with an ending that a bundler would add, else the most similar name; it may be empty."""
         wanted = reference.name or reference.target
         complete = (wanted + ending for ending in _ENDINGS if wanted + ending in self._known)
         return next(complete, "") or (
@@ -100,7 +100,7 @@ class _Hints:
         )
 
     def _find_similar(self, wanted: str, reference: MissingReference) -> str:
-        """Return the name whose last part is most like the missing one's, in the most similar folder."""
+        """Return the name with the most similar last part, in the most similar folder."""
         last = wanted.rpartition("/")[2]
         names = self._list_others(last, reference)
         for part in [] if names else self._rank_similar(last, self._names, count=2, cutoff=0.75):
@@ -111,7 +111,7 @@ class _Hints:
         return [name for name in self._names.get(part, ()) if name != reference.file]
 
     def _rank_similar(self, wanted: str, names: Collection[str], *, count: int, cutoff: float) -> list[str]:
-        """Return what ``difflib.get_close_matches`` would, or nothing where that costs more than is left."""
+        """Return the result of ``difflib.get_close_matches``; nothing if the budget is used up."""
         matcher = difflib.SequenceMatcher(b=wanted)
         found: list[tuple[float, str]] = []
         self._left -= len(names)

@@ -1,4 +1,4 @@
-"""A reference from one static file to another, as it stands in the file's text."""
+"""A reference from one static file to another, and its position in the text."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ _BREAK = re.compile(r"\r\n?|\n")
 
 
 class Lines:
-    """The lines of a text, to tell in which one a position is."""
+    """The lines of a text, to find the line of a position."""
 
     def __init__(self, text: str) -> None:
         self._starts = [0, *(match.end() for match in _BREAK.finditer(text))]
 
     def find_line(self, position: int) -> int:
-        """Return the number of the line, from 1 on."""
+        """Return the number of the line, counted from 1."""
         return bisect_right(self._starts, position)
 
 
 class UnreadableError(Exception):
-    """A text breaks the rules of its language, so that nothing in it can be told apart for sure."""
+    """A text violates the grammar of its language, so its references cannot be found reliably."""
 
     def __init__(self, message: str, text: str, position: int) -> None:
         super().__init__(message)
@@ -31,12 +31,12 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A reference: its `target`, with the language's escapes resolved, and where it stands.
+    """A reference: its `target`, with the language's escapes resolved, and its position.
 
-    `start` and `end` delimit, in characters, what another target replaces: the contents of a literal, without its
-    quotes. `escape` spells a target so that it can stand there. `is_url` says how the target is resolved: as a URL, to
-    which ``x.png`` is relative, or as a module specifier or the target of an ``@import``, where a bare name belongs to
-    a bundler or to an import map. A source map is only read by developer tools.
+    `start` and `end` delimit, in characters, the text that another target replaces: a literal without its quotes.
+    `escape` escapes a target for that place. If `is_url`, the target is a URL, and ``x.png`` is relative to the file.
+    Else it is a module specifier or the target of an ``@import``, and a bare name belongs to a bundler or an import
+    map. Only developer tools read a source map.
     """
 
     start: int
@@ -47,6 +47,6 @@ class Reference:
     escape: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
     def shift(self, offset: int, escape: Callable[[str], str]) -> Reference:
-        """Return the reference as it stands in a text in which its own text begins at `offset`, escaped again."""
+        """Return the reference for a surrounding text: its own text begins there at `offset`, and is escaped again."""
         own = self.escape
         return replace(self, start=self.start + offset, end=self.end + offset, escape=lambda url: escape(own(url)))

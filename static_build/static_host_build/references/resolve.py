@@ -1,7 +1,7 @@
-"""What a reference leads to, resolved as a browser resolves it (WHATWG URL, HTML module specifiers), and its new URL.
+"""Resolves references as a browser does (WHATWG URL, HTML module specifiers), and makes their new URLs.
 
-Rule: what leaves the tree by a host, a scheme or another path is not ours, a bare module specifier belongs to an import
-map or a bundler, and a directory is no file: all three are left alone.
+Rule: three kinds of references stay unchanged: those that leave the tree by a host, a scheme or a path; bare module
+specifiers, which belong to an import map or a bundler; and those to a directory.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ from static_host_build.references.reference import Reference
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*+:")
 _PARTS = re.compile(r"(?P<path>[^?#]*+)(?P<rest>[\s\S]*+)")
 _DROPPED_CHARACTERS = dict.fromkeys(map(ord, "\t\n\r"))
-"""Characters that a browser drops wherever they stand in a URL."""
+"""Characters that a browser drops anywhere in a URL."""
 _SLASH = re.compile(r"/|%2[fF]")
 _SLASHES = re.compile(r"/{2,}")
 _SAFE_CHARACTERS = "~!*@+,=&$"
-"""What may stand in a URL's path beside letters, digits and ``_.-`` without being taken for something else."""
+"""Characters that stay unquoted in a URL's path, besides letters, digits and ``_.-``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The name of the file that a reference leads to, and what of the URL stays: its folder, its query and fragment."""
+    """The name of the target file, and the parts of the URL that stay: its folder, its query and fragment."""
 
     name: str
     folder: str
     rest: str
 
     def make_url(self, name: str) -> str:
-        """Return the URL of the file `name`, which takes this one's place in its folder."""
+        """Return the URL of the file `name`, which is in the same folder."""
         return f"{self.folder}{quote_name(name.rpartition('/')[2])}{self.rest}"
 
 
 def quote_name(name: str) -> str:
-    """Return a file's name as it stands in a URL (RFC 3986 §2.1)."""
+    """Return a file's name, percent-encoded for a URL (RFC 3986 §2.1)."""
     return quote(name.encode("utf-8", "surrogateescape"), safe=_SAFE_CHARACTERS)
 
 
 def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
-    """Return what a reference in the file `file` leads to, or None where that is no file of the tree's.
+    """Return the target of a reference in the file `file`; None if it stays unchanged.
 
     `prefix` is the URL path of the tree, with a slash at its end.
     """
@@ -69,7 +69,7 @@ def resolve(reference: Reference, file: str, prefix: str) -> Target | None:
 def _is_bare(path: str, file: str) -> bool:
     """Whether a specifier names a package, not a file: ``vue``, ``tailwindcss``, ``~bootstrap/dist/css/x.css``.
 
-    In a stylesheet a browser takes any name for a file's; so does this, if it looks like that of a stylesheet.
+    In a stylesheet, every name is a file's for a browser; here it is one if it ends in ``.css``.
     """
     if path.startswith((".", "/")):
         return False
@@ -77,9 +77,9 @@ def _is_bare(path: str, file: str) -> bool:
 
 
 def _resolve_relative(folder: str, path: str, prefix: str) -> str:
-    """Return the name that a relative path has in the tree; one that leads out of it begins with ``..``.
+    """Return the name of a relative path in the tree; it begins with ``..`` if the path leaves the tree.
 
-    A browser stops at the root of the host, so that a path may also lead out of the tree and back into it.
+    A browser stops at the root of the host, so a path may also leave the tree and return into it.
     """
     name = posixpath.normpath(posixpath.join(folder, path))
     if not name.startswith("../"):
@@ -89,7 +89,7 @@ def _resolve_relative(folder: str, path: str, prefix: str) -> str:
 
 
 def rewrite(text: str, references: list[Reference], urls: list[str]) -> str:
-    """Return the text with a new URL in place of each reference; they are in order."""
+    """Return the text with each reference replaced by its new URL; both lists are in order."""
     pieces: list[str] = []
     position = 0
     for reference, url in zip(references, urls, strict=True):

@@ -1,11 +1,11 @@
 """References in JavaScript: imports and exports of modules, ``new URL(…, import.meta.url)``, source maps.
 
-Rule: what is found is what an engine would load: a string counts only where ECMA-262 has a module specifier, or where
-it is what an expression in that place gives (a literal, either side of a conditional, the last resort of ``??``). Text
-in strings, comments, templates and regular expressions is never a reference. A text that is no JavaScript is refused.
+Rule: a reference is what an engine would load. A string counts only as a module specifier (ECMA-262), or as a possible
+value of an expression in that place: a literal, either branch of a conditional, the right side of ``??``. Text in
+strings, comments, templates and regular expressions is never a reference. A text that is not JavaScript is an error.
 
-Strategy: one compiled expression finds the next character or word that matters; what stands between two of them is only
-looked at where it decides something. Time grows with the length of the text.
+Strategy: one compiled expression finds the next relevant character or word. The text between two of them is read only
+if it decides something. Time is linear in the length of the text.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _SOURCE_MAP = re.compile(r"/[/*][#@]\s*sourceMappingURL=\s*(?P<url>[^\s*]++)\s*+
 
 def find_references(text: str) -> list[Reference]:
     """Return the references in a script or module, in order. Raises UnreadableError."""
-    words = "import|export" if "from" in text else "import"  # whole ones: not those in "important" and "exports"
+    words = "import|export" if "from" in text else "import"  # whole words, unlike those in "important" and "exports"
     if "sourceMappingURL" not in text and not re.search(rf"(?:{words})(?![\w$])", text):
         return []
     try:
@@ -79,10 +79,10 @@ def _scan(text: str, *, is_module: bool, has_names: bool = False) -> _Lexer:
 
 @dataclass(slots=True)
 class _Call:
-    """A call that loads what its first argument names, while that is read.
+    """A call that loads the file that its first argument names, while the lexer reads it.
 
-    `literals` are what the argument may give; it ends at `comma`. `outer` is the call in whose argument this is a part
-    in parentheses. Nothing is known of it if it `is_unknown`.
+    `literals` are the possible values of the argument, which ends at `comma`. `outer` is the call whose argument
+    contains this part in parentheses. If it `is_unknown`, only run time decides the value.
     """
 
     is_url: bool
@@ -95,8 +95,8 @@ class _Call:
 class _Lexer(Syntax):
     """One pass through a text.
 
-    A module has no comments of HTML's (ECMA-262 §B.1.1): its ``<!--`` are operators. In a script `has_names` says that
-    ``yield`` and ``await`` are names. `call` is the call that the innermost bracket belongs to.
+    In a module, ``<!--`` is not an HTML comment (ECMA-262 §B.1.1) but operators. In a script, `has_names` tells that
+    ``yield`` and ``await`` are names.
     """
 
     def __init__(self, text: str, *, is_module: bool, has_names: bool = False) -> None:
@@ -132,7 +132,7 @@ class _Lexer(Syntax):
         while match := search(text, position):
             at = match.start()
             if brackets and brackets[-1].call:
-                self._look_for_comma(brackets[-1].call, at)
+                self._find_comma(brackets[-1].call, at)
             position = handlers[text[at]](at)
         if brackets:
             raise UnreadableError(f"{brackets[-1].char!r} is not closed", text, brackets[-1].start)
@@ -170,17 +170,17 @@ class _Lexer(Syntax):
         match = _LITERAL.match(self.text, at)
         if not match:
             raise UnreadableError("a string is not closed", self.text, at)
-        self._note_literal(at, match.end())
+        self._record_literal(at, match.end())
         return self.mark(match.end(), '"')
 
     def _read_template(self, at: int) -> int:
         match = _TEMPLATE.match(self.text, at + 1)
         if match and match["end"] == "`":
-            self._note_literal(at, match.end())
+            self._record_literal(at, match.end())
         return self._skip_template_text(at + 1)
 
     def _skip_template_text(self, at: int) -> int:
-        """Pass over a template's text up to its end, or to a substitution."""
+        """Skip a template's text, up to its end or to a substitution."""
         match = _TEMPLATE.match(self.text, at)
         if not match:
             raise UnreadableError("a template literal is not closed", self.text, at)
@@ -222,7 +222,7 @@ class _Lexer(Syntax):
     # Words
 
     def _is_word(self, at: int, end: int) -> bool:
-        """Whether these characters are a word by themselves, and no property's name."""
+        """Whether these characters are a whole word, and not a property's name."""
         before, after = self.text[at - 1 : at], self.text[end : end + 1]
         if before.isalnum() or after.isalnum() or before in ("_", "$", "#", "\\") or after in ("_", "$", "\\"):
             return False
@@ -235,7 +235,7 @@ class _Lexer(Syntax):
         return self._read_declaration(_IMPORT, at)
 
     def _read_head(self, at: int) -> int:
-        """Note a function or a class, whose body is to come."""
+        """Record the head of a function or a class, whose body follows."""
         match = _HEAD.match(self.text, at)
         end = match.end() if match else at + 1
         if match and self._is_word(at, end):
@@ -243,7 +243,7 @@ class _Lexer(Syntax):
         return self.keep(at, end)
 
     def _read_declaration(self, pattern: re.Pattern[str], at: int) -> int:
-        """Note the specifier of a declaration, which stands in no bracket (ECMA-262 §16.2)."""
+        """Record the specifier of a declaration, which is outside of all brackets (ECMA-262 §16.2)."""
         if self.brackets or not self._is_word(at, at + 6):
             return self.keep(at, at + 6)
         self.is_module = True
@@ -259,13 +259,13 @@ class _Lexer(Syntax):
             return self.keep(at, at + 3)
         return self._open_call(call.end(), _Call(is_url=True))
 
-    # Calls that load what they name
+    # Calls that load a file
 
     def _open_call(self, end: int, call: _Call) -> int:
         return self.push("(", end - 1, end, self.read_gap(end - 1), call)
 
-    def _look_for_comma(self, call: _Call, at: int) -> None:
-        """Note where the first argument ends, and what makes it unknown."""
+    def _find_comma(self, call: _Call, at: int) -> None:
+        """Record where the first argument ends, and whether its value is unknown."""
         if call.comma is None:
             piece = self.text[self.end : at]
             comma = piece.find(",")
@@ -275,12 +275,12 @@ class _Lexer(Syntax):
             call.is_unknown = call.is_unknown or bool(_ASSIGNMENT.search(piece))
 
     def _is_value(self, call: _Call, gap: str) -> bool:
-        """Whether what follows the gap is what the first argument gives, if nothing else follows it."""
+        """Whether the literal after the gap is a possible value of the first argument, if that ends after it."""
         if call.comma is not None:
             return False
         return (not gap and self.kind == "(") or gap.endswith(("?", ":", "||", "&&"))
 
-    def _note_literal(self, at: int, end: int) -> None:
+    def _record_literal(self, at: int, end: int) -> None:
         call = self.call
         if call and self._is_value(call, self.read_gap(at)) and _ENDS_VALUE.match(self.text, end):
             call.literals.append(self._make_reference(at, end, is_url=call.is_url))

@@ -1,8 +1,8 @@
-"""Where a script stands, as far as that decides what a slash or a brace is.
+"""The syntactic context in a script, as far as it decides the meaning of a slash or a brace.
 
-Rule: a slash begins a regular expression where a value or a statement may begin, and divides elsewhere; a brace opens a
-block or a value, after which the same question has different answers (ECMA-262 §12: the lexical goal depends on the
-syntax). `Syntax` keeps the open brackets and what stands before the next token, as little of it as is needed.
+Rule: a slash begins a regular expression where a value or a statement may begin; anywhere else it divides. A brace
+opens a block or a value, and a slash after these differs again (ECMA-262 §12: the lexical goal depends on the syntax).
+`Syntax` keeps the open brackets, and as little as possible of the text before the next token.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from static_host_build.references.reference import UnreadableError
 
 MAX_GAP_CHARACTERS = 200
-"""Characters before a bracket or a slash that decide what it is."""
+"""Characters before a bracket or a slash that are read to decide its meaning."""
 _SPACES = " \t\n\r\v\f\xa0\ufeff\u2028\u2029"
 _BREAK = re.compile(r"[\n\r\u2028\u2029]")
 _INTEGER = re.compile(r"[0-9][0-9_]*")
@@ -39,8 +39,8 @@ _IN_EXPRESSION = frozenset({"(", "[", "${"})
 class Bracket:
     """An open bracket: ``(``, ``[``, ``{`` or ``${``.
 
-    `gap` is what stands before it, and `kind` the token before that, as `Syntax` has them. A brace `is_block` if it
-    opens no value; a parenthesis may belong to a `call` that loads something.
+    `gap` is the text before it, and `kind` the token before that, as in `Syntax`. A brace `is_block` unless it opens a
+    value; a parenthesis may belong to a `call` that loads a file.
     """
 
     char: str
@@ -52,12 +52,12 @@ class Bracket:
 
 
 class Syntax:
-    """The brackets that are open in a text, and what stands between its last token and the next one: the gap.
+    """The open brackets in a text, and the gap: the text between its last token and the next one.
 
-    `kind` is the last token that is no part of a gap: a bracket, ``"`` for any literal, ``;`` for a declaration that
-    is over, nothing at the start. The gap begins at `end`, and `pending` is what came before that and belongs to it.
-    With `has_names`, ``await`` and ``yield`` are names. `heads` are the functions and classes whose body is to come:
-    how many brackets are open there, and whether it is a declaration.
+    `kind` is the last token outside of a gap: a bracket, ``"`` for any literal, ``;`` for a complete declaration, empty
+    at the start. The gap begins at `end`; `pending` is earlier text that belongs to it. With `has_names`, ``await`` and
+    ``yield`` are names. `heads` has the functions and classes whose body follows: the number of open brackets there,
+    and whether it is a declaration.
     """
 
     def __init__(self, text: str, *, has_names: bool = False) -> None:
@@ -69,28 +69,28 @@ class Syntax:
         self.kind, self.end, self.pending = "", 0, ""
 
     def mark(self, end: int, kind: str) -> int:
-        """Note a token that ends at `end`, and return that."""
+        """Record a token that ends at `end`. Returns `end`."""
         self.end, self.kind, self.pending = end, kind, ""
         return end
 
     def keep(self, at: int, end: int) -> int:
-        """Make what stands from `at` to `end` a part of the gap, so that it is not read again. Returns `end`."""
+        """Add the text from `at` to `end` to the gap, so that it is not read again. Returns `end`."""
         space = self._reduce_space(at) if self.text[at - 1 : at].isspace() else ""
         self.pending, self.end = f"{self.read_gap(at)}{space}{self.text[at:end]}", end
         return end
 
     def pass_over(self, at: int, end: int) -> int:
-        """Leave a comment, from `at` to `end`, out of the gap, but for a line break in it. Returns `end`."""
+        """Leave a comment, from `at` to `end`, out of the gap, except a line break in it. Returns `end`."""
         space = "\n" if _BREAK.search(self.text, at, end) else self._reduce_space(at)
         self.pending, self.end = f"{self.read_gap(at)}{space}", end
         return end
 
     def read_gap(self, at: int) -> str:
-        """Return the end of the gap before `at`, without space behind it."""
+        """Return the end of the gap before `at`, without trailing space."""
         return self._read_whole_gap(at).rstrip(_SPACES)[-MAX_GAP_CHARACTERS:]
 
     def is_after_break(self, at: int) -> bool:
-        """Whether a line break stands between the last token or the gap's text and `at`."""
+        """Whether there is a line break between the last token, or the gap's text, and `at`."""
         gap = self._read_whole_gap(at)
         return bool(_BREAK.search(gap, len(gap.rstrip(_SPACES))))
 
@@ -111,7 +111,7 @@ class Syntax:
         return self.mark(end, char)
 
     def push_brace(self, at: int) -> int:
-        """Open a brace. Returns where it ends."""
+        """Open a brace. Returns the position after it."""
         gap = self.read_gap(at)
         is_block = self._is_declaration_body(gap)
         if is_block is None:
@@ -121,14 +121,14 @@ class Syntax:
         return end
 
     def open_head(self, at: int) -> None:
-        """Note the word ``function`` or ``class`` at `at`, whose body is to come."""
+        """Record the word ``function`` or ``class`` at `at`, whose body follows."""
         tokens = _TOKENS.findall(self.read_gap(at))
         if tokens[-1:] == ["async"]:
             tokens.pop()
         self.heads.append((len(self.brackets), self._is_statement_start(tokens)))
 
     def pop(self, char: str, at: int) -> Bracket:
-        """Close the bracket `char`, which `closed` is then. Raises UnreadableError."""
+        """Close the innermost bracket, which must be `char`, and return it. Raises UnreadableError."""
         if not self.brackets or self.brackets[-1].char[-1] != char:
             raise UnreadableError(f"{self.text[at]!r} closes nothing", self.text, at)
         self.last_closed = self.brackets.pop()
@@ -144,12 +144,12 @@ class Syntax:
             return (
                 last in self._before_value and not _is_property(tokens) and (last != "of" or self._is_of_a_loop(tokens))
             )
-        if gap.endswith(("++", "--")):  # not behind a line break it belongs to the value before it
+        if gap.endswith(("++", "--")):  # without a line break it belongs to the value before it
             return bool(_BREAK.search(gap, len(gap[:-2].rstrip(_SPACES)))) or not self._is_value_before(tokens[:-2])
         return last != "." or tokens[-2:-1] == ["."]  # 1. / 2
 
     def _is_after_statement_head(self) -> bool:
-        """Whether a value or a statement may begin right behind the last token, a bracket or a literal."""
+        """Whether a value or a statement may begin directly after the last token, a bracket or a literal."""
         if self.kind == ")":
             tokens = _TOKENS.findall(self.last_closed.gap)
             if tokens[-2:] == ["for", "await"]:
@@ -158,7 +158,7 @@ class Syntax:
         return self.last_closed.is_block if self.kind == "}" else self.kind not in _VALUES
 
     def _is_of_a_loop(self, tokens: list[str]) -> bool:
-        """Whether the last token, ``of``, is the keyword: the first one behind a value in the head of a loop."""
+        """Whether the last token, ``of``, is the keyword: the first one after a value in the head of a loop."""
         bracket = self.brackets[-1] if self.brackets else self.last_closed
         if bracket.char != "(" or _TOKENS.findall(bracket.gap)[-1:] not in (["for"], ["await"]) or ";" in tokens:
             return False
@@ -173,7 +173,7 @@ class Syntax:
         return _is_name(tokens[-1]) and (tokens[-1] not in self._before_value or _is_property(tokens))
 
     def _is_declaration_body(self, gap: str) -> bool | None:
-        """Whether the brace that opens the body of a function or class opens one of a declaration; None for others."""
+        """Whether the brace opens the body of a declared function or class; None if it opens no such body."""
         while self.heads and self.heads[-1][0] > len(self.brackets):
             self.heads.pop()
         if self.heads and self.heads[-1][0] == len(self.brackets) and _TOKENS.findall(gap)[-1:] != ["extends"]:
@@ -181,7 +181,7 @@ class Syntax:
         return None
 
     def _is_block_start(self, gap: str, *, is_after_break: bool) -> bool:
-        """Whether a brace after this gap, and of no function or class, opens a block: not a value."""
+        """Whether a brace after this gap, outside of functions and classes, opens a block instead of a value."""
         tokens = _TOKENS.findall(gap)
         if not tokens:
             return self.kind not in _IN_EXPRESSION
@@ -189,7 +189,9 @@ class Syntax:
         if last == ":":
             return self._is_label_end(tokens)
         if not _is_name(last):
-            is_over = last == ";" and not (self.brackets and self.brackets[-1].char == "(")  # but in the head of a loop
+            is_over = last == ";" and not (
+                self.brackets and self.brackets[-1].char == "("
+            )  # except in the head of a loop
             return is_over or last == "=>" or gap.endswith(("++", "--"))
         if last not in self._before_value or last in _BEFORE_BLOCK or _is_property(tokens):
             return tokens[-2:] != ["\\", "u"]  # \u{61} in a name
@@ -202,13 +204,11 @@ class Syntax:
         last = tokens[-1]
         if last == ":":
             return self._is_label_end(tokens)
-        is_value = _is_name(last) and (
-            last not in self._before_value or _is_property(tokens)
-        )  # and so the line ends there
+        is_value = _is_name(last) and (last not in self._before_value or _is_property(tokens))  # so the line ends there
         return is_value or last == ";" or last in _BEFORE_BLOCK or last in ("export", "default")
 
     def _is_label_end(self, tokens: list[str]) -> bool:
-        """Whether a colon ends a label or a ``case``: not the first half of a conditional, nor a property's name."""
+        """Whether a colon ends a label or a ``case``, instead of a conditional's first half or a property's name."""
         if self.brackets and not self.brackets[-1].is_block:
             return False
         statement = tokens[len(tokens) - tokens[::-1].index(";") :] if ";" in tokens else tokens
@@ -220,7 +220,7 @@ def _is_name(token: str) -> bool:
 
 
 def _is_property(tokens: list[str]) -> bool:
-    """Whether the last token is the name of a property: behind a dot that neither ends a number nor is one of three."""
+    """Whether the last token is a property's name: after a dot that is neither a number's nor part of ``...``."""
     if tokens[-2:-1] != ["."]:
         return tokens[-2:-1] == ["#"]
     is_number = bool(tokens[-3:-2]) and _INTEGER.fullmatch(tokens[-3]) is not None and tokens[-4:-3] != ["."]
@@ -228,7 +228,7 @@ def _is_property(tokens: list[str]) -> bool:
 
 
 def _is_conditional(tokens: list[str], index: int) -> bool:
-    """Whether a token is the question mark of a conditional: not that of ``?.`` or ``??``."""
+    """Whether a token is the question mark of a conditional, instead of that of ``?.`` or ``??``."""
     if tokens[index] != "?" or "?" in (tokens[index - 1 : index] + tokens[index + 1 : index + 2]):
         return False
     following = tokens[index + 1 : index + 3]

@@ -1,7 +1,7 @@
 """References in CSS: ``url()``, ``@import``, the strings of ``image-set()``, source maps.
 
-Rule: a stylesheet is read as CSS Syntax Level 3 §4 has it. Only what a browser would load counts: not the text of
-strings and comments, not ``@namespace``, not the conditions of ``@supports`` and other at-rules.
+Rule: the lexer follows CSS Syntax Level 3 §4. Only what a browser would load is a reference, unlike text in strings and
+comments, ``@namespace``, and the conditions of ``@supports`` and other at-rules.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _UNESCAPED = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\r\f])?|(\r\n|[\n
 _SPECIAL = re.compile(r"[\s\"'()\\]")
 _WORDS = ("url", "image-set", "@import")
 _ESCAPED_LETTER = re.compile(r"\\[0-9a-z-]")
-"""An escape that may stand for a character of one of the words."""
+"""An escape that may denote a character of one of the words."""
 
 _IMAGE_SETS = frozenset(("image-set", "-webkit-image-set"))
 _CLOSES = {")": "(", "]": "[", "}": "{"}
@@ -45,7 +45,7 @@ def find_references(text: str) -> list[Reference]:
 
 
 class _Lexer:
-    """One pass through a text. `open` has a function's name or the bracket, for each that is open."""
+    """One pass through a text. `open` has the name of each open function, or its bracket."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -86,14 +86,14 @@ class _Lexer:
             self.at_rule_depth = None
 
     def _close(self, opening: str) -> None:
-        """Close a bracket; a brace closes what was left open inside of it."""
+        """Close a bracket; a brace also closes brackets that are still open inside of it."""
         while opening == "{" and self.open and self.open[-1] != "{":
             self.open.pop()
         if self.open and (self.open[-1] == opening or (opening == "(" and self.open[-1] not in "[{")):
             self.open.pop()
 
     def _read_name(self, match: re.Match[str]) -> int:
-        """Take the name of a function, or of an at-rule."""
+        """Read the name of a function or of an at-rule."""
         name = _unescape(match["name"]).lower()
         if name[0] == "@":
             return self._begin_at_rule(name, match.end("name"))
@@ -116,7 +116,7 @@ class _Lexer:
         return end
 
     def _read_url(self, position: int, *, is_reference: bool, is_url: bool) -> int:
-        """Take what stands behind ``url(``: a string, or a target without quotes (CSS Syntax §4.3.6)."""
+        """Read the argument of ``url(``: a string, or a target without quotes (CSS Syntax §4.3.6)."""
         quoted = _QUOTED.match(self.text, position)
         if quoted:
             string = _TOKEN.match(self.text, quoted.end())
@@ -133,7 +133,7 @@ class _Lexer:
         return match.end()
 
     def _note(self, start: int, end: int, *, is_url: bool = True) -> None:
-        """Note the target in a string, unless that breaks off at the end of a line."""
+        """Record the target in a string, unless the string breaks off at the end of a line."""
         quote = self.text[start]
         if end - start > 1 and self.text[end - 1] == quote:
             target = _unescape(self.text[start + 1 : end - 1])
@@ -159,5 +159,5 @@ def _escape_quoted(url: str, quote: str) -> str:
 
 
 def _escape_bare(url: str) -> str:
-    """Return the URL as it stands in ``url()`` without quotes."""
+    """Return the URL, escaped for ``url()`` without quotes."""
     return _SPECIAL.sub(lambda match: f"\\{ord(match[0]):x} " if match[0].isspace() else f"\\{match[0]}", url)

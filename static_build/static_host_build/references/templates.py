@@ -1,7 +1,7 @@
-"""What ``{% static "…" %}`` names in the project's own templates.
+"""The names in ``{% static "…" %}`` tags of the project's own templates.
 
-Rule: the tags are Django's (``django.template.base.tag_re``): none goes on in the next line, and what stands in a
-comment or in a verbatim block is text. Only literal names count, and only Django's own engine is read.
+Rule: tags are Django's (``django.template.base.tag_re``): a tag ends in its line, and comments and verbatim blocks have
+none. Only literal names count, and only templates of Django's own engine are read.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _CLOSINGS = {"{%": "%}", "{#": "#}", "{{": "}}"}
 _STATIC = re.compile(r"""static\s++(?P<quote>["'])(?P<name>(?:(?!(?P=quote))[^{\\])++)(?P=quote)(?:\s++as\s++\w++)?""")
 _SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
 _MAX_TEMPLATE_BYTES = 1 << 20
-"""Bytes; what is larger was not written as a template."""
+"""Bytes of a template; a larger file is something else."""
 
 
 def find_missing(known: Collection[str]) -> Iterator[MissingReference]:
-    """Yield what the project's templates name and the manifest, whose names are `known`, lacks."""
+    """Yield the names in the project's templates that are not `known` to the manifest."""
     for path in sorted(_list_templates()):
         try:
             text = path.read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def _find_tags(line: str) -> Iterator[str]:
         closing = closings.get(match[0])
         end = line.find(closing, match.end()) if closing else -1
         if end < 0:
-            closings.pop(match[0], None)  # nor is any later one in this line
+            closings.pop(match[0], None)  # so no later one in this line is closed either
             position = match.start() + 1
             continue
         position = end + 2
@@ -65,7 +65,7 @@ def _find_tags(line: str) -> Iterator[str]:
 
 
 def _list_templates() -> set[Path]:
-    """Return the templates of Django's own engine below the working directory, installed packages left out."""
+    """Return the templates of Django's own engine below the working directory, except in installed packages."""
     from django.template import engines
     from django.template.backends.django import DjangoTemplates
 

@@ -1,7 +1,7 @@
 """References in a web application manifest: its icons, those of its shortcuts, its screenshots.
 
 Rule: ``src`` names an image relative to the manifest (W3C Application Manifest, image resources). Every other URL in
-it (``start_url``, ``scope``) is a page's.
+it (``start_url``, ``scope``) is that of a page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def find_references(text: str) -> list[Reference]:
 
 
 def _find_images(text: str) -> Iterator[Reference]:
-    keys: list[str] = []  # the key under which each open object or array stands
+    keys: list[str] = []  # the key of each open object or array
     key, before = "", ""
     for match in _TOKEN.finditer(text):
         piece = match[0]

@@ -1,4 +1,4 @@
-"""What a build tells of its work: the progress bar, the table, the JSON document, the page, the table of releases.
+"""Reports on a build: the progress bar, the tables, the JSON document, the page.
 
 May import everything but the command line.
 """

@@ -1,8 +1,8 @@
-"""What a build made: the table on the terminal, the JSON document, the page.
+"""The report on a build: the table on the terminal, the JSON document, the page.
 
-Rule: each distinct content counts once, however many names it has (a file and its fingerprinted copy mostly share
-one). A coding's bytes are what a client downloads that reads no other coding: a content that lacks it counts as it is.
-"Over the wire" is each content's smallest representation. Timings are told here, and never enter the tree.
+Rule: each distinct content counts once, whatever its names: a file and its fingerprinted copy usually share one. A
+coding's bytes are what a client downloads that reads only this coding; a content without it counts uncoded. "Over the
+wire" means the smallest representation of each content. Timings appear only in reports, never in the tree.
 """
 
 from __future__ import annotations
@@ -24,42 +24,42 @@ REPORTED_CODINGS = ("br", "zstd", "gzip")
 _HEADINGS = ("media type", "files", "bytes", *REPORTED_CODINGS, "saved", "time", "from cache")
 _EMPTY_CELL = "\N{EN DASH}"
 _SLOW_ENCODING_SECONDS = 30.0
-"""Seconds of encoding after which a build says how to be faster."""
+"""Seconds of encoding after which a build advises how to be faster."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContentTotals:
-    """What some contents weigh together. Sizes are in bytes."""
+    """The totals of some contents. Sizes are in bytes."""
 
     contents: tuple[Content, ...]
 
     @property
     def identity_bytes(self) -> int:
-        """All of them without content coding."""
+        """The bytes of all contents without content coding."""
         return sum(content.lengths["identity"] for content in self.contents)
 
     @property
     def wire_bytes(self) -> int:
-        """Each in its smallest representation."""
+        """The bytes of all contents in their smallest representations."""
         return sum(map(_find_wire_bytes, self.contents))
 
     @property
     def seconds(self) -> float:
-        """The time that encoding took, all threads added up."""
+        """The seconds that encoding took, all threads added up."""
         return sum(content.seconds for content in self.contents)
 
     @property
     def compressible_count(self) -> int:
-        """Contents whose format is worth encoding."""
+        """The number of contents whose format is worth encoding."""
         return sum(content.is_compressible for content in self.contents)
 
     @property
     def from_cache_count(self) -> int:
-        """Those of them that an earlier build had encoded."""
+        """The number of these that an earlier build encoded."""
         return sum(content.from_cache for content in self.contents)
 
     def sum_bytes(self, coding: str) -> int | None:
-        """All of them for a client that reads only this coding; None where not one has it."""
+        """Return the bytes of all contents for a client that reads only this coding; None if no content has it."""
         lengths = [content.lengths for content in self.contents]
         if not any(coding in each for each in lengths):
             return None
@@ -67,7 +67,7 @@ class ContentTotals:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The figures, as the JSON document has them."""
+        """The figures, as in the JSON document."""
         return {
             "files": len(self.contents),
             "names": sum(len(content.names) for content in self.contents),
@@ -81,16 +81,16 @@ class ContentTotals:
 
 
 def total_by_media_type(contents: Iterable[Content]) -> dict[str, ContentTotals]:
-    """Return the weight of each media type, what is heaviest over the wire first."""
+    """Return the totals of each media type; the largest over the wire comes first."""
     groups: dict[str, list[Content]] = {}
     for content in contents:
         groups.setdefault(content.media_type, []).append(content)
-    weights = {media_type: ContentTotals(tuple(group)) for media_type, group in groups.items()}
-    return dict(sorted(weights.items(), key=lambda item: (-item[1].wire_bytes, item[0])))
+    totals = {media_type: ContentTotals(tuple(group)) for media_type, group in groups.items()}
+    return dict(sorted(totals.items(), key=lambda item: (-item[1].wire_bytes, item[0])))
 
 
 def format_contents_table(built: BuildResult) -> str:
-    """Return a heading and the aligned table, a row for each media type and one for all; no line feed at the end."""
+    """Return a heading and the table, with a row for each media type and one for all; without a final line feed."""
     contents = built.resource_set.contents
     totals = {**total_by_media_type(contents), "all": ContentTotals(contents)}
     rows = [_HEADINGS, *(_format_row(media_type, each) for media_type, each in totals.items())]
@@ -100,7 +100,7 @@ def format_contents_table(built: BuildResult) -> str:
 
 
 def format_advice(seconds: float, effort: str) -> list[str]:
-    """Return the last line of a build whose encoding took so many seconds, all threads added up, if it was slow."""
+    """Return advice if encoding was slow; `seconds` is the sum over all threads."""
     if seconds <= _SLOW_ENCODING_SECONDS or effort == "fast":
         return []
     faster = "For CI and previews, DJANGO_STATIC_EFFORT=fast takes about a fifth."
@@ -108,7 +108,7 @@ def format_advice(seconds: float, effort: str) -> list[str]:
 
 
 def make_document(built: BuildResult) -> dict[str, Any]:
-    """Return the build as a JSON object: what is heaviest over the wire first, names sorted. Seconds, bytes."""
+    """Return the build as a JSON object, in seconds and bytes; the largest over the wire comes first."""
     contents = built.resource_set.contents
     types = total_by_media_type(contents).items()
     return {
@@ -117,7 +117,7 @@ def make_document(built: BuildResult) -> dict[str, Any]:
         "changed": built.changed,
         "seconds": round(built.seconds, 3),
         "totals": ContentTotals(contents).facts,
-        "media_types": [{"media_type": media_type, **weight.facts} for media_type, weight in types],
+        "media_types": [{"media_type": media_type, **totals.facts} for media_type, totals in types],
         "contents": [
             _describe_content(content)
             for content in sorted(contents, key=lambda each: (-_find_wire_bytes(each), each.names))
@@ -129,21 +129,21 @@ def make_document(built: BuildResult) -> dict[str, Any]:
 
 
 def render_page(built: BuildResult) -> str:
-    """Return the build as one HTML page that asks for nothing else."""
+    """Return the build as one self-contained HTML page."""
     template = (files(__package__) / "report.html").read_text(encoding="utf-8")
-    # Inside a script element only "<" could end it, or begin a comment; JSON can spell it otherwise.
+    # In a script element, "<" could end the element or begin a comment; JSON can escape it.
     facts = json.dumps(make_document(built), separators=(",", ":")).replace("<", r"\u003c")
     return template.replace("{{ document }}", facts)
 
 
 class ReportPathError(StaticHostError):
-    """The page cannot be written where the option says."""
+    """The page cannot be written to the file of --report."""
 
     exit_code = 2
 
 
 def check_writable(path: Path) -> None:
-    """Find out, before a long build, whether the page can be written there. Raises ReportPathError."""
+    """Check before a long build that the page can be written. Raises ReportPathError."""
     existed = path.exists()
     try:
         path.open("ab").close()
@@ -163,7 +163,7 @@ def write_page(path: Path, built: BuildResult) -> None:
 
 
 def format_size(length: int) -> str:
-    """Return bytes for a reader, in decimal units: ``4.3 kB``."""
+    """Return a number of bytes with a decimal unit: ``4.3 kB``."""
     value, unit = float(length), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if round(value) < 1000:
@@ -176,18 +176,18 @@ def _find_wire_bytes(content: Content) -> int:
     return min(content.lengths.values())
 
 
-def _format_row(media_type: str, weight: ContentTotals) -> tuple[str, ...]:
-    codings = [weight.sum_bytes(coding) for coding in REPORTED_CODINGS]
+def _format_row(media_type: str, totals: ContentTotals) -> tuple[str, ...]:
+    codings = [totals.sum_bytes(coding) for coding in REPORTED_CODINGS]
     return (
         media_type,
-        str(len(weight.contents)),
-        format_size(weight.identity_bytes),
+        str(len(totals.contents)),
+        format_size(totals.identity_bytes),
         *(_EMPTY_CELL if length is None else format_size(length) for length in codings),
-        f"{100 - 100 * weight.wire_bytes / weight.identity_bytes:.0f} %"
-        if weight.wire_bytes < weight.identity_bytes
+        f"{100 - 100 * totals.wire_bytes / totals.identity_bytes:.0f} %"
+        if totals.wire_bytes < totals.identity_bytes
         else _EMPTY_CELL,
-        f"{weight.seconds:.2f} s" if weight.compressible_count else _EMPTY_CELL,
-        str(weight.from_cache_count) if weight.compressible_count else _EMPTY_CELL,
+        f"{totals.seconds:.2f} s" if totals.compressible_count else _EMPTY_CELL,
+        str(totals.from_cache_count) if totals.compressible_count else _EMPTY_CELL,
     )
 
 

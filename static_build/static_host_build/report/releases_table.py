@@ -1,4 +1,4 @@
-"""What a tree has of earlier releases, in words: the lines of a build, the table of ``static-host releases``."""
+"""The releases in a tree, as text: the lines of a build, and the table of ``static-host releases``."""
 
 from __future__ import annotations
 
@@ -15,28 +15,26 @@ _FIGURE_COLUMNS = range(2, len(_HEADINGS) - 1)
 
 
 def format_carried_releases(sizes: Sequence[ReleaseSize], dropped: Iterable[DroppedRelease]) -> Iterator[str]:
-    """Give what a build says of the releases that it carries, the new one aside, and of those that it does not."""
+    """Yield the lines of a build about the releases that it carries (`sizes`, without the new one) and drops."""
     if sizes:
-        alone = sum(holding.files_alone for holding in sizes)
-        length = sum(holding.bytes_alone for holding in sizes)
-        names = ", ".join(f"{holding.release.digest} ({format_time(holding.release.time)})" for holding in sizes)
-        what = (
-            f"{_format_count(len(sizes), 'earlier release')}, {_format_count(alone, 'file')} that the new one has not"
-        )
+        alone = sum(size.files_alone for size in sizes)
+        length = sum(size.bytes_alone for size in sizes)
+        names = ", ".join(f"{size.release.digest} ({format_time(size.release.time)})" for size in sizes)
+        what = f"{_format_count(len(sizes), 'earlier release')}, {_format_count(alone, 'file')} that the new one lacks"
         yield f"carried {what}, {format_size(length)}: {names}"
-    for gone in dropped:
-        what = f"{gone.release.digest}, {_format_count(gone.files, 'file')}, {format_size(gone.bytes)}"
-        yield f"dropped release {what}: {gone.reason}"
+    for each in dropped:
+        what = f"{each.release.digest}, {_format_count(each.files, 'file')}, {format_size(each.bytes)}"
+        yield f"dropped release {what}: {each.reason}"
 
 
 def format_savings(saving: Saving) -> Iterator[str]:
-    """Give what a build says of its deltas, if there are any."""
+    """Yield the lines of a build about its deltas, if there are any."""
     yield from (f"{line}; {saving.seconds:.1f} s" for line in _format_own_deltas(saving))
     yield from _format_carried_deltas(saving)
 
 
 def format_deltas(saving: Saving) -> Iterator[str]:
-    """Give what a tree has of deltas, if it has any."""
+    """Yield the lines about a tree's deltas, if there are any."""
     yield from _format_own_deltas(saving)
     yield from _format_carried_deltas(saving)
 
@@ -46,7 +44,7 @@ def _format_own_deltas(saving: Saving) -> Iterator[str]:
         what = f"{_format_count(saving.resources, 'file')} against {_format_count(saving.deltas, 'earlier version')}"
         what += f" ({saving.renamed:,} under another name)" if saving.renamed else ""
         share = 100 * saving.bytes / saving.instead
-        yield f"deltas: {what}: {saving.bytes:,} bytes in place of {saving.instead:,}, {share:.1f} %"
+        yield f"deltas: {what}: {saving.bytes:,} bytes instead of {saving.instead:,}, {share:.1f} %"
 
 
 def _format_carried_deltas(saving: Saving) -> Iterator[str]:
@@ -56,12 +54,12 @@ def _format_carried_deltas(saving: Saving) -> Iterator[str]:
 
 
 def format_releases(sizes: Iterable[ReleaseSize]) -> str:
-    """Return the aligned table, a row for each release; no line feed at the end."""
+    """Return the table, with a row for each release; without a final line feed."""
     return "\n".join(format_rows([_HEADINGS, *map(_format_row, sizes)], right=_FIGURE_COLUMNS))
 
 
 def format_time(time: int | None) -> str:
-    """Return a time for a reader: ``2026-11-24 12:10Z``."""
+    """Return Unix time as text: ``2026-11-24 12:10Z``."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%MZ") if time is not None else "time unknown"
 
 
@@ -69,13 +67,13 @@ def _format_count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _format_row(holding: ReleaseSize) -> tuple[str, ...]:
+def _format_row(size: ReleaseSize) -> tuple[str, ...]:
     return (
-        holding.release.digest,
-        format_time(holding.release.time),
-        f"{holding.files:,}",
-        format_size(holding.bytes),
-        f"{holding.files_alone:,}",
-        format_size(holding.bytes_alone),
-        holding.release.origin or "this tree",
+        size.release.digest,
+        format_time(size.release.time),
+        f"{size.files:,}",
+        format_size(size.bytes),
+        f"{size.files_alone:,}",
+        format_size(size.bytes_alone),
+        size.release.origin or "this tree",
     )
