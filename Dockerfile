@@ -1,11 +1,11 @@
-# Sources come after the locked dependencies, so an edit of a template installs nothing anew; what builds stays in
-# stages that are thrown away. The image is also a base for projects of one's own: README, "As an image".
+# Sources come after the locked dependencies, so an edit of a template does not reinstall them. Build tools stay in
+# earlier stages. The image is also a base for your own projects: README, "As an image".
 
 FROM python:3.13-slim AS base
 ENV PATH=/opt/venv/bin:$PATH \
     PIP_DISABLE_PIP_VERSION_CHECK=1
-# The official image brings the standard library without bytecode, and a read-only container cannot keep any: each
-# start would compile anew what it imports, a quarter of its time.
+# The official image has no bytecode of the standard library, and a read-only container cannot write any. So each start
+# would compile what it imports, a quarter of its time.
 RUN python -m compileall -q -j 0 -x '/(ensurepip|idlelib|site-packages|test|turtledemo)/' \
         "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 
@@ -22,7 +22,7 @@ FROM dependencies AS environment
 RUN pip uninstall --yes setuptools
 
 FROM base
-# A number, because Kubernetes (runAsNonRoot) takes no name's word for it. No home: nothing is to be kept in one.
+# A number, because Kubernetes (runAsNonRoot) does not accept a name. No home: nothing is stored there.
 RUN useradd --no-log-init --uid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin app \
  && install --directory --owner app --group app /var/lib/static-host /var/lib/static-host/data
 WORKDIR /srv
@@ -36,7 +36,7 @@ COPY --from=environment /opt/venv /opt/venv
 RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel pip install --no-deps --no-index /wheel/*.whl
 
 USER 10001:10001
-# The cache is a mount, so no layer carries it; where it is not mounted it cannot be written, and is done without.
+# The cache is a mount, so no layer has it. Without the mount it is not writable, and the build works without it.
 RUN --mount=type=cache,target=/var/cache/static-host,uid=10001,gid=10001 static-host build
 
 EXPOSE 8000
@@ -44,8 +44,8 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", 
     "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=2); c.request('GET', os.environ.get('DJANGO_HEALTH_PATH') or '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 CMD ["static-host", "serve"]
 
-# `make image` prunes by title. What is built on this image inherits labels, so it is given another title there and is
-# never pruned; nor does this licence speak for it.
+# `make image` prunes by title. Images built on this one inherit its labels. ONBUILD gives them another title, so that
+# they are never pruned, and clears the licence.
 LABEL org.opencontainers.image.title="django-static-host" \
       org.opencontainers.image.description="Serves a Django project and its precompressed static files behind any CDN" \
       org.opencontainers.image.licenses="MIT"

@@ -1,1 +1,1 @@
-"""What the build costs, measured: see README.md here."""
+"""Programs that measure the build and the server: see README.md here."""

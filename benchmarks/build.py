@@ -1,8 +1,8 @@
-"""``make bench-build``: the build against WhiteNoise's, on files that nobody here wrote.
+"""``make bench-build``: the build against WhiteNoise's, on files of other projects.
 
 Rule: both read the same sources and write the codings br and gzip, unless the row says otherwise. A target is a ratio
-of wall times; the ratio of CPU times is what a busy machine disturbs less. The sums of encoded bytes are of the names
-that both trees have.
+of wall times; a busy machine disturbs the ratio of CPU times less. The sums of encoded bytes are of the names that
+both trees have.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from benchmarks.measure import (
     collect_facts,
     find_median_run,
     format_facts,
-    megabytes,
-    progress,
-    run,
-    table,
+    format_megabytes,
+    format_table,
+    print_progress,
+    run_module,
 )
 
 SUFFIXES = {"br": ".br", "gzip": ".gz"}
@@ -34,7 +34,7 @@ SUFFIXES = {"br": ".br", "gzip": ".gz"}
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the table; `against` is the row that its ratio is of."""
+    """A row of the table; its ratio is relative to the row `against`."""
 
     title: str
     against: str = ""
@@ -74,12 +74,12 @@ class Bench:
         self._own = work / "own"
         shutil.copytree(PROJECT / "static", self._own)
 
-    def round(self, number: int) -> None:
-        """Run each row once; in every other round we go first."""
+    def run_round(self, number: int) -> None:
+        """Run each row once; every other round begins with this project."""
         pair: list[Callable[[], None]] = [self._whitenoise, lambda: self._cold("cold", "br,gzip")]
         for step in pair if number % 2 == 0 else reversed(pair):
             step()
-        self.sums = self.sums or sums(self._work / "cold", self._work / "whitenoise")
+        self.sums = self.sums or compare_trees(self._work / "cold", self._work / "whitenoise")
         self._build("unchanged", "cold", "br,gzip")
         with (self._own / "site/site.css").open("a") as stylesheet:
             stylesheet.write(f".round-{number} {{ margin: 0; }}\n")
@@ -89,14 +89,16 @@ class Bench:
         self._cold("default", "br,zstd,gzip")
         self._cold("fast", "br,zstd,gzip", DJANGO_STATIC_EFFORT="fast")
 
-    def zopfli(self) -> None:
-        """Run the slowest row; it takes several minutes."""
+    def run_zopfli(self) -> None:
+        """Run the row of zopfli; it takes several minutes."""
         self._cold("zopfli", "br,zopfli")
 
     def _whitenoise(self) -> None:
         root = self._work / "whitenoise"
         shutil.rmtree(root, ignore_errors=True)
-        took = run("django", "collectstatic", "--noinput", "--verbosity=0", **self._project(), BENCH_ROOT=str(root))
+        took = run_module(
+            "django", "collectstatic", "--noinput", "--verbosity=0", **self._project(), BENCH_ROOT=str(root)
+        )
         self._note("whitenoise", took)
 
     def _cold(self, row: str, codings: str, **variables: str) -> None:
@@ -111,7 +113,7 @@ class Bench:
             "DJANGO_STATIC_CODINGS": codings,
             **variables,
         }
-        self._note(row, run("static_host_build", **self._project(), **ours))
+        self._note(row, run_module("static_host_build", **self._project(), **ours))
 
     def _project(self) -> dict[str, str]:
         return {"DJANGO_SETTINGS_MODULE": "settings", "BENCH_OWN": str(self._own)}
@@ -122,11 +124,11 @@ class Bench:
 
     def _note(self, row: str, took: Run) -> None:
         self.runs[row].append(took)
-        progress(f"{row:>12} {took.wall:7.2f} s, {took.cpu:7.2f} s of CPU, {megabytes(took.peak)}")
+        print_progress(f"{row:>12} {took.wall:7.2f} s, {took.cpu:7.2f} s of CPU, {format_megabytes(took.peak)}")
 
 
-def sums(ours: Path, whitenoise: Path) -> Sums:
-    """Compare what both trees hold for the same names: the encoded sibling, or the file itself where there is none."""
+def compare_trees(ours: Path, whitenoise: Path) -> Sums:
+    """Sum the bytes of the names that both trees have: of the encoded sibling, or of the file if there is none."""
     sources, hashed = _names(ours)
     their_sources, their_hashed = _names(whitenoise)
     both = (sources | hashed) & (their_sources | their_hashed)
@@ -149,14 +151,14 @@ def _names(root: Path) -> tuple[set[str], set[str]]:
     return set(paths), set(paths.values())
 
 
-def times(results: dict[str, Run]) -> str:
+def format_times(results: dict[str, Run]) -> str:
     """Return the table of times."""
     head = ("build", "wall", "CPU", "peak memory", "of", "wall ratio", "CPU ratio", "target", "reached")
-    return table(head, [_line(ROWS[name], took, results) for name, took in results.items()])
+    return format_table(head, [_line(ROWS[name], took, results) for name, took in results.items()])
 
 
 def _line(row: Row, took: Run, results: dict[str, Run]) -> tuple[str, ...]:
-    figures = (row.title, f"{took.wall:.2f} s", f"{took.cpu:.2f} s", megabytes(took.peak))
+    figures = (row.title, f"{took.wall:.2f} s", f"{took.cpu:.2f} s", format_megabytes(took.peak))
     if not row.against:
         return (*figures, *[""] * 5)
     other = results[row.against]
@@ -166,34 +168,36 @@ def _line(row: Row, took: Run, results: dict[str, Run]) -> tuple[str, ...]:
     return (*figures, of, f"{ratio:.3f}", f"{took.cpu / other.cpu:.3f}", *verdict)
 
 
-def sizes(found: Sums) -> str:
+def format_sizes(found: Sums) -> str:
     """Return the table of encoded bytes."""
     rows = (
         (coding, f"{ours:,}", f"{theirs:,}", f"{ours / theirs:.4f}", "yes" if ours <= theirs else "no")
         for coding, ours, theirs in ((coding, found.ours[coding], found.whitenoise[coding]) for coding in SUFFIXES)
     )
-    return table(("coding", "ours, bytes", "WhiteNoise, bytes", "ratio", "no larger"), rows)
+    return format_table(("coding", "ours, bytes", "WhiteNoise, bytes", "ratio", "no larger"), rows)
 
 
 def main() -> None:
-    """Run it all, and print Markdown."""
+    """Run all rows and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--zopfli", action="store_true", help="one round of zopfli, too; it takes several minutes")
+    options.add_argument("--zopfli", action="store_true", help="also one round of zopfli; it takes several minutes")
     options.add_argument("--json", type=Path, metavar="FILE")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
         bench = Bench(Path(work))
         for number in range(chosen.rounds):
-            bench.round(number)
+            bench.run_round(number)
         if chosen.zopfli:
-            bench.zopfli()
+            bench.run_zopfli()
     results = {row: find_median_run(bench.runs[row]) for row in ROWS if row in bench.runs}
     known = collect_facts()
     found = bench.sums
     assert found is not None
-    print(f"{found.sources:,} sources, {megabytes(found.size)}; median of {chosen.rounds}; {format_facts(known)}\n")
-    print(f"{times(results)}\n\n{found.names:,} names that both trees have:\n\n{sizes(found)}")
+    print(
+        f"{found.sources:,} sources, {format_megabytes(found.size)}; median of {chosen.rounds}; {format_facts(known)}\n"
+    )
+    print(f"{format_times(results)}\n\n{found.names:,} names that both trees have:\n\n{format_sizes(found)}")
     if chosen.json:
         figures = {row: asdict(took) for row, took in results.items()}
         chosen.json.write_text(json.dumps({"facts": known, "builds": figures, "sums": asdict(found)}, indent=2) + "\n")

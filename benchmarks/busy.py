@@ -1,8 +1,8 @@
-"""``make bench-busy``: static files while Django is busy: 64 clients hold views that sleep, four have views compute.
+"""``make bench-busy``: static files while 64 clients hold sleeping views and four clients hold computing views.
 
-Rule: a few clients ask for the stylesheet without a pause, and their 99th percentile is taken twice from one server, at
-rest and with the views; each server is started anew in every round. With ten threads the views wait for each other; as
-many threads as clients keep all of them going at once, which is the hardest for those that share the process.
+Rule: a few clients request the stylesheet without a pause. Their 99th percentile is measured twice on one server, at
+rest and with the views; every round starts each server anew. With ten threads the views wait for each other. With as
+many threads as clients all views run at once, which is the hardest case for static files in the same process.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import asdict, replace
 from math import isinf
 from pathlib import Path
 
-from benchmarks.goals import Goal, Result, make_ratio_goal, milliseconds
+from benchmarks.goals import Goal, Result, label_milliseconds, make_ratio_goal
 from benchmarks.load import Load, Request, Running, find_median, run_server, select_cores, start_wrk
-from benchmarks.measure import progress, table
+from benchmarks.measure import format_table, print_progress
 from benchmarks.servers import CLOUDFRONT, ROWS, THREADS, Place, select_installed
 from benchmarks.trees import SMALL, Tree
 
@@ -45,7 +45,9 @@ def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
         for name, threads in settings if number % 2 == 0 else settings[::-1]:
             rest, busy = _measure_pair(name, Place(tree, work, threads=threads))
             loads[name, threads].append((rest, busy))
-            progress(f"{name:8} {threads:3} threads: p99 {rest.p99 * 1e3:8.2f} ms, then {busy.p99 * 1e3:10.2f} ms")
+            print_progress(
+                f"{name:8} {threads:3} threads: p99 {rest.p99 * 1e3:8.2f} ms, then {busy.p99 * 1e3:10.2f} ms"
+            )
     figures = {
         f"{name} {threads}": [[asdict(load) for load in pair] for pair in pairs]
         for (name, threads), pairs in loads.items()
@@ -55,7 +57,7 @@ def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
 
 
 def _measure_pair(name: str, place: Place) -> tuple[Load, Load]:
-    """Return the load of a server at rest, and of the same one while its views are asked for."""
+    """Return the load of a server at rest, and of the same server while its views are busy."""
     core, core_of_wrk = select_cores()
     request = Request(place.tree.path(SMALL), CLOUDFRONT)
     with run_server(ROWS[name](place), place.work, {core}) as server:
@@ -67,7 +69,7 @@ def _measure_pair(name: str, place: Place) -> tuple[Load, Load]:
 
 @contextmanager
 def _load_views(server: Running) -> Iterator[None]:
-    """Have the views asked for, from a second before to the end."""
+    """Keep the views busy, beginning one second before the block."""
     url = f"http://127.0.0.1:{server.port}"
     clients = [
         start_wrk(f"{url}{path}", Request(path), LOAD_SECONDS + 30, count, select_cores()[1])
@@ -90,12 +92,12 @@ def _latencies(loads: Loads, place: Place) -> str:
         title = title if f"{threads} threads" in title or name == "uvicorn" else f"{title}, {threads} threads"
         rest, busy = ([pair[place] for pair in pairs] for place in (0, 1))
         rows.append((title, *_figures(rest), *_figures(busy), f"{_ratio(pairs):,.1f}"))
-    return table(head, rows)
+    return format_table(head, rows)
 
 
 def _figures(loads: Sequence[Load]) -> tuple[str, ...]:
     latencies = (find_median(loads, figure) for figure in ("p50", "p99"))
-    shown = ("no answer" if isinf(latency) else milliseconds(latency)[1] for latency in latencies)
+    shown = ("no answer" if isinf(latency) else label_milliseconds(latency)[1] for latency in latencies)
     return (f"{find_median(loads, 'rate'):,.0f}", *shown)
 
 
@@ -110,6 +112,8 @@ def _goals(loads: Loads) -> list[Goal]:
             rest, busy = (find_median([pair[place] for pair in pairs], "p99") for place in (0, 1))
             title = f"static p99 while Django is busy, {threads} threads"
             found.append(
-                make_ratio_goal(title, milliseconds(busy), (rest, f"at rest {milliseconds(rest)[1]}"), MAX_P99_RATIO)
+                make_ratio_goal(
+                    title, label_milliseconds(busy), (rest, f"at rest {label_milliseconds(rest)[1]}"), MAX_P99_RATIO
+                )
             )
     return found

@@ -1,7 +1,7 @@
-"""The chart that the README shows: what one answer costs in each server, as SVG, written without a library.
+"""Draws the README's chart, the cost of one response in each server, as SVG without a library.
 
-Rule: a bar is as long as its figure says, from zero, and has the figure beside it. It must be readable wherever it is
-shown, so it brings its own ground, light or dark as the reader prefers.
+Rule: a bar's length is proportional to its figure, from zero, and the figure is beside it. The chart has its own
+background, light or dark as the reader prefers, so that it is readable everywhere.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from html import escape
 
 WIDTH = 860
 LEFT, RIGHT = 366, 76
-"""Pixels for names before the bars, and for figures behind them."""
+"""Pixels for names before the bars, and for figures after them."""
 TOP, STEP, BAR, BOTTOM = 84, 30, 18, 58
 OURS = "this project"
-"""What the name of our bar begins with."""
+"""The beginning of the name of this project's bar."""
 
 _STYLE = """
     .ground { fill: #ffffff; stroke: #d5d9e0; }
@@ -39,7 +39,7 @@ _STYLE = """
 """
 
 
-def chart(title: str, subtitle: str, machine: str, costs: Mapping[str, float]) -> str:
+def draw_chart(title: str, subtitle: str, machine: str, costs: Mapping[str, float]) -> str:
     """Return the chart of CPU seconds by server, in their order."""
     most = max(costs.values()) * 1e6
     step = 10 ** math.floor(math.log10(most))

@@ -1,8 +1,8 @@
 """``make bench-dictionaries``: what a returning visitor downloads of the next version, as br, as zstd and as a delta.
 
-Rule: the files are what real packages published, one patch release after the other; the trees are made by the build, a
-release from the one before, and every figure is a file's length in a tree. Nothing here depends on the machine but the
-seconds. The goal is for all of the next versions together, and each row is told beside it.
+Rule: the files are consecutive patch releases of real packages. The build makes each tree from the one before, and
+every figure is a file's length in a tree. Only the seconds depend on the machine. The goal is for all of the next
+versions together; the table shows each row beside it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import HERE, PROJECT, collect_facts, environment, format_facts, progress, table
+from benchmarks.measure import (
+    HERE,
+    PROJECT,
+    collect_facts,
+    format_facts,
+    format_table,
+    make_environment,
+    print_progress,
+)
 
 MAX_DELTA_PERCENT = 10
-"""Percent of br that deltas against the version before may have, at most."""
+"""Limit of the deltas against the version before, in percent of br."""
 VERSIONS = HERE / "versions"
 FILES = {
     "jquery": ("dist/jquery.min.js",),
@@ -31,13 +39,13 @@ FILES = {
     "vue": ("dist/vue.global.prod.js",),
     "alpinejs": ("dist/cdn.min.js",),
 }
-"""What a page loads of each package, as it was published."""
+"""The published files that a page loads, by package."""
 RELEASES = (1, 2, 3)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file, from the version that a visitor has to the one that he is sent; lengths are in bytes."""
+    """One file, from a visitor's cached version to a newer one; lengths are in bytes."""
 
     file: str
     before: str
@@ -50,19 +58,19 @@ class Step:
 
     @property
     def sent(self) -> int:
-        """What a browser with the dictionary is sent."""
+        """Bytes for a browser that has the dictionary."""
         return self.br if self.dcz is None else self.dcz
 
 
 def main() -> None:
-    """Build the releases, and print the tables."""
+    """Build the releases and print the tables."""
     parser = argparse.ArgumentParser(prog="make bench-dictionaries BENCH=…")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures there")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
         steps, seconds = measure_deltas(Path(work))
     known = collect_facts()
-    print(report(steps, seconds, format_facts(known)))
+    print(format_report(steps, seconds, format_facts(known)))
     if options.json:
         document = {"facts": known, "seconds": seconds, "steps": [asdict(read_step) for read_step in steps]}
         options.json.write_text(json.dumps(document, indent=2))
@@ -73,7 +81,7 @@ def measure_deltas(work: Path) -> tuple[list[Step], list[float]]:
     steps: list[Step] = []
     seconds = []
     for release in RELEASES:
-        progress(f"release {release} of {len(RELEASES)}")
+        print_progress(f"release {release} of {len(RELEASES)}")
         lay_out(release, work / "sources")
         document = build(work, release)
         seconds.append(float(document["deltas"]["seconds"]))
@@ -83,7 +91,7 @@ def measure_deltas(work: Path) -> tuple[list[Step], list[float]]:
 
 
 def lay_out(release: int, sources: Path) -> None:
-    """Copy the files of that version of every package, under names that do not tell the version."""
+    """Copy the files of that version of every package, under names without the version."""
     shutil.rmtree(sources, ignore_errors=True)
     for package, names in FILES.items():
         for name in names:
@@ -93,7 +101,7 @@ def lay_out(release: int, sources: Path) -> None:
 
 
 def build(work: Path, release: int) -> dict[str, Any]:
-    """Build one release, with deltas to the ones before, and no cache; return the build's document."""
+    """Build one release with deltas to the ones before, without a cache; return the build's JSON document."""
     shutil.rmtree(work / "cache", ignore_errors=True)
     variables = {
         "DJANGO_SETTINGS_MODULE": "scale_settings",
@@ -105,7 +113,7 @@ def build(work: Path, release: int) -> dict[str, Any]:
     }
     command = [sys.executable, "-m", "static_host_build", "--json", "--verify"]
     done = subprocess.run(
-        command, cwd=PROJECT, env=environment(**variables), capture_output=True, text=True, check=False
+        command, cwd=PROJECT, env=make_environment(**variables), capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
@@ -127,15 +135,15 @@ def list_steps(work: Path, release: int) -> list[Step]:
 
 
 def read_step(work: Path, package: str, name: str, before: int, release: int, old: bytes, new: bytes) -> Step:
-    """Return one step, its lengths read in the tree."""
+    """Return one step, with the lengths from the tree."""
     tree = work / f"tree-{release}"
     hashed = json.loads((tree / "staticfiles.json").read_text())["paths"][f"{package}/{name}"]
     assert (tree / hashed).read_bytes() == new, hashed
     delta = tree / f"{hashed}.{sha256(old).hexdigest()[:12]}.dcz"
     return Step(
         f"{package}: {name}",
-        version(package, before),
-        version(package, release),
+        read_version(package, before),
+        read_version(package, release),
         release - before,
         len(new),
         (tree / f"{hashed}.br").stat().st_size,
@@ -144,28 +152,28 @@ def read_step(work: Path, package: str, name: str, before: int, release: int, ol
     )
 
 
-def version(package: str, release: int) -> str:
+def read_version(package: str, release: int) -> str:
     """Return the version of a package."""
     document = json.loads((VERSIONS / "node_modules" / f"{package}-{release}" / "package.json").read_text())
     return str(document["version"])
 
 
-def report(steps: list[Step], seconds: list[float], known: str) -> str:
+def format_report(steps: list[Step], seconds: list[float], known: str) -> str:
     """Return the tables: from the version before, and from two before."""
     parts = [known + f"; deltas took {', '.join(f'{each:.1f} s' for each in seconds)} of a core in the three builds"]
     for behind, heading in ((1, "from the version before"), (2, "from two versions before")):
         chosen = [each for each in steps if each.behind == behind]
         rows = [
-            row(f"{each.file} {each.before} → {each.after}", each.identity, each.br, each.zstd, each.sent)
+            format_row(f"{each.file} {each.before} → {each.after}", each.identity, each.br, each.zstd, each.sent)
             for each in chosen
         ]
         sums = [sum(getattr(each, part) for each in chosen) for part in ("identity", "br", "zstd", "sent")]
         head = (heading, "bytes", "br", "zstd", "dcz", "of br", f"≤ {MAX_DELTA_PERCENT} %")
-        parts.append(table(head, [*rows, row("**all**", *sums)]))
+        parts.append(format_table(head, [*rows, format_row("**all**", *sums)]))
     return "\n\n".join(parts)
 
 
-def row(what: str, identity: int, br: int, zstd: int, dcz: int) -> tuple[str, ...]:
+def format_row(what: str, identity: int, br: int, zstd: int, dcz: int) -> tuple[str, ...]:
     """Return a row of the table."""
     share = 100 * dcz / br
     lengths = (f"{each:,}" for each in (identity, br, zstd, dcz))

@@ -1,9 +1,8 @@
-"""``make bench-django``: what a request to a synchronous Django costs in this project's server, and in five others.
+"""``make bench-django``: the cost of a request to a synchronous Django, in this project's server and in five others.
 
-Rule: the figure is CPU time per request, user and system, of the server's whole process tree: on a machine that does
-other things it is disturbed less than requests per second. The servers take turns, every round starts each of them
-anew, and a round's order is the reverse of the one before. The server has one core, `run_wrk` the other one; nothing
-writes an access log.
+Rule: the figure is CPU time per request, user and system, of the server's whole process tree. Other programs on the
+machine disturb it less than requests per second. The servers take turns, every round starts each of them anew, and a
+round's order is the reverse of the one before. The server has one core, wrk the other. No server writes an access log.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from benchmarks.load import (
     run_server,
     select_cores,
 )
-from benchmarks.measure import HERE, collect_facts, format_facts, progress, run, table
+from benchmarks.measure import HERE, collect_facts, format_facts, format_table, print_progress, run_module
 
 PACKAGE = "benchmarks.project_django"
 VIEWS = ("hello", "rows")
@@ -85,13 +84,13 @@ SERVERS = {
 }
 
 TARGETS = {("hello", "gunicorn"): 0.6, ("rows", "gunicorn"): 1.0, ("hello", "asgi"): 0.25}
-"""What our CPU time per request may be at most in proportion to a server's."""
+"""Limits of our CPU time per request, relative to another server's."""
 TARGETS_OF_P99 = {"gunicorn": 1.0}
-"""The same for our 99th percentile of the latency."""
+"""The same for the 99th percentile of the latency."""
 
 
 class Bench:
-    """The rounds so far, of a server on one core and its load on the other."""
+    """Collects the rounds of a server on one core and its load on the other."""
 
     def __init__(self, work: Path, seconds: int, connections: int) -> None:
         self.loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
@@ -108,13 +107,13 @@ class Bench:
             "PYTHONPATH": str(HERE.parent),
         }
         _fill(work / "rows.sqlite3")
-        run("static_host_build", **self._variables)
+        run_module("static_host_build", **self._variables)
 
-    def round(self, names: Sequence[str]) -> None:
+    def run_round(self, names: Sequence[str]) -> None:
         """Start each server anew, and load both of its views."""
         core, core_of_wrk = select_cores()
         for name in names:
-            age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation has it for ASGI
+            age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation says for ASGI
             row = replace(SERVERS[name], variables=self._variables | age)
             with run_server(row, self._work, {core}) as server:
                 for view in VIEWS:
@@ -122,7 +121,7 @@ class Bench:
                     server.load(request, _WARM_UP, self._connections, core_of_wrk)
                     took = server.load(request, self._seconds, self._connections, core_of_wrk)
                     self.loads[view, name].append(took)
-                    progress(f"{name:>10} {view:6} {took.cost * 1e6:7.1f} µs, {took.rate:8,.0f} requests/s")
+                    print_progress(f"{name:>10} {view:6} {took.cost * 1e6:7.1f} µs, {took.rate:8,.0f} requests/s")
 
 
 def _fill(database: Path) -> None:
@@ -132,11 +131,11 @@ def _fill(database: Path) -> None:
         connection.executemany("INSERT INTO city (name, country, inhabitants) VALUES (?, ?, ?)", cities)
 
 
-def costs(view: str, names: Sequence[str], loads: Mapping[tuple[str, str], Sequence[Load]]) -> str:
-    """Return the table of one view; the ratios are ours to the row's."""
+def format_costs(view: str, names: Sequence[str], loads: Mapping[tuple[str, str], Sequence[Load]]) -> str:
+    """Return the table of one view; ratios are this project's figure to the row's."""
     head = ("server", "CPU per request", "requests/s", "p50", "p99")
     ratios = ("our CPU to its", "target", "reached", "our p99 to its", "target", "reached")
-    return table((*head, *ratios), [_line(view, name, loads) for name in names])
+    return format_table((*head, *ratios), [_line(view, name, loads) for name in names])
 
 
 def _line(view: str, name: str, loads: Mapping[tuple[str, str], Sequence[Load]]) -> tuple[str, ...]:
@@ -152,7 +151,7 @@ def _line(view: str, name: str, loads: Mapping[tuple[str, str], Sequence[Load]])
 
 
 def main() -> None:
-    """Run it all, and print Markdown."""
+    """Run all rounds and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=int, default=3, help="of load, for each view and server in each round")
@@ -166,11 +165,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
         bench = Bench(Path(work), chosen.seconds, chosen.connections)
         for number in range(chosen.rounds):
-            bench.round(chosen.servers if number % 2 == 0 else chosen.servers[::-1])
+            bench.run_round(chosen.servers if number % 2 == 0 else chosen.servers[::-1])
     known = collect_facts(*PACKAGES)
     print(f"Median of {chosen.rounds}, {chosen.connections} connections, {chosen.seconds} s; {format_facts(known)}")
     for view in VIEWS:
-        print(f"\n`{view}`:\n\n{costs(view, chosen.servers, bench.loads)}")
+        print(f"\n`{view}`:\n\n{format_costs(view, chosen.servers, bench.loads)}")
     if chosen.json:
         rounds = {
             view: {name: [asdict(load) for load in bench.loads[view, name]] for name in chosen.servers}

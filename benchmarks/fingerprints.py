@@ -1,7 +1,7 @@
 """``.venv/bin/python -m benchmarks.fingerprints``: collectstatic with Django's fingerprints and with ours.
 
-Rule: both storages collect the same generated files, compress nothing, and end with Django's manifest. A figure is the
-CPU time of the whole command, the median of the rounds. The last row shows what each makes of a circle of imports.
+Rule: both storages collect the same generated files, compress nothing, and write Django's manifest. A figure is the CPU
+time of the whole command, the median of the rounds. The last row shows each one's result for a circle of imports.
 """
 
 from __future__ import annotations
@@ -11,7 +11,15 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.generated import generate
-from benchmarks.measure import HERE, collect_facts, find_median_run, format_facts, progress, run, table
+from benchmarks.measure import (
+    HERE,
+    collect_facts,
+    find_median_run,
+    format_facts,
+    format_table,
+    print_progress,
+    run_module,
+)
 
 STORAGES = {
     "Django's": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
@@ -21,28 +29,28 @@ MODULES = "modules_storage.ModulesStorage"
 """Django's, set to follow imports of modules too."""
 
 
-def seconds(sources: Path, storage: str, rounds: int) -> str:
-    """Return the CPU time of collectstatic, or how it fails."""
+def measure_seconds(sources: Path, storage: str, rounds: int) -> str:
+    """Return the CPU time of collectstatic, or its failure."""
     runs = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as root:
             variables = {"BENCH_SOURCES": str(sources), "BENCH_STORAGE": storage, "BENCH_ROOT": root}
             command = ("django", "collectstatic", "--noinput", "--settings=scale_settings")
             try:
-                runs.append(run(*command, **variables))
+                runs.append(run_module(*command, **variables))
             except SystemExit as failed:
                 return str(failed).strip().splitlines()[-1]
     return f"{find_median_run(runs).cpu:.2f} s"
 
 
-def circle(sources: Path) -> None:
+def write_circle(sources: Path) -> None:
     """Write two modules that import each other."""
     (sources / "a.js").write_text('import "./b.js";\n')
     (sources / "b.js").write_text('import "./a.js";\n')
 
 
 def main() -> None:
-    """Measure, and print Markdown."""
+    """Measure all sizes and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
     chosen = options.parse_args()
@@ -50,15 +58,15 @@ def main() -> None:
     for count in (1_000, 5_000, 10_000):
         with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
             generate(Path(work), count)
-            cells = [seconds(Path(work), storage, chosen.rounds) for storage in STORAGES.values()]
+            cells = [measure_seconds(Path(work), storage, chosen.rounds) for storage in STORAGES.values()]
         rows.append([f"{count:,} files", *cells])
-        progress(" ".join(rows[-1]))
+        print_progress(" ".join(rows[-1]))
     with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
-        circle(Path(work))
-        cells = [seconds(Path(work), storage, 1) for storage in (MODULES, STORAGES["ours"])]
+        write_circle(Path(work))
+        cells = [measure_seconds(Path(work), storage, 1) for storage in (MODULES, STORAGES["ours"])]
     rows.append(["two modules that import each other", *cells])
     print(f"Median of {chosen.rounds}; {format_facts(collect_facts('django'))}\n")
-    print(table(["collectstatic", *STORAGES], rows))
+    print(format_table(["collectstatic", *STORAGES], rows))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Static files by the thousand, from a seed: the same number gives the same bytes on every machine.
+"""Generates thousands of static files from a seed: the same count gives the same bytes on every machine.
 
-Every hundred lie in a folder; no two are equal; each stylesheet refers to the image of its folder.
+Each folder has a hundred files; no two are equal; each stylesheet refers to the image of its folder.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ IN_A_FOLDER = 100
 IMAGE = "image.png"
 
 KINDS = {"css": 15, "js": 20, "svg": 25, "json": 10, "txt": 5, "html": 5, "png": 20}
-"""How many of a hundred files are of each kind."""
+"""Files of each kind in a hundred."""
 
-_AROUND = {  # what a file begins and ends with
+_AROUND = {  # beginning and end of a file
     "css": (f'body {{ background: url("{IMAGE}"); }}\n', ""),
     "js": ('"use strict";\n', ""),
     "svg": ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 999 999">\n', "</svg>\n"),

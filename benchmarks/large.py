@@ -1,7 +1,7 @@
-"""``make bench-large``: a film of 100 MB, for eight clients that take all they can get, and for 200 that are slow.
+"""``make bench-large``: a film of 100 MB, for eight fast clients and for 200 slow ones.
 
-Rule: throughput, CPU time per gigabyte, and how far the server's memory (PSS) grows meanwhile. What the slow ones get
-in all is bounded by themselves.
+Rule: the figures are throughput, CPU time per gigabyte, and the growth of the server's memory (PSS). The slow clients
+limit their throughput themselves.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.goals import Goal, Result, make_ratio_goal
-from benchmarks.load import Load, Request, Running, cpu_of_tree, find_median, run_server, select_cores
-from benchmarks.measure import HERE, environment, megabytes, progress, table
+from benchmarks.load import Load, Request, Running, find_median, measure_tree_cpu, run_server, select_cores
+from benchmarks.measure import HERE, format_megabytes, format_table, make_environment, print_progress
 from benchmarks.pss import watch_memory
 from benchmarks.servers import ROWS, Place, select_installed
 from benchmarks.trees import FILM, Tree
@@ -31,7 +31,7 @@ MAX_GROWTH_BYTES = 32e6
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """How many clients take the film for so many seconds, and the bytes per second of each, 0 for all they can get."""
+    """Clients that download the film for so many seconds, and the bytes per second of each; 0 is unlimited."""
 
     title: str
     clients: int
@@ -46,7 +46,7 @@ WORKS = {
 
 
 class Bench:
-    """The rounds so far."""
+    """Collects the rounds."""
 
     def __init__(self, tree: Tree, work: Path, names: Sequence[str]) -> None:
         self.loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
@@ -55,8 +55,8 @@ class Bench:
         self._names = names
         self._request = Request(tree.path(FILM), ("Host: 127.0.0.1",))
 
-    def round(self, number: int) -> None:
-        """Start all servers; the two that are compared closely have two turns of each work, the others one."""
+    def run_round(self, number: int) -> None:
+        """Start all servers; the two closely compared ones have two turns of each work, the others one."""
         core, _ = select_cores()
         closely = [name for name in CLOSELY_COMPARED if name in self._names]
         order = closely if number % 2 == 0 else closely[::-1]
@@ -72,21 +72,21 @@ class Bench:
                     self._measure(work, name, servers[name])
 
     def _measure(self, work: str, name: str, server: Running) -> None:
-        before = cpu_of_tree(server.pid)
+        before = measure_tree_cpu(server.pid)
         with watch_memory(server.pid) as growth:
             taken = self._taken(WORKS[work], server)
-        took = replace(taken, cpu=cpu_of_tree(server.pid) - before)
+        took = replace(taken, cpu=measure_tree_cpu(server.pid) - before)
         self.loads[work, name].append(took)
         self.growths[work, name].append(growth.size)
-        rate = f"{megabytes(took.throughput)}/s, {took.cost_of_a_gigabyte * 1e3:7,.0f} ms/GB"
-        progress(f"{work} {name:10} {rate}, {megabytes(growth.size)} more")
+        rate = f"{format_megabytes(took.throughput)}/s, {took.cost_of_a_gigabyte * 1e3:7,.0f} ms/GB"
+        print_progress(f"{work} {name:10} {rate}, {format_megabytes(growth.size)} more")
 
     def _taken(self, work: Work, server: Running) -> Load:
         figures = (server.port, self._request.path, work.clients, work.rate, work.seconds)
         output = subprocess.run(
-            [sys.executable, "-m", "benchmarks.takers", *map(str, figures)],
+            [sys.executable, "-m", "benchmarks.downloads", *map(str, figures)],
             cwd=HERE.parent,
-            env=environment(),
+            env=make_environment(),
             stdout=subprocess.PIPE,
             check=True,
             preexec_fn=lambda: os.sched_setaffinity(0, {select_cores()[1]}),
@@ -98,7 +98,7 @@ def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
     """Run the rounds."""
     bench = Bench(tree, work, select_installed(NAMES))
     for number in range(rounds):
-        bench.round(number)
+        bench.run_round(number)
     text = "\n\n".join(f"{work.title}:\n\n{_costs(key, bench)}" for key, work in WORKS.items())
     figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items()}
     growths = {f"{key} {name} growth": sizes for (key, name), sizes in bench.growths.items()}
@@ -107,7 +107,7 @@ def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
 
 def _costs(work: str, bench: Bench) -> str:
     head = ("server", "throughput", "CPU per GB", "lowest to highest", "memory's growth")
-    return table(head, [_line(work, name, bench) for name in NAMES if bench.loads[work, name]])
+    return format_table(head, [_line(work, name, bench) for name in NAMES if bench.loads[work, name]])
 
 
 def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
@@ -115,10 +115,10 @@ def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
     costs = sorted(load.cost_of_a_gigabyte * 1e3 for load in loads)
     return (
         ROWS[name](bench.place).title,
-        f"{megabytes(find_median(loads, 'throughput'))}/s",
+        f"{format_megabytes(find_median(loads, 'throughput'))}/s",
         f"{find_median(loads, 'cost_of_a_gigabyte') * 1e3:,.0f} ms",
         f"{costs[0]:,.0f} to {costs[-1]:,.0f}",
-        megabytes(median(bench.growths[work, name])),
+        format_megabytes(median(bench.growths[work, name])),
     )
 
 
@@ -136,10 +136,10 @@ def _goals(bench: Bench) -> list[Goal]:
         found.append(
             Goal(
                 f"{title}: memory",
-                megabytes(growth),
+                format_megabytes(growth),
                 "",
                 "",
-                f"< {megabytes(MAX_GROWTH_BYTES)}",
+                f"< {format_megabytes(MAX_GROWTH_BYTES)}",
                 growth < MAX_GROWTH_BYTES,
             )
         )
@@ -148,7 +148,7 @@ def _goals(bench: Bench) -> list[Goal]:
 
 def _rate(name: str, loads: Sequence[Load]) -> tuple[float, str]:
     rate = find_median(loads, "throughput")
-    return rate, f"{name}{megabytes(rate)}/s"
+    return rate, f"{name}{format_megabytes(rate)}/s"
 
 
 def _gigabyte(name: str, loads: Sequence[Load]) -> tuple[float, str]:

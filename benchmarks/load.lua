@@ -1,4 +1,4 @@
--- wrk's script: the arguments are header fields, "Name: value"; at the end, what was counted, as one line of JSON.
+-- wrk's script: the arguments are header fields, "Name: value"; at the end it prints its figures as one line of JSON.
 
 function init(arguments)
     for _, field in ipairs(arguments) do

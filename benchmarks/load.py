@@ -1,7 +1,7 @@
-"""A server on one core and its load on another: real processes, `run_wrk`, and the CPU time that a request takes.
+"""Runs a server on one core and its load on another: real processes, wrk, and the CPU time of a request.
 
-Rule: the figure is CPU time per request, user and system, of the server's whole process tree: on a machine that does
-other things it is disturbed less than requests per second. Servers that are compared take turns.
+Rule: the figure is CPU time per request, user and system, of the server's whole process tree. Other programs on the
+machine disturb it less than requests per second. Servers that are compared take turns.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.measure import HERE, environment
+from benchmarks.measure import HERE, make_environment
 
 START_TIMEOUT_SECONDS = 60.0
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -30,9 +30,9 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A row: the command that listens on a port, the variables that it reads, and what it says when it is ready.
+    """A row: the command that listens on a port, its variables, and the text that it prints when it is ready.
 
-    One that says nothing is ready when it listens.
+    A server without such a text is ready when it listens.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks for again and again; `status` is that of the answer."""
+    """The request that a client repeats; `status` is the expected one."""
 
     path: str
     fields: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ServerResponse:
-    """What was answered once; `size` is the body's, in bytes."""
+    """One response; `size` is the body's, in bytes."""
 
     status: int
     fields: Mapping[str, str]
@@ -61,7 +61,7 @@ class ServerResponse:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What clients counted, and the CPU time of the server meanwhile; times in seconds, `size` in bytes received."""
+    """The clients' figures, and the server's CPU time; times are in seconds, `size` is in bytes received."""
 
     seconds: float
     requests: float
@@ -93,13 +93,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that takes requests."""
+    """A server that accepts requests."""
 
     port: int
     pid: int
 
     def ask(self, request: Request) -> ServerResponse:
-        """Ask once, on a connection of its own."""
+        """Send one request, on a new connection."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.putrequest("GET", request.path, skip_host=True, skip_accept_encoding=True)
@@ -115,26 +115,26 @@ class Running:
             connection.close()
 
     def load(self, request: Request, seconds: int, connections: int, core: int) -> Load:
-        """Ask by `run_wrk`, which has the core; every answer must have the status."""
-        before = cpu_of_tree(self.pid)
+        """Run wrk on the core; every response must have the expected status."""
+        before = measure_tree_cpu(self.pid)
         load = run_wrk(f"http://127.0.0.1:{self.port}{request.path}", request, seconds, connections, core)
-        return replace(load, cpu=cpu_of_tree(self.pid) - before)
+        return replace(load, cpu=measure_tree_cpu(self.pid) - before)
 
 
 def select_cores() -> tuple[int, int]:
-    """Return the server's core, and its clients'."""
+    """Return the server's core and its clients' core."""
     first, second = sorted(os.sched_getaffinity(0))[:2]
     return first, second
 
 
 @contextmanager
 def spawn_server(server: Server, port: int, work: Path, affinity: set[int]) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server on these cores, with only its own of the variables that a server reads; end it afterwards."""
-    with output_of(port, work).open("wb") as output:
+    """Start a server on these cores, with a clean environment and its own variables; end it afterwards."""
+    with get_output_path(port, work).open("wb") as output:
         process = subprocess.Popen(
             server.command(port),
             cwd=work,
-            env=environment(**server.variables),
+            env=make_environment(**server.variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -154,26 +154,26 @@ def spawn_server(server: Server, port: int, work: Path, affinity: set[int]) -> I
 
 @contextmanager
 def run_server(server: Server, work: Path, affinity: set[int]) -> Iterator[Running]:
-    """Start a server, and give it when it listens."""
-    port = free_port()
+    """Start a server; yield it when it listens."""
+    port = find_free_port()
     with spawn_server(server, port, work, affinity) as process:
-        wait_for(server, port, process, output_of(port, work))
+        wait_for(server, port, process, get_output_path(port, work))
         yield Running(port, process.pid)
 
 
-def output_of(port: int, work: Path) -> Path:
-    """Return the file that has what a server has said."""
+def get_output_path(port: int, work: Path) -> Path:
+    """Return the file with a server's output."""
     return work / f"output-{port}"
 
 
 def run_wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> Load:
-    """Return what `run_wrk` counted, one thread of it on this core. Exits when an answer has another status."""
+    """Run wrk with one thread on this core; return its figures. Exits if a response has another status."""
     process = start_wrk(url, request, seconds, connections, core)
     return parse_wrk_output(url, request, process.communicate()[0])
 
 
 def start_wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> subprocess.Popen[str]:
-    """Start `run_wrk` on its core."""
+    """Start wrk on its core."""
     command = ["wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--timeout=30s"]
     return subprocess.Popen(
         [*command, f"--script={HERE / 'load.lua'}", url, "--", *request.fields],
@@ -185,11 +185,11 @@ def start_wrk(url: str, request: Request, seconds: int, connections: int, core: 
 
 
 def parse_wrk_output(url: str, request: Request, output: str) -> Load:
-    """Return what `run_wrk` has printed."""
+    """Return the figures that wrk printed. Exits if a response had another status."""
     try:
         figures: dict[str, float] = json.loads(output.strip().rpartition("\n")[2])
     except ValueError:
-        raise SystemExit(f"wrk said something unexpected:\n{output}") from None
+        raise SystemExit(f"wrk printed something unexpected:\n{output}") from None
     refused, failed = figures.pop("refused"), figures.pop("failed")
     if failed or refused != (figures["requests"] if request.status >= 400 else 0):
         raise SystemExit(f"{url}: not every request was answered by {request.status}:\n{output}")
@@ -198,13 +198,13 @@ def parse_wrk_output(url: str, request: Request, output: str) -> Load:
     return Load(**figures)
 
 
-def cpu_of_tree(root: int) -> float:
-    """Return the seconds of CPU time that the process and everything below it have taken; proc(5), `stat`."""
+def measure_tree_cpu(root: int) -> float:
+    """Return the CPU seconds of the process and its descendants; proc(5), `stat`."""
     return sum(ticks for _, ticks in _tree(root)) / _TICKS_PER_SECOND
 
 
-def pids_of_tree(root: int) -> list[int]:
-    """Return the process and everything below it, in ascending order."""
+def list_tree_pids(root: int) -> list[int]:
+    """Return the IDs of the process and its descendants, in ascending order."""
     return sorted(pid for pid, _ in _tree(root))
 
 
@@ -215,7 +215,7 @@ def _tree(root: int) -> list[tuple[int, int]]:
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except (FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            except (FileNotFoundError, ProcessLookupError):  # it has ended
                 continue
             pid = int(entry.name)
             parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
@@ -226,14 +226,14 @@ def _tree(root: int) -> list[tuple[int, int]]:
     return [(pid, count) for pid, count in ticks.items() if is_below(pid)]
 
 
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+def find_free_port() -> int:
+    """Return a free TCP port of 127.0.0.1."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
 
 def wait_for(server: Server, port: int, process: subprocess.Popen[bytes], output: Path) -> None:
-    """Wait until the process listens, and has said that it is ready. Exits if it does not."""
+    """Wait until the process listens and has printed that it is ready. Exits if that fails."""
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -253,16 +253,16 @@ def find_median(loads: Sequence[Load], figure: str) -> float:
 
 
 def compare_with_target(ratio: float, target: float | None) -> tuple[str, str, str]:
-    """Return a ratio, what it may be at most, and whether it is, as cells of a table."""
+    """Return a ratio, its limit, and whether it is within the limit, as cells of a table."""
     if target is None:
         return (f"{ratio:.3f}", "", "")
     return (f"{ratio:.3f}", f"{target:g}", "yes" if ratio <= target else "no")
 
 
 def find_missing_tool() -> str:
-    """Return why this machine cannot run the benchmark, or nothing."""
+    """Return the reason why this machine cannot run the benchmark, or an empty text."""
     if sys.platform != "linux":
-        return "CPU time comes from /proc, and the cores are Linux's to give: Linux only"
+        return "Linux only: CPU time comes from /proc, and the cores are set by sched_setaffinity(2)"
     if shutil.which("wrk") is None:
         return "wrk is not installed (apt-get install wrk)"
-    return "" if len(os.sched_getaffinity(0)) > 1 else "one core for the server and one for wrk are needed"
+    return "" if len(os.sched_getaffinity(0)) > 1 else "two cores are needed, one for the server and one for wrk"

@@ -1,8 +1,8 @@
-"""A command's cost: wall seconds, CPU seconds of its process tree, and its peak memory.
+"""Measures a command: wall seconds, CPU seconds of its process tree, and its peak memory.
 
-Rule: runs that are compared take turns within one run of the benchmark, each is a new process that starts when the disk
-is at rest, and a figure is the median of all rounds. This process stays small: Linux counts the memory of whoever
-starts a program towards that program's peak.
+Rule: runs that are compared take turns within one run of the benchmark. Each is a new process that starts when the disk
+is at rest, and a figure is the median of all rounds. This process stays small, because Linux counts a parent's memory
+towards the peak of the program that it starts.
 """
 
 from __future__ import annotations
@@ -41,22 +41,22 @@ _OF_A_BUILD = ("django", "whitenoise", "brotli", "wagtail")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run took; `peak` is in bytes, of the largest process of the tree."""
+    """The cost of one run in seconds; `peak` is in bytes, of the largest process of the tree."""
 
     wall: float
     cpu: float
     peak: int
 
 
-def run(*command: str, **variables: str) -> Run:
-    """Run a Python module in the benchmark's project, with only these of the variables that a build reads."""
+def run_module(*command: str, **variables: str) -> Run:
+    """Run a Python module in the benchmark's project, with a clean environment and these variables."""
     os.sync()
     with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=PROJECT,
-            env=environment(**variables),
+            env=make_environment(**variables),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -70,8 +70,8 @@ def run(*command: str, **variables: str) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * _UNIT)
 
 
-def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment, with only these of the variables that a build or a server reads."""
+def make_environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment; of the variables that a build or a server reads, only these."""
     clean = {
         name: value
         for name, value in os.environ.items()
@@ -90,7 +90,7 @@ def find_median_run(runs: Sequence[Run]) -> Run:
 
 
 def collect_facts(*packages: str) -> dict[str, str]:
-    """Return when, on what machine and with what versions (the build's, unless others are named) this runs."""
+    """Return date, machine and versions (of the build's packages, unless others are named)."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "CPU": _cpu(),
@@ -105,19 +105,19 @@ def format_facts(known: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in known.items())
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def format_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table: the first column is text, the others are figures."""
     lines = [head, ["---", *("---:" for _ in head[1:])], *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def megabytes(size: float) -> str:
+def format_megabytes(size: float) -> str:
     """Return bytes as MB."""
     return f"{size / 1e6:,.1f} MB"
 
 
-def progress(line: str) -> None:
-    """Tell a person who waits."""
+def print_progress(line: str) -> None:
+    """Print a line of progress to standard error."""
     print(line, file=sys.stderr, flush=True)
 
 

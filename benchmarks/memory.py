@@ -1,7 +1,7 @@
-"""``make bench-memory``: what a worker weighs with ten files and with ten thousand, before and after all are asked for.
+"""``make bench-memory``: memory of a worker with ten files and with ten thousand, before and after requests for all.
 
-Rule: every file is asked for once of every worker. Files in memory (memfd_create(2)), in which this project keeps
-bodies, are added where PSS does not have them: it has their mapped pages alone.
+Rule: every worker gets one request for every file. This project keeps bodies in files in memory (memfd_create(2)). PSS
+counts only their mapped pages, so their other pages are added.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.goals import Goal, Result
-from benchmarks.load import Request, Running, pids_of_tree, run_server, select_cores
-from benchmarks.measure import megabytes, progress, table
-from benchmarks.pss import memory_files_of, pss_of, sockets_of
+from benchmarks.load import Request, Running, list_tree_pids, run_server, select_cores
+from benchmarks.measure import format_megabytes, format_table, print_progress
+from benchmarks.pss import count_sockets, measure_memory_files, read_pss
 from benchmarks.servers import ROWS, Place, select_installed
 from benchmarks.trees import build_generated_tree, build_image_tree
 
 FEW, MANY, IMAGES = 10, 10_000, 150
 SETTLING_SECONDS = 3.0
-"""Seconds in which workers make the room that others have taken."""
+"""Time for workers to release memory that others have taken over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A server, and how many files and workers it has, with which budget for bodies in memory."""
+    """A server with its number of files and workers, and its budget for bodies in memory."""
 
     title: str
     name: str
@@ -53,27 +53,28 @@ ROWS_OF_MEMORY = (
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """PSS of a worker in bytes, when it takes requests and at the end."""
+    """PSS of a worker in bytes, before the first request and at the end."""
 
     first: int
     last: int
 
 
 def measure_part(work: Path, rounds: int) -> Result:
-    """Weigh the workers, each in processes of its own."""
+    """Measure each row, in new processes."""
     names = select_installed(("ours", "gunicorn"))
     weights: dict[Row, list[Weight]] = defaultdict(list)
     for _ in range(rounds):
         for row in ROWS_OF_MEMORY:
             if row.name in names:
                 weights[row].append(_measure_row(row, work))
-                progress(f"{row.title}: {megabytes(weights[row][-1].first)}, then {megabytes(weights[row][-1].last)}")
+                first, last = format_megabytes(weights[row][-1].first), format_megabytes(weights[row][-1].last)
+                print_progress(f"{row.title}: {first}, then {last}")
     figures = {row.title: [asdict(weight) for weight in each] for row, each in weights.items()}
     return Result("Memory of a worker (PSS)", _table(weights), _goals(weights), figures)
 
 
 def _measure_row(row: Row, work: Path) -> Weight:
-    """Return what a worker weighs before and after every file has been asked for, of every worker."""
+    """Return a worker's memory before and after every worker got a request for every file."""
     tree = build_image_tree(work, IMAGES) if row.files == IMAGES else build_generated_tree(work, row.files)
     place = Place(tree, work, workers=row.workers)
     server = ROWS[row.name](place)
@@ -90,29 +91,29 @@ def _measure_row(row: Row, work: Path) -> Weight:
 
 
 def _measure_workers(workers: Collection[int]) -> list[int]:
-    return [pss_of(pid) + memory_files_of(pid, workers) for pid in workers]
+    return [read_pss(pid) + measure_memory_files(pid, workers) for pid in workers]
 
 
 def _workers(server: Running, path: str, count: int) -> dict[int, http.client.HTTPConnection]:
-    """Return a connection to each worker by its process: the one that has a socket more after a request."""
+    """Return a connection to each worker, by process ID: after a request it has one more socket."""
     found: dict[int, http.client.HTTPConnection] = {}
     server.ask(Request(path))
     while len(found) < count:
-        time.sleep(0.05)  # until connections that are over have been closed
-        below = [pid for pid in pids_of_tree(server.pid) if pid != server.pid] or [server.pid]
-        before = {pid: sockets_of(pid) for pid in below}
+        time.sleep(0.05)  # until ended connections are closed
+        below = [pid for pid in list_tree_pids(server.pid) if pid != server.pid] or [server.pid]
+        before = {pid: count_sockets(pid) for pid in below}
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", path)
         connection.getresponse().read()
         for pid, sockets in before.items():
-            if sockets_of(pid) > sockets:
+            if count_sockets(pid) > sockets:
                 found.setdefault(pid, connection)
     return found
 
 
 def _table(weights: Mapping[Row, Sequence[Weight]]) -> str:
     head = ("worker", "when it takes requests", "after all files were asked for", "more")
-    return table(head, [(row.title, *map(megabytes, _middle(each))) for row, each in weights.items()])
+    return format_table(head, [(row.title, *map(format_megabytes, _middle(each))) for row, each in weights.items()])
 
 
 def _middle(weights: Sequence[Weight]) -> tuple[float, float, float]:
@@ -130,10 +131,10 @@ def _goals(weights: Mapping[Row, Sequence[Weight]]) -> list[Goal]:
             found.append(
                 Goal(
                     title,
-                    megabytes(last),
-                    f"with {FEW} files {megabytes(few)}",
+                    format_megabytes(last),
+                    f"with {FEW} files {format_megabytes(few)}",
                     "",
-                    f"≤ {megabytes(limit)}",
+                    f"≤ {format_megabytes(limit)}",
                     last <= limit,
                 )
             )

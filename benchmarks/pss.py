@@ -1,7 +1,6 @@
-"""Memory of processes as PSS, the proportional set size.
+"""Measures the memory of processes as PSS, the proportional set size.
 
-That is what a process has to itself, and its share of what it has in common with others (proc_pid_smaps(5),
-`smaps_rollup`).
+That is a process's private memory, plus its share of memory that others share (proc_pid_smaps(5), `smaps_rollup`).
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchmarks.load import pids_of_tree
+from benchmarks.load import list_tree_pids
 
 _SAMPLE_SECONDS = 0.1
 
 
-def pss_of(pid: int) -> int:
+def read_pss(pid: int) -> int:
     """Return the proportional set size of a process in bytes, 0 when it has ended."""
     try:
         found = re.search(r"^Pss:\s+(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
@@ -26,7 +25,7 @@ def pss_of(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def memory_files_of(pid: int, processes: Collection[int]) -> int:
+def measure_memory_files(pid: int, processes: Collection[int]) -> int:
     """Return what the files in memory that a process holds (memfd_create(2)) take in bytes beside what PSS has of them.
 
     PSS has their mapped pages, which are few where bodies go to sockets by sendfile(2). A file that several of the
@@ -39,7 +38,7 @@ def memory_files_of(pid: int, processes: Collection[int]) -> int:
 
 
 def _memory_files(pid: int) -> dict[int, int]:
-    """Return the bytes of the files in memory that a process holds, by inode."""
+    """Return the sizes of a process's files in memory (memfd_create(2)) in bytes, by inode."""
     sizes: dict[int, int] = {}
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
@@ -49,8 +48,8 @@ def _memory_files(pid: int) -> dict[int, int]:
     return sizes
 
 
-def sockets_of(pid: int) -> int:
-    """Return how many sockets a process has open."""
+def count_sockets(pid: int) -> int:
+    """Return the number of a process's open sockets."""
     count = 0
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         with suppress(FileNotFoundError):
@@ -59,28 +58,28 @@ def sockets_of(pid: int) -> int:
 
 
 class Growth:
-    """The highest memory of a server that was seen, beyond what it had at first; in bytes."""
+    """The largest growth of a server's memory since the first sample, in bytes."""
 
     def __init__(self, pid: int) -> None:
-        self._pids = pids_of_tree(pid)
+        self._pids = list_tree_pids(pid)
         self.first = self.highest = self._now()
 
     def sample(self) -> None:
-        """Look again."""
+        """Take a sample."""
         self.highest = max(self.highest, self._now())
 
     @property
     def size(self) -> int:
-        """The growth."""
+        """The growth in bytes."""
         return self.highest - self.first
 
     def _now(self) -> int:
-        return sum(map(pss_of, self._pids))
+        return sum(map(read_pss, self._pids))
 
 
 @contextmanager
 def watch_memory(pid: int) -> Iterator[Growth]:
-    """Watch the memory of a server and what it has started, ten times a second."""
+    """Sample the memory of a server and its children ten times a second."""
     growth, over = Growth(pid), threading.Event()
 
     def watch() -> None:

@@ -1,6 +1,6 @@
-"""The readers of references that were considered, each behind one function: text in, targets out.
+"""The candidates for reading references, each as one function: text in, targets out.
 
-Rule: each is used as its documentation has it; a query finds nodes in a tree of tree-sitter, and Python walks the rest.
+Rule: each is used as its documentation says. A query finds nodes in a tree of tree-sitter, and Python walks the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tree_sitter import Language, Node, Parser, Query, QueryCursor
 from static_host_build.references import Reference, UnreadableError, script, stylesheet
 
 Reader = Callable[[str], list[str] | None]
-"""Returns the targets in a text, or None where it refuses the text."""
+"""Returns the targets in a text, or None if it refuses the text."""
 
 _JAVASCRIPT = """
 (import_statement source: (string) @source)
@@ -29,17 +29,17 @@ _CSS = """
 """
 
 
-def ours_javascript(text: str) -> list[str] | None:
+def read_javascript(text: str) -> list[str] | None:
     """Read a script with the build's own lexer."""
-    return _ours(script.find_references, text)
+    return _read(script.find_references, text)
 
 
-def ours_css(text: str) -> list[str] | None:
+def read_css(text: str) -> list[str] | None:
     """Read a stylesheet with the build's own lexer."""
-    return _ours(stylesheet.find_references, text)
+    return _read(stylesheet.find_references, text)
 
 
-def _ours(reader: Callable[[str], list[Reference]], text: str) -> list[str] | None:
+def _read(reader: Callable[[str], list[Reference]], text: str) -> list[str] | None:
     try:
         return [text[each.start : each.end] for each in reader(text) if not each.is_source_map]
     except UnreadableError:
@@ -47,7 +47,7 @@ def _ours(reader: Callable[[str], list[Reference]], text: str) -> list[str] | No
 
 
 class TreeSitterJavaScript:
-    """tree-sitter with its grammar of JavaScript, and a query for what refers to another file."""
+    """tree-sitter with its grammar of JavaScript, and a query for references to other files."""
 
     def __init__(self) -> None:
         language = Language(tree_sitter_javascript.language())
@@ -61,24 +61,26 @@ class TreeSitterJavaScript:
         for _, captures in QueryCursor(self._query).matches(tree.root_node):
             found += captures.get("source", ())
             for called, arguments in zip(captures.get("called", ()), captures.get("arguments", ()), strict=True):
-                found += _loaded(called, [node for node in arguments.named_children if node.type != "comment"])
-        return [_text(node)[1:-1] for node in sorted(found, key=lambda node: node.start_byte)]
+                found += _iter_loaded_literals(
+                    called, [node for node in arguments.named_children if node.type != "comment"]
+                )
+        return [_get_text(node)[1:-1] for node in sorted(found, key=lambda node: node.start_byte)]
 
 
-def _loaded(called: Node, arguments: list[Node]) -> Iterator[Node]:
-    """Yield the literals that a call loads, or that a URL is made of."""
-    name = _compact(called)
+def _iter_loaded_literals(called: Node, arguments: list[Node]) -> Iterator[Node]:
+    """Yield the literals that a call loads, or from which it makes a URL."""
+    name = _join_name(called)
     is_url = name in ("URL", "globalThis.URL", "window.URL", "self.URL")
-    is_known = len(arguments) == 2 and _compact(arguments[1]) == "import.meta.url" if is_url else bool(arguments)
+    is_known = len(arguments) == 2 and _join_name(arguments[1]) == "import.meta.url" if is_url else bool(arguments)
     if is_known and (is_url or name in ("import", "import.meta.resolve")):
-        yield from _literals(arguments[0])
+        yield from _iter_literals(arguments[0])
 
 
-def _compact(node: Node) -> str:
+def _join_name(node: Node) -> str:
     """Return the text of a name without comments and spaces."""
     if not node.children:
-        return "" if node.type == "comment" else _text(node)
-    return "".join(map(_compact, node.children))
+        return "" if node.type == "comment" else _get_text(node)
+    return "".join(map(_join_name, node.children))
 
 
 class TreeSitterCSS:
@@ -96,23 +98,23 @@ class TreeSitterCSS:
         for _, captures in QueryCursor(self._query).matches(tree.root_node):
             for node in captures.get("literal", ()):
                 if node.type == "string_value":
-                    found[node.start_byte] = _text(node)[1:-1]
-            names = [_text(node).lower() for node in captures.get("name", ())]
+                    found[node.start_byte] = _get_text(node)[1:-1]
+            names = [_get_text(node).lower() for node in captures.get("name", ())]
             wanted = {"url", "image-set", "-webkit-image-set"}.intersection(names)
             for node in captures.get("arguments", ()) if wanted else ():
                 for child in node.named_children:
                     if child.type in ("string_value", "plain_value"):
-                        value = _text(child)
+                        value = _get_text(child)
                         found[child.start_byte] = value[1:-1] if value[:1] in "\"'" else value
         return [found[start] for start in sorted(found)]
 
 
-def tinycss2_css(text: str) -> list[str]:
-    """Walk tinycss2's component values, which are those of CSS Syntax; preludes of at-rules do not count."""
-    return list(_targets(tinycss2.parse_component_value_list(text)))
+def read_css_with_tinycss2(text: str) -> list[str]:
+    """Walk tinycss2's component values (CSS Syntax Level 3), except the preludes of at-rules."""
+    return list(_iter_targets(tinycss2.parse_component_value_list(text)))
 
 
-def _targets(values: list[tinycss2.ast.Node], function: str = "", rule: str | None = None) -> Iterator[str]:
+def _iter_targets(values: list[tinycss2.ast.Node], function: str = "", rule: str | None = None) -> Iterator[str]:
     is_first = False
     for value in values:
         kind = value.type
@@ -128,9 +130,9 @@ def _targets(values: list[tinycss2.ast.Node], function: str = "", rule: str | No
             yield value.value
         elif kind == "function":
             of_url = value.lower_name == "url" and counts
-            yield from _targets(value.arguments, value.lower_name, None if of_url else rule)
+            yield from _iter_targets(value.arguments, value.lower_name, None if of_url else rule)
         elif kind in ("{} block", "() block", "[] block"):
-            yield from _targets(value.content, "", None if kind == "{} block" else rule)
+            yield from _iter_targets(value.content, "", None if kind == "{} block" else rule)
             rule = None if kind == "{} block" else rule
         is_first = False
 
@@ -141,17 +143,17 @@ def _is_target(function: str, rule: str | None, is_first: bool) -> bool:
     return function in ("url", "image-set", "-webkit-image-set")
 
 
-def _literals(node: Node) -> Iterator[Node]:
+def _iter_literals(node: Node) -> Iterator[Node]:
     if node.type in ("string", "template_string"):
         if not any(child.type == "template_substitution" for child in node.children):
             yield node
     elif node.type == "ternary_expression":
         for field in ("consequence", "alternative"):
-            yield from _literals(node.child_by_field_name(field))
+            yield from _iter_literals(node.child_by_field_name(field))
     elif node.type == "parenthesized_expression":
         for child in node.named_children:
-            yield from _literals(child)
+            yield from _iter_literals(child)
 
 
-def _text(node: Node) -> str:
+def _get_text(node: Node) -> str:
     return str(node.text, "utf-8")

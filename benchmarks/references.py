@@ -1,7 +1,7 @@
-"""``make bench-references``: what finds the references in a script or a stylesheet, on speed and on correctness.
+"""``make bench-references``: speed and correctness of finders of references in scripts and stylesheets.
 
-Rule: speed is CPU time of this process, the least of a few rounds, for each million characters. Correctness is counted
-on the forms of tests/forms, whose right answers Node and css-tree confirm in ``make projects``.
+Rule: speed is CPU time of this process per million characters, the least of a few rounds. Correctness is counted on the
+samples of tests/forms, whose expected results Node and css-tree confirm in ``make projects``.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.measure import table
+from benchmarks.measure import format_table
 from benchmarks.readers import (
     Reader,
     TreeSitterCSS,
     TreeSitterJavaScript,
-    ours_css,
-    ours_javascript,
-    tinycss2_css,
+    read_css,
+    read_css_with_tinycss2,
+    read_javascript,
 )
 from tests.forms import Form
 from tests.forms.imports import FOLLOWED
@@ -35,7 +35,7 @@ ROUNDS = 3
 
 
 def measure_seconds(reader: Reader, text: str) -> float:
-    """Return the least CPU time that one reading took."""
+    """Return the least CPU seconds of one reading."""
     taken = []
     for _ in range(ROUNDS):
         began = time.process_time()
@@ -44,19 +44,19 @@ def measure_seconds(reader: Reader, text: str) -> float:
     return min(taken)
 
 
-def speed(readers: dict[str, Reader], names: Sequence[str]) -> str:
-    """Return a table of seconds for each million characters."""
+def format_speed(readers: dict[str, Reader], names: Sequence[str]) -> str:
+    """Return a table of seconds per million characters."""
     rows = []
     for name in names:
         text = (MODULES / name).read_text(encoding="utf-8")
         million = len(text) / 1e6
         costs = [f"{measure_seconds(reader, text) / million:.3f}" for reader in readers.values()]
         rows.append([f"{name.rpartition('/')[2]}, {million:.1f} MB", *costs])
-    return table(["CPU seconds a MB", *readers], rows)
+    return format_table(["CPU seconds a MB", *readers], rows)
 
 
 def is_right(reader: Reader, form: Form, *, decoded: bool) -> bool:
-    """Whether a reader finds the marked references and no other; tinycss2 tells what they stand for, not where."""
+    """Whether a reader finds exactly the marked references; tinycss2 returns their values, not their positions."""
     wanted = [target if decoded else form.source[start:end] for start, end, target in form.references]
     found = reader(form.source)
     kept = set(form.kept)
@@ -66,41 +66,41 @@ def is_right(reader: Reader, form: Form, *, decoded: bool) -> bool:
     ]
 
 
-def correctness(readers: dict[str, Reader], parts: dict[str, list[Form]]) -> str:
-    """Return a table of how many forms each reader gets right."""
+def format_correctness(readers: dict[str, Reader], parts: dict[str, list[Form]]) -> str:
+    """Return a table of the number of samples that each reader gets right."""
     rows = [
         [
             f"{part} ({len(forms)})",
             *(
-                str(sum(is_right(reader, form, decoded=reader is tinycss2_css) for form in forms))
+                str(sum(is_right(reader, form, decoded=reader is read_css_with_tinycss2) for form in forms))
                 for reader in readers.values()
             ),
         ]
         for part, forms in parts.items()
     ]
-    return table(["right, of", *readers], rows)
+    return format_table(["right, of", *readers], rows)
 
 
-def guesses(readers: dict[str, Reader]) -> str:
-    """Return a table of what each reader makes of texts that are no JavaScript."""
+def format_guesses(readers: dict[str, Reader]) -> str:
+    """Return a table of each reader's result for texts that are not JavaScript."""
     rows = []
     for name, text, _ in UNREADABLE:
         answers = [reader(text) for reader in readers.values()]
         rows.append([name, *("refused" if each is None else ", ".join(each) or "nothing" for each in answers)])
-    return table(["no JavaScript", *readers], rows)
+    return format_table(["no JavaScript", *readers], rows)
 
 
 def main() -> None:
     """Print all tables."""
-    scripts: dict[str, Reader] = {"ours": ours_javascript, "tree-sitter": TreeSitterJavaScript()}
-    styles: dict[str, Reader] = {"ours": ours_css, "tree-sitter": TreeSitterCSS(), "tinycss2": tinycss2_css}
-    print(speed(scripts, SCRIPTS), speed(styles, STYLES), sep="\n\n")
+    scripts: dict[str, Reader] = {"ours": read_javascript, "tree-sitter": TreeSitterJavaScript()}
+    styles: dict[str, Reader] = {"ours": read_css, "tree-sitter": TreeSitterCSS(), "tinycss2": read_css_with_tinycss2}
+    print(format_speed(scripts, SCRIPTS), format_speed(styles, STYLES), sep="\n\n")
     print()
-    print(correctness(scripts, {"scripts with references": FOLLOWING, "scripts with look-alikes": LEAVING}))
+    print(format_correctness(scripts, {"scripts with references": FOLLOWING, "scripts with look-alikes": LEAVING}))
     print()
-    print(correctness(styles, {"stylesheets": STYLESHEETS}))
+    print(format_correctness(styles, {"stylesheets": STYLESHEETS}))
     print()
-    print(guesses(scripts))
+    print(format_guesses(scripts))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``make bench-scale``: what a file costs, among a thousand, ten thousand and a hundred thousand small ones.
+"""``make bench-scale``: the cost per file, with a thousand, ten thousand and a hundred thousand small ones.
 
 Rule: a build and a server's start are linear in the number of files; the column "per file" shows it.
 """
@@ -16,7 +16,17 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.generated import generate
-from benchmarks.measure import HERE, Run, collect_facts, find_median_run, format_facts, megabytes, progress, run, table
+from benchmarks.measure import (
+    HERE,
+    Run,
+    collect_facts,
+    find_median_run,
+    format_facts,
+    format_megabytes,
+    format_table,
+    print_progress,
+    run_module,
+)
 
 LOADS = 5
 
@@ -32,7 +42,7 @@ print(time.perf_counter() - began)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `files` sources of `size` bytes cost; `load_tree` is the server's, in seconds."""
+    """The cost of `files` sources of `size` bytes; `load` is the server's time to load the tree, in seconds."""
 
     files: int
     size: int
@@ -55,9 +65,9 @@ def measure_build(work: Path, count: int, rounds: int) -> Result:
         (work / "tree").unlink(missing_ok=True)
         for made in (work / ".tree.releases", work / "cache"):
             shutil.rmtree(made, ignore_errors=True)
-        cold.append(run("static_host_build", **variables))
-        unchanged.append(run("static_host_build", **variables))
-        progress(f"{count:>8,} files: {cold[-1].wall:.2f} s cold, {unchanged[-1].wall:.2f} s unchanged")
+        cold.append(run_module("static_host_build", **variables))
+        unchanged.append(run_module("static_host_build", **variables))
+        print_progress(f"{count:>8,} files: {cold[-1].wall:.2f} s cold, {unchanged[-1].wall:.2f} s unchanged")
     return Result(
         count,
         size,
@@ -68,28 +78,28 @@ def measure_build(work: Path, count: int, rounds: int) -> Result:
 
 
 def _load(root: Path) -> float:
-    """Return the seconds in which a new process loads the tree."""
+    """Return the seconds that a new process takes to load the tree."""
     command = [sys.executable, "-c", _LOAD, str(root)]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def costs(results: list[Result]) -> str:
+def format_costs(results: list[Result]) -> str:
     """Return the table."""
     timed = ("cold", "CPU", "peak memory", "unchanged", "index load")
     head = ["files", "bytes", *(cell for figure in timed for cell in (figure, "per file"))]
-    return table(head, [_line(result) for result in results])
+    return format_table(head, [_line(result) for result in results])
 
 
 def _line(result: Result) -> tuple[str, ...]:
     cold, files = result.cold, result.files
     return (
         f"{files:,}",
-        megabytes(result.size),
+        format_megabytes(result.size),
         f"{cold.wall:.2f} s",
         f"{cold.wall / files * 1e3:.2f} ms",
         f"{cold.cpu:.2f} s",
         f"{cold.cpu / files * 1e3:.2f} ms",
-        megabytes(cold.peak),
+        format_megabytes(cold.peak),
         f"{cold.peak / files / 1e3:.1f} kB",
         f"{result.unchanged.wall:.2f} s",
         f"{result.unchanged.wall / files * 1e3:.2f} ms",
@@ -99,10 +109,10 @@ def _line(result: Result) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Run it all, and print Markdown."""
+    """Run all sizes and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--all", action="store_true", help="100,000 files, too; it takes several minutes")
+    options.add_argument("--all", action="store_true", help="also 100,000 files; it takes several minutes")
     options.add_argument("--json", type=Path, metavar="FILE")
     chosen = options.parse_args()
     results = []
@@ -110,7 +120,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="work-", dir=HERE) as work:
             results.append(measure_build(Path(work), count, chosen.rounds))
     known = collect_facts()
-    print(f"Median of {chosen.rounds}, index load of {LOADS}; {format_facts(known)}\n\n{costs(results)}")
+    print(f"Median of {chosen.rounds}, index load of {LOADS}; {format_facts(known)}\n\n{format_costs(results)}")
     if chosen.json:
         figures = [asdict(result) for result in results]
         chosen.json.write_text(json.dumps({"facts": known, "sizes": figures}, indent=2) + "\n")

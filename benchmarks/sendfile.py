@@ -1,8 +1,8 @@
-"""``.venv/bin/python -m benchmarks.sendfile``: from which length on sendfile(2) is cheaper than a copy of the body.
+"""``.venv/bin/python -m benchmarks.sendfile``: the length from which sendfile(2) is cheaper than a copy of the body.
 
 Rule: one process writes responses to a socket on the loopback, another one reads them. *copy* joins head and body and
-sends both; *sendfile* sends the head, then the body from a file in memory (memfd_create(2)), as `static-host serve`
-does. A figure is the writer's CPU time for one response, the least of the rounds, in turns. Linux only.
+sends both. *sendfile* sends the head, then the body from a file in memory (memfd_create(2)), as `static-host serve`
+does. A figure is the writer's CPU time for one response, the least of all rounds; the two take turns. Linux only.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from multiprocessing import Process
 
-from benchmarks.measure import collect_facts, format_facts, table
+from benchmarks.measure import collect_facts, format_facts, format_table
 
 SIZES = (4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10)
 BYTES = 400_000_000
-"""How many bytes each row sends, so that a row takes a good tenth of a second."""
+"""Bytes that each row sends, so that a row takes at least a tenth of a second."""
 ROUNDS = 7
 HEAD = b"HTTP/1.1 200 OK\r\n" + b"x-field: some value of a length that fields have\r\n" * 8 + b"\r\n"
 
@@ -30,7 +30,7 @@ def read_all(address: tuple[str, int]) -> None:
             pass
 
 
-def copy(connection: socket.socket, body: bytes) -> None:
+def send_copy(connection: socket.socket, body: bytes) -> None:
     """Send a response in one call."""
     connection.sendall(HEAD + body)
 
@@ -43,7 +43,7 @@ def send_from_file(connection: socket.socket, descriptor: int, size: int) -> Non
         at += os.sendfile(connection.fileno(), descriptor, at, size - at)
 
 
-def microseconds(send: Callable[[], None], count: int) -> float:
+def measure_microseconds(send: Callable[[], None], count: int) -> float:
     """Return the CPU time of one response."""
     began = time.process_time()
     for _ in range(count):
@@ -51,21 +51,21 @@ def microseconds(send: Callable[[], None], count: int) -> float:
     return (time.process_time() - began) / count * 1e6
 
 
-def measured(connection: socket.socket, size: int) -> tuple[float, float]:
+def measure_size(connection: socket.socket, size: int) -> tuple[float, float]:
     """Return the CPU time of a response of this size, copied and by sendfile."""
     body = os.urandom(size)
     descriptor = os.memfd_create("body")
     os.write(descriptor, body)
     copied, sent = [], []
     for _ in range(ROUNDS):
-        copied.append(microseconds(lambda: copy(connection, body), BYTES // size // ROUNDS))
-        sent.append(microseconds(lambda: send_from_file(connection, descriptor, size), BYTES // size // ROUNDS))
+        copied.append(measure_microseconds(lambda: send_copy(connection, body), BYTES // size // ROUNDS))
+        sent.append(measure_microseconds(lambda: send_from_file(connection, descriptor, size), BYTES // size // ROUNDS))
     os.close(descriptor)
     return min(copied), min(sent)
 
 
 def main() -> None:
-    """Measure, and print Markdown."""
+    """Measure all sizes and print Markdown."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         reader = Process(target=read_all, args=(server.getsockname(),))
         reader.start()
@@ -73,11 +73,12 @@ def main() -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     rows = []
     for size in SIZES:
-        copied, sent = measured(connection, size)
+        copied, sent = measure_size(connection, size)
         rows.append([f"{size >> 10} KiB", f"{copied:.1f} µs", f"{sent:.1f} µs", f"{sent / copied:.2f}"])
     connection.close()
     reader.join()
-    print(f"{format_facts(collect_facts('uvloop'))}\n\n{table(['body', 'copy', 'sendfile', 'sendfile to copy'], rows)}")
+    print(f"{format_facts(collect_facts('uvloop'))}\n")
+    print(format_table(["body", "copy", "sendfile", "sendfile to copy"], rows))
 
 
 if __name__ == "__main__":

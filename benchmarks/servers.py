@@ -1,7 +1,7 @@
-"""The servers of ``make bench``, each with one tree: this project, nginx, and those that projects use in their place.
+"""The servers of ``make bench``, each with one tree: this project, nginx, and those that Django projects use.
 
-Rule: each is set up as its own documentation says for production, with one worker and no access log; where threads
-run Django, there are ten. A server that is not installed is left out, and the reason is told.
+Rule: each is configured as its documentation says for production, with one worker and no access log, and with ten
+threads if threads run Django. A server that is not installed is skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.load import Server
-from benchmarks.measure import HERE, progress
+from benchmarks.measure import HERE, print_progress
 from benchmarks.trees import Tree
 
 CLOUDFRONT = (
@@ -47,7 +47,7 @@ _BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What every server is given. `site` for the bundled Django project in place of a bare one."""
+    """The tree and the options of a server. `site` is the bundled Django project in place of a bare one."""
 
     tree: Tree
     work: Path
@@ -56,7 +56,7 @@ class Place:
     site: bool = False
 
     def variables(self, middleware: str = "") -> dict[str, str]:
-        """Return what the benchmark's project reads; it has its static files served by the middleware."""
+        """Return the variables of the benchmark's project, whose static files the middleware serves."""
         return {
             "BENCH_ROOT": str(self.tree.root),
             "BENCH_SERVED_BY": middleware,
@@ -91,7 +91,7 @@ def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
             .read_text()
             .format(
                 module=_BROTLI,
-                user="user root;" if os.getuid() == 0 else "",  # the directory of the benchmark is its owner's alone
+                user="user root;" if os.getuid() == 0 else "",  # only its owner may read the benchmark's directory
                 workers=place.workers,
                 work=place.work,
                 root=place.tree.root,
@@ -101,7 +101,7 @@ def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
         configuration.write_text(filled.replace(*changed))
         return (str(_NGINX), "-c", str(configuration), "-e", str(place.work / f"nginx-{port}.log"))
 
-    return Server(f"nginx {nginx_version()}, {how}", command)
+    return Server(f"nginx {read_nginx_version()}, {how}", command)
 
 
 def _on_waitress(place: Place) -> Server:
@@ -148,15 +148,15 @@ ROWS: dict[str, Callable[[Place], Server]] = {
     "servestatic": partial(_on_uvicorn, "ServeStatic in Django on uvicorn", _ASGI, _SERVESTATIC),
     "uvicorn": partial(_on_uvicorn, "WhiteNoise in Django on uvicorn", _ASGI, _WHITENOISE),
 }
-"""Waitress, gunicorn and uvicorn stand for WhiteNoise in Django on them."""
+"""The rows waitress, gunicorn and uvicorn are WhiteNoise in Django on these servers."""
 
 
 def select_installed(names: Iterable[str]) -> list[str]:
-    """Return the servers that this machine has; tell why each of the others is left out."""
+    """Return the installed servers; print the reason for each of the others."""
     found = []
     for name in names:
         if reason := _find_reason_missing(name):
-            progress(f"{name} is skipped: {reason}")
+            print_progress(f"{name} is skipped: {reason}")
         else:
             found.append(name)
     return found
@@ -171,7 +171,7 @@ def _find_reason_missing(name: str) -> str:
 
 
 @cache
-def nginx_version() -> str:
-    """Return nginx's version, as it tells it."""
-    told = subprocess.run([str(_NGINX), "-v"], capture_output=True, text=True, check=True).stderr
-    return re.sub(r".*nginx/", "", told).split()[0]
+def read_nginx_version() -> str:
+    """Return nginx's version."""
+    output = subprocess.run([str(_NGINX), "-v"], capture_output=True, text=True, check=True).stderr
+    return re.sub(r".*nginx/", "", output).split()[0]

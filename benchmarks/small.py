@@ -1,7 +1,7 @@
-"""``make bench-static``: what an answer costs: a small file and a larger one, a revalidation, a name that is not there.
+"""``make bench-static``: the cost of a response: a small file and a larger one, a revalidation, an unknown name.
 
-Rule: this project and nginx take turns, second by second, in three loads each of every round; the others have one. All
-servers of a round are started anew and stand side by side, so a figure does not depend on one process's luck.
+Rule: in every round this project and nginx take turns, with three loads each; the others have one. Every round starts
+all servers anew, side by side, so that no figure depends on one process.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks.chart import chart
-from benchmarks.goals import Goal, Result, make_factor_goal, make_ratio_goal, microseconds
+from benchmarks.chart import draw_chart
+from benchmarks.goals import Goal, Result, label_microseconds, make_factor_goal, make_ratio_goal
 from benchmarks.load import Load, Request, Running, find_median, run_server, select_cores
-from benchmarks.measure import collect_facts, progress, table
+from benchmarks.measure import collect_facts, format_table, print_progress
 from benchmarks.servers import CLOUDFRONT, ROWS, Place, select_installed
 from benchmarks.trees import LARGE, SMALL, Tree
 
 CONNECTIONS = 64
 CLOSELY_COMPARED = ("nginx", "ours", "nginx-read")
 TURNS = 3
-"""Loads in each round of those that are compared closely."""
+"""Loads per round of the servers that are compared closely."""
 WORKS = {
     "small": "a stylesheet of 22 kB, 4.2 kB as br",
     "revalidation": "the same, which the client has: 304",
-    "missing": "a name that is not there: 404",
+    "missing": "an unknown name: 404",
     "large": "a script of 368 kB, 95 kB as br",
 }
 
@@ -34,7 +34,7 @@ Loads = dict[tuple[str, str], list[Load]]
 
 
 class Bench:
-    """The rounds so far."""
+    """Collects the rounds."""
 
     def __init__(self, tree: Tree, work: Path, names: Sequence[str]) -> None:
         self.loads: Loads = defaultdict(list)
@@ -42,8 +42,8 @@ class Bench:
         self.place = Place(tree, work)
         self._names = names
 
-    def round(self, number: int) -> None:
-        """Start all servers, and give each its loads of every work."""
+    def run_round(self, number: int) -> None:
+        """Start all servers, and run each one's loads of every work."""
         core, _ = select_cores()
         with ExitStack() as stack:
             all_running = {
@@ -67,7 +67,7 @@ class Bench:
         ):
             load = servers[name].load(requests[name], 2 if name in CLOSELY_COMPARED else 1, CONNECTIONS, core)
             self.loads[work, name].append(load)
-            progress(f"{work:>12} {name:12} {load.cost * 1e6:8.1f} µs, {load.rate:8,.0f} requests/s")
+            print_progress(f"{work:>12} {name:12} {load.cost * 1e6:8.1f} µs, {load.rate:8,.0f} requests/s")
 
     def _request(self, work: str, server: Running) -> Request:
         tree = self.place.tree
@@ -80,7 +80,7 @@ class Bench:
         return replace(request, fields=(*CLOUDFRONT, f"If-None-Match: {tag}"), status=304)
 
     def _is_answered(self, work: str, name: str, server: Running, request: Request) -> bool:
-        """Whether the server answers with the status, the first time and the second; note what it does instead."""
+        """Whether the server's second response has the expected status; record any difference."""
         answer = [server.ask(request) for _ in range(2)][1]
         if answer.status != request.status:
             self.other[work, name] = f"answers {answer.status}"
@@ -93,10 +93,12 @@ def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
     """Run the rounds."""
     bench = Bench(tree, work, select_installed(name for name in ROWS))
     for number in range(rounds):
-        bench.round(number)
+        bench.run_round(number)
     text = "\n\n".join(f"{title}:\n\n{_costs(key, bench)}" for key, title in WORKS.items())
     figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items()}
-    return Result(f"Static files, {CONNECTIONS} connections", text, goals(bench.loads), figures, _draw_chart(bench))
+    return Result(
+        f"Static files, {CONNECTIONS} connections", text, make_goals(bench.loads), figures, _draw_chart(bench)
+    )
 
 
 def _costs(work: str, bench: Bench) -> str:
@@ -105,7 +107,7 @@ def _costs(work: str, bench: Bench) -> str:
     names.sort(
         key=lambda name: find_median(bench.loads[work, name], "cost") if bench.loads[work, name] else float("inf")
     )
-    return table(head, [_line(work, name, bench) for name in names])
+    return format_table(head, [_line(work, name, bench) for name in names])
 
 
 def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
@@ -127,7 +129,7 @@ def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
     )
 
 
-def costs(loads: Loads, work: str) -> dict[str, float]:
+def collect_costs(loads: Loads, work: str) -> dict[str, float]:
     """Return the CPU time per request of each server, in seconds, the least first."""
     figures = {name: find_median(each, "cost") for (key, name), each in loads.items() if key == work and each}
     return dict(sorted(figures.items(), key=lambda item: item[1]))
@@ -135,25 +137,28 @@ def costs(loads: Loads, work: str) -> dict[str, float]:
 
 def _draw_chart(bench: Bench) -> str:
     """Return the chart of the small file."""
-    named = {ROWS[name](bench.place).title.replace("`", ""): cost for name, cost in costs(bench.loads, "small").items()}
+    named = {
+        ROWS[name](bench.place).title.replace("`", ""): cost
+        for name, cost in collect_costs(bench.loads, "small").items()
+    }
     known = collect_facts()
-    return chart(
-        "What one static answer costs",
+    return draw_chart(
+        "CPU time of one static response",
         f"a 4.2 kB brotli file, {CONNECTIONS} connections, nine header fields as CloudFront sends them",
         f"{known['CPU']}, one core, Python {known['Python']}, {known['date'][:10]}",
         named,
     )
 
 
-def goals(loads: Loads) -> list[Goal]:
-    """Return what was promised of the CPU time per request."""
+def make_goals(loads: Loads) -> list[Goal]:
+    """Return the goals for the CPU time per request."""
     limits = {"small": 1.0, "revalidation": 1.0, "missing": 1.0, "large": 1.1}
     found = []
     for work, title in WORKS.items():
-        its = costs(loads, work)
+        its = collect_costs(loads, work)
         if "ours" not in its:
             continue
-        ours = microseconds(its["ours"])
+        ours = label_microseconds(its["ours"])
         if "nginx" in its:
             found.append(make_ratio_goal(title, ours, _format_cost("nginx", its["nginx"]), limits[work]))
         if work == "small":
@@ -166,4 +171,4 @@ def goals(loads: Loads) -> list[Goal]:
 
 
 def _format_cost(name: str, cost: float) -> tuple[float, str]:
-    return cost, f"{name} {microseconds(cost)[1]}"
+    return cost, f"{name} {label_microseconds(cost)[1]}"

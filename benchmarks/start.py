@@ -1,7 +1,7 @@
-"""``make bench-start``: from the start of the process to its first answer to a static request.
+"""``make bench-start``: the time from the start of the process to its first response to a static request.
 
-Rule: the clock starts at exec, and stops when the first 200 is there; a client tries every few milliseconds. The
-project is the bundled site, Django's admin included, for WhiteNoise too. Everything lies in the page cache.
+Rule: the clock starts at exec and stops at the first 200; a client tries every few milliseconds. The project is the
+bundled site, Django's admin included, for WhiteNoise too. All files are in the page cache.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.goals import Goal, Result
-from benchmarks.load import Request, Running, Server, free_port, select_cores, spawn_server
-from benchmarks.measure import progress, table
+from benchmarks.load import Request, Running, Server, find_free_port, select_cores, spawn_server
+from benchmarks.measure import format_table, print_progress
 from benchmarks.servers import ROWS, Place, select_installed
 from benchmarks.trees import build_generated_tree
 
 COUNTS = (10, 10_000, 100_000)
 NAMES = ("ours", "gunicorn")
 RUNS, RUNS_THAT_TAKE_LONG = 5, 3
-"""Starts of each server with each tree; WhiteNoise needs half a minute with the largest."""
+"""Starts of each server with each tree; WhiteNoise takes half a minute with the largest."""
 MAX_SPREAD_SECONDS = 1.0
-"""Seconds between the fastest and the slowest of the counts."""
+"""Limit of the time between the fastest and the slowest count."""
 
 _POLL_SECONDS = 0.003
 _START_TIMEOUT_SECONDS = 120.0
@@ -44,7 +44,7 @@ def measure_part(work: Path, rounds: int) -> Result:
                 if name != "ours" and count == COUNTS[-1] and number >= RUNS_THAT_TAKE_LONG:
                     continue
                 times[name, count].append(_measure_first_answer(ROWS[name](place), place))
-                progress(f"{count:>7,} files, {name:9} {times[name, count][-1]:7.3f} s")
+                print_progress(f"{count:>7,} files, {name:9} {times[name, count][-1]:7.3f} s")
     figures = {f"{name} {count}": seconds for (name, count), seconds in times.items()}
     heading = "From the start of the process to the first static answer"
     return Result(heading, _table(times, places[COUNTS[0]]), _goals(times), figures)
@@ -53,7 +53,7 @@ def measure_part(work: Path, rounds: int) -> Result:
 def _measure_first_answer(server: Server, place: Place) -> float:
     """Return the seconds from exec to the first 200."""
     request = Request(place.tree.path(min(place.tree.names)), ("Host: localhost", "Accept-Encoding: gzip"))
-    port = free_port()
+    port = find_free_port()
     began = time.perf_counter()
     with spawn_server(server, port, place.work, {select_cores()[0]}) as process:
         running = Running(port, process.pid)
@@ -62,13 +62,15 @@ def _measure_first_answer(server: Server, place: Place) -> float:
                 if running.ask(request).status == 200:
                     return time.perf_counter() - began
             time.sleep(_POLL_SECONDS)
-    raise SystemExit(f"{server.title} has not answered {request.path}")
+    raise SystemExit(f"{server.title} did not answer {request.path}")
 
 
 def _table(times: Times, place: Place) -> str:
     head = ("server", *(f"{count:,} files" for count in COUNTS), "most to least")
     names = dict.fromkeys(name for name, _ in times)
-    return table(head, [_line(ROWS[name](place).title, [times[name, count] for count in COUNTS]) for name in names])
+    return format_table(
+        head, [_line(ROWS[name](place).title, [times[name, count] for count in COUNTS]) for name in names]
+    )
 
 
 def _line(title: str, times: Sequence[Sequence[float]]) -> tuple[str, ...]:

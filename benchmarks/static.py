@@ -1,7 +1,7 @@
-"""``make bench``: what serving static files costs, beside nginx and what Django projects use.
+"""``make bench``: the cost of serving static files, compared with nginx and the servers that Django projects use.
 
-Rule: real servers on one core, their clients on another, in turns; figures are medians. One table has all goals, the
-missed ones too; each part has its own tables below it.
+Rule: real servers run on one core, their clients on another, in turns; figures are medians. One table has all goals,
+the missed ones too; each part has its own tables below it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import busy, large, memory, small, start, workers
-from benchmarks.goals import Result, summary
+from benchmarks.goals import Result, format_goals
 from benchmarks.load import find_missing_tool
-from benchmarks.measure import collect_facts, format_facts, progress
-from benchmarks.servers import nginx_version, select_installed
+from benchmarks.measure import collect_facts, format_facts, print_progress
+from benchmarks.servers import read_nginx_version, select_installed
 from benchmarks.trees import build_sample_tree, open_work_directory
 
 PACKAGES = (
@@ -45,13 +45,13 @@ PARTS: dict[str, Callable[[Path, int], Result]] = {
 
 
 def main() -> None:
-    """Run all parts, or one, and print Markdown."""
+    """Run all parts or one, and print Markdown."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", choices=PARTS)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--json", type=Path, metavar="FILE")
     options.add_argument("--chart", type=Path, metavar="FILE", help="write the chart of the small file, as SVG")
-    options.add_argument("--trees", type=Path, metavar="DIR", help="keep the trees there, and use those that are there")
+    options.add_argument("--trees", type=Path, metavar="DIR", help="keep the trees there for later runs")
     chosen = options.parse_args()
     if reason := find_missing_tool():
         print(f"skipped: {reason}")
@@ -62,22 +62,24 @@ def main() -> None:
     try:
         with open_work_directory(chosen.trees) as work:
             for name in [chosen.only] if chosen.only else PARTS:
-                progress(f"{name}:")
+                print_progress(f"{name}:")
                 results[name] = PARTS[name](work, chosen.rounds)
                 loads[name] = os.getloadavg()[2]
-    finally:  # what was measured before something failed is told, too
+    finally:  # print what was measured before a failure, too
         if results:
             minutes = round((time.monotonic() - began) / 60)
             _report(results, loads, f"Median of {chosen.rounds} rounds, {minutes} minutes", chosen)
 
 
 def _report(results: Mapping[str, Result], loads: Mapping[str, float], how: str, chosen: argparse.Namespace) -> None:
-    """Print the goals, then the tables of each part; write the files that are wanted."""
+    """Print the goals, then the tables of each part; write the requested files."""
     known = {
         **collect_facts(*filter(find_spec, PACKAGES)),
-        **({"nginx": nginx_version()} if select_installed(["nginx"]) else {}),
+        **({"nginx": read_nginx_version()} if select_installed(["nginx"]) else {}),
     }
-    print(f"{how}; {format_facts(known)}\n\n{summary(goal for result in results.values() for goal in result.goals)}")
+    print(
+        f"{how}; {format_facts(known)}\n\n{format_goals(goal for result in results.values() for goal in result.goals)}"
+    )
     for name, result in results.items():
         print(f"\n### {result.heading}\n\nLoad average of 15 minutes at the end: {loads[name]:.1f}\n\n{result.text}")
         if chosen.chart and result.chart:

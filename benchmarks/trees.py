@@ -1,8 +1,8 @@
-"""Static trees, made by the build, for every server of ``make bench`` alike.
+"""Builds the static trees that every server of ``make bench`` serves.
 
-The files that are asked for nobody here wrote: a stylesheet of Django's admin and a script of Wagtail's; and a film of
-random bytes, which no coding makes smaller. Trees of many files are generated (`generated.py`), and have gzip siblings
-alone: br would take minutes.
+The requested files are a stylesheet of Django's admin, a script of Wagtail's, and a film of random bytes, which no
+coding makes smaller. Trees of many files are generated (`generated.py`), and have only gzip siblings: br would take
+minutes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from benchmarks.generated import generate
-from benchmarks.measure import HERE, run
+from benchmarks.measure import HERE, run_module
 
 SMALL, LARGE, FILM = "base.css", "vendor.js", "film.mp4"
 FILM_SIZE = 100_000_000
@@ -31,7 +31,7 @@ _COPIED = {
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A built tree; `names` are the fingerprinted names by their own."""
+    """A built tree; `names` maps names to fingerprinted names."""
 
     root: Path
     names: Mapping[str, str]
@@ -43,7 +43,7 @@ class Tree:
 
 @contextmanager
 def open_work_directory(kept: Path | None) -> Iterator[Path]:
-    """Give a directory for trees: one that is kept, with those that are there already, or one that is removed."""
+    """Open a directory for trees: `kept` with the trees that it has, or a temporary one."""
     if kept:
         kept.mkdir(parents=True, exist_ok=True)
         yield kept.resolve()
@@ -53,7 +53,7 @@ def open_work_directory(kept: Path | None) -> Iterator[Path]:
 
 
 def build_sample_tree(work: Path) -> Tree:
-    """Return the tree of the three files, made once in this workshop."""
+    """Return the tree of the three files; build it once per work directory."""
     if (work / "tree-three").exists():
         return _read_tree(work, "three")
     sources = _make_sources_directory(work, "three")
@@ -70,7 +70,7 @@ def build_sample_tree(work: Path) -> Tree:
 
 
 def build_generated_tree(work: Path, count: int) -> Tree:
-    """Return a tree of generated files, made once in this workshop."""
+    """Return a tree of generated files; build it once per work directory."""
     if not (work / f"tree-{count}").exists():
         generate(_make_sources_directory(work, str(count)), count)
         _build_tree(work, str(count), "gzip")
@@ -78,7 +78,7 @@ def build_generated_tree(work: Path, count: int) -> Tree:
 
 
 def build_image_tree(work: Path, count: int) -> Tree:
-    """Return a tree of images of 500 kB each, made once in this workshop."""
+    """Return a tree of images of 500 kB each; build it once per work directory."""
     if not (work / "tree-images").exists():
         sources = _make_sources_directory(work, "images")
         random = Random(2)
@@ -89,7 +89,7 @@ def build_image_tree(work: Path, count: int) -> Tree:
 
 
 def _make_sources_directory(work: Path, name: str) -> Path:
-    """Return an empty directory for the sources of a tree; what an interrupted run left there is removed."""
+    """Return an empty directory for the sources of a tree, without remains of an interrupted run."""
     sources = work / f"sources-{name}"
     shutil.rmtree(sources, ignore_errors=True)
     sources.mkdir()
@@ -97,7 +97,7 @@ def _make_sources_directory(work: Path, name: str) -> Path:
 
 
 def _build_tree(work: Path, name: str, codings: str) -> Tree:
-    run(
+    run_module(
         "static_host_build",
         DJANGO_SETTINGS_MODULE="scale_settings",
         DJANGO_STATIC_ROOT=str(work / f"tree-{name}"),

@@ -1,9 +1,9 @@
 """``make bench-workers``: what a second worker adds.
 
-Rule: where there is a core for each worker and one for `run_wrk`, requests per second say how far two of them scale.
-Where there are two cores in all, `run_wrk` takes part of them, and it is computed from what a request costs with one
-worker and with two: all workers that have connections can be busy at once, if clients never pause; if each connection
-asks equally often, the worker that has most of them is the first that cannot keep up.
+Rule: if each worker has a core and wrk has one too, requests per second show how two workers scale. With only two
+cores, wrk takes part of them, so the scaling is computed from the CPU time of a request with one worker and with two.
+If clients never pause, all workers with connections can be busy at once. If each connection sends equally many
+requests, the worker with the most connections is the first that cannot keep up.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from benchmarks.goals import Goal, Result
 from benchmarks.load import (
     Load,
     Request,
-    cpu_of_tree,
     find_median,
+    list_tree_pids,
+    measure_tree_cpu,
     parse_wrk_output,
-    pids_of_tree,
     run_server,
     start_wrk,
 )
-from benchmarks.measure import progress, table
-from benchmarks.pss import sockets_of
+from benchmarks.measure import format_table, print_progress
+from benchmarks.pss import count_sockets
 from benchmarks.servers import CLOUDFRONT, ROWS, Place, select_installed
 from benchmarks.trees import SMALL, Tree
 
@@ -41,7 +41,7 @@ MIN_SCALING = 1.8
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A load, and which part of the connections the busiest worker had."""
+    """A load, and the busiest worker's share of the connections."""
 
     load: Load
     largest: float
@@ -60,29 +60,29 @@ def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
                 found[name, workers].append(_measure_load(name, Place(tree, work, workers=workers)))
                 load, largest = found[name, workers][-1].load, found[name, workers][-1].largest
                 shown = f"{load.cost * 1e6:6.1f} µs, {load.rate:8,.0f} requests/s, {largest:.0%} at one"
-                progress(f"{name:6} {workers} workers: {shown}")
+                print_progress(f"{name:6} {workers} workers: {shown}")
     figures = {f"{name} {workers}": [asdict(each) for each in loads] for (name, workers), loads in found.items()}
     return Result("Workers", _table(found, Place(tree, work)), _goals(found), figures)
 
 
 def _measure_load(name: str, place: Place) -> Shared:
-    """Return a load of a server that has a core for each worker, as far as there are so many."""
+    """Return a load of a server that has a core for each worker, if there are that many."""
     cores = sorted(os.sched_getaffinity(0))
     request = Request(place.tree.path(SMALL), CLOUDFRONT)
     with run_server(ROWS[name](place), place.work, set(cores[: place.workers])) as server:
         server.load(request, 1, CONNECTIONS, cores[-1])
-        before = {pid: sockets_of(pid) for pid in pids_of_tree(server.pid)}
+        before = {pid: count_sockets(pid) for pid in list_tree_pids(server.pid)}
         url = f"http://127.0.0.1:{server.port}{request.path}"
-        cpu = cpu_of_tree(server.pid)
+        cpu = measure_tree_cpu(server.pid)
         wrk = start_wrk(url, request, LOAD_SECONDS, CONNECTIONS, cores[-1])
         time.sleep(LOAD_SECONDS / 2)
-        taken = [max(0, sockets_of(pid) - count) for pid, count in before.items()]
+        taken = [max(0, count_sockets(pid) - count) for pid, count in before.items()]
         load = parse_wrk_output(url, request, wrk.communicate()[0])
-        return Shared(replace(load, cpu=cpu_of_tree(server.pid) - cpu), max(taken) / sum(taken))
+        return Shared(replace(load, cpu=measure_tree_cpu(server.pid) - cpu), max(taken) / sum(taken))
 
 
 def _scaling(loads: Loads, name: str) -> tuple[float, float]:
-    """Return how many times as much two workers do as one: for clients that never pause, and for even ones."""
+    """Return the throughput of two workers relative to one: for clients that never pause, and for even ones."""
     one, two = ([each.load for each in loads[name, workers]] for workers in (1, 2))
     largest = median(each.largest for each in loads[name, 2])
     for_each = find_median(one, "cost") / find_median(two, "cost")
@@ -93,7 +93,9 @@ def _scaling(loads: Loads, name: str) -> tuple[float, float]:
 
 def _table(loads: Loads, place: Place) -> str:
     head = ("server", "workers", "CPU per request", "lowest to highest", "requests/s", "connections at the busiest")
-    return table(head, [_line(ROWS[name](place).title, workers, each) for (name, workers), each in loads.items()])
+    return format_table(
+        head, [_line(ROWS[name](place).title, workers, each) for (name, workers), each in loads.items()]
+    )
 
 
 def _line(title: str, workers: int, each: Sequence[Shared]) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def _line(title: str, workers: int, each: Sequence[Shared]) -> tuple[str, ...]:
 
 def _goals(loads: Loads) -> list[Goal]:
     count = len(os.sched_getaffinity(0))
-    how = "requests/s" if count > 2 else f"by CPU per request: {count} cores, `run_wrk` on one of them"
+    how = "requests/s" if count > 2 else f"by CPU per request: {count} cores, `wrk` on one of them"
     ours, its = (_scaling(loads, name) if (name, 2) in loads else None for name in ("ours", "nginx"))
     assert ours
     titles = (f"two workers to one, {how}", "the same, if each connection asks equally often")

@@ -1,6 +1,6 @@
-"""Writes what the documentation has from the code: ``make docs``; with ``--check``, only says what is stale.
+"""Writes the tables of the documentation that come from the code: ``make docs``; ``--check`` only reports stale ones.
 
-Rule: what stands between ``<!-- generated: NAME -->`` and ``<!-- end -->`` is the function NAME's.
+Rule: the text between ``<!-- generated: NAME -->`` and ``<!-- end -->`` comes from `SECTIONS`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SECTIONS: dict[str, Callable[[], str]] = {"settings": tabulate_settings}
 
 
 def main() -> int:
-    """Write the files, or check them. Returns the exit code."""
+    """Write the files, or check them; return the exit code."""
     stale = []
     for path in FILES:
         text = path.read_text(encoding="utf-8")
@@ -46,7 +46,7 @@ def main() -> int:
         elif current != text:
             path.write_text(current, encoding="utf-8")
     if stale:
-        print(f"{', '.join(stale)}: not what the code says. Run `make docs`.", file=sys.stderr)
+        print(f"{', '.join(stale)}: differs from the code. Run `make docs`.", file=sys.stderr)
     return len(stale)
 
 

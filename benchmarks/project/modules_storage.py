@@ -1,4 +1,4 @@
-"""Django's fingerprints, with the imports of modules followed, too."""
+"""Django's fingerprints, imports of modules included."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
 
 class ModulesStorage(ManifestStaticFilesStorage):
-    """Django's storage with its one option switched on."""
+    """Django's storage with its option for imports of modules."""
 
     support_js_module_import_aggregation = True

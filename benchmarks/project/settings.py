@@ -1,4 +1,4 @@
-"""A Django project whose static files nobody here wrote: Django's admin, Wagtail, and packages from npm.
+"""A Django project with static files of other projects: Django's admin, Wagtail, and packages from npm.
 
 Only the stylesheet in `static/` is the benchmark's own; it works on a copy of that folder, and changes it.
 """

@@ -13,7 +13,7 @@ class City(models.Model):
     inhabitants: models.IntegerField[int, int] = models.IntegerField()
 
     class Meta:
-        """The name that the benchmark knows."""
+        """The table's name, which the benchmark uses."""
 
         db_table = "city"
         managed = False

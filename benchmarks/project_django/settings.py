@@ -1,4 +1,4 @@
-"""Two middlewares, one SQLite table, one template; for the rest, Django's defaults."""
+"""Two middlewares, one SQLite table, one template, and Django's defaults."""
 
 from __future__ import annotations
 

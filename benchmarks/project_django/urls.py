@@ -10,7 +10,7 @@ from benchmarks.project_django.models import City
 
 
 def hello(_request: HttpRequest) -> HttpResponse:
-    """Return a short text: what remains is the server's cost, and the floor of Django's."""
+    """Return a short text, so that almost the whole cost is the server's and Django's own."""
     return HttpResponse("Hello, world!", content_type="text/plain")
 
 

@@ -1,1 +1,1 @@
-"""A Django project that has its static files served by a middleware of one's choice, for ``make bench``."""
+"""A Django project whose static files a middleware serves, for ``make bench``."""

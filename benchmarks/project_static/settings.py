@@ -1,4 +1,4 @@
-"""Two of Django's middlewares, and between them the one that serves static files, if there is one."""
+"""Two of Django's middlewares; between them the middleware that serves static files, if any."""
 
 from __future__ import annotations
 

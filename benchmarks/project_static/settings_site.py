@@ -1,4 +1,4 @@
-"""The bundled site, as it would be with WhiteNoise."""
+"""The bundled site with WhiteNoise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views that hold a thread, asleep or busy."""
+"""Views that hold a thread, sleeping or computing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.urls import path
 
 
 def slow(_request: HttpRequest) -> HttpResponse:
-    """Sleep for half a second, as a view does that waits for a database."""
+    """Sleep for half a second, like a view that waits for a database."""
     time.sleep(0.5)
     return HttpResponse("slept", content_type="text/plain")
 

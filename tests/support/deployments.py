@@ -1,4 +1,4 @@
-"""A fake deployment for `static-host verify`: a page and its files as this origin sends them, or altered by a CDN."""
+"""A fake deployment for `static-host verify`: a page and its files as this origin sends them, or as CDNs do."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Clients that take a large file: ``python -m benchmarks.takers PORT PATH CLIENTS RATE SECONDS``.
+"""Clients that download a large file: ``python -m benchmarks.downloads PORT PATH CLIENTS RATE SECONDS``.
 
-Rule: with a RATE each client reads at most so many bytes per second, evenly, into a receive buffer that is small, so
-that the server waits for it as it waits for a client on a slow line. With RATE 0 all read what they can get, and the
-kernel drops the bytes instead of copying them (MSG_TRUNC, tcp(7)): a client that is cheaper than its server is needed
-to find out how fast the server is. One line of JSON tells what was received.
+Rule: with a RATE each client reads at most so many bytes per second, evenly, into a small receive buffer. So the server
+waits for it as for a client on a slow line. With RATE 0 all clients read as fast as they can, and the kernel drops the
+bytes instead of copying them (MSG_TRUNC, tcp(7)): only a client cheaper than its server can measure the server's speed.
+The output is one line of JSON with the figures.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import sys
 import time
 
 TICK_SECONDS = 0.02
-"""Seconds from one reading of all slow clients to the next."""
+"""Interval between two readings of all slow clients."""
 _RECEIVE_BUFFER_BYTES = 64 << 10
 _SCRATCH_BUFFER = bytearray(4 << 20)
 
 
 class DownloadClient:
-    """One connection, on which the file is asked for again when it has come; `received` counts bodies' bytes."""
+    """One connection, which requests the file again after each download; `received` counts bytes of bodies."""
 
     def __init__(self, port: int, path: str, *, slow: bool) -> None:
         self.received = 0
@@ -38,7 +38,7 @@ class DownloadClient:
         self.socket.setblocking(False)
 
     def read(self, most: int) -> None:
-        """Read so many bytes at most, or what there is for now."""
+        """Read at most so many of the available bytes."""
         end = self.received + most
         try:
             while self.received < end:
@@ -50,7 +50,7 @@ class DownloadClient:
 
     def _read_head(self) -> None:
         while b"\r\n\r\n" not in self._head:
-            chunk = self.socket.recv(1)  # of the body nothing is to be read yet
+            chunk = self.socket.recv(1)  # one byte at a time, so as not to read the body yet
             if not chunk:
                 raise SystemExit("the server has closed a connection")
             self._head += chunk
@@ -71,8 +71,8 @@ class DownloadClient:
             self.socket.sendall(self._request)
 
 
-def take(clients: list[DownloadClient], until: float) -> None:
-    """Read all that comes."""
+def download(clients: list[DownloadClient], until: float) -> None:
+    """Read as fast as the server sends."""
     selector = selectors.DefaultSelector()
     for client in clients:
         selector.register(client.socket, selectors.EVENT_READ, client)
@@ -81,8 +81,8 @@ def take(clients: list[DownloadClient], until: float) -> None:
             key.data.read(len(_SCRATCH_BUFFER))
 
 
-def take_slowly(clients: list[DownloadClient], rate: float, until: float) -> None:
-    """Read at the rate from now on."""
+def download_slowly(clients: list[DownloadClient], rate: float, until: float) -> None:
+    """Read at the given rate."""
     began = time.monotonic()
     while (now := time.monotonic()) < until:
         for client in clients:
@@ -91,14 +91,14 @@ def take_slowly(clients: list[DownloadClient], rate: float, until: float) -> Non
 
 
 def main() -> None:
-    """Read, and print the figures of a `Load`."""
+    """Download, and print the figures of a `Load`."""
     port, path, count, rate, seconds = sys.argv[1:]
     began = time.monotonic()
     clients = [DownloadClient(int(port), path, slow=float(rate) > 0) for _ in range(int(count))]
     if float(rate):
-        take_slowly(clients, float(rate), began + float(seconds))
+        download_slowly(clients, float(rate), began + float(seconds))
     else:
-        take(clients, began + float(seconds))
+        download(clients, began + float(seconds))
     elapsed, size = time.monotonic() - began, sum(client.received for client in clients)
     print(json.dumps({"seconds": elapsed, "requests": len(clients), "size": size, "p50": 0.0, "p99": 0.0}))
 
