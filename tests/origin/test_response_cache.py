@@ -23,7 +23,7 @@ def responder(tmp_path: Path) -> Responder:
         "c.txt": {"br": b"()", "identity": b"cccc"},
         "large": LARGE,
     }
-    return Responder(load_tree(make_tree(tmp_path / "tree", files)), "/static/")
+    return Responder(load_tree(make_tree(tmp_path / "tree", files), 2 << 20), "/static/")  # 256 heads
 
 
 @pytest.fixture
