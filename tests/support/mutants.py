@@ -45,7 +45,8 @@ TESTS = (
         "tests/object_store/test_disk_cache.py",
         "tests/object_store/test_circuit_breaker.py",
     ),
-    *("tests/output/test_swap.py", "tests/encode/test_cache.py"),
+    *("tests/output/test_swap.py", "tests/output/test_build_stamp.py"),
+    *("tests/encode/test_cache.py", "tests/encode/test_encoding_cache.py"),
 )
 SLOW = (
     *("middleware", "real_server", "plain_reading_of_the_grammar", "being_written_is_not_found"),

@@ -17,7 +17,7 @@ HAVE_PROCESSES = {"browser", "build", "cache", "engine", "image", "project", "ro
 def pytest_sessionstart() -> None:
     """Forget what the process before this one has remembered of the unchanged functions' answers."""
     for each in gc.get_objects():
-        if isinstance(each, functools._lru_cache_wrapper) and each.__module__.startswith("static_host"):
+        if type(each) is functools._lru_cache_wrapper and each.__module__.startswith("static_host"):
             each.cache_clear()
 
 

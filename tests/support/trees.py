@@ -7,6 +7,9 @@ from pathlib import Path
 
 from static_host.origin.index import Representation, Resource, compute_digest, dump_index
 
+Files = Mapping[str, bytes | Mapping[str, bytes]]
+"""What lies under a name: its bytes, or those of its codings."""
+
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 
 
@@ -21,8 +24,8 @@ def make_resource(
     return Resource(media_type, immutable, tuple(representations))
 
 
-def make_tree(root: Path, files: Mapping[str, bytes | Mapping[str, bytes]]) -> Path:
-    """Write a tree of these files, each with its bytes or with those of its codings, and return `root`."""
+def make_tree(root: Path, files: Files) -> Path:
+    """Write a tree of these files, and return `root`."""
     resources = {}
     for name, body in files.items():
         encoded = {"identity": body} if isinstance(body, bytes) else body
