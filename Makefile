@@ -12,7 +12,7 @@ DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2
 IMAGE ?= django-static-host
 WORKERS ?= -n 2 --dist worksteal
 
-.PHONY: run test unit azurite check docs projects projects-all fuzz bench bench-static bench-large bench-busy bench-start bench-memory \
+.PHONY: run test unit azurite check docs projects projects-all fuzz mutants bench bench-static bench-large bench-busy bench-start bench-memory \
     bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
@@ -53,6 +53,10 @@ projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ##
 fuzz: .venv/test ## fuzz the parsers of clients' bytes for FUZZ_SECONDS (60), guided by coverage
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	PYTHONPATH=. $(BIN)/python tests/support/fuzz_origin.py -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096
+
+mutants: .venv/test ## change the code in one place at a time: nine in ten changes must fail a test (MUTANTS="MODULE …" for some)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/mutants.txt
+	PYTHONPATH=. $(BIN)/python tests/support/mutants.py $(MUTANTS)
 
 define serving
 @$(PROJECTS_BIN)/python -m compileall -q app static_build benchmarks -x node_modules
@@ -120,6 +124,7 @@ lock: ## resolve the Python dependencies anew into requirements/, for Python 3.1
 	$(call resolve,real,--group real pyproject.toml)
 	$(call resolve,packages,--no-deps --group packages)
 	$(call resolve,fuzz,--group fuzz)
+	$(call resolve,mutants,--constraint requirements/test.txt --group mutants)
 	$(call resolve,sbom,--group sbom)
 
 define resolve
@@ -128,7 +133,7 @@ define resolve
 endef
 
 clean: ## remove everything that these targets make
-	rm -rf .venv .venv-projects .venv-sbom .lock-venv sbom.json .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-projects .venv-sbom .lock-venv .mutants sbom.json .mypy_cache .pytest_cache .ruff_cache \
 	    .hypothesis .import_linter_cache *.egg-info build $(DATA) \
 	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/azurite/node_modules \
 	    tests/real/packages/node_modules tests/real/packages/site-packages tests/real/vite/node_modules

@@ -27,7 +27,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> DiskCache:
+def disk_cache(tmp_path: Path) -> DiskCache:
     return DiskCache(tmp_path / "cache", 100)
 
 
@@ -35,8 +35,8 @@ def mode_of(path: Path) -> str:
     return oct(stat.S_IMODE(path.stat().st_mode))
 
 
-def keep(cache: DiskCache, name: str, data: bytes) -> os.stat_result:
-    pending = cache.open_pending(len(data))
+def keep(disk_cache: DiskCache, name: str, data: bytes) -> os.stat_result:
+    pending = disk_cache.open_pending(len(data))
     pending.write(data)
     return pending.finish(name * 24)
 
@@ -45,24 +45,24 @@ def count_descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def names_in(cache: DiskCache) -> list[str]:
-    return sorted(path.name[:1] for path in cache.directory.iterdir())
+def names_in(disk_cache: DiskCache) -> list[str]:
+    return sorted(path.name[:1] for path in disk_cache.directory.iterdir())
 
 
-def set_times(cache: DiskCache, name: str, used: float, changed: float) -> None:
-    os.utime(cache.directory / (name * 24), (used, changed))
+def set_times(disk_cache: DiskCache, name: str, used: float, changed: float) -> None:
+    os.utime(disk_cache.directory / (name * 24), (used, changed))
 
 
 @pytest.mark.usefixtures("umask")
 def test_the_directory_and_its_files_are_for_this_user_alone_whatever_the_umask_is(tmp_path: Path) -> None:
-    cache = DiskCache(tmp_path / "made/cache", 100)
-    assert mode_of(cache.directory) == "0o700"
-    pending = cache.open_pending(3)
-    (path,) = cache.directory.iterdir()
+    disk_cache = DiskCache(tmp_path / "made/cache", 100)
+    assert mode_of(disk_cache.directory) == "0o700"
+    pending = disk_cache.open_pending(3)
+    (path,) = disk_cache.directory.iterdir()
     assert mode_of(path) == "0o600"
     pending.write(b"abc")
     pending.finish("a" * 24)
-    assert mode_of(cache.directory / ("a" * 24)) == "0o600"
+    assert mode_of(disk_cache.directory / ("a" * 24)) == "0o600"
 
 
 @pytest.mark.parametrize("mode", [0o720, 0o702, 0o730, 0o777, 0o770])
@@ -115,94 +115,94 @@ def test_a_link_and_a_file_are_no_directory(tmp_path: Path) -> None:
         DiskCache(tmp_path / "file", 100)
 
 
-def test_a_file_has_its_name_when_it_is_whole(cache: DiskCache) -> None:
-    pending = cache.open_pending(6)
+def test_a_file_has_its_name_when_it_is_whole(disk_cache: DiskCache) -> None:
+    pending = disk_cache.open_pending(6)
     pending.write(b"abc")
-    (path,) = cache.directory.iterdir()
+    (path,) = disk_cache.directory.iterdir()
     assert path.name.startswith(".draft-")
     assert path.stat().st_size == 6, "it counts at its full length from the start"
-    assert cache.open_file("a" * 24) is None
+    assert disk_cache.open_file("a" * 24) is None
     pending.write(b"def")
     facts = pending.finish("a" * 24)
-    assert [path.name for path in cache.directory.iterdir()] == ["a" * 24]
-    assert (cache.directory / ("a" * 24)).read_bytes() == b"abcdef"
-    assert (facts.st_ino, facts.st_size) == ((cache.directory / ("a" * 24)).stat().st_ino, 6)
+    assert [path.name for path in disk_cache.directory.iterdir()] == ["a" * 24]
+    assert (disk_cache.directory / ("a" * 24)).read_bytes() == b"abcdef"
+    assert (facts.st_ino, facts.st_size) == ((disk_cache.directory / ("a" * 24)).stat().st_ino, 6)
     pending.abandon()
-    assert names_in(cache) == ["a"], "what is in its place stays"
+    assert names_in(disk_cache) == ["a"], "what is in its place stays"
 
 
-def test_what_is_given_up_is_removed_and_its_descriptor_closed(cache: DiskCache) -> None:
+def test_what_is_given_up_is_removed_and_its_descriptor_closed(disk_cache: DiskCache) -> None:
     before = count_descriptors()
-    pending = cache.open_pending(6)
+    pending = disk_cache.open_pending(6)
     pending.abandon()
     pending.abandon()
-    assert names_in(cache) == []
-    keep(cache, "a", b"abc")
+    assert names_in(disk_cache) == []
+    keep(disk_cache, "a", b"abc")
     assert count_descriptors() == before
 
 
-def test_a_file_that_is_opened_counts_as_the_last_that_came_and_is_the_same(cache: DiskCache) -> None:
+def test_a_file_that_is_opened_counts_as_the_last_that_came_and_is_the_same(disk_cache: DiskCache) -> None:
     for place, name in enumerate("abc"):
-        keep(cache, name, b"." * 30)
-        set_times(cache, name, 1_000 + place, 500)
-    descriptor = cache.open_file("a" * 24)
+        keep(disk_cache, name, b"." * 30)
+        set_times(disk_cache, name, 1_000 + place, 500)
+    descriptor = disk_cache.open_file("a" * 24)
     assert descriptor is not None
     assert os.read(descriptor, 100) == b"." * 30
     assert os.fstat(descriptor).st_mtime_ns == 500 * 10**9
     os.close(descriptor)
-    keep(cache, "d", b"." * 30)
-    assert names_in(cache) == ["a", "c", "d"]
+    keep(disk_cache, "d", b"." * 30)
+    assert names_in(disk_cache) == ["a", "c", "d"]
 
 
-def test_as_much_is_removed_as_has_to_be(cache: DiskCache) -> None:
+def test_as_much_is_removed_as_has_to_be(disk_cache: DiskCache) -> None:
     for place, name in enumerate("abc"):
-        keep(cache, name, b"." * 30)
-        set_times(cache, name, 1_000 + place, 500)
-    keep(cache, "d", b"." * 10)
-    assert names_in(cache) == ["a", "b", "c", "d"]
-    keep(cache, "e", b".")
-    assert names_in(cache) == ["b", "c", "d", "e"]
-    keep(cache, "f", b"." * 100)
-    assert names_in(cache) == ["f"]
+        keep(disk_cache, name, b"." * 30)
+        set_times(disk_cache, name, 1_000 + place, 500)
+    keep(disk_cache, "d", b"." * 10)
+    assert names_in(disk_cache) == ["a", "b", "c", "d"]
+    keep(disk_cache, "e", b".")
+    assert names_in(disk_cache) == ["b", "c", "d", "e"]
+    keep(disk_cache, "f", b"." * 100)
+    assert names_in(disk_cache) == ["f"]
 
 
-def test_what_is_longer_than_the_budget_finds_no_room(cache: DiskCache) -> None:
-    keep(cache, "a", b"." * 100)
+def test_what_is_longer_than_the_budget_finds_no_room(disk_cache: DiskCache) -> None:
+    keep(disk_cache, "a", b"." * 100)
     with pytest.raises(NoSpaceError) as refused:
-        cache.open_pending(101)
+        disk_cache.open_pending(101)
     assert refused.type is NoSpaceError
-    assert names_in(cache) == ["a"]
+    assert names_in(disk_cache) == ["a"]
 
 
-def test_files_that_are_being_written_keep_their_room_until_they_are_abandoned(cache: DiskCache) -> None:
-    keep(cache, "a", b"." * 40)
-    pending = cache.open_pending(60)
+def test_files_that_are_being_written_keep_their_room_until_they_are_abandoned(disk_cache: DiskCache) -> None:
+    keep(disk_cache, "a", b"." * 40)
+    pending = disk_cache.open_pending(60)
     with pytest.raises(CacheFullError):
-        cache.open_pending(41)
-    assert names_in(cache) == ["."], "what is whole goes first"
-    (path,) = cache.directory.iterdir()
+        disk_cache.open_pending(41)
+    assert names_in(disk_cache) == ["."], "what is whole goes first"
+    (path,) = disk_cache.directory.iterdir()
     left = path.stat().st_mtime - ABANDONED_SECONDS - 1
     os.utime(path, (left, left))
-    cache.open_pending(100).abandon()
-    assert names_in(cache) == []
+    disk_cache.open_pending(100).abandon()
+    assert names_in(disk_cache) == []
     pending.abandon()
 
 
-def test_a_link_in_it_is_not_followed_and_what_is_no_file_of_ours_is_left_alone(cache: DiskCache) -> None:
-    (cache.directory.parent / "secret").write_text("secret")
-    (cache.directory / ("a" * 24)).symlink_to("../secret")
-    assert cache.open_file("a" * 24) is None
+def test_a_link_in_it_is_not_followed_and_what_is_no_file_of_ours_is_left_alone(disk_cache: DiskCache) -> None:
+    (disk_cache.directory.parent / "secret").write_text("secret")
+    (disk_cache.directory / ("a" * 24)).symlink_to("../secret")
+    assert disk_cache.open_file("a" * 24) is None
     for name in ("mine.txt", "a" * 23, "a" * 25, ".draft-" + "0" * 15, ".draft-" + "g" * 16):
-        (cache.directory / name).write_bytes(b"." * 1000)
-    keep(cache, "b", b"." * 100)
-    assert len(list(cache.directory.iterdir())) == 6
-    cache.remove("b" * 24)
-    cache.remove("b" * 24)
-    assert len(list(cache.directory.iterdir())) == 5
+        (disk_cache.directory / name).write_bytes(b"." * 1000)
+    keep(disk_cache, "b", b"." * 100)
+    assert len(list(disk_cache.directory.iterdir())) == 6
+    disk_cache.remove("b" * 24)
+    disk_cache.remove("b" * 24)
+    assert len(list(disk_cache.directory.iterdir())) == 5
 
 
-def test_several_processes_take_turns(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_take_turns(disk_cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     monkeypatch.setattr(fcntl, "flock", lambda _, operation: taken.append(operation))
-    cache.open_pending(1).abandon()
+    disk_cache.open_pending(1).abandon()
     assert taken == [fcntl.LOCK_EX]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from static_host.origin import negotiation
-from static_host.origin.negotiation import parse_accept_encoding, select_representation
+from static_host.origin.negotiation import parse_accept_encoding, parse_available_dictionary, select_representation
 from static_host.origin.representation import Representation
 
 TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
@@ -103,6 +103,73 @@ def test_the_choice_is_that_of_a_plain_reading_of_the_grammar(
     )
     usable = {coding: length for coding, length in sizes.items() if coding != "dcz" or dictionary == "its"}
     assert (best.coding if best else None) == chosen(field, usable)
+
+
+@pytest.mark.parametrize(
+    ("field", "weights"),
+    [
+        (None, (0, 0, 0, 1, 0)),
+        (b"", (0, 0, 0, 1, 0)),
+        (b"br", (1000, 0, 0, 1, 0)),
+        (b"br;q=0.5, x-gzip;q=0.001, zstd;q=1.000", (500, 1000, 1, 1, 0)),
+        (b"*", (1000, 1000, 1000, 1000, 0)),
+        (b"*;q=0.25, br;q=0", (0, 250, 250, 250, 0)),
+        (b"*;q=0", (0, 0, 0, 0, 0)),
+        (b"*;q=0, identity;q=0.3", (0, 0, 0, 300, 0)),
+        (b"identity;q=0", (0, 0, 0, 0, 0)),
+        (b"DCZ;q=0.7, *;q=0.1", (100, 100, 100, 100, 700)),
+        (b"\xe9, gzip", (0, 0, 1000, 1, 0)),
+        (b"gzip;q=0.5, gzip;q=0.6", (0, 0, 600, 1, 0)),
+        (b"x" * 257 + b", gzip", (0, 0, 1000, 1, 0)),
+    ],
+)
+def test_weights_are_thousandths_by_coding(field: bytes | None, weights: tuple[int, ...]) -> None:
+    negotiation._parse_cached.cache_clear()
+    assert parse_accept_encoding(field) == weights
+
+
+def test_the_heaviest_then_the_smallest_then_the_first_is_sent() -> None:
+    lengths = {"identity": 9, "gzip": 5, "zstd": 5, "br": 6}
+    all_of_them = [Representation(coding, coding, length, "") for coding, length in lengths.items()]
+
+    def choose(*weights: int) -> str | None:
+        best = select_representation(weights, all_of_them)
+        return best.coding if best else None
+
+    assert choose(1000, 1000, 1000, 1, 0) == "zstd"
+    assert choose(1000, 999, 999, 1, 0) == "br"
+    assert choose(0, 0, 1, 1, 0) == "gzip"
+    assert choose(0, 0, 1, 2, 0) == "identity"
+    assert choose(0, 0, 0, 0, 1000) is None
+
+
+def test_a_delta_is_for_who_has_its_dictionary() -> None:
+    identity = Representation("identity", "a", 9, "")
+    one, other = Representation("dcz", "b", 1, "", "one"), Representation("dcz", "c", 2, "", "other")
+    for dictionary, best in (("one", one), ("other", other), ("third", identity), ("", identity)):
+        assert select_representation((0, 0, 0, 1, 1), [one, other, identity], dictionary) is best
+    assert select_representation((0, 0, 0, 1, 0), [one, identity], "one") is identity
+
+
+DICTIONARY = b"A" * 42 + b"A="
+
+
+@pytest.mark.parametrize(
+    ("field", "dictionary"),
+    [
+        (b":" + DICTIONARY + b":", "A" * 43 + "="),
+        (b":ab+/" + b"0" * 39 + b"=:", "ab+/" + "0" * 39 + "="),
+        (b":A" + DICTIONARY + b":", ""),
+        (DICTIONARY, ""),
+        (b":" + DICTIONARY, ""),
+        (b":" + DICTIONARY + b":, x", ""),
+        (b":" + b"-" * 43 + b"=:", ""),
+        (b"", ""),
+        (None, ""),
+    ],
+)
+def test_a_dictionary_is_one_sequence_of_32_bytes(field: bytes | None, dictionary: str) -> None:
+    assert parse_available_dictionary(field) == dictionary
 
 
 def test_the_cache_is_bounded_and_long_values_stay_out_of_it() -> None:

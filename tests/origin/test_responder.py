@@ -10,9 +10,9 @@ from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.responder import Responder
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice, is_not_found
 from static_host.origin.tree import load_tree
-from tests.support.trees import make_tree
+from tests.support.trees import Files, make_tree
 
-FILES = {
+FILES: Files = {
     "robots.txt": b"robots",
     "robots.txtX": b"not for the root",
     "robots.txt.old": b"not for the root",

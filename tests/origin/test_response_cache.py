@@ -10,20 +10,20 @@ from static_host.origin.request_head import MAX_HEAD_BYTES
 from static_host.origin.responder import Responder
 from static_host.origin.response_cache import MAX_CACHED_NOT_FOUND, PreparedResponse, ResponseCache
 from static_host.origin.tree import load_tree
-from tests.support.trees import make_tree
+from tests.support.trees import Files, make_tree
 
 LARGE = bytes(range(256)) * 8_000
 
 
 @pytest.fixture
 def responder(tmp_path: Path) -> Responder:
-    files = {
+    files: Files = {
         "a.txt": b"0123456789",
         "b.txt": b"0123456789",
         "c.txt": {"br": b"()", "identity": b"cccc"},
         "large": LARGE,
     }
-    return Responder(load_tree(make_tree(tmp_path / "tree", files)), "/static/")
+    return Responder(load_tree(make_tree(tmp_path / "tree", files), 2 << 20), "/static/")  # 256 heads
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +15,9 @@ from static_host.origin.index import dump_index
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response, Slice
 from static_host.origin.response_cache import ResponseCache
-from static_host.origin.tree import TreeDamagedError, load_tree
+from static_host.origin.tree import Tree, TreeDamagedError, TreeUnusableError, load_tree
 from static_host_build.output.releases import _remove_unused
+from tests.support.trees import make_resource, make_tree
 
 
 def ask(responder: Responder, name: str, method: str = "GET") -> Response:
@@ -176,6 +179,18 @@ def test_lengths_are_compared_without_opening_a_file(
     assert stop.value.problems == [f"digits.txt {difference}"]
 
 
+def test_one_file_more_that_differs_is_one(tree: Path) -> None:
+    truncate(tree / "digits.txt")
+    with pytest.raises(TreeDamagedError) as stop:
+        load_tree(tree).check_lengths(10)
+    assert f"{tree} is damaged: digits.txt has 5 bytes, the index says 10. Build" in str(stop.value)
+    assert stop.value.root == tree
+    truncate(tree / "empty.txt")
+    grow(tree / "main.js")
+    with pytest.raises(TreeDamagedError, match=r"the index says 10; and 1 more file\. Build"):
+        load_tree(tree).check_lengths(10)
+
+
 def test_the_index_is_gone_through_in_its_order_and_every_file_that_differs_is_counted(tree: Path) -> None:
     for name in ("site.css.zst", "digits.txt", "site.css.br"):
         truncate(tree / name)
@@ -201,3 +216,150 @@ def test_a_release_in_use_is_not_removed_and_one_that_is_not_is(tree: Path, tmp_
     used.close()
     _remove_unused(tmp_path / "releases/new")
     assert [path.name for path in (tmp_path / "releases").iterdir()] == ["new"]
+
+
+class Clock:
+    """A time that a test sets."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A tree of two files."""
+    return make_tree(tmp_path / "small", {"a.txt": b"a", "large": bytes(2_000_000)})
+
+
+def open_large(loaded: Tree) -> None:
+    loaded.open(loaded.index["large"].identity).close()
+
+
+def test_a_tree_that_is_back_is_used_from_then_on(
+    small: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock(monkeypatch)
+    loaded = load_tree(small)
+    open_large(loaded)
+    small.rename(small.with_name("before"))
+    shutil.rmtree(small.with_name("before"))
+    with pytest.raises(FileNotFoundError):
+        open_large(loaded)
+    make_tree(small, {"a.txt": b"a", "large": bytes(2_000_000)})
+    clock.now += 0.9
+    with pytest.raises(FileNotFoundError):
+        open_large(loaded)
+    clock.now += 0.1
+    open_large(loaded)
+    assert caplog.messages == [f"the static tree at {small} is back"]
+    assert not os.get_inheritable(loaded._descriptor)
+    other = os.open(small, os.O_RDONLY)
+    with pytest.raises(BlockingIOError):  # it is locked as the first one was
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(other)
+    assert loaded.read_body(loaded.index["a.txt"].identity) == b"a"
+    loaded.close()
+
+
+def test_another_tree_at_its_path_is_not_used(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    loaded = load_tree(small)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    small.rename(small.with_name("before"))
+    (small.with_name("before") / "large").unlink()
+    make_tree(small, {"b.txt": b"b", "large": bytes(2_000_000)})
+    for _ in range(3):
+        clock.now += 1
+        with pytest.raises(FileNotFoundError):
+            open_large(loaded)
+    shutil.rmtree(small)
+    small.mkdir()
+    clock.now += 1
+    with pytest.raises(FileNotFoundError):
+        open_large(loaded)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert loaded.read_body(loaded.index["a.txt"].identity) == b"a"
+
+
+def test_a_file_that_is_gone_from_the_tree_itself_brings_back_nothing(
+    small: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Clock(monkeypatch)
+    loaded = load_tree(small)
+    (small / "large").unlink()
+    with pytest.raises(FileNotFoundError):
+        open_large(loaded)
+    assert caplog.messages == []
+
+
+def test_what_a_tree_is_refused_for_is_said(small: Path, tmp_path: Path) -> None:
+    remedy = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    def refusal(root: Path) -> str:
+        with pytest.raises(TreeUnusableError) as stop:
+            load_tree(root)
+        assert stop.value.exit_code == 3
+        return str(stop.value)
+
+    index = small / "static-host.index"
+    assert refusal(tmp_path / "gone") == f"there is no static tree at {tmp_path / 'gone'}. {remedy}"
+    assert refusal(index) == f"the static root {index} is a file, not a directory. {remedy}"
+    (tmp_path / "loop").symlink_to("loop")
+    assert refusal(tmp_path / "loop") == (
+        f"the static tree at {tmp_path / 'loop'} cannot be opened: Too many levels of symbolic links. {remedy}"
+    )
+    data = index.read_bytes()
+    index.write_bytes(data[:-1])
+    assert refusal(small) == (
+        f"the index {index} cannot be used: its checksum does not match: "
+        f"it was cut short or changed after the build. {remedy}"
+    )
+    index.unlink()
+    assert refusal(small) == f"{small} holds no index (static-host.index), so it is not a built static tree. {remedy}"
+    index.mkdir()
+    assert refusal(small) == f"the index {index} cannot be used: Is a directory. {remedy}"
+    index.rmdir()
+    resources = {"a.txt": make_resource("a.txt", {"identity": b"a"})}
+    index.write_bytes(dump_index("/static/", resources, ("names.json", b"{}")))
+    manifest = small / "names.json"
+    assert refusal(small) == f"the manifest {manifest} cannot be read: No such file or directory. {remedy}"
+    manifest.write_bytes(b"{ }")
+    assert refusal(small) == f"the manifest {manifest} is not the one that was built with its index. {remedy}"
+    manifest.write_bytes(b"{}")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    load_tree(small).close()
+    index.write_bytes(dump_index("/static/", resources, adopted=True))
+    assert load_tree(small).remedy == "If it is as it should be, run `static-host index` on it again."
+
+
+def test_the_index_as_a_resource(small: Path) -> None:
+    loaded = load_tree(small)
+    resource = loaded.make_index_resource()
+    data = (small / "static-host.index").read_bytes()
+    assert (resource.media_type, resource.immutable, len(resource.representations)) == (
+        *("application/octet-stream", False, 1),
+    )
+    assert (resource.identity.file, resource.identity.length) == ("static-host.index", len(data))
+    assert loaded.read_body(resource.identity) == data
+    (small / "static-host.index").unlink()
+    with pytest.raises(TreeUnusableError, match=r"small/static-host\.index cannot be read: No such file .* Build it"):
+        loaded.make_index_resource()
+
+
+def test_what_is_larger_than_a_megabyte_or_than_the_budget_is_not_kept_in_memory(tmp_path: Path) -> None:
+    files = {"short": bytes(1 << 20), "long": bytes((1 << 20) + 1), "tiny": b"12345"}
+    root = make_tree(tmp_path / "sizes", files)
+    loaded = load_tree(root)
+    bodies = {name: loaded.read_body(loaded.index[name].identity) for name in files}
+    assert {name: None if body is None else len(body) for name, body in bodies.items()} == {
+        "short": 1 << 20,
+        "long": None,
+        "tiny": 5,
+    }
+    loaded.open(loaded.index["short"].identity).close()
+    os.utime(root / "short", (1, 1))
+    loaded.open(loaded.index["short"].identity).close()
+    for budget, expected in ((4, None), (5, b"12345")):
+        assert load_tree(root, budget).read_body(loaded.index["tiny"].identity) == expected

@@ -10,9 +10,9 @@ import pytest
 
 from static_host_build.output import releases
 from static_host_build.output.releases import swap
-from tests.support.trees import make_tree
+from tests.support.trees import Files, make_tree
 
-FILES = {"a.txt": b"a", "css/site.css": {"br": b"()", "identity": b"body {}"}}
+FILES: Files = {"a.txt": b"a", "css/site.css": {"br": b"()", "identity": b"body {}"}}
 
 
 @pytest.fixture

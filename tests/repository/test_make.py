@@ -78,7 +78,7 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
         ["make", "help"], cwd=checkout, env=make_environment({}), capture_output=True, text=True, check=True
     )
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
-        *("run", "test", "unit", "azurite", "check", "docs", "projects", "projects-all", "fuzz"),
+        *("run", "test", "unit", "azurite", "check", "docs", "projects", "projects-all", "fuzz", "mutants"),
         *("bench", "bench-static", "bench-large", "bench-busy", "bench-start", "bench-memory", "bench-workers"),
         *("bench-django", "bench-build", "bench-scale", "bench-dictionaries", "bench-references"),
         *("image", "sbom", "audit", "lock", "clean", "help"),

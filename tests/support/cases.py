@@ -428,6 +428,15 @@ RANGES = [
         request=(("range", "bytes=0-"),),
     ),
     Case("the end of an empty file", "/static/empty.txt", 200, {}, b"", (("range", "bytes=-5"),)),
+    Case("the last byte of an empty file", "/static/empty.txt", 200, {}, b"", (("range", "bytes=-1"),)),
+    Case(
+        "no byte of an empty file",
+        "/static/empty.txt",
+        416,
+        {"content-range": "bytes */0"},
+        None,
+        (("range", "bytes=-0"),),
+    ),
     Case("a file too large for memory", LARGE, 200, {"content-length": "3000000", "vary": None}),
     Case(
         "Range of a file too large for memory",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from static_host.origin.index import dump_index
 from static_host.origin.representation import Representation, Resource, compute_digest
+
+Files = Mapping[str, bytes | Mapping[str, bytes]]
+"""What lies under a name: its bytes, or those of its codings."""
 
 SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 
@@ -23,8 +25,8 @@ def make_resource(
     return Resource(media_type, immutable, tuple(representations))
 
 
-def make_tree(root: Path, files: Mapping[str, Any]) -> Path:
-    """Write a tree of these files, each with its bytes or with those of its codings, and return `root`."""
+def make_tree(root: Path, files: Files) -> Path:
+    """Write a tree of these files, and return `root`."""
     resources = {}
     for name, body in files.items():
         encoded = {"identity": body} if isinstance(body, bytes) else body

@@ -17,6 +17,7 @@ import logging
 import os
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from stat import S_ISREG
 from zlib import crc32
@@ -270,5 +271,5 @@ def _check_manifest(root: Path, descriptor: int, index: Index) -> None:
 
 
 def _read_file(name: str, descriptor: int) -> bytes:
-    with io.FileIO(os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=descriptor), closefd=True) as file:
+    with io.FileIO(name, opener=partial(os.open, dir_fd=descriptor)) as file:
         return file.readall()
