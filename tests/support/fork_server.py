@@ -28,7 +28,7 @@ from tempfile import TemporaryFile
 _MODULES = (
     *("django.contrib.staticfiles.storage", "django.core.management.commands.check"),
     *("django.db.backends.sqlite3.base", "django.db.models", "django.template.backends.django", "django.test.client"),
-    *("static_host.cli.main", "static_host.checks.run", "static_host.server.serve"),
+    *("static_host.cli.main", "static_host.checks.command", "static_host.server.serve"),
     *("static_host_build.adopt", "static_host_build.pipeline"),
 )
 _STARTS_DIFFERENTLY = ("PYTHON", "LC_", "LANG", "LD_")
