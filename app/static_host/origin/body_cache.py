@@ -178,13 +178,13 @@ class BodyCache:
         """Drop our slabs until all processes keep to the budget, or we to our share; never the `newest` body's."""
         while self._is_over() and len(self._slabs) > bool(newest):
             slab = self._slabs.popleft()
-            asked = [
+            requested = [
                 digest
                 for digest in slab.digests
                 if digest in self._recently_used and slab.has(self._bodies.get(digest))
             ]
-            self._recently_used.difference_update(asked)
-            bodies = {digest: self._bodies[digest] for digest in asked}
+            self._recently_used.difference_update(requested)
+            bodies = {digest: self._bodies[digest] for digest in requested}
             if newest in slab.digests or 2 * sum(map(len, bodies.values())) > slab.held:
                 self._slabs.append(slab)
                 continue

@@ -134,7 +134,7 @@ class Tree:
     def _is_same_directory(self, descriptor: int) -> bool:
         try:
             return os.path.sameopenfile(descriptor, self._descriptor)
-        except OSError:  # its disk has gone
+        except OSError:  # its disk has vanished
             return False
 
     def _replace_descriptor(self, descriptor: int) -> None:

@@ -97,7 +97,7 @@ class FrontServer(uvicorn.Server):
             log.info(self.ready_message)
 
     async def main_loop(self) -> None:
-        """Serve until told to stop; then report not ready, and continue for DJANGO_DRAIN seconds after SIGTERM."""
+        """Serve until told to stop; then report not ready, and drain for DJANGO_DRAIN_SECONDS after SIGTERM."""
         await super().main_loop()
         readiness = get_application(self.config).readiness
         readiness.is_ending = True

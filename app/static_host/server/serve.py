@@ -32,7 +32,9 @@ from static_host.telemetry.request_recorder import RequestRecorder
 log = logging.getLogger("static_host")
 
 MAX_DESCRIPTORS = 65_536
-ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
+SINGLE_PROCESS_MESSAGE = (
+    "SIGHUP: one process cannot replace itself; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
+)
 
 
 def serve(settings: Settings) -> None:
@@ -100,7 +102,7 @@ def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.so
     # 0, and they catch a signal that arrives before uvicorn has installed its own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    signal.signal(signal.SIGHUP, lambda *_: log.warning(ALONE))
+    signal.signal(signal.SIGHUP, lambda *_: log.warning(SINGLE_PROCESS_MESSAGE))
     try:
         with prometheus.serve_metrics(
             settings, lambda: (Counters(), [server.build_report()] if server.started else []), lambda: release
