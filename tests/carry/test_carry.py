@@ -361,7 +361,7 @@ def test_the_index_of_the_version_before_is_read(project: Path, build: Build, re
             {"crc32": "00000000"},
             "cannot be used: its checksum does not match: it was cut short or changed after the build.",
         ),
-        ({"release": None}, "cannot be used: its first line does not tell its release."),
+        ({"release": None}, "cannot be used: its first line has no valid release."),
         ({"prefix": "/s/"}, "are served below /s/, this one below /static/"),
     ],
 )

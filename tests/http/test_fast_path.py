@@ -202,7 +202,7 @@ OURS = [c for c in CASES if c.by_socket and c.method in ("GET", "HEAD") and "htt
 
 
 @pytest.mark.parametrize("case", OURS, ids=[c.name for c in OURS])
-def test_nobody_else_is_asked_for_what_is_the_origin_s(responder: Responder, case: Case) -> None:
+def test_no_other_application_is_called_for_what_the_origin_answers(responder: Responder, case: Case) -> None:
     others = Others(responder)
     got = asyncio.run(through(others, raw(case), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", until=b"others"))
     assert got.startswith(b"HTTP/1.1 %d " % case.status)

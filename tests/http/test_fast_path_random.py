@@ -248,7 +248,7 @@ def test_an_answer_is_remembered_by_few_and_short_words(memo: ResponseCache, fie
 
 
 class App:
-    """The origin, with nobody behind it."""
+    """The origin, with no application behind it."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
@@ -287,7 +287,7 @@ def is_listened_on(port: int) -> bool:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.02, 0.03, 0.05, 0.08])
-def test_a_server_that_is_told_to_stop_while_it_starts_stops(bodies: Path, delay: float) -> None:
+def test_a_server_that_gets_a_signal_during_its_start_stops(bodies: Path, delay: float) -> None:
     port = find_free_port()
     process = subprocess.Popen(
         [SCRIPTS / "static-host", "serve"], cwd=bodies, env=make_environment({**SETTINGS, "PORT": str(port)})

@@ -168,8 +168,8 @@ def test_white_space_behind_a_value_is_none_of_it(server: Running) -> None:
 )
 def test_a_path_is_unescaped_once_and_its_query_never(server: Running, raw: str, path: str) -> None:
     request = f"GET /echo/{raw}?a=%41&%% HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-    told = json.loads(answers(server, request.encode()).partition(b"\r\n\r\n")[2])
-    assert (told["path"], told["query"]) == (f"/echo/{path}", "a=%41&%%")
+    received = json.loads(answers(server, request.encode()).partition(b"\r\n\r\n")[2])
+    assert (received["path"], received["query"]) == (f"/echo/{path}", "a=%41&%%")
 
 
 def test_several_cookie_lines_and_a_path_in_latin_1_are_the_same_through_both_interfaces(server: Running) -> None:
@@ -180,7 +180,7 @@ def test_several_cookie_lines_and_a_path_in_latin_1_are_the_same_through_both_in
 
 
 @pytest.mark.parametrize(("path", "sent"), [("/long/", b"hel"), ("/long/stream/", b"hell")])
-def test_a_body_that_is_longer_than_its_length_is_cut_off_and_told_of(project: Path, path: str, sent: bytes) -> None:
+def test_a_body_that_is_longer_than_its_length_is_cut_off_and_logged(project: Path, path: str, sent: bytes) -> None:
     with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
         answer = answers(running, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() + NEXT)
         assert sent + b"HTTP/1.1 200 OK\r\n" in answer

@@ -1,4 +1,4 @@
-"""What a connection must keep to: heads in time and within bounds, one Host; and answers until the end."""
+"""The limits of a connection: heads in time and within bounds, one Host; complete responses at the end."""
 
 from __future__ import annotations
 
@@ -280,14 +280,14 @@ class Begun(App):
     def __init__(self, plain: Path, *, begins: bool = True) -> None:
         super().__init__(plain)
         self.begins = begins
-        self.told: list[str] = []
+        self.received: list[str] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
         if self.begins:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"999")]})
             await send({"type": "http.response.body", "body": b"begun", "more_body": True})
-        self.told.append((await receive())["type"])
+        self.received.append((await receive())["type"])
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
@@ -301,11 +301,11 @@ def test_a_refusal_is_not_written_into_an_answer_that_has_begun(plain: Path) -> 
         return bytes(got + await reader.read())
 
     assert instantly.run(talk(FastPathProtocol, app, spoilt)).endswith(b"\r\n\r\nbegun")
-    assert app.told == ["http.disconnect"]
+    assert app.received == ["http.disconnect"]
 
 
 @pytest.mark.parametrize("expect", [b"", b"Content-Length: 9\r\nExpect: 100-continue\r\n"])
-def test_whoever_was_asked_before_a_refusal_is_told_that_nobody_waits(
+def test_an_application_that_was_called_before_a_refusal_gets_a_disconnect(
     plain: Path, caplog: pytest.LogCaptureFixture, expect: bytes
 ) -> None:
     app = Begun(plain, begins=False)
@@ -317,11 +317,11 @@ def test_whoever_was_asked_before_a_refusal_is_told_that_nobody_waits(
         return bytes(await reader.read())
 
     assert instantly.run(talk(FastPathProtocol, app, spoilt)).startswith(b"HTTP/1.1 400 ")
-    assert app.told == ["http.disconnect"]
+    assert app.received == ["http.disconnect"]
     assert "Exception" not in caplog.text
 
 
-def test_whoever_answers_is_told_that_the_client_has_gone_though_requests_wait_behind(plain: Path) -> None:
+def test_the_running_application_gets_a_disconnect_though_requests_wait_behind_it(plain: Path) -> None:
     app = Begun(plain)
 
     async def gone(reader: Any, writer: Any, state: Any) -> None:
@@ -333,7 +333,7 @@ def test_whoever_answers_is_told_that_the_client_has_gone_though_requests_wait_b
         await asyncio.sleep(0.1)
 
     instantly.run(talk(FastPathProtocol, app, gone))
-    assert app.told == ["http.disconnect"]
+    assert app.received == ["http.disconnect"]
 
 
 def test_requests_that_wait_behind_others_are_not_read_without_end(plain: Path) -> None:
@@ -423,11 +423,11 @@ def test_an_answer_that_has_begun_for_a_client_that_has_closed_its_side_may_take
 class Waiting(App):
     """An application that answers when there is something to tell, which never happens."""
 
-    told = ""
+    received = ""
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await receive()
-        self.told = (await receive())["type"]
+        self.received = (await receive())["type"]
 
 
 def test_a_client_that_may_have_gone_is_not_waited_for_without_end(
@@ -442,10 +442,10 @@ def test_a_client_that_may_have_gone_is_not_waited_for_without_end(
         return bytes(await reader.read())
 
     assert instantly.run(talk(FastPathProtocol, app, leaves)) == b""
-    assert app.told == "http.disconnect"
+    assert app.received == "http.disconnect"
 
 
-def test_slow_heads_on_many_connections_hold_up_nobody(plain: Path) -> None:
+def test_slow_heads_on_many_connections_delay_no_other_client(plain: Path) -> None:
     with run_server(cwd=plain, DJANGO_SETTINGS_MODULE="mysite.settings", ACCESS_LOG="false") as running:
         slow = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(400)]
         try:

@@ -29,7 +29,7 @@ BAD = b"HTTP/1.1 400 Bad Request\r\n"
         (b"/x", 8, b"", BAD, "400 80"),
     ],
 )
-def test_a_handshake_that_is_not_read_is_refused_and_told_of(
+def test_a_handshake_that_cannot_be_parsed_is_refused_and_recorded(
     plain: Path, path: bytes, version: int, more: bytes, first: bytes, line: str
 ) -> None:
     with run_server(cwd=plain, HOST="::", **SETTINGS) as running:

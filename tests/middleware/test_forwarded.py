@@ -1,4 +1,4 @@
-"""The client behind a proxy: whose word counts, and what is made of it, in every path and interface."""
+"""The client behind a proxy: which peers are trusted, and what Django gets, on every path and interface."""
 
 from __future__ import annotations
 
@@ -177,12 +177,12 @@ def test_a_client_over_ipv4_has_an_ipv4_address_on_every_path(both: Running) -> 
 @dual
 def test_a_web_socket_over_ipv4_has_them_too(project: Path) -> None:
     with run_server(cwd=project, HOST="[::]", **VARIABLES) as running:
-        for fields, told in (
+        for fields, expected in (
             ({}, ["127.0.0.1", "ws"]),
             ({"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "HTTPS, http"}, ["203.0.113.7", "wss"]),
         ):
             with connect(f"ws://127.0.0.1:{running.port}/ws/", additional_headers=fields) as client:
-                assert json.loads(client.recv()) == told
+                assert json.loads(client.recv()) == expected
         running.wait_for("203.0.113.7:0 GET /ws/ HTTP/1.1 101 0 - django")
         running.wait_for("127.0.0.1:")
         assert "ffff" not in running.output

@@ -1,4 +1,4 @@
-"""What is told of requests: the access log, and the metrics of all workers; and the origin's secret."""
+"""What is recorded of requests: the access log and the metrics of all workers; the origin secret."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ def test_what_a_proxy_calls_its_client_cannot_forge_a_line(plain: Path, more: by
         sent(running.port, head % (more, b"2001:db8::1"))
         sent(running.port, head % (more, b"::1 GET / HTTP/1.1 200\x9b31m"))
         lines = logged(running, "31m")
-    told = "HTTP/1.1 200 10 - static" if more else "HTTP/1.1 200 10 - fast"
+    expected = "HTTP/1.1 200 10 - static" if more else "HTTP/1.1 200 10 - fast"
     names = [line.partition(" GET /static/digits.txt ")[0] for line in lines]
     assert names == ["2001:db8::1:0", "%3A%3A1%20GET%20/%20HTTP/1.1%20200%C2%9B31m:0"]
-    assert all(told in line for line in lines)
+    assert all(expected in line for line in lines)
 
 
 def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
@@ -119,7 +119,7 @@ def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ("%74oken=SECRET&a=1", "%74oken=***&a=1"),
         ("access%5Ftoken=SECRET", "access%5Ftoken=***"),
@@ -136,10 +136,10 @@ def test_it_is_one_json_object_a_line_where_that_is_wanted(plain: Path) -> None:
         ("q=monkey&next=/authors?page=2", "q=monkey&next=/authors?page=2"),
     ],
 )
-def test_a_secret_in_a_query_is_masked_on_either_path(server: Running, query: str, told: str) -> None:
+def test_a_secret_in_a_query_is_masked_on_either_path(server: Running, query: str, expected: str) -> None:
     for path, host in ((DIGITS, "a"), ("/echo/", "localhost")):
         sent(server.port, f"GET {path}?{query} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        server.wait_for(f"GET {path}?{told} HTTP/1.1 200 ")
+        server.wait_for(f"GET {path}?{expected} HTTP/1.1 200 ")
     assert "SECRET" not in server.output
 
 
@@ -154,7 +154,7 @@ def test_a_long_target_is_cut_on_either_path(server: Running) -> None:
     assert "SECRET" not in server.output
 
 
-def test_the_handshake_of_a_web_socket_is_told_of(tmp_path: Path, cache: Path) -> None:
+def test_the_handshake_of_a_web_socket_is_recorded(tmp_path: Path, cache: Path) -> None:
     project, variables = copy_project("chat", tmp_path), {"DJANGO_SETTINGS_MODULE": "chat.settings"}
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **variables).returncode == 0
     secret = {"X-Origin-Secret": OLD, "X-Request-ID": "one"}
@@ -261,7 +261,7 @@ def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twi
         wait_until(all_is_told, lambda: f"{metrics(port)} of {sent_so_far}")
 
 
-def test_a_port_of_the_metrics_that_is_taken_is_told_of(plain: Path) -> None:
+def test_a_port_of_the_metrics_that_is_taken_is_an_error(plain: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         result = run("static-host", "serve", cwd=plain, PORT="0", METRICS_PORT=port, **SETTINGS)

@@ -120,7 +120,7 @@ def test_a_server_may_leave_the_raw_path_out(responder: Responder) -> None:
         sent.append(message)
 
     async def unused(*_: Any) -> Any:
-        raise AssertionError("nobody else is asked")
+        raise AssertionError("the next application must not be called")
 
     scope = {"type": "http", "method": "GET", "path": "/static/café menu.txt", "headers": []}
     asyncio.run(StaticFilesMiddleware(unused, responder)(scope, unused, send))

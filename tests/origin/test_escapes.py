@@ -1,4 +1,4 @@
-"""Percent-encoded paths: what urllib makes of them is made of them here, whatever their length."""
+"""Percent-encoded paths are decoded as urllib decodes them, whatever their length."""
 
 from __future__ import annotations
 

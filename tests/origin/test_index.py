@@ -1,4 +1,4 @@
-"""The index: what is found in it, and what is not."""
+"""The index: names that are found in it, and names that are not."""
 
 from __future__ import annotations
 

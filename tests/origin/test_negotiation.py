@@ -55,7 +55,7 @@ def chosen(field: str | None, available: dict[str, int]) -> str | None:
     for coding, length in available.items():
         if coding in named:
             value = named[coding]
-        elif "*" in named and coding != "dcz":  # which nobody can decode who has not said so
+        elif "*" in named and coding != "dcz":  # only a client that names it can decode it
             value = named["*"]
         else:
             value = Fraction(1, 10_000) if coding == "identity" else Fraction(0)

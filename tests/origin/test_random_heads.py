@@ -1,6 +1,6 @@
 """Random request heads: nothing raises, nothing is a server error, and every body decodes to its resource.
 
-100,000 heads in CI, fewer elsewhere. A failure names the seed of its batch.
+100,000 heads in CI, fewer on other machines. A failure names the seed of its batch.
 """
 
 from __future__ import annotations

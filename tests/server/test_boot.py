@@ -187,7 +187,7 @@ def test_several_files_that_are_missing(project: Path) -> None:
     assert "/staticfiles is damaged: main.js is missing; and 1 more file. Build it with" in output
 
 
-def test_lengths_that_the_boot_had_no_time_for_are_told_of(project: Path) -> None:
+def test_lengths_that_the_boot_had_no_time_for_are_reported(project: Path) -> None:
     (project / "staticfiles/digits.txt").unlink()
     create = "create_app(Settings.read(), comparing=0).state.summary[1]"
     code = f"from static_host.asgi import create_app; from static_host.conf.settings import Settings; print({create})"
@@ -340,17 +340,17 @@ def test_an_asgi_application_that_cannot_be_imported_names_the_way_without(
 @pytest.mark.parametrize("command", ["check", "dev"])
 def test_check_and_dev_name_it_too(project: Path, command: str) -> None:
     asgi(project, *ASGI[0][:2])
-    told = "set DJANGO_INTERFACE=wsgi if the project works without ASGI"
+    remedy = "set DJANGO_INTERFACE=wsgi if the project works without ASGI"
     variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
     if command == "dev":
         with run_server(
             "static-host", "dev", cwd=project, ready="loaded again when a file changes", **variables
         ) as running:
-            assert told in running.output
+            assert remedy in running.output
     else:
         result = run("static-host", "check", cwd=project, **variables)
         assert result.returncode == 1
-        assert f"-> Correct it, or install what it needs; or {told}: standard error has the whole" in result.stdout
+        assert f"-> Correct it, or install what it needs; or {remedy}: standard error has the whole" in result.stdout
         assert result.stderr.splitlines()[-1] == ASGI[0][2]
 
 

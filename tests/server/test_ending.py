@@ -51,7 +51,7 @@ def test_the_checks_have_other_paths_where_the_environment_says_so(plain: Path) 
 
 
 @pytest.mark.parametrize(
-    ("variables", "told"),
+    ("variables", "expected"),
     [
         ({"DJANGO_HEALTH_PATH": "healthz"}, "DJANGO_HEALTH_PATH='healthz': it is not a path below /."),
         ({"DJANGO_READY_PATH": "/healthz"}, "DJANGO_READY_PATH='/healthz': it is that of DJANGO_HEALTH_PATH."),
@@ -62,10 +62,10 @@ def test_the_checks_have_other_paths_where_the_environment_says_so(plain: Path) 
         ({"DJANGO_DRAIN_SECONDS": "-1"}, "DJANGO_DRAIN_SECONDS='-1': Expected: a number of seconds from 0 to 3600."),
     ],
 )
-def test_what_cannot_be_is_refused_at_the_start(plain: Path, variables: dict[str, str], told: str) -> None:
+def test_an_impossible_setting_is_refused_at_the_start(plain: Path, variables: dict[str, str], expected: str) -> None:
     result = run("static-host", "serve", cwd=plain, **SETTINGS, **variables)
     assert result.returncode == 2
-    assert told in result.stderr
+    assert expected in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -92,8 +92,8 @@ def test_a_database_that_does_not_answer_makes_it_unready_until_it_does(project:
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
     with run_server(cwd=project, DJANGO_READY_DATABASE="default", **SETTINGS) as running:
         answer = httpx.get(f"{running.url}/readyz")
-        told = (503, "the database 'default': OperationalError\n", "private, no-store, max-age=0")
-        assert uncached(answer) == told
+        expected = (503, "the database 'default': OperationalError\n", "private, no-store, max-age=0")
+        assert uncached(answer) == expected
         assert httpx.get(f"{running.url}/healthz").status_code == 200
         assert httpx.get(f"{running.url}/static/digits.txt").status_code == 200
         (project / "data").mkdir()
@@ -178,7 +178,7 @@ def test_a_listener_that_turns_away_keeps_the_connections_it_has_and_refuses_lat
                     assert late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNREFUSED
 
 
-def test_a_worker_that_somebody_else_stops_closes_the_door_to_nobody(plain: Path) -> None:
+def test_a_worker_that_another_process_stops_refuses_no_connection(plain: Path) -> None:
     with run_server(cwd=plain, WEB_CONCURRENCY="2", **SETTINGS) as running:
         for process in running.workers:
             os.kill(process, signal.SIGTERM)
@@ -195,7 +195,7 @@ def chat(tmp_path: Path, cache: Path) -> Iterator[Running]:
         yield running
 
 
-def test_web_sockets_are_told_that_the_server_goes_away(chat: Running) -> None:
+def test_web_sockets_learn_that_the_server_goes_away(chat: Running) -> None:
     address = re.sub("^http", "ws", chat.url) + "/ws/room/"
     with connect(address, origin=Origin(chat.url)) as socket:
         chat.process.send_signal(signal.SIGTERM)
@@ -212,17 +212,17 @@ def built_again(project: Path, cache: Path) -> str:
     return "9876543210"
 
 
-def test_one_process_serves_the_tree_that_it_has_loaded_whatever_it_is_told(project: Path, cache: Path) -> None:
+def test_one_process_serves_the_tree_that_it_has_loaded_also_after_sighup(project: Path, cache: Path) -> None:
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
     with run_server(cwd=project, **SETTINGS) as running:
         built_again(project, cache)
         running.process.send_signal(signal.SIGHUP)
-        running.wait_for("SIGHUP: one process cannot take its own place")
+        running.wait_for("SIGHUP: one process cannot replace itself")
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
         assert httpx.get(f"{running.url}/static/site.css").status_code == 200
 
 
-def test_workers_are_replaced_by_workers_of_the_new_tree_when_they_are_told(project: Path, cache: Path) -> None:
+def test_workers_are_replaced_by_workers_of_the_new_tree_after_sighup(project: Path, cache: Path) -> None:
     assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
     with run_server(cwd=project, WEB_CONCURRENCY="2", ACCESS_LOG="false", **SETTINGS) as running:
         new = built_again(project, cache)

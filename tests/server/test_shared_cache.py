@@ -136,7 +136,7 @@ def test_what_one_worker_has_read_the_other_serves_when_the_disk_is_gone(running
         comes_true(lambda: slabs(other_pid).keys() == slabs(pid).keys())
         shutil.rmtree(disk)
         assert has_all(other)
-        assert get(other, "robots.txt")[0] == 503  # what nobody has read
+        assert get(other, "robots.txt")[0] == 503  # no process has read it
 
 
 def test_it_takes_memory_once(running: Running) -> None:
@@ -175,7 +175,7 @@ def test_the_slabs_of_a_worker_that_dies_go_with_it_and_its_successor_has_the_ot
         assert get(successor, "1.bin")[0] == 503
 
 
-def test_a_worker_that_stands_still_keeps_nobody_waiting(running: Running) -> None:
+def test_a_worker_that_is_stopped_delays_no_other(running: Running) -> None:
     with connected(running) as workers:
         (stopped, one), (_, other) = workers.items()
         assert get(one, "1.bin")[0] == 200
@@ -268,7 +268,7 @@ def test_the_slabs_of_a_worker_that_dies_are_dropped_though_a_process_that_it_st
 
 
 @pytest.mark.slow
-def test_whatever_members_do_and_whoever_dies_bytes_are_right_and_the_budget_is_kept() -> None:
+def test_whatever_members_do_and_whichever_dies_bytes_are_right_and_the_budget_is_kept() -> None:
     lengths = [1, 100, 3_000, 3_200, 6_000, 33_000, 60_000, 100_000, *range(7_000, 40_000, 1_000)]
     files = {compute_digest(body): body for body in map(os.urandom, lengths)}
     for seed in range(6):

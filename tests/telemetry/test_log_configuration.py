@@ -185,7 +185,7 @@ def test_what_ends_the_program_is_one_object(project: Path, name: str) -> None:
         assert last["exception"].endswith("RuntimeError: in the settings")
 
 
-def test_an_asgi_project_that_does_not_start_is_told_of_in_objects(project: Path) -> None:
+def test_an_asgi_project_that_does_not_start_is_logged_in_objects(project: Path) -> None:
     (project / "mysite/asgi.py").write_text(
         "async def application(scope, receive, send):\n    await receive()\n    raise RuntimeError('no broker')\n"
     )
@@ -301,7 +301,7 @@ def test_the_format_counts_wherever_it_is_set_and_whatever_else_is_wrong(tmp_pat
     assert record["message"].startswith("the file .env is not UTF-8")
 
 
-def test_a_format_that_is_none_is_told_of_as_text(tmp_path: Path) -> None:
+def test_an_invalid_format_is_reported_as_text(tmp_path: Path) -> None:
     result = run("static-host", "serve", cwd=tmp_path, LOG_FORMAT="yaml")
     assert result.returncode == 2
     assert "  LOG_FORMAT='yaml': Expected: text or json." in result.stderr

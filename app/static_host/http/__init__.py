@@ -1,5 +1,5 @@
-"""The connection: what comes before ASGI, as protocol classes of uvicorn's.
+"""The connection, before ASGI: subclasses of uvicorn's protocol classes.
 
-Limits, framing, the fast path for static files, sendfile, WebSocket. May import `middleware`, `origin`, `project` and
-`telemetry`; never settings: `static_host.server` passes what it needs.
+Limits, framing, the fast path for static files, sendfile, WebSocket. May import `middleware`, `origin` and `telemetry`;
+never settings: `static_host.server` passes what it needs.
 """

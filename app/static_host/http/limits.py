@@ -1,11 +1,11 @@
-"""What a connection must keep to before anybody is asked for an answer, as a protocol class of uvicorn's.
+"""The limits of a connection, as a subclass of uvicorn's protocol class.
 
-Rule: a head comes whole within `HEAD_TIMEOUT_SECONDS` (else 408), and within `MAX_HEAD_BYTES` bytes (else 431); it has
-exactly one Host, and one that can be a host (else 400, RFC 9112 §3.2); what else httptools refuses is a 400 too.
-Requests that wait behind others are not read without end, and a client that takes nothing for `WRITE_TIMEOUT_SECONDS`
-seconds is given up. A client that has sent its request whole and closed its side of the connection still gets the
-answer. When the server is told to stop, a connection that is in use is closed with its next answer, which says so (RFC
-9112 §9.6), and an idle one after a moment: closed at once, it could be met by a request that is already on its way.
+Rule: a request head arrives complete within `HEAD_TIMEOUT_SECONDS` (else 408) and `MAX_HEAD_BYTES` (else 431). It has
+exactly one valid Host (else 400, RFC 9112 §3.2); whatever else httptools refuses is 400, too. Reading pauses while
+pipelined requests wait. A connection is aborted when its client takes no data for `WRITE_TIMEOUT_SECONDS`. A client
+that closes its side after a complete request still gets the response. When the server stops, a busy connection is
+closed with its next response, which says so (RFC 9112 §9.6). An idle one is closed after `SHUTDOWN_IDLE_SECONDS`,
+because a request may be on its way.
 """
 
 from __future__ import annotations
@@ -35,48 +35,48 @@ from static_host.telemetry.scope_keys import (
 )
 
 HEAD_TIMEOUT_SECONDS = 10.0
-"""Seconds from the first byte of a head, or from the opening of its connection, to its last byte."""
+"""From a head's first byte, or for the first head from the connection's start, to the head's last byte."""
 WRITE_TIMEOUT_SECONDS = 60.0
-"""Seconds without any progress after which a client that takes nothing of its answer is given up."""
+"""Time without progress after which the connection of a client that takes no data is aborted."""
 SHUTDOWN_IDLE_SECONDS = 1.0
-"""Seconds that a connection stays open that is idle when the server is told to stop."""
+"""Time for which an idle connection stays open after the server is told to stop."""
 HALF_CLOSED_TIMEOUT_SECONDS = 30.0
-"""Seconds within which the answer begins for a client that has closed its side: it may be gone altogether."""
+"""Time within which the response has to begin if the client has closed its side, for it may be gone."""
 
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?[ \t]*")
-"""RFC 9110 §7.2: uri-host [":" port], which may be empty; httptools leaves the white space behind it."""
+"""RFC 9110 §7.2: uri-host [":" port], possibly empty; httptools leaves trailing white space."""
 
 
 def get_application(config: Config) -> Any:
-    """Return the application of a server, out of what uvicorn puts around it."""
+    """Return the application that uvicorn serves, without uvicorn's own middleware."""
     app: Any = config.loaded_app
     return app.app if isinstance(app, ProxyHeadersMiddleware) else app
 
 
 class HeadRefusedError(Exception):
-    """A head that is not accepted; raised in the parser's callbacks."""
+    """The request head is not acceptable; raised in the parser's callbacks."""
 
 
 def is_host(value: bytes) -> bool:
-    """Whether it can be the value of a Host field."""
+    """Whether this is a valid value of a Host field."""
     return _HOST.fullmatch(value) is not None
 
 
 class PipelineFlowControl(FlowControl):
-    """uvicorn's flow control, which reads on only when no request waits for its turn: those that wait take memory."""
+    """uvicorn's flow control, which resumes reading only when no pipelined request waits: each takes memory."""
 
     def __init__(self, transport: Transport, waiting: Collection[Any]) -> None:
         super().__init__(transport)
         self._waiting = waiting
 
     def resume_reading(self) -> None:
-        """Read on, unless requests wait behind the one that is answered."""
+        """Resume reading, unless requests wait behind the current one."""
         if not self._waiting:
             super().resume_reading()
 
 
 class LimitedProtocol(FramedProtocol):
-    """uvicorn's protocol class, which accepts no head that comes too slowly, is too long or names no host."""
+    """uvicorn's protocol class with limits on request heads and on idle, slow and half-closed connections."""
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
@@ -91,10 +91,10 @@ class LimitedProtocol(FramedProtocol):
         self._coalescing_transport: CoalescingTransport | None = None
         self._write_timer: TimerHandle | None = None
         self.is_last = False
-        """Whether the next answer is the last one of this connection."""
+        """Whether the next response is the last one of this connection."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Wait for the first head, but not for ever."""
+        """Set up the connection, and start the timer of the first head."""
         super().connection_made(transport)
         if self.client:
             self.client = (unmap_ipv4(self.client[0]), self.client[1])
@@ -102,7 +102,7 @@ class LimitedProtocol(FramedProtocol):
         self._head_timer = self.loop.call_later(HEAD_TIMEOUT_SECONDS, self._handle_head_timeout)
 
     def data_received(self, data: bytes) -> None:
-        """Have the data parsed, and see whether a head is still incomplete afterwards."""
+        """Parse the data; refuse a head that is too long, or time one that is incomplete."""
         if self._is_refused:
             return
         self._received = len(data)
@@ -120,12 +120,12 @@ class LimitedProtocol(FramedProtocol):
         elif self._has_received_head:
             self._stop_head_timer()
             if self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete):
-                self.timeout_keep_alive_task = self.loop.call_later(  # it was an empty line: nobody is asked anything
+                self.timeout_keep_alive_task = self.loop.call_later(  # the data was an empty line, which is no request
                     self.timeout_keep_alive, self.timeout_keep_alive_handler
                 )
 
     def _stop_head_timer(self) -> None:
-        """Note that a head has come whole."""
+        """Note that a head is complete."""
         self._has_received_head = True
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -148,7 +148,7 @@ class LimitedProtocol(FramedProtocol):
             self.transport.close()
 
     def on_headers_complete(self) -> None:
-        """Accept the head, or refuse it."""
+        """Accept the head. Raises HeadRefusedError."""
         self._has_received_head = True
         if self._before + self._size > MAX_HEAD_BYTES and self._measure_head() > MAX_HEAD_BYTES:
             self._refusal_status = 431
@@ -169,23 +169,23 @@ class LimitedProtocol(FramedProtocol):
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
-        """Count the bytes between two pieces of a body: trailers and chunk extensions."""
+        """Restart the count of bytes between two pieces of a body: chunk extensions and trailers."""
         self._size = 0
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        """Have all of the response written before anything else is."""
+        """Write out the response before the next one begins."""
         if self._coalescing_transport:
             self._coalescing_transport.flush()
         super().on_response_complete()
 
     def on_message_complete(self) -> None:
-        """Count the bytes of the next head from the next data on: what came with others was not long."""
+        """Count the next head from the next data on; what arrived of it together with this request is `_before`."""
         self._before, self._size = self._received, 0
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        """Leave the connection to the protocol class of WebSockets."""
+        """Hand the connection over to the WebSocket protocol class."""
         self._is_web_socket = True
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -195,11 +195,11 @@ class LimitedProtocol(FramedProtocol):
         self._refusal_status = status
         self.send_400_response("")
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn says the same of everything
-        """Refuse what was received, and close the connection a moment later."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn passes the same text for every error
+        """Refuse the request, and close the connection after `LINGER_SECONDS`."""
         if self.transport.is_closing() or self._is_refused:
             return
-        if self._give_up(self._refusal_status):  # what is written now would be taken for the rest of that answer
+        if self._abandon_request(self._refusal_status):  # a refusal would be taken for the rest of that response
             self.transport.close()
             return
         status, self._refusal_status = self._refusal_status, 400
@@ -207,12 +207,10 @@ class LimitedProtocol(FramedProtocol):
         self._is_refused = True
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _give_up(self, status: int = STATUS_CLIENT_CLOSED_REQUEST) -> bool:
-        """Tell the request that is being answered that nobody takes the answer; return whether a part of it is sent.
+    def _abandon_request(self, status: int = STATUS_CLIENT_CLOSED_REQUEST) -> bool:
+        """Disconnect the application from the current request; return whether a part of its response is sent.
 
-        `status` is what is logged if none is.
-
-        uvicorn tells the one that came last, which may still wait for its turn.
+        `status` is logged if none is sent. uvicorn disconnects only the last request, which may still be waiting.
         """
         cycle = self._running
         if cycle is None or cycle.response_complete:
@@ -222,13 +220,13 @@ class LimitedProtocol(FramedProtocol):
         cycle.disconnected = True
         cycle.waiting_for_100_continue = False
         cycle.message_event.set()
-        gone: Callable[[], None] | None = scope.get(ON_DISCONNECT_KEY)
-        if gone:
-            gone()
+        on_disconnect: Callable[[], None] | None = scope.get(ON_DISCONNECT_KEY)
+        if on_disconnect:
+            on_disconnect()
         return cycle.response_started
 
-    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn never keeps a connection open
-        """Keep the connection open for the answer to a request that has come whole."""
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # uvicorn's always returns None
+        """Keep the connection open for the response to a complete request, by returning True."""
         if self._is_refused:
             return None
         cycle = self.pipeline[0][0] if self.pipeline else self.cycle
@@ -245,7 +243,7 @@ class LimitedProtocol(FramedProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """Close the connection with its next answer, or after a moment without a request."""
+        """Close the connection with its next response, or when it stays idle for `SHUTDOWN_IDLE_SECONDS`."""
         self.is_last = True
         for cycle in (self.cycle, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None and not cycle.response_complete:
@@ -259,17 +257,17 @@ class LimitedProtocol(FramedProtocol):
             self.transport.close()
 
     def pause_writing(self) -> None:
-        """Wait for the client to take what there is for it, but not for ever."""
+        """Pause the application, and start to watch the client's progress."""
         super().pause_writing()
         self._watch_progress()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close the connection when the client has taken what there is for it."""
+        """Close the connection once the client has taken all data, and watch its progress until then."""
         super().timeout_keep_alive_handler()
         self._watch_progress()
 
     def _watch_progress(self, left: float = math.inf) -> None:
-        """Give the client up if it has taken nothing since `left` bytes were left."""
+        """Abort the connection if the client has taken nothing since `left` bytes were left; else look again later."""
         if self._write_timer is not None:
             self._write_timer.cancel()
         unsent = self.transport.get_write_buffer_size() if self.flow.write_paused or self.transport.is_closing() else 0
@@ -279,9 +277,9 @@ class LimitedProtocol(FramedProtocol):
             self._write_timer = self.loop.call_later(WRITE_TIMEOUT_SECONDS, self._watch_progress, unsent)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop waiting."""
+        """Stop the timers, and disconnect the application."""
         for timer in (self._head_timer, self._write_timer):
             if timer is not None:
                 timer.cancel()
-        self._give_up()
+        self._abandon_request()
         super().connection_lost(exc)

@@ -1,4 +1,4 @@
-"""The answer to a request that nobody is asked to answer: it is no HTTP, or against a bound."""
+"""The response to a request that no application gets: it is no valid HTTP, or exceeds a limit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from static_host.telemetry.request_recorder import RequestRecorder
 Field = tuple[bytes, bytes]
 
 LINGER_SECONDS = 1.0
-"""Seconds for which a refused connection stays open.
+"""Time for which a refused connection stays open.
 
-Closed at once, it would be reset by what the client still sends, and the answer be lost (RFC 9112 §9.6).
+If it were closed at once, data that still arrives would reset it, and the client lose the response (RFC 9112 §9.6).
 """
 
 
@@ -29,7 +29,10 @@ def send_refusal(
     client: ClientAddress | None,
     recorder: RequestRecorder | None,
 ) -> None:
-    """Send the answer, and tell of it; the caller closes the connection after `LINGER_SECONDS`."""
+    """Send the response with `fields` in front of its own, and record it.
+
+    The caller closes the connection after `LINGER_SECONDS`.
+    """
     text = f"{HTTPStatus(status).phrase}\n".encode()
     own = (
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -45,5 +48,5 @@ def send_refusal(
 
 
 def build_refusal_record(client: ClientAddress | None, status: int, size: int) -> RequestRecord:
-    """Return what is told of it."""
+    """Return the record of a refusal, of which method and target are unknown; `size` is the body's bytes."""
     return RequestRecord(*format_address(client), "-", "-", "1.1", status, size, "", "refused", 0.0, "")

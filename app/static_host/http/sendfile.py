@@ -1,9 +1,9 @@
-"""Spans of large files, from the page cache to the socket, without passing through this process.
+"""Sends slices of files from the page cache to the socket, without copying them through this process.
 
-Strategy: sendfile(2) on a duplicate of the socket's descriptor, whenever the socket takes more; nothing is read into
-memory, and a slow client costs two descriptors. What is not in the page cache is read by a thread first, as far as
-the file system can tell (preadv2(2), RWF_NOWAIT), so that a slow disk does not hold up the others. A client that takes
-nothing for `WRITE_TIMEOUT_SECONDS` seconds is given up.
+Strategy: sendfile(2) on a duplicate of the socket's descriptor whenever the socket is writable; nothing is read into
+memory, and a slow client costs two descriptors. A thread first reads what is not in the page cache, as far as the file
+system can tell (preadv2(2), RWF_NOWAIT), so that a slow disk does not block the event loop. A client that takes nothing
+for `WRITE_TIMEOUT_SECONDS` gets no more.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from static_host.origin.body_cache import Body
 from static_host.origin.response import Slice
 
 MAX_TURN_BYTES = 2 << 20
-"""Bytes that one client is sent before the others have their turn."""
+"""Bytes sent to one client before others have their turn."""
 
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
 class SendfileTransfer:
-    """The parts of one body on their way to one client.
+    """Sends the parts of one body to one client.
 
-    The connection's transport must have sent all that it was given, and read nothing meanwhile. `over` is called once,
-    with the error that kept the body from being sent whole, if there was one; never after `abandon`.
+    The connection's transport must hold no unsent data, and must not read meanwhile. `on_end` is called once, with None
+    or the error that interrupted the body; never after `abandon`. Raises OSError when no descriptor is left.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class SendfileTransfer:
                 self._end(None)
 
     def _send_part(self) -> bool:
-        """Send on; return whether the others should have their turn before the next part. Raises OSError."""
+        """Send more of the first part; return whether other clients should have their turn next. Raises OSError."""
         part = self._parts[0]
         if not isinstance(part, Slice):
             length, sent = len(part), os.write(self._out, memoryview(part)[self._at :])
@@ -97,7 +97,7 @@ class SendfileTransfer:
         return isinstance(part, Slice)
 
     def _is_cached(self, part: Slice, count: int) -> bool:
-        """Whether the first and the last of the next bytes are in the page cache, or the file system does not tell."""
+        """Whether the first and the last of the next bytes are in the page cache; True if that cannot be known."""
         if not self._can_probe:
             return True
         first = part.offset + self._at
@@ -132,11 +132,11 @@ class SendfileTransfer:
 
 
 class FileTruncatedError(OSError):
-    """A file ended before its span did."""
+    """The file is shorter than the slice."""
 
 
 def _fill_page_cache(descriptor: int, count: int, offset: int) -> None:
-    """Read bytes into the page cache, and the descriptor's own copy of them nowhere. Closes it. Raises OSError."""
+    """Read `count` bytes, so that they are in the page cache; closes the descriptor. Raises OSError."""
     try:
         with suppress(AttributeError):
             os.posix_fadvise(descriptor, offset, 2 * MAX_TURN_BYTES, os.POSIX_FADV_WILLNEED)
@@ -144,7 +144,7 @@ def _fill_page_cache(descriptor: int, count: int, offset: int) -> None:
         while offset < end:
             got = len(os.pread(descriptor, min(1 << 18, end - offset), offset))
             if not got:
-                return  # the one who sends it finds out
+                return  # the file is shorter; sendfile reports it
             offset += got
     finally:
         os.close(descriptor)

@@ -1,7 +1,7 @@
-"""uvicorn's WebSockets, which end as RFC 6455 §7.4.1 says of a server that goes down: with 1001, "going away".
+"""uvicorn's WebSockets, closed with 1001, "going away", when the server stops (RFC 6455 §7.4.1).
 
-Rule: every handshake has an answer, and a line in the access log. One that `websockets` does not read (a line over
-8 kB, more than 128 fields, a body) uvicorn would neither answer nor close.
+Rule: every handshake gets a response and a line in the access log. uvicorn would neither answer nor close one that
+`websockets` does not parse: a line over 8 kB, more than 128 fields, a body.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ GOING_AWAY = 1001
 
 
 class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """A connection that is told of the end, and so is the application behind it."""
+    """A WebSocket connection; both its client and the application learn that the server stops."""
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Note the client's address, in its own spelling."""
+        """Set up the connection, with an IPv4 client's address in IPv4 spelling."""
         super().connection_made(transport)
         if self.client:
             self.client = (unmap_ipv4(self.client[0]), self.client[1])
 
     def data_received(self, data: bytes) -> None:
-        """Have the data read, and refuse a handshake that cannot be."""
+        """Parse the data; refuse a handshake that cannot be parsed with 400, or 431 if it is too long."""
         super().data_received(data)
         error = self.conn.handshake_exc
         if error is not None and not self.handshake_initiated and not self.close_sent:
@@ -41,24 +41,24 @@ class WebSocketProtocol(WebSocketsSansIOProtocol):
             self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def handle_connect(self, event: Request) -> None:
-        """Pass the handshake on; tell of one that `websockets` itself refuses, for its version or its key."""
+        """Pass the handshake on; record one that `websockets` itself refuses because of its version or key."""
         super().handle_connect(event)
-        answer = self.response
-        if answer.status_code != 101 and self._recorder:
-            self._recorder.record(build_refusal_record(self.client, answer.status_code, len(answer.body)))
+        response = self.response
+        if response.status_code != 101 and self._recorder:
+            self._recorder.record(build_refusal_record(self.client, response.status_code, len(response.body)))
 
     @property
     def _recorder(self) -> Any:
         return getattr(get_application(self.config), "recorder", None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the client has gone, if it did so before its handshake was answered."""
+        """Set the status to log if the client disconnects before the response to its handshake."""
         if self.handshake_initiated and not self.handshake_complete:
             cast("dict[str, Any]", self.scope)[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         super().connection_lost(exc)
 
     def shutdown(self) -> None:
-        """Close the connection because the server ends."""
+        """Close the connection with 1001 because the server stops."""
         if not self.handshake_complete or self.close_sent:
             super().shutdown()
             return

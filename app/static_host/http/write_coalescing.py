@@ -1,7 +1,7 @@
-"""What a response writes to its connection: the head together with the first piece of the body, in one system call.
+"""Writes a response's head together with the first piece of its body, in one system call.
 
-Rule: only what comes first is held, and at most until the event loop's turn ends: a stream's head does not wait for
-its first piece. Nothing is held any more when the response is complete.
+Rule: only the first write is delayed, at most to the end of the event loop's turn, so the head of a stream does not
+wait for its first piece. Nothing is pending when the response is complete.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop, Transport
 
 MAX_COPY_BYTES = 16 << 10
-"""Bytes of a piece up to which a copy costs less than a second buffer."""
+"""Length up to which copying a piece costs less than passing a second buffer."""
 
 
 class CoalescingTransport:
-    """What uvicorn asks of a transport for one response."""
+    """The part of a transport that uvicorn uses for one response."""
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self._transport = transport
@@ -22,14 +22,14 @@ class CoalescingTransport:
         self._has_begun = False
 
     def write(self, data: bytes) -> None:
-        """Write what is held, and this with it, or hold it if it is the first."""
-        held = self._pending
-        if held:
+        """Write the data, together with what is pending; the first data becomes pending."""
+        pending = self._pending
+        if pending:
             self._pending = b""
             if len(data) > MAX_COPY_BYTES:
-                self._transport.writelines((held, data))
+                self._transport.writelines((pending, data))
             else:
-                self._transport.write(held + data)
+                self._transport.write(pending + data)
         elif self._has_begun:
             self._transport.write(data)
         else:
@@ -39,16 +39,16 @@ class CoalescingTransport:
         self._has_begun = True
 
     def flush(self) -> None:
-        """Write what is held."""
-        held, self._pending = self._pending, b""
-        if held and not self._transport.is_closing():
-            self._transport.write(held)
+        """Write what is pending."""
+        pending, self._pending = self._pending, b""
+        if pending and not self._transport.is_closing():
+            self._transport.write(pending)
 
     def close(self) -> None:
-        """Close the connection when what was written is sent."""
+        """Write what is pending, and close the connection when all is sent."""
         self.flush()
         self._transport.close()
 
     def is_closing(self) -> bool:
-        """Whether the connection is closed, or about to be."""
+        """Whether the connection is closed or closing."""
         return self._transport.is_closing()

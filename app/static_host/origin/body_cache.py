@@ -1,10 +1,10 @@
-"""Bodies in memory, within a budget: those that are asked for stay, and the processes of a server have them in common.
+"""Bodies in memory, within a budget that the processes of a server share; the requested ones stay.
 
-Strategy: bodies lie in slabs (`slabs`), which other processes have as well: a body that is not here may be in a slab of
-theirs. When there is no room, the oldest slab of this process's own is dropped; what was asked for since it was last
-its turn is written into another one, and a slab of which that is true for the most part has another turn as it is. What
-is forgotten meanwhile lives as long as somebody still sends it. Where not all have all slabs (no descriptor is left,
-the system has no files in memory), each process keeps to its part of the budget.
+Strategy: bodies lie in slabs (`slabs`), which other processes can map, too: a body missing here may be in a slab of
+theirs. When the budget is exceeded, this process drops its oldest slab. It copies the bodies that were requested since
+the last round into a newer slab; a slab that consists mostly of such bodies gets another round as it is. A dropped body
+lives on while a response uses it. If not every process can map every slab (no descriptor is left, or the system has no
+files in memory), each process keeps to its share of the budget.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from static_host.origin.representation import compute_digest
 from static_host.origin.slabs import Body, Sealed, Slab, room_for
 
 SLABS = 32
-"""What part of the budget a slab is, so that little is dropped at a time."""
+"""Slabs that the budget is divided into, so that little is dropped at a time."""
 BUDGET_BYTES_PER_HEAD = 8 << 10
-"""Bytes of the budget for each resource, and each answer, whose header lines are kept ready."""
+"""Bytes of the budget for each resource, and each response, whose header lines are kept."""
 MIN_HEADS, MAX_HEADS = 256, 16_384
 
 __all__ = ["Body", "BodyCache", "Others", "Sealed"]
@@ -29,19 +29,20 @@ class Others(Protocol):
     """The other processes of the same server."""
 
     def news(self) -> None:
-        """Take what they have told: slabs that they have made (`Bodies.lend`) or dropped (`Bodies.take_back`)."""
+        """Receive which slabs they have made (`BodyCache.lend`) or dropped (`BodyCache.take_back`)."""
 
     def made(self, slab: Slab) -> None:
-        """Tell them of a slab."""
+        """Announce a new slab to them."""
 
     def dropped(self, slab: Slab) -> None:
-        """Tell them that it is to be forgotten."""
+        """Announce that a slab is dropped."""
 
 
 class BodyCache:
     """At most `budget` bytes of bodies in all processes of a server, by digest.
 
-    A process may have the newest body beyond that until it meets the others; one that is alone, until the next comes.
+    The newest body may exceed the budget until the next exchange with the others; in a single process, until the next
+    body.
     """
 
     def __init__(self, budget: int) -> None:
@@ -58,22 +59,22 @@ class BodyCache:
         self._lent: dict[int, Slab] = {}
         self._withheld: set[int] = set()
         self._places: dict[str, tuple[Slab, int, int]] = {}
-        self._sealable = _most_sealed()
+        self._sealable = _get_max_sealed()
 
     @property
     def max_heads(self) -> int:
-        """How many heads may be kept beside the bodies: their memory is to stay below the budget, too."""
+        """How many heads may be kept beside the bodies, whose memory stays below the budget, too."""
         return min(max(self.budget // BUDGET_BYTES_PER_HEAD, MIN_HEADS), MAX_HEADS)
 
     def get(self, digest: str) -> Body | None:
-        """Return a body if this process has it at hand."""
+        """Return a body if this process has it mapped, or None."""
         body = self._bodies.get(digest)
         if body is not None:
             self._recently_used.add(digest)
         return body
 
     def find(self, digest: str) -> Body | None:
-        """Return a body if this or another process has it."""
+        """Return a body if this or another process has it, or None."""
         body = self.get(digest)
         if body is not None or self._others is None:
             return body
@@ -84,20 +85,20 @@ class BodyCache:
         slab, offset, length = place
         if compute_digest(slab.view(offset, length)) != digest:
             return None
-        return self._at_hand(digest, slab, offset, length)
+        return self._register(digest, slab, offset, length)
 
     def keep(self, digest: str, data: bytes) -> Body:
-        """Keep a body that no process has, and forget others for it if need be. Returns it as it is kept."""
-        if not data:  # there is but one such body, and it takes no room
+        """Store a body that no process has, dropping others if need be; return it as it is stored."""
+        if not data:  # the empty body takes no space
             return self._bodies.setdefault(digest, data)
         self._write(digest, data)
         self._make_room(digest)
         return self._bodies.get(digest, data)
 
     def share(self, others: Others | None, processes: int) -> None:
-        """Have the budget in common with the others: this process may have its part of it, and what they leave.
+        """Share the budget with the others: this process may use its share, and what they leave.
 
-        Where they cannot tell each other (None), it may have its part.
+        `others` is None where the processes cannot exchange slabs; each keeps to its share then.
         """
         self._others, self._share = others, self.budget // processes
         if others is None:
@@ -107,7 +108,7 @@ class BodyCache:
             others.made(slab)
 
     def leave(self) -> None:
-        """Go on without the others, with this process's part of the budget."""
+        """Continue without the others, with this process's share of the budget."""
         self._others, self.budget = None, self._share
         self._withheld.clear()
         for key in list(self._lent):
@@ -115,7 +116,7 @@ class BodyCache:
         self._make_room()
 
     def meet(self) -> None:
-        """Take news of the others, and make the room that they need."""
+        """Learn of the others' slabs, and drop our own to stay within the common budget."""
         if self._others is None:
             return
         self._others.news()
@@ -126,7 +127,7 @@ class BodyCache:
         self._make_room()
 
     def lend(self, key: int, slab: Slab | None) -> None:
-        """Take a slab of another process; None where this one cannot have it."""
+        """Add a slab of another process; None if this process cannot map it."""
         if slab:
             self._lent[key] = slab
         else:
@@ -140,7 +141,7 @@ class BodyCache:
             self._forget(slab)
 
     def _write(self, digest: str, data: bytes | memoryview) -> None:
-        """Write a body into a slab of ours, if there is memory."""
+        """Write a body into one of our slabs, unless memory is short."""
         slab = self._filling
         offset = slab.add(digest, data) if slab else None
         if slab is None or offset is None:
@@ -150,10 +151,10 @@ class BodyCache:
                 return
             offset = slab.add(digest, data) or 0
         self.stored_bytes += len(data)
-        self._at_hand(digest, slab, offset, len(data))
+        self._register(digest, slab, offset, len(data))
 
     def _made(self, length: int) -> Slab:
-        """Return a slab with room for a body: of its own, for a long one, or the next to be filled. Raises OSError."""
+        """Return a new slab with space for a body; a long body gets one of its own. Raises OSError."""
         slab = Slab.made(max(self._size, room_for(length)))
         self._slabs.append(slab)
         if length <= self._size // 2:
@@ -164,7 +165,7 @@ class BodyCache:
             self._others.made(slab)
         return slab
 
-    def _at_hand(self, digest: str, slab: Slab, offset: int, length: int) -> Body:
+    def _register(self, digest: str, slab: Slab, offset: int, length: int) -> Body:
         body: Body | None = slab.sealed(offset, length) if self._sealable else None
         if body is None:
             body = slab.view(offset, length)
@@ -174,16 +175,16 @@ class BodyCache:
         return body
 
     def _make_room(self, newest: str = "") -> None:
-        """Drop slabs of ours until all processes keep to the budget, or we to our part; not the `newest` body's."""
+        """Drop our slabs until all processes keep to the budget, or we to our share; never the `newest` body's."""
         while self._is_over() and len(self._slabs) > bool(newest):
             slab = self._slabs.popleft()
-            asked = [
+            requested = [
                 digest
                 for digest in slab.digests
                 if digest in self._recently_used and slab.has(self._bodies.get(digest))
             ]
-            self._recently_used.difference_update(asked)
-            bodies = {digest: self._bodies[digest] for digest in asked}
+            self._recently_used.difference_update(requested)
+            bodies = {digest: self._bodies[digest] for digest in requested}
             if newest in slab.digests or 2 * sum(map(len, bodies.values())) > slab.held:
                 self._slabs.append(slab)
                 continue
@@ -197,7 +198,7 @@ class BodyCache:
         return self.stored_bytes + sum(slab.held for slab in self._lent.values()) > self.budget or self._is_hidden()
 
     def _is_hidden(self) -> bool:
-        """Whether not all that the processes keep is known to all."""
+        """Whether a slab of some process is unknown to another."""
         return self._others is not None and bool(self._withheld or any(slab.descriptor < 0 for slab in self._slabs))
 
     def _drop(self, slab: Slab) -> None:
@@ -209,7 +210,7 @@ class BodyCache:
             self._others.dropped(slab)
 
     def _forget(self, slab: Slab) -> None:
-        """Have no body at hand any more that lies there."""
+        """Drop the references to all bodies in a slab."""
         for digest in slab.digests:
             body = self._bodies.get(digest)
             if slab.has(body):
@@ -220,7 +221,7 @@ class BodyCache:
                 del self._places[digest]
 
 
-def _most_sealed() -> int:
-    """Return how many bodies may be mapped for themselves: each takes a descriptor, and an eighth of all is enough."""
+def _get_max_sealed() -> int:
+    """Return how many bodies may have a mapping of their own: an eighth of the descriptor limit, as each takes one."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 16 if soft == resource.RLIM_INFINITY else soft // 8

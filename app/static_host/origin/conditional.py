@@ -1,7 +1,7 @@
 """Preconditions and ranges (RFC 9110 §13 and §14).
 
-Rule: preconditions are judged in the order of §13.2.2, against the representation that was selected for this
-request. A field that is not of its grammar is ignored where the RFC says so, and never matches otherwise.
+Rule: preconditions are evaluated in the order of §13.2.2, against the representation that was selected for this
+request. A field that does not match its grammar is ignored where the RFC says so, and otherwise never matches.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ByteRange = tuple[int, int]
 """First byte and the byte after the last."""
 
 MAX_RANGES = 16
-"""A request for more separate ranges than this gets the whole representation (§14.2: a server may ignore Range)."""
+"""A request for more separate ranges gets the whole representation (§14.2: a server may ignore Range)."""
 
 _DATE_ORIGIN = 631152000  # 1990-01-01T00:00:00Z
 _DATE_STEP = 1009  # seconds; a prime, so that no whole number of minutes, hours or days is a multiple of it
@@ -45,7 +45,7 @@ _RANGE = re.compile(rb"\d+-\d*|-\d+")
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What identifies the selected representation: a strong entity tag, quoted, and its date in Unix seconds."""
+    """The selected representation's validators: a strong entity tag, quoted, and the date in Unix seconds."""
 
     etag: bytes
     modified: int
@@ -54,9 +54,9 @@ class Validators:
 def derive_last_modified(digest: str) -> int:
     """Return the Last-Modified date of a representation with this digest, in Unix seconds.
 
-    A build knows its bytes; their age it does not (a checkout, a wheel and an image layer each set their own file
-    times). The date is therefore made from the content alone, between 1990 and 2015: the same content has
-    the same date on every replica and after every rebuild, and other content has another one.
+    A build knows the bytes and not their age: a checkout, a wheel and an image layer each set their own file times. So
+    the date is derived from the content alone, between 1990 and 2015. The same content has the same date on every
+    replica and after every rebuild, and other content has another date.
     """
     return _DATE_ORIGIN + int.from_bytes(urlsafe_b64decode(digest), "big") % _DATE_STEPS * _DATE_STEP
 
@@ -67,10 +67,9 @@ def format_http_date(seconds: int) -> bytes:
 
 
 def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int) -> tuple[Outcome, list[ByteRange]]:
-    """Judge the preconditions and the range of a GET (§13.2.2); returns the outcome and, for 206, the spans.
+    """Evaluate the preconditions and the range of a GET (§13.2.2); return the status and, for 206, the ranges.
 
-    `headers` maps lower-case field names to values without white space around them, several lines joined by commas;
-    `length` is in bytes.
+    `headers` maps lower-case field names to stripped values, with several lines joined by commas; `length` is in bytes.
     """
     refused = evaluate_preconditions(headers, validators)
     if refused != 200:
@@ -81,7 +80,7 @@ def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int
 
 
 def evaluate_preconditions(headers: Mapping[bytes, bytes], validators: Validators) -> Literal[200, 304, 412]:
-    """Judge all preconditions but If-Range, for GET and HEAD: 200 means go on."""
+    """Evaluate all preconditions but If-Range, for GET and HEAD; 200 means that none fails."""
     if b"if-match" in headers:
         if not _is_etag_listed(headers[b"if-match"], validators.etag, weak=False):
             return 412
@@ -99,10 +98,10 @@ def evaluate_preconditions(headers: Mapping[bytes, bytes], validators: Validator
 
 
 def _is_modified_since(own: int, date: int) -> bool:
-    """§13.1.3 and §13.1.4, for dates that are made from content.
+    """Compare as §13.1.3 and §13.1.4 say, for dates that are derived from content.
 
-    A date that other content could carry is that content's date: the client holds another version, however the two
-    dates compare. Any other date comes from a clock and is compared as one.
+    A date that some content could have is taken as that content's: the client has another version, whichever date is
+    later. Any other date comes from a clock, and is compared as one.
     """
     steps, rest = divmod(date - _DATE_ORIGIN, _DATE_STEP)
     of_content = rest == 0 and 0 <= steps < _DATE_STEPS
@@ -125,7 +124,7 @@ def _is_etag_listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
 
 
 def parse_http_date(field: bytes) -> int | None:
-    """Return an HTTP-date in any of its three formats (§5.6.7) as Unix seconds, or None when it is not one."""
+    """Return an HTTP-date in any of its three formats (§5.6.7) as Unix seconds, or None for anything else."""
     text = field.decode("latin-1")
     match = next((match for match in (pattern.fullmatch(text) for pattern in _DATES) if match), None)
     if match is None:
@@ -135,11 +134,7 @@ def parse_http_date(field: bytes) -> int | None:
         year += 2000
         if year > datetime.now(UTC).year + 50:  # §5.6.7
             year -= 100
-    clock = (
-        int(match["hour"]),
-        int(match["minute"]),
-        min(int(match["second"]), 59),
-    )  # a leap second is allowed
+    clock = int(match["hour"]), int(match["minute"]), min(int(match["second"]), 59)  # a leap second is allowed
     if match["second"] > "60":
         return None
     try:
@@ -149,30 +144,30 @@ def parse_http_date(field: bytes) -> int | None:
 
 
 def parse_range(field: bytes, length: int) -> tuple[Literal[200, 206, 416], list[ByteRange]]:
-    """Return what a Range field asks of `length` bytes (§14.2): 206 with spans, 416, or 200 to ignore it.
+    """Return what a Range field selects of `length` bytes (§14.2): 206 with ranges, 416, or 200 to ignore the field.
 
-    Spans that overlap or touch are joined and then in ascending order; others keep the order of the request.
+    If ranges overlap or touch, all are merged and sorted; otherwise they keep the order of the request.
     """
     unit, _, range_set = field.partition(b"=")
     specs = [spec for spec in (part.strip(b" \t") for part in range_set.split(b",")) if spec]
     bounds = [_parse_range_spec(spec, length) for spec in specs]
     if unit.lower() != b"bytes" or not bounds or None in bounds:
         return 200, []
-    spans = [(first, end) for first, end in filter(None, bounds) if first < end]
-    if not spans:
+    ranges = [(first, end) for first, end in filter(None, bounds) if first < end]
+    if not ranges:
         return (200 if length == 0 and any(_is_suffix(spec) for spec in specs) else 416), []
-    joined = _merge_ranges(spans)
-    chosen = spans if len(joined) == len(spans) else joined
+    merged = _merge_ranges(ranges)
+    chosen = ranges if len(merged) == len(ranges) else merged
     return (206, chosen) if len(chosen) <= MAX_RANGES else (200, [])
 
 
 def _is_suffix(spec: bytes) -> bool:
-    """Whether it asks for the last bytes: of nothing that can be satisfied (§14.1.2), but not in a Content-Range."""
+    """Whether it selects the last bytes: satisfiable for an empty body (§14.1.2), but without a Content-Range."""
     return spec.startswith(b"-") and _parse_position(spec[1:]) > 0
 
 
 def _parse_range_spec(spec: bytes, length: int) -> ByteRange | None:
-    """Return the span of one range-spec, empty when it cannot be satisfied; None when it is malformed."""
+    """Return the range of one range-spec, empty if it cannot be satisfied; None if it is malformed."""
     if not _RANGE.fullmatch(spec):
         return None
     first, _, last = spec.partition(b"-")
@@ -185,16 +180,16 @@ def _parse_range_spec(spec: bytes, length: int) -> ByteRange | None:
 
 
 def _parse_position(digits: bytes) -> int:
-    """Return a position; one of more than 18 digits is beyond every file, and costs no more than that."""
+    """Return a position; one of more than 18 digits is beyond the end of any file, and is not converted."""
     digits = digits.lstrip(b"0")
     return int(digits or b"0") if len(digits) <= 18 else 10**18
 
 
-def _merge_ranges(spans: list[ByteRange]) -> list[ByteRange]:
-    joined: list[ByteRange] = []
-    for first, end in sorted(spans):
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+def _merge_ranges(ranges: list[ByteRange]) -> list[ByteRange]:
+    merged: list[ByteRange] = []
+    for first, end in sorted(ranges):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
         else:
-            joined.append((first, end))
-    return joined
+            merged.append((first, end))
+    return merged

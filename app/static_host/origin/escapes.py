@@ -1,6 +1,6 @@
-"""Percent-encoded bytes → bytes (RFC 3986 §2.1), as `urllib.parse.unquote_to_bytes`, in a tenth of its time at worst.
+"""Percent-encoded bytes → bytes (RFC 3986 §2.1), as `urllib.parse.unquote_to_bytes`, but ten times faster at worst.
 
-Strategy: a percent sign that begins no escape costs urllib an exception, and a client may send 64 kB of them.
+Strategy: urllib raises an exception for each percent sign that begins no escape, and a client may send 64 kB of them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _BYTES = {f"{high}{low}".encode(): bytes.fromhex(high + low) for high in hexdigi
 
 
 def unescape(text: bytes) -> bytes:
-    """Return the text with its escapes replaced; a percent sign that begins none stays."""
+    """Return the text with its escapes decoded; any other percent sign stays."""
     if b"%" not in text:
         return text
     parts = _ESCAPE.split(text)

@@ -1,9 +1,9 @@
-"""Facts of the index → ready header blocks, computed once for each representation.
+"""Facts of the index → header blocks, computed once for each representation.
 
-Rule: caching policy is the server's, and it is here. A fingerprinted name is kept for a year and never asked for
-again (RFC 8246); any other name is kept for a short time and then revalidated; an error is never kept, in the words
-that every CDN understands. Every answer may be read by any origin, errors included: fonts, modules and a browser's
-timing figures need that when the pages come from another host.
+Rule: the caching policy is the server's, and is in this module. A fingerprinted name is cached for a year without
+revalidation (RFC 8246); any other name for a short time, then revalidated. An error is never cached, in directives that
+every CDN obeys. Every origin may read every response, errors included: fonts, modules and timing need that when the
+pages come from another host.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PREFLIGHT: Headers = (
 
 @dataclass(frozen=True, slots=True)
 class PreparedHeaders:
-    """One representation, ready to send: headers of 200 and 304 (§15.4.5), and what every 206 has in common."""
+    """The headers of one representation: for 200, for 304 (RFC 9110 §15.4.5), and the common ones of every 206."""
 
     representation: Representation
     validators: Validators
@@ -48,19 +48,19 @@ class PreparedHeaders:
 
 
 def format_cache_control(max_age: int, *, immutable: bool) -> bytes:
-    """Return the Cache-Control value; `max_age` in seconds is for names that are not immutable."""
+    """Return the Cache-Control value; `max_age`, in seconds, applies to names that are not immutable."""
     return b"public, max-age=31536000, immutable" if immutable else b"max-age=%d, must-revalidate" % max_age
 
 
 def select_vary(resource: Resource) -> Headers:
-    """Return the Vary field of all that is answered of a resource, where there is a choice (RFC 9110 §12.5.5)."""
+    """Return the Vary field of every response for a resource with several representations (RFC 9110 §12.5.5)."""
     if any(representation.dictionary for representation in resource.representations):
         return VARY_DICTIONARY  # RFC 9842 §6.2
     return VARY if len(resource.representations) > 1 else ()
 
 
 def format_use_as_dictionary(resource: Resource) -> Headers:
-    """Return the field that has a browser keep the resource, decoded, for its later versions (RFC 9842 §2.1)."""
+    """Return the field that makes a browser keep the resource as a dictionary (RFC 9842 §2.1)."""
     if not resource.match:
         return ()
     text = resource.match.encode("ascii").replace(b"\\", rb"\\").replace(b'"', rb"\"")  # RFC 9651 §3.3.3
@@ -68,7 +68,7 @@ def format_use_as_dictionary(resource: Resource) -> Headers:
 
 
 def prepare_headers(resource: Resource, representation: Representation, max_age: int) -> PreparedHeaders:
-    """Return the header blocks of one representation."""
+    """Return the header blocks of one representation; `max_age` is in seconds."""
     validators = Validators(b'"%s"' % representation.digest.encode(), derive_last_modified(representation.digest))
     coding = representation.coding.encode()
     media_type = resource.media_type.encode("latin-1")
@@ -91,7 +91,7 @@ def prepare_headers(resource: Resource, representation: Representation, max_age:
 
 
 def build_error_headers(text: bytes, *extra: tuple[bytes, bytes]) -> Headers:
-    """Return the headers of an error whose body is `text`."""
+    """Return the headers of an error with the body `text`, `extra` among them."""
     return (
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(text)),

@@ -1,25 +1,25 @@
-"""The index: what the build knows of the tree, in the type that the server uses.
+"""The index: the build's facts about the tree, in the type that the server uses.
 
-Rule: the index holds facts (media type, immutability, codings, files, lengths, digests), never headers; the
-server reads it and derives nothing from names, suffixes or the file system.
+Rule: the index holds facts (media type, immutability, codings, files, lengths, digests) and no headers. The server
+reads it, and derives nothing from names, suffixes or the file system.
 
-The file is UTF-8 text. Its first line is a JSON object (format version, URL prefix, name and CRC-32 of Django's
+The file is UTF-8 text. Its first line is a JSON object: format version, URL prefix, name and CRC-32 of Django's
 manifest and of other files that are no resources, whether other tools made the tree, the release and its time, the
-earlier releases of which the tree has files, the recipe of each content coding, which encoded files came with the
-sources, number of resources and the CRC-32 of everything after that line); each
-further line is one resource, sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding,
-length, digest, file], …]]``. A file of ``null`` lies where its name says: the resource's name plus the coding's suffix.
+earlier releases with files in the tree, the recipe of each content coding, the encoded files that came with the
+sources, the number of resources, and the CRC-32 of everything after that line. Each further line is one resource,
+sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A
+file of ``null`` has the default name: the resource's name plus the coding's suffix.
 
-The lines stay as they are, in one piece: a name is found by bisection, and its line is parsed when it is asked for. So
-the index of 100,000 files is read in a few hundredths of a second, and takes the memory of its file.
+The lines stay in memory as one piece of bytes. A name is found by bisection, and its line is parsed on access. So an
+index of 100,000 files loads in a few hundredths of a second, and takes the memory of its file.
 
-A resource that earlier releases have, too, or that only they have, ends its array with an object: ``{"releases": [0,
-2]}``; 0 is the release that the tree was built for, 2 the second of the earlier ones, of which the newest is 1. The
-object also has ``"match"``, of a resource that browsers keep as a dictionary. The array of a representation that needs
-one (coding ``dcz``) has a fifth member, the dictionary's SHA-256.
+The array of a resource that belongs to earlier releases, too, or only to these, ends with an object: ``{"releases":
+[0, 2]}``. 0 is the release that the tree was built for, 1 the newest of the earlier ones, 2 the next. The object of a
+resource that browsers keep as a dictionary also has ``"match"``. The array of a representation that needs a dictionary
+(coding ``dcz``) has the dictionary's SHA-256 as a fifth member.
 
-A release is named by a digest of what it consists of by itself: the resources that it was built for, whatever is
-carried beside them, or made of that, and whenever that was. A build that changes nothing is the same release.
+A release is named by a digest of its own resources, whatever is carried beside them or encoded from them, and whenever
+that was. So a build without changes is the same release.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from static_host.origin.representation import Release, Representation, Resource,
 
 FORMAT_VERSION = 2
 READABLE_VERSIONS = (1, 2)
-"""Formats that this version reads; the first knows nothing of releases."""
+"""Formats that this version reads; format 1 has no releases."""
 HEADER_KEYS = ("format", "prefix", "manifest", "resources", "crc32")
 INDEX_FILE_NAME = "static-host.index"
 """The index's file name inside a tree."""
 
 
 class InvalidIndexError(ValueError):
-    """The bytes are not an index that this version can use; the message says why."""
+    """The bytes are no index that this version can read; the message says why."""
 
 
 class Index(Mapping[str, Resource]):
@@ -65,54 +65,54 @@ class Index(Mapping[str, Resource]):
         self.prefix = prefix
         self.recipes = recipes
         self.releases = tuple(releases)
-        """The release that the tree was built for, then the earlier ones of which it has files, the newest first."""
+        """The release that the tree was built for, then the earlier ones with files in it, newest first."""
         self.other_files = tuple(other_files)
-        """Names of further files that belong to the tree and are no resources."""
+        """Names of files of the tree that are no resources."""
         self.adopted = adopted
-        """Whether other tools made the tree, and only the index is ours."""
+        """Whether other tools made the tree, and only the index is from `static-host index`."""
         self.manifest = manifest
-        """File name and CRC-32 of Django's manifest, where the build made one."""
+        """File name and CRC-32 of Django's manifest, or None if the build made none."""
         self._lines = lines
         self._starts = array("Q", [0, *(end.end() for end in re.finditer(b"\n", lines))])
-        """Where each line starts, and at last where one more would."""
+        """The offset of each line, then the end of the last one."""
 
     def __getitem__(self, name: str) -> Resource:
-        place = self._find_line(name)
-        if place is None:
+        number = self._find_line(name)
+        if number is None:
             raise KeyError(name)
-        return self._parse_line(place)
+        return self._parse_line(number)
 
     def exclude(self, names: Container[str]) -> Index:
-        """Return an index of the resources with other names than these, and of nothing else."""
-        kept = (place for place in range(len(self)) if self._read_name(place).decode() not in names)
-        lines = b"".join(self._lines[self._starts[place] : self._starts[place + 1]] for place in kept)
+        """Return an index without the resources of these names, and without manifest and other files."""
+        kept = (number for number in range(len(self)) if self._read_name(number).decode() not in names)
+        lines = b"".join(self._lines[self._starts[number] : self._starts[number + 1]] for number in kept)
         return Index(self.prefix, lines, releases=self.releases)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find_line(name) is not None
 
     def __iter__(self) -> Iterator[str]:
-        return (self._read_name(place).decode() for place in range(len(self)))
+        return (self._read_name(number).decode() for number in range(len(self)))
 
     def __len__(self) -> int:
         return len(self._starts) - 1
 
     def iter_resources(self) -> Iterator[Resource]:
-        """Return all resources in the order of their names, without a search for each."""
+        """Return an iterator over all resources, sorted by name, without a search for each."""
         return map(self._parse_line, range(len(self)))
 
     def _find_line(self, name: str) -> int | None:
-        """Return which line has the name, or None. Names that come from clients may be no Unicode."""
+        """Return the number of the line with this name, or None. A client's name may have surrogates."""
         wanted = name.encode(errors="surrogatepass")
-        place = bisect_left(range(len(self)), wanted, key=self._read_name)
-        return place if place < len(self) and self._read_name(place) == wanted else None
+        number = bisect_left(range(len(self)), wanted, key=self._read_name)
+        return number if number < len(self) and self._read_name(number) == wanted else None
 
-    def _read_name(self, place: int) -> bytes:
-        start = self._starts[place]
+    def _read_name(self, number: int) -> bytes:
+        start = self._starts[number]
         return self._lines[start : self._lines.find(b"\t", start)]
 
-    def _parse_line(self, place: int) -> Resource:
-        name, _, row = self._lines[self._starts[place] : self._starts[place + 1]].decode().partition("\t")
+    def _parse_line(self, number: int) -> Resource:
+        name, _, row = self._lines[self._starts[number] : self._starts[number + 1]].decode().partition("\t")
         return _parse_resource(name, row)
 
 
@@ -127,13 +127,13 @@ def dump_index(
     earlier: Sequence[Release] = (),
     recipes: Recipes = NO_RECIPES,
 ) -> bytes:
-    """Return the index of `resources` as bytes; equal resources give equal bytes.
+    """Return the index of `resources` as bytes; equal arguments give equal bytes.
 
-    `manifest` is the file name and the content of Django's manifest, which belongs to the same build; `others` are
-    further files that are no resources; `adopted` is whether other tools made the tree; `time` is that of the release
-    (seconds since 1970), and `earlier` are those before it of which the tree has files, the newest first; `recipes`
-    tell how its own files were encoded.
-    Raises ValueError for a name with a tab or a line feed, or one that is not Unicode: no line can hold it.
+    `manifest` is file name and content of Django's manifest from the same build; `other_files` maps names of files that
+    are no resources to their content. `adopted`: other tools made the tree. `time` is the release's, in seconds since
+    1970 (UTC); `earlier` are the releases before it with files in the tree, newest first. `recipes` are those of the
+    tree's own encoded files.
+    Raises ValueError for a name with a tab, a line feed or a surrogate, which no line can hold.
     """
     body = b"".join(_format_line(name, resources[name]) for name in sorted(resources))
     facts: dict[str, object] = {
@@ -158,7 +158,7 @@ def dump_index(
 
 
 def _compute_release_digest(facts: dict[str, object], resources: Mapping[str, Resource], body: bytes | None) -> str:
-    """Return the digest that names a release; `body` are the lines of its resources, where there are no others."""
+    """Return the digest that names a release; `body` has all lines if the tree has this release alone, else None."""
     if body is None or any(resource.match for resource in resources.values()):
         own = sorted(name for name, resource in resources.items() if not resource.carried)
         body = b"".join(_format_line(name, resources[name].standalone) for name in own)
@@ -166,7 +166,7 @@ def _compute_release_digest(facts: dict[str, object], resources: Mapping[str, Re
 
 
 def parse_index(data: bytes) -> Index:
-    """Return the index that `dump_index` wrote. Raises InvalidIndexError when it is not whole, or of another format."""
+    """Return the index that `dump_index` wrote. Raises InvalidIndexError if it is damaged or of another format."""
     first, _, body = data.partition(b"\n")
     try:
         head = json.loads(first)
@@ -183,8 +183,8 @@ def parse_index(data: bytes) -> Index:
     except UnicodeDecodeError:
         raise InvalidIndexError("it is not UTF-8") from None
     releases = _parse_releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
-    others, adopted = head.get("others", ()), bool(head.get("adopted"))
-    index = Index(prefix, body, manifest, others, adopted, releases, Recipes.from_header(head))
+    other_files, adopted = head.get("others", ()), bool(head.get("adopted"))
+    index = Index(prefix, body, manifest, other_files, adopted, releases, Recipes.from_header(head))
     if count != len(index) or not index:
         raise InvalidIndexError(f"it lists {len(index)} resources, its header says {count}")
     return index
@@ -194,7 +194,7 @@ def _parse_releases(head: dict[str, Any]) -> list[Release]:
     try:
         return [Release(head["release"], head.get("time")), *(Release(*each) for each in head.get("earlier", ()))]
     except (TypeError, KeyError):
-        raise InvalidIndexError("its first line does not tell its release") from None
+        raise InvalidIndexError("its first line has no valid release") from None
 
 
 def _format_line(name: str, resource: Resource) -> bytes:
@@ -228,6 +228,6 @@ def _parse_resource(name: str, row: str) -> Resource:
         )
         for coding, length, digest, file, *needs in rows
     )
-    others = more[0] if more else {}
-    releases = tuple(others.get("releases", (0,)))
-    return Resource(intern(media_type), immutable, tuple(representations), releases, others.get("match", ""))
+    options = more[0] if more else {}
+    releases = tuple(options.get("releases", (0,)))
+    return Resource(intern(media_type), immutable, tuple(representations), releases, options.get("match", ""))

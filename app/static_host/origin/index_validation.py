@@ -1,7 +1,7 @@
-"""Whether an index from elsewhere, of another server or of a store, says what can be kept and served here.
+"""Whether the resources of a foreign index, another server's or a store's, are valid here.
 
-Rule: a resource is as a build writes it, or it is of no use: its names lead nowhere but into its own folder, and what
-goes into header fields is text that fits there. Its bytes are another matter: they are compared with the digests.
+Rule: a resource is exactly as a build writes it, or it is not used. Its file names stay in its own folder, and what
+goes into header fields is valid there. This checks no bytes: the fetch compares them with their digests.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from static_host.origin.representation import (
 )
 
 MAX_NAME_CHARACTERS = 1024
-"""Characters of a name: no object store has longer ones, and few file systems have."""
+"""Maximum length of a name: no object store allows more, and few file systems do."""
 _PLAIN_MATCH = re.compile(r"[!-~]{1,200}")
 _TEXT = re.compile(r"[ -~]+")
 _DIGEST = re.compile(r"[A-Za-z0-9_-]{24}")
 _SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
 _DELTA_SUFFIX = re.compile(r"(?:\.[^./\0]*)?\.dcz")
-"""What a delta's file has behind its resource's name."""
+"""The part of a delta's file name that follows its resource's name."""
 _SVGZ_FILES = {"identity": f"{{}}{SVGZ_IDENTITY_SUFFIX}", "gzip": "{}"}
-"""The files of an .svgz in a tree that other tools made."""
+"""Coding → file name pattern for an .svgz resource in a tree that other tools made."""
 
 
 def is_valid_match(match: str) -> bool:
-    """Whether a pattern can be sent in a field, or is none."""
+    """Whether a URL pattern can be sent in a header field, or is empty."""
     return match == "" or bool(_PLAIN_MATCH.fullmatch(match))
 
 
 def is_valid_resource(name: str, resource: Resource) -> bool:
-    """Whether a resource can be kept and served here."""
+    """Whether a resource has the form that a build writes."""
     try:
         return bool(
             len(name) <= MAX_NAME_CHARACTERS
@@ -50,7 +50,7 @@ def is_valid_resource(name: str, resource: Resource) -> bool:
 
 
 def _is_valid_representation(name: str, representation: Representation) -> bool:
-    """Other tools give deltas other names than the build does; none leads out of the resource's folder."""
+    """Whether file, digests and length have valid forms; a delta's file may have another tool's name."""
     file, coding, dictionary = representation.file, representation.coding, representation.dictionary
     if coding == DICTIONARY_CODING:
         is_named = file.startswith(name) and bool(_DELTA_SUFFIX.fullmatch(file[len(name) :]))

@@ -1,16 +1,16 @@
 """Accept-Encoding → content coding (RFC 9110 §12.5.3), and Available-Dictionary → delta (RFC 9842 §2.2, §6).
 
-Rule: the client's weights come first, then the smallest representation; equal lengths go by br, zstd, gzip, identity.
-An element that is not of the grammar is ignored, as if it had not been sent, so rubbish never makes a coding
-acceptable and never takes one away. A coding that the field does not name, and ``*`` does not cover, is not
-acceptable; identity is, unless ``identity;q=0`` or a ``*;q=0`` without an identity beside it excludes it.
+Rule: the client's weights decide first, then the smallest representation; of equal lengths br, zstd, gzip, identity, in
+this order. An element that does not match the grammar is ignored, so it neither makes a coding acceptable nor excludes
+one. A coding that neither the field nor ``*`` covers is not acceptable. Identity is acceptable unless ``identity;q=0``
+excludes it, or ``*;q=0`` without an element for identity.
 
-A delta is sent only to who has named its coding, as ``*`` does not, and has the very dictionary that it was made with.
+A delta needs a client that names its coding (``*`` is not enough) and has exactly the dictionary it was made with.
 
-Without the field every coding is acceptable (§12.5.3, first rule): identity is sent, the one that every client can
-read. When no representation is acceptable, `select_representation` returns None, and the origin answers 406 (§15.5.7):
-the RFC asks for a response without content coding "unless the identity coding is indicated as unacceptable", and a
-client that has excluded identity has said so in as many words.
+Without the field every coding is acceptable (§12.5.3, first rule), and identity is sent, which every client can read.
+If no representation is acceptable, `select_representation` returns None, and the origin responds with 406 (§15.5.7).
+The RFC suggests a response without content coding "unless the identity coding is indicated as unacceptable", and such a
+client has indicated exactly that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CODINGS = ("br", "zstd", "gzip", "identity", DICTIONARY_CODING)
 ONLY_IDENTITY: Weights = (0, 0, 0, 1, 0)
 _ALIASES = {"x-gzip": "gzip"}  # RFC 9110 §8.4.1.3
 _MAX_CACHED_BYTES = 256
-_DEFAULT_IDENTITY_WEIGHT = 1  # acceptable, but behind everything that was asked for
+_DEFAULT_IDENTITY_WEIGHT = 1  # acceptable, but after every coding that is named
 
 _ELEMENT = re.compile(
     r"[ \t]*(?P<coding>[!#$%&'*+.^_`|~0-9A-Za-z-]+)"
@@ -38,9 +38,9 @@ _SHA_256 = re.compile(rb":([A-Za-z0-9+/]{43}=):")
 
 
 def parse_accept_encoding(field: bytes | None) -> Weights:
-    """Return the weights that an Accept-Encoding field value gives; `None` when there is no such field.
+    """Return the weights of an Accept-Encoding field value; `field` is None if the request has no such field.
 
-    Several field lines are passed joined by commas (§5.3). Results for ordinary values are cached.
+    Several field lines are passed joined by commas (§5.3). Results for values of usual length are cached.
     """
     if field is None:
         return ONLY_IDENTITY
@@ -48,9 +48,9 @@ def parse_accept_encoding(field: bytes | None) -> Weights:
 
 
 def parse_available_dictionary(field: bytes | None) -> str:
-    """Return the SHA-256, in base64, of the dictionary that an Available-Dictionary field value says the client has.
+    """Return the dictionary's SHA-256, in base64, from an Available-Dictionary field value (RFC 9842 §2.2).
 
-    It is one Byte Sequence (RFC 9651 §3.3.5); empty for anything else, and without the field.
+    The value is one Byte Sequence (RFC 9651 §3.3.5). Returns an empty string for anything else, and without the field.
     """
     match = _SHA_256.fullmatch(field) if field else None
     return match[1].decode() if match else ""
@@ -59,7 +59,7 @@ def parse_available_dictionary(field: bytes | None) -> str:
 def select_representation(
     wanted: Weights, representations: Sequence[Representation], dictionary: str = ""
 ) -> Representation | None:
-    """Return the representation to send to who has the dictionary, or None when none is acceptable."""
+    """Return the representation to send, or None if none is acceptable; `dictionary` is the one the client has."""
     best, best_rank = None, (0, 0, 0)
     for representation in representations:
         if representation.dictionary not in ("", dictionary):

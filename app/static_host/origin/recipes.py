@@ -1,4 +1,4 @@
-"""How the files of a release were encoded, as its index tells it: for builds that use them again."""
+"""The recipes of a release's encoded files, as its index records them, for builds that use these files again."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Recipes:
-    """The recipe of each content coding: equal recipes make equal bytes of equal content.
+    """The recipe of each content coding; equal recipes turn equal content into equal bytes.
 
-    `supplied` are encoded files that came with the sources. What is carried was encoded by other builds.
+    `supplied` are encoded files that came with the sources. Carried files are not covered: other builds encoded them.
     """
 
     by_coding: Mapping[str, str] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Recipes:
 
     @classmethod
     def from_header(cls, head: Mapping[str, Any]) -> Recipes:
-        """Return what an index's first line tells; what is no recipe is left out."""
+        """Return the recipes in an index's first line, without malformed ones."""
         recipes, supplied = head.get("recipes"), head.get("supplied")
         return cls(
             recipes if isinstance(recipes, dict) else {},
@@ -28,7 +28,7 @@ class Recipes:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What an index's first line tells, in one order."""
+        """The members of an index's first line, sorted."""
         return {
             **({"recipes": dict(sorted(self.by_coding.items()))} if self.by_coding else {}),
             **({"supplied": sorted(self.supplied)} if self.supplied else {}),
@@ -36,4 +36,4 @@ class Recipes:
 
 
 NO_RECIPES = Recipes()
-"""Those of a tree that other tools made, or that does not record them."""
+"""The recipes of a tree that other tools made, or that records none."""

@@ -1,6 +1,6 @@
-"""What the origin serves: resources, the representations of each, and the releases that have them.
+"""Resources, their representations, and the releases that have them: the types of the index.
 
-Rule: these are facts, never headers. A content has one digest, which names it in the index, in caches and in the store.
+Rule: these are facts and no headers. One digest names a content in the index, in caches and in object stores.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 CODING_SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
-"""Content coding (RFC 9110 §8.4.1) → what is appended to a file's name for its encoded sibling."""
+"""Content coding (RFC 9110 §8.4.1) → suffix of the encoded sibling's file name."""
 SVGZ_IDENTITY_SUFFIX = ".identity"
-"""What is appended to an .svgz file's name for its decoded sibling, in a tree that other tools made."""
+"""Suffix of an .svgz file's decoded sibling, in a tree that other tools made."""
 DICTIONARY_CODING = "dcz"
-"""The coding by zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
+"""zstd with an earlier version as dictionary (RFC 9842 §5); a file can have several such siblings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Representation:
     """One content coding of one resource (RFC 9110 §3.2).
 
-    `file` is relative to the tree, `length` is in bytes, `compute_digest` is the first 144 bits of the SHA-256 of the
-    file's bytes in URL-safe base64 (24 characters). `dictionary` is the whole SHA-256, in base64 as HTTP fields have it
-    (44 characters), of the bytes without which it cannot be decoded; empty where nothing else is needed.
+    `file` is relative to the tree, `length` in bytes. `digest` is the first 144 bits of the SHA-256 of the file's
+    bytes, in URL-safe base64 (24 characters). `dictionary` is the whole SHA-256, in base64 as in HTTP fields (44
+    characters), of the dictionary that decoding needs; empty if it needs none.
     """
 
     coding: str
@@ -35,17 +35,17 @@ class Representation:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What one URL path names: a media type and its representations, smallest first.
+    """The target of one URL path: a media type and the representations, smallest first.
 
-    `match` is a URL pattern for the later versions of the resource, relative to its own URL, in ASCII; it is empty for
-    one that is no dictionary for them.
+    `match` is an ASCII URL pattern of the later versions for which this resource is a dictionary, relative to its own
+    URL; empty if it is none.
     """
 
     media_type: str
     immutable: bool
     representations: tuple[Representation, ...]
     releases: tuple[int, ...] = (0,)
-    """The releases that have it, by their number in the tree: 0 is the one that the tree was built for."""
+    """Numbers of the releases that have it: 0 is the one that the tree was built for."""
     match: str = ""
 
     @property
@@ -60,21 +60,21 @@ class Resource:
 
     @property
     def without_deltas(self) -> Resource:
-        """The resource with those representations alone that need no dictionary."""
+        """The resource without the representations that need a dictionary."""
         return replace(self, representations=tuple(r for r in self.representations if not r.dictionary))
 
     @property
     def standalone(self) -> Resource:
-        """The resource without all that there is for the sake of other releases."""
+        """The resource without what exists for other releases: their numbers, `match` and deltas."""
         return Resource(self.media_type, self.immutable, self.without_deltas.representations)
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What was built once, and then served.
+    """One state of the sources, as it was built and served.
 
-    `compute_digest` names it, in 16 hexadecimal digits; `time` is when it was made, in seconds since 1970 (UTC), or
-    None where nobody knows; `origin` is where it was carried from, and empty for the one that a tree was built for.
+    `digest` names it, in 16 hexadecimal digits. `time` is when it was built, in seconds since 1970 (UTC), or None if
+    unknown. `origin` is the place that it was carried from, and empty for the release that the tree was built for.
     """
 
     digest: str
@@ -83,19 +83,19 @@ class Release:
 
 
 def compute_digest(body: bytes | memoryview) -> str:
-    """Return what the index records of a file's bytes."""
+    """Return the digest that the index records for these bytes."""
     return shorten_digest(sha256(body).digest())
 
 
 def shorten_digest(full: bytes) -> str:
-    """Return the recorded form of a whole SHA-256."""
+    """Return the recorded form of a whole SHA-256 (32 bytes)."""
     return urlsafe_b64encode(full[:18]).decode()
 
 
 def format_file_name(name: str, coding: str, dictionary: str = "") -> str:
-    """Return the file of one representation of the resource `name`, as the build calls it.
+    """Return the file name that the build gives a representation of the resource `name`.
 
-    That of a delta has the first 48 bits of its dictionary's SHA-256 in it: ``site.js.3f9a12bc0d4e.dcz``.
+    A delta's has the first 48 bits of its dictionary's SHA-256: ``site.js.3f9a12bc0d4e.dcz``.
     """
     if coding == DICTIONARY_CODING:
         return f"{name}.{b64decode(dictionary)[:6].hex()}.{coding}"

@@ -1,9 +1,9 @@
 """A request head as bytes → its method, its raw path and the fields that matter to the origin.
 
-Rule: an HTTP parser judges the head, and decides where it ends; this only finds lines in what the parser accepts, in
-which a line ends with CRLF and is never folded (RFC 9112 §2.2, §5.2). What is not plain is not read: a request with a
-body, or that expects, upgrades or closes; a target that is not a path in ASCII; a head without exactly one Host that
-is a host name or an address; a head that is long.
+Rule: an HTTP parser accepts the head and decides where it ends. This only finds lines in an accepted head, in which
+each line ends with CRLF and none is folded (RFC 9112 §2.2, §5.2). It leaves every unusual request alone: one with a
+body, Expect, Upgrade or a Connection other than keep-alive; a target that is no plain path; a head without exactly one
+Host that is a name or an address; a long head.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 
 MAX_HEAD_BYTES = 64 << 10
-"""Bytes of a head that is accepted at all."""
+"""Maximum length of a request head."""
 MAX_CACHED_LINE_BYTES = 256
-"""Bytes of a request line or a field's line, CR included, that an answer may be remembered by."""
+"""Maximum length, CR included, of a request line or field line in a cache key."""
 
 _COMMON_SPELLINGS = ("[Aa]ccept-[Ee]ncoding", "[Hh]ost", "[Cc]onnection")
 _FIELD_NAMES = (
@@ -32,8 +32,10 @@ _NAME_PATTERN = "|".join((*_COMMON_SPELLINGS, *map(_build_any_case_pattern, _FIE
 find_field_lines = re.compile(
     f"\n(?=[{_FIRST_LETTERS}{_FIRST_LETTERS.upper()}][{_SECOND_LETTERS}{_SECOND_LETTERS.upper()}])((?:{_NAME_PATTERN}):.*)".encode()
 ).findall
-"""Return the lines of a head, as they are written, whose fields can change the answer; each ends with its CR. Spelled
-out in both cases: a pattern that ignores case takes twice as long; one that leaves out the CR, a quarter longer."""
+"""Return the lines of a head, unchanged and with their CR, whose fields can influence the response.
+
+Both cases are spelled out: with re.IGNORECASE it takes twice as long, and without the CR a quarter longer.
+"""
 
 _REQUEST_LINE = re.compile(rb"(GET|HEAD) (/(?!/)[!-\"$->@-~]*)(?:\?[!-\"$-~]*)? HTTP/1\.1\r\n")
 _HOST = re.compile(rb"[ \t]*(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]+)?[ \t]*")
@@ -41,14 +43,14 @@ _KEEP_ALIVE = re.compile(rb"[ \t]*keep-alive[ \t]*", re.IGNORECASE)
 
 
 def parse_request_head(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]]] | None:
-    """Return method, raw path and fields (names in lower case, values stripped), or None when it is not plain."""
+    """Return method, raw path and fields (names in lower case, values stripped), or None for an unusual request."""
     line = _REQUEST_LINE.match(head)
     if line is None or len(head) > MAX_HEAD_BYTES:
         return None
     hosts = 0
-    found: list[tuple[bytes, bytes]] = []
-    for each in find_field_lines(head):
-        name, _, value = each.removesuffix(b"\r").partition(b":")
+    fields: list[tuple[bytes, bytes]] = []
+    for field_line in find_field_lines(head):
+        name, _, value = field_line.removesuffix(b"\r").partition(b":")
         name = name.lower()
         if name == b"host":
             hosts += 1 if _HOST.fullmatch(value) else 2
@@ -58,5 +60,5 @@ def parse_request_head(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes
         elif name in (b"content-length", b"transfer-encoding", b"expect", b"upgrade"):
             return None
         else:
-            found.append((name, value.strip(b" \t")))
-    return (line[1].decode(), line[2], found) if hosts == 1 else None
+            fields.append((name, value.strip(b" \t")))
+    return (line[1].decode(), line[2], fields) if hosts == 1 else None

@@ -1,8 +1,8 @@
-"""The static origin: `Responder.respond` turns the head of a request into a response, or into "not mine".
+"""The static origin: `Responder.respond` turns a request head into a response, or None if the path is not its own.
 
-Rule: a path is decoded once and looked up once; what the index does not name does not exist, so no spelling of a path
-reaches a file outside it. Under the prefix every answer is ours: Django is never asked. Nothing here waits: the one
-piece of I/O is reading a file of the tree that is not in memory yet.
+Rule: a path is decoded once and looked up once. A name that is not in the index does not exist, so no spelling of a
+path reaches any other file. Under the prefix every response comes from here, and no request reaches Django. Nothing
+waits; the only I/O is reading a file of the tree that is not in memory yet.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ _RELEVANT_FIELDS = frozenset(
     }
 )
 MAX_FIELD_BYTES = 16 << 10
-"""Bytes of one field's value, its lines joined; a request with a longer one is refused (RFC 6585 §5)."""
+"""Maximum length of one field's value, its lines joined; a longer one is refused with 431 (RFC 6585 §5)."""
 MAX_PATH_BYTES = 3 * 4096
-"""Bytes of a raw path with escapes that are looked at: no system has files with names as long as the rest would be."""
+"""Bytes of a percent-encoded path that are decoded: no file name is as long as what follows."""
 _MAX_CACHED_CHOICES = 64
 
 
 class ServedResource:
-    """One resource of a tree with its header blocks, baked when first asked for."""
+    """One resource of a tree, with header blocks that are prepared on the first request."""
 
     __slots__ = ("_choices", "_dictionaries", "_max_age", "_prepared", "resource", "tree")
 
@@ -70,7 +70,7 @@ class ServedResource:
         self._choices: dict[tuple[Weights, str], PreparedHeaders | None] = {}
 
     def select(self, headers: Mapping[bytes, bytes]) -> PreparedHeaders | None:
-        """Return the representation that these fields select, or None when none is acceptable."""
+        """Return the headers of the representation that these request fields select, or None if none is acceptable."""
         dictionary = parse_available_dictionary(headers.get(b"available-dictionary")) if self._dictionaries else ""
         wanted = (
             parse_accept_encoding(headers.get(b"accept-encoding")),
@@ -79,9 +79,7 @@ class ServedResource:
         try:
             return self._choices[wanted]
         except KeyError:
-            if (
-                len(self._choices) >= _MAX_CACHED_CHOICES
-            ):  # weights come from clients: whatever they send, this stays small
+            if len(self._choices) >= _MAX_CACHED_CHOICES:  # clients choose the weights
                 self._choices.clear()
             return self._choices.setdefault(wanted, self._select_uncached(*wanted))
 
@@ -97,9 +95,9 @@ class ServedResource:
 class Responder:
     """Answers requests from one loaded tree.
 
-    `prefixes`, one or several, begin and end with a slash; `max_age` (seconds) is for names without a fingerprint;
-    `root_files` are names that are served at ``/`` too, and a name that ends with a slash stands for everything below
-    it; `shows_index` is whether the index's own file is served, too.
+    `prefixes`, one or several, begin and end with a slash. `max_age`, in seconds, is for names without a fingerprint.
+    `root_files` are names that are also served at ``/``; a name with a trailing slash includes everything below it.
+    `is_index_served` is whether the index file itself is served, too.
     """
 
     def __init__(
@@ -115,23 +113,23 @@ class Responder:
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self.max_age = max_age
         self._root = frozenset(_find_root_names(tree.index, tuple(root_files)))
-        self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / alone
+        self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / only
         self._shown = (
             {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree)} if is_index_served else {}
-        )  # a build wants the newest
+        )  # with max-age 0: a build needs the newest one
         self._served: dict[str, ServedResource] = {**self._shown}
         self.is_fallback_candidate: Callable[[str], bool] | None = None
-        """Whether a name that the tree has not may be found in another place; None where there is no such place."""
+        """Whether the fallback may have a name that the tree lacks; None without a fallback."""
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
-        """Return the answer to a request, or None when its path is not ours.
+        """Return the response to a request, or None if its path is not a static one.
 
-        `path` is the raw path of the target, percent-encoded, without the query; header names are in lower case.
+        `path` is the target's raw path, percent-encoded, without the query; header names are in lower case.
         """
         name = self.resolve_name(path)
         if name is None:
             return None
-        if method == "OPTIONS":  # for a missing file too: a failed preflight would hide the 404 from the script
+        if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
             return Response(204, PREFLIGHT)
         served = self._find(name)
         if served is None:
@@ -139,7 +137,7 @@ class Responder:
         return self.answer(method, served, headers)
 
     def answer(self, method: str, served: ServedResource, headers: Iterable[tuple[bytes, bytes]]) -> Response:
-        """Return the answer to a request for a resource, which may be of another tree than `tree`."""
+        """Return the response to a request for a resource, which may belong to another tree than `tree`."""
         if method not in ("GET", "HEAD"):
             return _build_error(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
         fields = _combine_fields(headers)
@@ -148,11 +146,11 @@ class Responder:
         return self._answer(method, served, fields)
 
     def is_owned(self, path: bytes) -> bool:
-        """Whether the raw path is one that `respond` answers."""
+        """Whether `respond` returns a response for this raw path."""
         return self.resolve_name(path) is not None
 
     def resolve_name(self, path: bytes) -> str | None:
-        """Return the name below the prefix that a raw path asks for, or None when it is not ours."""
+        """Return the name below the prefix for a raw path, or None if it is not a static path."""
         if b"%" in path:
             path = unescape(path[:MAX_PATH_BYTES])
         if path.startswith(self._prefixes):
@@ -176,7 +174,7 @@ class Responder:
             return _build_error(method, 406, b"Not Acceptable\n", *(select_vary(served.resource) or VARY))
         if method == "HEAD":
             headers.pop(b"range", None)  # §14.2: ranges are for GET alone
-        outcome, spans = evaluate(headers, chosen.validators, chosen.representation.length)
+        outcome, ranges = evaluate(headers, chosen.validators, chosen.representation.length)
         if outcome == 304:
             return Response(304, chosen.not_modified)
         if outcome == 412:
@@ -189,11 +187,11 @@ class Responder:
                 _format_unsatisfied_range(chosen),
                 *select_vary(served.resource),
             )
-        if len(spans) > 1 and chosen.representation.coding != "identity":
-            spans = []  # a client that decodes the whole message could not read the parts; §14.2 lets us ignore Range
-        return self._respond_with_body(method, served.tree, chosen, spans)
+        if len(ranges) > 1 and chosen.representation.coding != "identity":
+            ranges = []  # clients cannot decode parts of a coded body one by one; §14.2 permits ignoring Range
+        return self._respond_with_body(method, served.tree, chosen, ranges)
 
-    def _respond_with_body(self, method: str, tree: Tree, chosen: PreparedHeaders, spans: list[ByteRange]) -> Response:
+    def _respond_with_body(self, method: str, tree: Tree, chosen: PreparedHeaders, ranges: list[ByteRange]) -> Response:
         try:
             body = tree.read_body(chosen.representation)
             source = tree.open(chosen.representation) if body is None else body
@@ -204,12 +202,12 @@ class Responder:
             if isinstance(source, io.FileIO):
                 source.close()
             return Response(200, chosen.ok)
-        if not spans:
+        if not ranges:
             part = _slice_body(source, (0, chosen.representation.length))
             return Response(200, chosen.ok, (part,), chosen.representation.digest if body is not None else "")
-        if len(spans) == 1:
-            return _build_partial(chosen, source, spans[0])
-        return _build_multipart(chosen, source, spans)
+        if len(ranges) == 1:
+            return _build_partial(chosen, source, ranges[0])
+        return _build_multipart(chosen, source, ranges)
 
 
 def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
@@ -220,7 +218,7 @@ def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]
 
 
 def _combine_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the fields that matter here; several lines of one field are one list (RFC 9110 §5.3)."""
+    """Return the relevant fields, with several lines of one field joined to a list (RFC 9110 §5.3)."""
     lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         if name in _RELEVANT_FIELDS:
@@ -228,34 +226,40 @@ def _combine_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes
     return {name: values[0] if len(values) == 1 else b", ".join(values) for name, values in lines.items()}
 
 
-def _slice_body(source: Body | io.FileIO, span: ByteRange) -> Body | Slice:
-    first, end = span
+def _slice_body(source: Body | io.FileIO, byte_range: ByteRange) -> Body | Slice:
+    first, end = byte_range
     if isinstance(source, io.FileIO):
         return Slice(source, first, end - first)
     return source if end - first == len(source) else source[first:end]
 
 
-def _format_content_range(chosen: PreparedHeaders, span: ByteRange) -> bytes:
-    return b"bytes %d-%d/%d" % (span[0], span[1] - 1, chosen.representation.length)
+def _format_content_range(chosen: PreparedHeaders, byte_range: ByteRange) -> bytes:
+    return b"bytes %d-%d/%d" % (byte_range[0], byte_range[1] - 1, chosen.representation.length)
 
 
-def _build_partial(chosen: PreparedHeaders, source: Body | io.FileIO, span: ByteRange) -> Response:
+def _build_partial(chosen: PreparedHeaders, source: Body | io.FileIO, byte_range: ByteRange) -> Response:
     headers: Headers = (
         (b"content-type", chosen.media_type),
-        (b"content-length", b"%d" % (span[1] - span[0])),
-        (b"content-range", _format_content_range(chosen, span)),
+        (b"content-length", b"%d" % (byte_range[1] - byte_range[0])),
+        (b"content-range", _format_content_range(chosen, byte_range)),
         *chosen.common,
     )
-    return Response(206, headers, (_slice_body(source, span),))
+    return Response(206, headers, (_slice_body(source, byte_range),))
 
 
-def _build_multipart(chosen: PreparedHeaders, source: Body | io.FileIO, spans: list[ByteRange]) -> Response:
-    """RFC 9110 §14.6. The boundary is the body's own digest, which no body can contain by chance."""
+def _build_multipart(chosen: PreparedHeaders, source: Body | io.FileIO, ranges: list[ByteRange]) -> Response:
+    """Return a multipart/byteranges response (RFC 9110 §14.6).
+
+    The boundary is the body's own digest, which the body cannot contain by chance.
+    """
     boundary = chosen.representation.digest.encode()
     parts: list[Body | Slice] = []
-    for span in spans:
+    for byte_range in ranges:
         head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
-        parts += [head % (boundary, chosen.media_type, _format_content_range(chosen, span)), _slice_body(source, span)]
+        parts += [
+            head % (boundary, chosen.media_type, _format_content_range(chosen, byte_range)),
+            _slice_body(source, byte_range),
+        ]
     parts.append(b"\r\n--%s--\r\n" % boundary)
     length = sum(part.length if isinstance(part, Slice) else len(part) for part in parts)
     headers: Headers = (

@@ -1,6 +1,6 @@
 """A response of the origin: status, header fields, and a body in memory or as slices of an open file.
 
-Rule: who takes a response closes it; a slice holds its file open until then.
+Rule: the caller that gets a response closes it; until then a slice keeps its file open.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NOT_FOUND = b"Not Found\n"
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Bytes of an open file, for the adapter to read: `length` bytes from `offset`."""
+    """`length` bytes of an open file from `offset` on; the caller reads them."""
 
     file: io.FileIO
     offset: int
@@ -25,10 +25,9 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, its header fields in order, and the parts of the body. Whoever takes it closes it.
+    """A status, the header fields in order, and the parts of the body.
 
-    `compute_digest` is that of the body, where it is a whole representation's that the tree keeps in memory; else
-    empty.
+    `digest` is the body's if it is a whole representation that the tree keeps in memory, else empty.
     """
 
     status: int
@@ -37,7 +36,7 @@ class Response:
     digest: str = ""
 
     def close(self) -> None:
-        """Close the file that the body lies in, if it does."""
+        """Close the files of slices, if there are any."""
         for part in self.body:
             if isinstance(part, Slice):
                 part.file.close()
@@ -50,5 +49,5 @@ NOT_FOUND_RESPONSES = {
 
 
 def is_not_found(response: Response) -> bool:
-    """Whether a response says that there is no such file."""
+    """Whether this is the 404 for a name that the index lacks."""
     return response is NOT_FOUND_RESPONSES["GET"] or response is NOT_FOUND_RESPONSES["HEAD"]

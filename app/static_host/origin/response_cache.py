@@ -1,11 +1,10 @@
-"""What was answered before, by the bytes of the request that the answer depends on.
+"""Responses by the bytes of the request that they depend on.
 
-Strategy: `Responder.respond` is a pure function of a request head, so an answer is remembered by the request line and
-the lines of the fields that matter, as they were written; a client that asks again in the same words costs two
-dictionary look-ups. Bodies are not remembered here but fetched from the tree, whose budget decides what stays in
-memory. Clients choose the words: parts of a resource, long lines and many lines are not remembered, and when there are
-too many answers all are forgotten; names that are not there have a room of their own, so that who tries many drives out
-nothing else.
+Strategy: `Responder.respond` is a pure function of the request head. So a response is cached by the request line and
+the unchanged lines of the relevant fields, and a repeated request costs two dictionary look-ups. Bodies are not cached
+here but come from the tree, whose budget decides what stays in memory. Clients choose the keys: partial responses, long
+lines and many lines are not cached, and a full cache is cleared. Responses to missing names have a cache of their own,
+so a client that tries many names evicts nothing else.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from static_host.origin.responder import Responder
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 
 MAX_CACHED_NOT_FOUND = 1_024
-"""Answers to names that are not there, of which there is no end, that are remembered at a time."""
+"""Maximum number of cached responses to missing names, of which there is no end."""
 MAX_CACHED_FIELD_LINES = 8
-"""Lines of fields that an answer may be remembered by."""
+"""Maximum number of field lines in a cache key."""
 
 
 class PreparedResponse:
-    """A response as it goes out: its head, and the body.
+    """A response as bytes: its head, and the body.
 
-    The `block` of header lines is what the head has from byte `begin` on; what comes before it is the adapter's, and so
-    is the `stamp` that tells for when it was made.
+    The adapter puts the status line and its own header lines into `head`, in front of `block`, which starts at byte
+    `begin`. It sets `stamp` to an object that tells whether these lines are current.
     """
 
     __slots__ = ("begin", "body", "coding", "digest", "head", "parts", "stamp", "status")
@@ -36,27 +35,27 @@ class PreparedResponse:
         self.begin = 0
         self.coding = dict(response.headers).get(b"content-encoding", b"").decode()
         self.digest = response.digest
-        """Of the body, where it is a whole representation's that the tree may have in memory; else empty."""
+        """The body's digest if it is a whole representation that the tree may have in memory, else empty."""
         in_memory = [part for part in response.body if not isinstance(part, Slice)]
         self.parts: tuple[Body | Slice, ...] = response.body if len(in_memory) < len(response.body) else ()
-        """Of the body, where spans of an open file are among them; whoever sends them closes it."""
+        """The parts of a body with slices of an open file, else empty; the sender calls `close`."""
         self.body = b"" if self.digest or self.parts else b"".join(in_memory)
         self.stamp: object = None
 
     @property
     def block(self) -> bytes:
-        """The header lines that do not depend on the moment."""
+        """The header lines that never change."""
         return self.head[self.begin :]
 
     def close(self) -> None:
-        """Close the file that the body lies in, if it does."""
+        """Close the files of slices, if there are any."""
         for part in self.parts:
             if isinstance(part, Slice):
                 part.file.close()
 
 
 class ResponseCache:
-    """The answers of one responder."""
+    """The cached responses of one responder."""
 
     def __init__(self, responder: Responder) -> None:
         self._responder = responder
@@ -65,49 +64,50 @@ class ResponseCache:
         self._by_line, self._not_found_by_line = self._cached.by_line, self._cached_not_found.by_line
         self._not_found = {id(response): PreparedResponse(response) for response in NOT_FOUND_RESPONSES.values()}
         self.get_body = responder.tree.bodies.get
-        """Return a body by its digest, or None when it is not in memory."""
+        """Return a body by its digest, or None if it is not in memory."""
 
     def find(self, head: bytes) -> PreparedResponse | None:
-        """Return the answer to a head that was answered before, or None."""
+        """Return the cached response to a head, or None."""
         line = head[: head.find(b"\r\n")]
         of_line = self._by_line.get(line) or self._not_found_by_line.get(line)
         return of_line.get(tuple(find_field_lines(head))) if of_line and len(head) <= MAX_HEAD_BYTES else None
 
     def respond(self, head: bytes) -> PreparedResponse | None:
-        """Return the answer to a head, or None when it is not plain, or not ours. Whoever takes it closes it.
+        """Return the response to a head, or None for an unusual request and for a path that is not a static one.
 
-        Nor is it ours to say that a name is not there which may be found elsewhere: that takes time.
+        Also None for a missing name that the fallback may have, because that look-up takes time. The caller closes the
+        response.
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
         request = parse_request_head(head) if self._responder.is_owned(path) else None
         response = self._responder.respond(*request) if request else None
         if response is None:
             return None
-        miss = self._not_found.get(id(response))
-        if miss and self._is_fallback_candidate(path):
+        not_found = self._not_found.get(id(response))
+        if not_found and self._is_fallback_candidate(path):
             return None
-        answer = miss or PreparedResponse(response)
-        if miss:
-            self._cached_not_found.keep(head, miss)
+        prepared = not_found or PreparedResponse(response)
+        if not_found:
+            self._cached_not_found.keep(head, not_found)
         elif response.digest or response.status == 304:
-            self._cached.keep(head, answer)
-        return answer
+            self._cached.keep(head, prepared)
+        return prepared
 
     def _is_fallback_candidate(self, path: bytes) -> bool:
-        may_be = self._responder.is_fallback_candidate
-        return may_be is not None and may_be(self._responder.resolve_name(path) or "")
+        is_candidate = self._responder.is_fallback_candidate
+        return is_candidate is not None and is_candidate(self._responder.resolve_name(path) or "")
 
 
 class _BoundedCache:
-    """At most so many answers, by request line and by the lines of fields."""
+    """At most `max_entries` responses, by request line and field lines; cleared when it is full."""
 
     def __init__(self, max_entries: int) -> None:
         self.by_line: dict[bytes, dict[tuple[bytes, ...], PreparedResponse]] = {}
         self._max_entries = max_entries
         self._count = 0
 
-    def keep(self, head: bytes, answer: PreparedResponse) -> None:
-        """Remember an answer, unless it would have to be by too many words."""
+    def keep(self, head: bytes, response: PreparedResponse) -> None:
+        """Cache a response, unless its key is too long."""
         line, lines = head[: head.find(b"\r\n")], tuple(find_field_lines(head))
         if max(map(len, (line, *lines))) > MAX_CACHED_LINE_BYTES or len(lines) > MAX_CACHED_FIELD_LINES:
             return
@@ -117,4 +117,4 @@ class _BoundedCache:
             self.by_line.clear()
             self._count = 0
         self._count += 1
-        self.by_line.setdefault(line, {})[lines] = answer
+        self.by_line.setdefault(line, {})[lines] = response

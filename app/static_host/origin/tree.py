@@ -1,12 +1,12 @@
-"""The tree on disk: the only file I/O of the origin.
+"""The static tree on disk: the only file I/O of the origin.
 
-Strategy: a tree is opened once, as a directory descriptor, and every file is opened relative to that. A newer tree
-that is swapped in beside a running server therefore changes nothing for it: it serves the release that it loaded,
-whole, until it is restarted. A shared lock on the directory tells the build not to remove a release in use.
+Strategy: the tree's directory is opened once, and every file is opened relative to its descriptor. So a running server
+serves the release that it loaded until it restarts, also after a newer tree is swapped in. A shared lock on the
+directory keeps the build from removing a release in use.
 
-A boot compares the files' lengths with the index, for as long as it may; a file's bytes are compared with its digest
-when it is first asked for. A disk may vanish, and what is in memory is served on. When another directory lies at the
-tree's path, with the same index, the disk is back, as after a restart: it was mounted again, or was copied anew.
+A boot compares file lengths with the index within a time limit; a file's first request compares its bytes with the
+digest. If the disk vanishes, bodies in memory are still served. When a directory with the same index lies at the tree's
+path again, mounted or copied anew, the tree uses that one.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from static_host.origin.representation import Representation, Resource, compute_
 log = logging.getLogger("static_host")
 
 MAX_IN_MEMORY_BYTES = 1 << 20
-"""Bodies up to this many bytes are kept in memory; larger ones are served as spans of their file."""
+"""Length up to which bodies are kept in memory; larger ones are served as slices of their file."""
 INDEX_MEDIA_TYPE = "application/octet-stream"
-"""The media type of the index, where it is shown."""
+"""The media type of the index, where it is served."""
 BUILD_REMEDY = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
 ADOPTED_REMEDY = "If it is as it should be, run `static-host index` on it again."
 DEFAULT_MEMORY_BYTES = 64_000_000
-"""Bytes of bodies that are kept in memory, unless told otherwise."""
+"""Default for the bytes of bodies in memory."""
 REOPEN_INTERVAL_SECONDS = 1.0
-"""Seconds between two looks for a tree whose files could not be opened."""
+"""Time between two attempts to reopen a tree whose files cannot be opened."""
 
 
 class TreeUnusableError(StaticHostError):
@@ -51,7 +51,7 @@ class TreeUnusableError(StaticHostError):
 
 
 class TreeDamagedError(TreeUnusableError):
-    """Files of the tree at `root` are not what its index says; `bad` has a line for each that was found."""
+    """Files of the tree at `root` differ from its index; `problems` has a line for each that was found."""
 
     def __init__(self, message: str, root: Path, problems: list[str], *, remedy: str) -> None:
         super().__init__(message, remedy=remedy)
@@ -79,10 +79,9 @@ class Tree:
         self._reopen_tried_at = -REOPEN_INTERVAL_SECONDS
 
     def read_body(self, representation: Representation) -> Body | None:
-        """Return the whole body, or None when it is too large for memory. Raises OSError, FileChangedError included.
+        """Return the whole body, or None if it is too large for memory. Raises OSError, FileChangedError included.
 
-        The first call for a content reads its file and compares it with its digest; that takes about a millisecond
-        for the largest.
+        The first call for a digest reads the file and compares the digest: about a millisecond for the largest body.
         """
         if representation.length > self._max_in_memory_bytes:
             return None
@@ -98,8 +97,8 @@ class Tree:
     def open(self, representation: Representation) -> io.FileIO:
         """Return the representation's open file, positioned at 0. Raises OSError, FileChangedError included.
 
-        Only a regular file of the recorded length will do. One that is too large for its digest to be compared must,
-        from the second time on, be the one that was there the first time, unchanged.
+        The file must be a regular file of the recorded length. One that is too large for a comparison of its digest
+        must also be the same, unchanged file on each call.
         """
         try:
             return self._open_file(representation)
@@ -119,9 +118,9 @@ class Tree:
             raise
 
     def _reopen_root(self) -> bool:
-        """Whether another directory lies at the root than was opened, with the same index; it is then used from now on.
+        """Switch to another directory at the root with the same index; return whether there is one.
 
-        That is looked for once in `REOPEN_INTERVAL_SECONDS` seconds, however many files cannot be opened.
+        Looks for it once in `REOPEN_INTERVAL_SECONDS`, however many files cannot be opened.
         """
         if time.monotonic() - self._reopen_tried_at < REOPEN_INTERVAL_SECONDS:
             return False
@@ -139,11 +138,11 @@ class Tree:
     def _is_same_directory(self, descriptor: int) -> bool:
         try:
             return os.path.sameopenfile(descriptor, self._descriptor)
-        except OSError:  # its disk has gone
+        except OSError:  # its disk has vanished
             return False
 
     def _replace_descriptor(self, descriptor: int) -> None:
-        """Take the directory for the tree's, in place of the one before."""
+        """Use this directory in place of the former one."""
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_SH)
         os.dup2(descriptor, self._descriptor, inheritable=False)
@@ -156,7 +155,7 @@ class Tree:
         return ADOPTED_REMEDY if self.index.adopted else BUILD_REMEDY
 
     def make_index_resource(self) -> Resource:
-        """Return the index's own file as a resource, for a server that shows it. Raises TreeUnusableError."""
+        """Return the index file itself as a resource, for a server that serves it. Raises TreeUnusableError."""
         try:
             data = _read_file(INDEX_FILE_NAME, self._descriptor)
         except OSError as error:
@@ -168,10 +167,10 @@ class Tree:
         )
 
     def check_lengths(self, seconds: float) -> int:
-        """Compare the lengths of the files with the index, in its order, and return for how many resources.
+        """Compare the files' lengths with the index, in its order; return the number of compared resources.
 
-        It ends when the seconds are over: a large tree, or one on a slow disk, must not hold up the boot. Raises
-        TreeDamaged where files are missing or differ.
+        Stops after `seconds`, so that a large tree or a slow disk does not delay the boot. Raises TreeDamagedError if
+        files are missing or differ.
         """
         end = time.monotonic() + seconds
         bad: list[str] = []
@@ -189,7 +188,7 @@ class Tree:
         return compared
 
     def find_difference(self, representation: Representation) -> str | None:
-        """Return how the file differs from the index in kind or length, as the end of a sentence, or None."""
+        """Return how the file differs from the index in type or length, as the end of a sentence, or None."""
         try:
             facts = os.stat(representation.file, dir_fd=self._descriptor, follow_symlinks=False)
         except FileNotFoundError:
@@ -211,19 +210,19 @@ class Tree:
             raise FileChangedError(f"{self.root / representation.file} is not what was built, or was changed since")
 
     def close(self) -> None:
-        """Let go of the directory, and with it of the lock that keeps the release from being removed."""
+        """Close the directory, and so release the lock that keeps the release from being removed."""
         os.close(self._descriptor)
 
 
 def load_tree(root: Path, memory: int = DEFAULT_MEMORY_BYTES) -> Tree:
-    """Open the tree at `root`, to keep `memory` bytes of its bodies in memory.
+    """Return the tree at `root`, with at most `memory` bytes of its bodies in memory.
 
     Raises TreeUnusableError: missing, not a directory, damaged, no permission.
     """
     descriptor = _open_root(root)
     try:
-        with suppress(OSError):  # a file system without locks serves all the same
-            fcntl.flock(descriptor, fcntl.LOCK_SH)  # before the first look: a build may be removing it
+        with suppress(OSError):  # a file system without locks is no obstacle
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # before anything is read: a build may be removing it
         index, head = _read_index(root, descriptor)
         _check_manifest(root, descriptor, index)
     except TreeUnusableError:
@@ -244,7 +243,7 @@ def _open_root(root: Path) -> int:
 
 
 def _read_index(root: Path, descriptor: int) -> tuple[Index, bytes]:
-    """Return the index, and its first line, which has the checksum of the others."""
+    """Return the index and its first line, which has the checksum of the rest."""
     try:
         data = _read_file(INDEX_FILE_NAME, descriptor)
         return parse_index(data), data.partition(b"\n")[0]
@@ -258,7 +257,7 @@ def _read_index(root: Path, descriptor: int) -> tuple[Index, bytes]:
 
 
 def _check_manifest(root: Path, descriptor: int, index: Index) -> None:
-    """Refuse a tree whose pages would name other files than the build made: Django reads the manifest later."""
+    """Check that the manifest, which Django reads later, is the one of this build. Raises TreeUnusableError."""
     if index.manifest is None:
         return
     name, checksum = index.manifest

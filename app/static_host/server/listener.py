@@ -1,8 +1,9 @@
-"""The address that is listened on, what may be wrong with it, and how it is given up without a loss.
+"""The listening socket: how it is opened, what can fail, and how it is closed without losing connections.
 
-Rule: the kernel completes connections by itself, and resets those that nobody has taken when the last socket that
-listens is closed. So a server that ends has the kernel ignore who asks for a connection, whose client asks again after
-a second (RFC 6298 §2.1), takes those there are, and closes then. Some may be reset where there is no such filter.
+Rule: the kernel completes connections by itself, and resets the ones that no process has accepted when the last
+listening socket is closed. So a server that stops first makes the kernel ignore new connection requests, which clients
+repeat after a second (RFC 6298 §2.1). It then accepts the completed connections, and closes the socket. Without socket
+filters some connections may be reset.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ _ATTACH_FILTER, _DETACH_FILTER = 26, 27
 """SO_ATTACH_FILTER and SO_DETACH_FILTER of Linux, socket(7)."""
 _SYN_FILTER = (
     struct.pack("HBBI", 0x30, 0, 0, 13)  # load the byte of the TCP header with the flags (RFC 9293 §3.1)
-    + struct.pack("HBBI", 0x45, 0, 1, 0x02)  # is it SYN, which only asks for a connection?
-    + struct.pack("HBBI", 0x06, 0, 0, 0)  # then drop the segment,
-    + struct.pack("HBBI", 0x06, 0, 0, 0xFFFFFFFF)  # else keep all of it
+    + struct.pack("HBBI", 0x45, 0, 1, 0x02)  # is it SYN alone, a request for a connection?
+    + struct.pack("HBBI", 0x06, 0, 0, 0)  # yes: drop the segment
+    + struct.pack("HBBI", 0x06, 0, 0, 0xFFFFFFFF)  # no: keep all of it
 )
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket bound to the address. Raises AddressUnavailableError."""
+    """Return a socket that listens on the address. Raises AddressUnavailableError."""
     place = f"HOST={host} PORT={port}"
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -54,7 +55,7 @@ def open_listener(host: str, port: int) -> socket.socket:
 
 
 def turn_away(listener: socket.socket) -> None:
-    """Have the kernel ignore who asks for a new connection, for all processes that share the socket."""
+    """Make the kernel ignore new connection requests, for all processes that share the socket."""
     program = array("B", _SYN_FILTER)
     _set_option(listener, _ATTACH_FILTER, struct.pack("HP", len(_SYN_FILTER) // 8, program.buffer_info()[0]))
 
@@ -65,7 +66,7 @@ def let_in(listener: socket.socket) -> None:
 
 
 def count_pending_connections(listener: socket.socket) -> int:
-    """Return the number of connections that the kernel has completed and nobody has taken, where it tells."""
+    """Return the number of completed connections that no process has accepted; 0 if the kernel does not report it."""
     if sys.platform == "linux":
         with suppress(OSError):
             information = listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)

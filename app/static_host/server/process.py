@@ -1,7 +1,7 @@
-"""One process that serves: from its first request to its end.
+"""One serving process, from its first request to its end.
 
-Rule: a server that is told to stop says first that it is no longer ready, and takes requests for as long as load
-balancers need to notice; then requests in flight end, within the grace time, and so does the process.
+Rule: a server that is told to stop first reports that it is not ready, and accepts requests for as long as load
+balancers need to notice. Then requests in progress get the grace time to finish, and the process exits.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ from static_host.telemetry.counters import Counters, ProcessReport
 log = logging.getLogger("static_host")
 
 SWITCH_INTERVAL_SECONDS = 0.0005
-"""Seconds for which a thread that computes keeps the interpreter to itself while others wait for it.
+"""Time for which a computing thread keeps the interpreter lock while others wait for it (`sys.setswitchinterval`).
 
-Python's 0.005 would make the event loop wait that long for each of the project's threads that compute.
+With Python's default of 0.005 the event loop would wait that long for each computing thread of the project.
 """
 _TICK_SECONDS = 0.1
-"""Seconds between two ticks of uvicorn's main loop."""
+"""Time between two ticks of uvicorn's main loop."""
 _MAX_LAGS = 20
 _MEETING = 10
-"""Ticks after which a worker looks what the others have told of their memory, if it had no reason to look before."""
+"""Ticks between two exchanges with the other workers about memory, if no request causes one earlier."""
 _THREAD_GRACE_SECONDS = 1.0
 _HANDSHAKE_SECONDS = 0.05
-"""Seconds in which connections that are being opened become connections, when no others are let in any more."""
+"""Time for handshakes in progress to complete, after new connection requests are ignored."""
 _ACCEPT_TIMEOUT_SECONDS = 1.0
-"""Seconds within which the connections are taken that the kernel has completed."""
+"""Time limit for accepting the connections that the kernel has completed."""
 
 
 class FrontServer(uvicorn.Server):
-    """A server that says when it takes requests, and that ends when it has been told to."""
+    """uvicorn's server, with reports, a message when it accepts requests, and a shutdown that loses no connection."""
 
     ready_message = ""
     send_last_report: Callable[[], None] | None = None
-    """Is called when the last request is answered, for a last report."""
+    """Called after the last request, to send a last report."""
     slabs: socket.socket | None = None
-    """What connects this worker's memory for bodies with that of the others."""
+    """The connection over which this worker and the others share memory for bodies."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -59,9 +59,9 @@ class FrontServer(uvicorn.Server):
         self._ticked_at = 0.0
 
     def build_report(self) -> ProcessReport:
-        """Return what there is to tell of this process; from any thread."""
+        """Return the counters and gauges of this process; from any thread."""
         app = get_application(self.config)
-        counts = app.recorder.counters if app.recorder and app.recorder.counters is not None else Counters()
+        counters = app.recorder.counters if app.recorder and app.recorder.counters is not None else Counters()
         gauges = {
             "connections": len(self.server_state.connections),
             "event_loop_lag_seconds": max(self._lags),
@@ -69,7 +69,7 @@ class FrontServer(uvicorn.Server):
             **({"store_circuit_open": float(app.fallback.breaker.is_open)} if app.fallback else {}),
             **(app.threads.gauges() if app.threads else {}),
         }
-        return ProcessReport(counts.copy(), gauges)
+        return ProcessReport(counters.copy(), gauges)
 
     @property
     def _bodies(self) -> BodyCache:
@@ -77,7 +77,7 @@ class FrontServer(uvicorn.Server):
         return bodies
 
     async def on_tick(self, counter: int) -> bool:
-        """Note how late the event loop is."""
+        """Measure how late the event loop is."""
         now = time.monotonic()
         if self._ticked_at:
             self._lags.append(max(0.0, now - self._ticked_at - _TICK_SECONDS))
@@ -87,7 +87,7 @@ class FrontServer(uvicorn.Server):
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take requests."""
+        """Start to accept requests."""
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         await super().startup(sockets)
         if self.started and self.config.workers > 1:
@@ -97,18 +97,18 @@ class FrontServer(uvicorn.Server):
             log.info(self.ready_message)
 
     async def main_loop(self) -> None:
-        """Serve until told to stop; then say so to load balancers, and go on for as long as they may need."""
+        """Serve until told to stop; then report not ready, and drain for DJANGO_DRAIN_SECONDS after SIGTERM."""
         await super().main_loop()
         readiness = get_application(self.config).readiness
         readiness.is_ending = True
-        if signal.SIGTERM in self._captured_signals:  # after Ctrl-C, somebody waits
+        if signal.SIGTERM in self._captured_signals:  # Ctrl-C stops without a delay
             end = time.monotonic() + readiness.drain_seconds
             while time.monotonic() < end and not self.force_exit:
                 await self.on_tick(0)
                 await asyncio.sleep(0.1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let the requests in flight end, and the process with them."""
+        """Wait for the requests in progress within the grace time, then end the process."""
         await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
         if self.send_last_report:
@@ -116,16 +116,15 @@ class FrontServer(uvicorn.Server):
         app = get_application(self.config)
         if app.fallback:
             await app.fallback.close()
-        observer = app.recorder
-        if observer and observer.log:
-            observer.log.write()
-        # A view that hangs cannot be ended, and the interpreter would wait for its thread.
+        if app.recorder and app.recorder.log:
+            app.recorder.log.write()
+        # A thread with a hanging view cannot be stopped, and the interpreter would wait for it.
         last_resort = threading.Timer(_THREAD_GRACE_SECONDS, os._exit, (0,))
         last_resort.daemon = True
         last_resort.start()
 
     async def _stop_listening(self, listeners: list[socket.socket]) -> None:
-        """Take the connections that there are, and no more. A worker that makes room for another leaves them to it."""
+        """Accept the completed connections and no more; a worker that is replaced leaves them to its successor."""
         if self.config.workers == 1 or signal.SIGTERM in self._captured_signals:
             for listener in listeners:
                 turn_away(listener)
@@ -135,4 +134,4 @@ class FrontServer(uvicorn.Server):
                 await asyncio.sleep(0.001)
         for server in self.servers:
             server.close()
-        await asyncio.sleep(_HANDSHAKE_SECONDS / 5)  # those that were taken last are told, too, that the server ends
+        await asyncio.sleep(_HANDSHAKE_SECONDS / 5)  # the last connections learn of the shutdown, too

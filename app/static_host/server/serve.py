@@ -1,7 +1,7 @@
-"""uvicorn, told what to do: one socket, one or several workers, one line when they are ready.
+"""Configures and runs uvicorn: one socket, one or several workers, one line when they are ready.
 
-Rule: everything that can fail is tried here first, in the parent, before a worker starts: settings, project, tree,
-address. Nothing is retried.
+Rule: everything that can fail is tried first, in the parent, before a worker starts: settings, project, tree, address.
+Nothing is retried.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ from static_host.telemetry.request_recorder import RequestRecorder
 log = logging.getLogger("static_host")
 
 MAX_DESCRIPTORS = 65_536
-ALONE = "SIGHUP: one process cannot take its own place; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
+SINGLE_PROCESS_MESSAGE = (
+    "SIGHUP: one process cannot replace itself; with WEB_CONCURRENCY=2 or more, workers are replaced one by one"
+)
 
 
 def serve(settings: Settings) -> None:
@@ -41,7 +43,9 @@ def serve(settings: Settings) -> None:
     misspelled.warn_misspelled(settings)
     raise_descriptor_limit()
     app = create_app(settings, recorder=RequestRecorder.from_settings(settings))
-    os.environ["DJANGO_STATIC_ROOT"] = str(app.state.root)  # every worker, also a later one, serves this release
+    os.environ["DJANGO_STATIC_ROOT"] = str(
+        app.state.root
+    )  # every worker serves this release, also one that starts later
     for line in app.state.summary:
         log.info("%s", line)
     with open_listener(settings.host, settings.port) as listener:
@@ -55,24 +59,24 @@ def serve(settings: Settings) -> None:
 
 
 def build_uvicorn_config(app: ASGIApp | str, settings: Settings) -> uvicorn.Config:
-    """Return what uvicorn is told."""
+    """Return uvicorn's configuration for `app`, an application or its import string."""
     return uvicorn.Config(
         app,
         workers=settings.workers,
         http=_select_protocol_class(),
         ws=WebSocketProtocol,
         log_config=log_configuration.build_configuration(settings.log_format),
-        access_log=False,  # it is ours
+        access_log=False,  # we have our own
         server_header=False,
-        proxy_headers=False,  # they are ours
+        proxy_headers=False,  # ForwardedMiddleware handles them
         timeout_keep_alive=settings.keep_alive,
-        timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio takes parts of a second, too
+        timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio accepts fractions of a second, too
         lifespan="on",
     )
 
 
 def raise_descriptor_limit() -> None:
-    """Let this process and its workers have as many descriptors as they may: each connection takes one."""
+    """Raise the soft limit of file descriptors, up to `MAX_DESCRIPTORS`: each connection takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -88,23 +92,23 @@ def _select_protocol_class() -> type[FastPathProtocol] | Literal["httptools"]:
 
 
 class ProjectStartError(ProjectLoadError):
-    """The project's lifespan did not start."""
+    """The lifespan startup of the project's ASGI application failed."""
 
 
 def _serve_alone(settings: Settings, config: uvicorn.Config, listener: socket.socket, ready: str, release: str) -> None:
     server = FrontServer(config)
     server.ready_message = ready
-    # After a graceful stop uvicorn raises the signal again, for the handler that was there before: an end that was
-    # asked for is exit code 0. One that comes before uvicorn has handlers of its own is not lost either.
+    # After a graceful stop uvicorn raises the signal again for the previous handler. These handlers make that exit code
+    # 0, and they catch a signal that arrives before uvicorn has installed its own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
-    signal.signal(signal.SIGHUP, lambda *_: log.warning(ALONE))
+    signal.signal(signal.SIGHUP, lambda *_: log.warning(SINGLE_PROCESS_MESSAGE))
     try:
         with prometheus.serve_metrics(
             settings, lambda: (Counters(), [server.build_report()] if server.started else []), lambda: release
         ):
             server.run(sockets=[listener])
-    except SystemExit:  # how uvicorn ends when the lifespan did not start
+    except SystemExit:  # uvicorn exits when the lifespan startup failed
         if server.started:
             raise
-        raise ProjectStartError("the project's ASGI application could not start; what it said is above") from None
+        raise ProjectStartError("the project's ASGI application could not start; its own output is above") from None

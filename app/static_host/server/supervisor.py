@@ -1,9 +1,8 @@
 """Several workers: processes that share one socket, and their parent.
 
-Rule: a worker that ends is replaced, and the log says so; one that ends before it ever took a request stops them all,
-nothing is retried. On SIGHUP the tree that the static root names now is loaded, and the workers are replaced one after
-the other by workers that serve it, each when its successor takes requests; a tree that cannot be served changes
-nothing.
+Rule: a worker that ends is replaced, and the log says so. One that ends before its first request stops all of them, and
+nothing is retried. On SIGHUP the parent loads the tree that the static root names now, and replaces the workers one
+after the other: a worker stops when its successor accepts requests. A tree that cannot be served changes nothing.
 """
 
 from __future__ import annotations
@@ -35,18 +34,18 @@ from static_host.telemetry.counters import Counters, ProcessReport, sum_counters
 log = logging.getLogger("static_host")
 
 WORKER_START = 60.0
-"""Seconds within which a worker takes its first request."""
+"""Time within which a worker has to accept requests."""
 _LOOK = 0.1
 
 
 class WorkerStartError(StaticHostError):
-    """A worker could not start, though the parent could; its own output says why."""
+    """A worker could not start, although the parent could; its own output has the reason."""
 
     exit_code = 1
 
 
 class Worker(Process):
-    """A worker process of our own server: it tells of itself when it is asked whether it is well, and when it ends."""
+    """A worker process of our server, which sends a report with each health check and at its end."""
 
     report: ProcessReport | None = None
 
@@ -55,7 +54,7 @@ class Worker(Process):
         self.slabs = slabs
 
     def start(self) -> None:
-        """Start it; what is its own alone is closed here."""
+        """Start the process, and close the parent's copy of its socket."""
         super().start()
         if self.slabs:
             self.slabs.close()
@@ -69,28 +68,28 @@ class Worker(Process):
             super().target(sockets)
 
     def pong(self) -> None:
-        """Answer, in the worker, whether it takes requests, and what there is to tell."""
+        """In the worker: answer a health check with readiness and a report."""
         self.child_conn.recv()
         self._tell()
 
     def _tell(self) -> None:
-        with self._talking, suppress(OSError):  # nobody listens any more
+        with self._talking, suppress(OSError):  # the parent is gone
             is_ready = self.server.started
             self.child_conn.send((is_ready, self.server.build_report() if is_ready else None))
 
     def hear(self) -> None:
-        """Take what the worker has told and nobody has heard: its last words, if it has ended."""
+        """Read the reports that the worker has sent meanwhile, also the last one of a worker that has ended."""
         with suppress(OSError, EOFError, pickle.UnpicklingError):
             while self.parent_conn.poll():
                 self.report = self.parent_conn.recv()[1] or self.report
 
     def kill(self) -> None:
-        """Kill it, if it has not ended."""
+        """Kill the process if it is alive."""
         self.hear()
         super().kill()
 
     def _healthcheck(self, timeout: float) -> bool | None:
-        self.hear()  # answers to questions that were given up would keep all others waiting
+        self.hear()  # late answers to earlier checks would be taken for this one's
         try:
             self.parent_conn.send(b"ping")
             if self.parent_conn.poll(timeout):
@@ -103,19 +102,19 @@ class Worker(Process):
 
     @property
     def server(self) -> FrontServer:
-        """Return the server, which there is in the process of the worker alone."""
+        """The server, which exists in the worker's process only."""
         if self._server is None:
             self._server = FrontServer(self.config)
         return cast("FrontServer", self._server)
 
     def retire(self) -> None:
-        """Tell the worker to stop because another one has taken its place: no load balancer needs to notice."""
+        """Stop the worker after its replacement, with SIGINT: no load balancer needs time to notice."""
         if self.process.pid and self.process.is_alive():
             os.kill(self.process.pid, signal.SIGINT)
 
 
 class Workers(Multiprocess):
-    """Worker processes that are announced when all of them take requests."""
+    """The workers and their replacement; logs one line when all of them accept requests."""
 
     def __init__(self, config: uvicorn.Config, listener: socket.socket, ready: str, static_root: Path) -> None:
         super().__init__(config, [listener])
@@ -123,7 +122,7 @@ class Workers(Multiprocess):
         self._ready = ready
         self._static_root = static_root
         self._announced = False
-        self._starting: dict[Process, float] = {}  # until they take requests: when they were started
+        self._starting: dict[Process, float] = {}  # start time of each worker that does not accept requests yet
         self._retired: list[Process] = []
         self._ended = Counters()
         self._pool = Pool()
@@ -134,7 +133,7 @@ class Workers(Multiprocess):
         self.processes = [self._started() for _ in range(self.processes_num)]
 
     def keep_subprocess_alive(self) -> None:
-        """Watch the workers that start, and replace those that have ended."""
+        """Watch starting workers, and replace those that have ended."""
         for process in [process for process in self._retired if not process.is_alive(_LOOK)]:
             if not process.process.is_alive():
                 self._bury(process)
@@ -152,18 +151,18 @@ class Workers(Multiprocess):
                 self.processes[place] = self._started()
 
     def reports(self) -> tuple[Counters, list[ProcessReport]]:
-        """Return what all workers counted that have ended, and what the living ones tell; from any thread."""
+        """Return the counters of ended workers, and the reports of living ones; from any thread."""
         with self._counting:
             living = {process: cast("Worker", process).report for process in [*self.processes, *self._retired]}
             return self._ended, [report for report in living.values() if report]
 
     @staticmethod
     def release() -> str:
-        """Return the release that workers serve, or are about to."""
+        """Return the name of the release that the workers serve, or will serve after SIGHUP."""
         return Path(os.environ["DJANGO_STATIC_ROOT"]).name
 
     def _bury(self, process: Process) -> None:
-        """Keep what a worker counted that has ended, and count it no more among the living."""
+        """Add an ended worker's counters to the total, and drop its report."""
         worker = cast("Worker", process)
         worker.hear()
         self._pool.left(worker.slabs)
@@ -186,7 +185,7 @@ class Workers(Multiprocess):
         return not process.process.is_alive() or time.monotonic() - self._starting[process] > WORKER_START
 
     def handle_hup(self) -> None:
-        """Replace the workers by workers that serve the tree that the static root names now."""
+        """Replace the workers by ones that serve the tree that the static root names now."""
         before, root = os.environ["DJANGO_STATIC_ROOT"], self._static_root.resolve()
         try:
             tree = load_tree(root)
@@ -203,7 +202,7 @@ class Workers(Multiprocess):
             os.environ["DJANGO_STATIC_ROOT"] = before
 
     def _replaced(self, place: int) -> bool:
-        """Start a worker in the place of another, and retire that one when its successor takes requests."""
+        """Start a successor for a worker, and stop the worker when it accepts requests; return whether it did."""
         successor = self._started()
         while not successor.is_ready(_LOOK):
             is_ending = bool({signal.SIGINT, signal.SIGTERM} & set(self.signal_queue))
@@ -214,7 +213,7 @@ class Workers(Multiprocess):
                     log.error("a new worker did not start; the others go on as they are")
                 return False
             for process in [*self.processes, *self._retired]:
-                process.is_alive(_LOOK)  # it tells of itself meanwhile
+                process.is_alive(_LOOK)  # reads its report
             time.sleep(_LOOK)
         del self._starting[successor]
         old = self.processes[place]
@@ -227,10 +226,10 @@ class Workers(Multiprocess):
         """Tell all workers to stop."""
         for process in self.processes:
             if process in self._starting:
-                process.kill()  # it has no request to finish, and may not listen to anything milder yet
+                process.kill()  # it has no request to finish, and may have no signal handlers yet
             else:
                 process.terminate()
-        for listener in self.sockets:  # what comes after the last worker's end is refused, and not left to wait
+        for listener in self.sockets:  # connections after the last worker's end are refused and do not hang
             listener.close()
 
     def join_all(self) -> None:
@@ -241,7 +240,7 @@ class Workers(Multiprocess):
     def _started(self) -> Process:
         process = Worker(self.config, self.sockets, self._pool.joined())
         for listener in self.sockets:
-            let_in(listener)  # whatever the worker did to it that had the place before
+            let_in(listener)  # the former worker may have filtered it
         process.start()
         self._starting[process] = time.monotonic()
         return process

@@ -118,7 +118,7 @@ def log_format() -> LogFormat:
             from static_host.conf.settings import read_log_format
 
             value = read_log_format()
-    return "json" if value.strip().lower().startswith("json") else "text"  # a value that is none is told in either
+    return "json" if value.strip().lower().startswith("json") else "text"  # an invalid value is reported in either form
 
 
 def mute() -> None:

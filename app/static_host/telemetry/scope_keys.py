@@ -1,4 +1,4 @@
-"""Keys of this program's own in an ASGI scope: what the rooms that handle a request say to each other about it."""
+"""The keys that this program adds to an ASGI scope, for other rooms that handle the same request."""
 
 from __future__ import annotations
 
