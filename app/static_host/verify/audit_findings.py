@@ -67,11 +67,6 @@ def find_file_issues(probe: FileProbe) -> list[Issue]:
     return [issue for judge in judges for issue in judge(probe)]
 
 
-def find_nearest_cdn(response: ReceivedResponse) -> str:
-    """Return the name of the CDN that is nearest to the visitor, or ""."""
-    return next(iter(cdn.identify_cdns(response)), "")
-
-
 def shorten_url(url: str, page: str) -> str:
     """Return a URL as short as it is clear beside that of the page."""
     parts = urlsplit(url)
@@ -80,7 +75,7 @@ def shorten_url(url: str, page: str) -> str:
 
 
 def _check_page(audit: AuditResult) -> Iterator[Finding]:
-    page, name = audit.page, find_nearest_cdn(audit.page.first)
+    page, name = audit.page, cdn.find_nearest_cdn(audit.page.first)
     if page.first.status != 200:
         yield Finding("error", "page", f"{page.url} returns {page.first.status}", find_remedy("page-status", ""))
     elif page.first.decoded_digest is None:
@@ -117,17 +112,17 @@ def _check_hosts(audit: AuditResult) -> Iterator[Finding]:
         yield Finding("info", "cdn", f"{origin}: {names}; {version}")
         if origin.startswith("https:") and response.http_version not in ("HTTP/2", "HTTP/3"):
             found = f"{origin} speaks {response.http_version}: browsers request six files at a time, not all at once"
-            yield Finding("warning", "http-version", found, find_remedy("http-version", find_nearest_cdn(response)))
+            yield Finding("warning", "http-version", found, find_remedy("http-version", cdn.find_nearest_cdn(response)))
         files = [each for each in _select_available(audit) if parse_origin(each.url) == origin]
         if files and not any(caching.format_cache_states(each) for each in files):
             found = f"{origin}: no header field says whether a response comes from a cache"
-            yield Finding("info", "cache-state", found, find_remedy("cache-state", find_nearest_cdn(response)))
+            yield Finding("info", "cache-state", found, find_remedy("cache-state", cdn.find_nearest_cdn(response)))
 
 
 def _group_file_issues(audit: AuditResult) -> Iterator[Finding]:
     together: dict[tuple[Issue, str], list[str]] = defaultdict(list)
     for each in audit.files:
-        name = find_nearest_cdn(each.browser_response) if "browser" in each.first else ""
+        name = cdn.find_nearest_cdn(each.browser_response) if "browser" in each.first else ""
         for issue in find_file_issues(each):
             together[issue, name].append(each.url)
     for (issue, name), urls in together.items():
@@ -150,7 +145,7 @@ def _is_whole_host_uncached(issue: Issue, urls: Sequence[str], audit: AuditResul
 
 def _check_not_found(audit: AuditResult) -> Iterator[Finding]:
     for probe in audit.not_found:
-        name = find_nearest_cdn(probe.responses[0]) if probe.responses else ""
+        name = cdn.find_nearest_cdn(probe.responses[0]) if probe.responses else ""
         for issue in caching.find_not_found_issues(probe):
             found = f"{shorten_url(probe.url, audit.page.url)}: {issue.text}"
             yield Finding(issue.level, issue.check, found, find_remedy(issue.remedy_check or issue.check, name))

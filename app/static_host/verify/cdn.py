@@ -41,6 +41,11 @@ def identify_cdns(response: ReceivedResponse) -> tuple[str, ...]:
     return tuple(names)
 
 
+def find_nearest_cdn(response: ReceivedResponse) -> str:
+    """Return the name of the CDN that is nearest to the visitor, or ""."""
+    return next(iter(identify_cdns(response)), "")
+
+
 def parse_cache_state(response: ReceivedResponse) -> str:
     """Return "hit", "miss" or "bypass" (the cache does not store it), or "" if no field says so."""
     fields = response.headers

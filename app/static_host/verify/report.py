@@ -12,7 +12,7 @@ from typing import Any
 from static_host.findings import Finding, build_document, format_findings
 from static_host.text_table import COLUMN_GAP, format_row, measure_columns
 from static_host.verify import caching, cdn, codings
-from static_host.verify.audit_findings import AuditResult, find_nearest_cdn, shorten_url
+from static_host.verify.audit_findings import AuditResult, shorten_url
 from static_host.verify.probe import ACCEPT_ENCODINGS, FileProbe
 from static_host.verify.response import ReceivedResponse
 
@@ -148,7 +148,7 @@ def _describe_file(each: FileProbe) -> dict[str, Any]:
         "kind": each.reference.kind,
         "cors_mode": each.reference.is_cors,
         "fingerprint": each.is_immutable,
-        "cdn": find_nearest_cdn(each.browser_response) if "browser" in each.first else "",
+        "cdn": cdn.find_nearest_cdn(each.browser_response) if "browser" in each.first else "",
         "failure": each.failure,
         "asked": asked,
         "range": _describe_response(each.partial_response) if each.partial_response else None,
