@@ -233,7 +233,7 @@ def refused(tree: Path, url: str, variables: dict[str, str]) -> str:
 def test_a_bucket_that_is_not_there_is_told(place: Cloud, tree: Path) -> None:
     noun = {"gs": "bucket", "az": "container"}[place.kind]
     said = refused(tree, f"{place.kind}://nowhere/mysite", place.variables)
-    begins = f"static-host: {place.kind}://nowhere/mysite: there is no such {noun}. Make it, or name another one in DJ"
+    begins = f"static-host: {place.kind}://nowhere/mysite: there is no such {noun}. Create it, or name another one in DJ"
     assert said.startswith(begins)
 
 
