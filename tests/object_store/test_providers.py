@@ -239,7 +239,9 @@ def test_a_bucket_that_is_not_there_is_told(place: Cloud, tree: Path) -> None:
 
 def test_credentials_that_are_wrong_are_told(place: Cloud, tree: Path) -> None:
     said = refused(tree, place.url(), {**place.variables, **place.wrong_variables})
-    begins = f"static-host: {place.url()}: the store denies access. Are the credentials right ({CREDENTIALS[place.kind]})"
+    begins = (
+        f"static-host: {place.url()}: the store denies access. Are the credentials right ({CREDENTIALS[place.kind]})"
+    )
     assert said.startswith(begins)
 
 
