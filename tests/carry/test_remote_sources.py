@@ -238,7 +238,7 @@ def test_what_is_wrong_with_an_object_store_is_told(
     result = build(DJANGO_STATIC_PREVIOUS=url, **variables)
     assert result.returncode == 6
     length = (one / f"{style}.gz").stat().st_size
-    said = f"{url}: {style}.gz has {length - 1} bytes, not the {length} bytes that its index says"
+    said = f"{url}: {style}.gz has {length - 1} bytes, not the {length} bytes in its index"
     assert said in result.stderr
     assert f"{url}: {own} is missing" in result.stderr
 

@@ -231,14 +231,14 @@ def refused(tree: Path, url: str, variables: dict[str, str]) -> str:
 def test_a_bucket_that_is_not_there_is_told(place: Cloud, tree: Path) -> None:
     noun = {"gs": "bucket", "az": "container"}[place.kind]
     said = refused(tree, f"{place.kind}://nowhere/mysite", place.variables)
-    begins = f"static-host: {place.kind}://nowhere/mysite: there is no such {noun}. Make it, or name another one in DJ"
+    begins = f"static-host: {place.kind}://nowhere/mysite: there is no such {noun}. Create it, or name another one in"
     assert said.startswith(begins)
 
 
 def test_credentials_that_are_wrong_are_told(place: Cloud, tree: Path) -> None:
     said = refused(tree, place.url(), {**place.variables, **place.wrong_variables})
     begins = (
-        f"static-host: {place.url()}: the store refuses. Are the credentials right ({CREDENTIALS[place.kind]}), and"
+        f"static-host: {place.url()}: the store denies access. Are the credentials right ({CREDENTIALS[place.kind]})"
     )
     assert said.startswith(begins)
 

@@ -195,7 +195,7 @@ def test_a_name_that_no_server_would_look_for_is_a_warning(release: Releaser, em
 @pytest.mark.parametrize(
     ("place", "change", "said"),
     [
-        ("s3://nowhere", {}, "s3://nowhere: there is no such bucket. Make it, or name another one in"),
+        ("s3://nowhere", {}, "s3://nowhere: there is no such bucket. Create it, or name another one in"),
         ("s3://bucket", {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "s3://bucket: the store cannot be reached. Is its"),
         (
             "s3://bucket",
