@@ -1,4 +1,4 @@
-"""The CDN for a laptop: ``docker-compose --profile cdn up`` on a real engine, asked as visitors ask."""
+"""The CDN for a laptop: ``docker-compose --profile cdn up`` on a real engine, with visitors' requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 
 @pytest.fixture(scope="module")
 def laptop(image: str) -> Iterator[Laptop]:
-    """``docker-compose --profile cdn up``, when a page comes through the CDN."""
+    """Runs ``docker-compose --profile cdn up`` until a page comes through the CDN."""
     with run_laptop(image) as laptop:
         yield laptop
 

@@ -1,4 +1,4 @@
-"""What lies in deploy/: valid by its platform's own schema, and in agreement with the server and with itself."""
+"""The files of deploy/ are valid by their platforms' own schemas, and agree with the server and with each other."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def task() -> Any:
 
 
 def on_kubernetes() -> dict[str, str]:
-    """Return the variables with a value of their own."""
+    """Return the variables that have a literal value."""
     return {each["name"]: each["value"] for each in pod()["containers"][0]["env"] if "value" in each}
 
 
@@ -76,7 +76,7 @@ def attributes(pairs: list[dict[str, str]]) -> dict[str, str]:
 
 
 def seconds(variables: dict[str, str]) -> float:
-    """Return how long the server takes to end at most: it adds one second to what is set (README)."""
+    """Return the seconds that the server takes to end at most: one more than the variables say (README)."""
     return float(variables["DJANGO_DRAIN_SECONDS"]) + float(variables["DJANGO_GRACE_SECONDS"]) + 1
 
 
@@ -122,7 +122,7 @@ def test_what_is_published_is_what_is_rolled_out_as_the_same_user_from_the_same_
     assert publishing["securityContext"] == serving["securityContext"]
     assert one["securityContext"] == web["securityContext"]
     assert one["envFrom"][0]["configMapRef"]["name"] == web["envFrom"][0]["configMapRef"]["name"] == "mysite-store"
-    # a server starts without a store; a publication without one would be for nothing
+    # a server starts without a store; publishing needs one
     assert web["envFrom"][0]["configMapRef"]["optional"] is True
     assert "optional" not in one["envFrom"][0]["configMapRef"]
 
@@ -243,14 +243,14 @@ def test_services_select_the_pods_that_are_deployed() -> None:
 def test_nobody_is_killed_before_the_server_has_ended() -> None:
     assert pod()["terminationGracePeriodSeconds"] > seconds(on_kubernetes())
     assert task()["StopTimeout"] > seconds(on_ecs())
-    assert task()["StopTimeout"] <= 120  # what Fargate allows
+    assert task()["StopTimeout"] <= 120  # Fargate's limit
 
 
 def test_a_deploy_takes_nothing_away_before_its_replacement_is_ready() -> None:
     update = manifest("deployment.yaml")["spec"]["strategy"]["rollingUpdate"]
     assert update == {"maxUnavailable": 0, "maxSurge": 1}
     assert resource("Service")["DeploymentConfiguration"]["MinimumHealthyPercent"] == 100
-    assert "replicas" not in manifest("deployment.yaml")["spec"]  # the autoscaler's
+    assert "replicas" not in manifest("deployment.yaml")["spec"]  # the autoscaler sets them
     assert "DesiredCount" not in resource("Service")
 
 
@@ -311,7 +311,7 @@ def test_cloudfront_keeps_no_error_and_every_coding_apart() -> None:
 
 
 def metric_names() -> set[str]:
-    """Return the names that Prometheus gets to see, of a server whose every gauge has a value."""
+    """Return the names that Prometheus gets from a server whose gauges all have a value."""
     counts = Counters()
     counts.count_response("fast", 200, "br", 10)
     counts.count_duration(0.1)
@@ -347,7 +347,7 @@ def test_only_metrics_that_exist_are_asked_for(title: str, question: str) -> Non
 
 def test_every_gauge_is_on_the_dashboard() -> None:
     board = DASHBOARD.read_text()
-    limits = {"requests_waiting_limit"}  # an alert's
+    limits = {"requests_waiting_limit"}  # only an alert uses it
     assert {f"static_host_{gauge}" for gauge in GAUGES if gauge not in limits} <= set(
         re.findall(r"static_host_\w+", board)
     )
@@ -363,7 +363,7 @@ def test_no_two_panels_lie_on_each_other() -> None:
 
 
 def unknown(written: Any, read: Any, place: str = "") -> list[str]:
-    """Return the places of what was written and is not, or not as it was, in what Grafana's types have read."""
+    """Return the paths of values in `written` that Grafana's types dropped or changed."""
     if isinstance(written, dict) and isinstance(read, dict):
         pairs = {f"{place}/{key}": (value, read.get(key)) for key, value in written.items()}
     elif isinstance(written, list) and isinstance(read, list) and len(written) == len(read):
@@ -374,7 +374,7 @@ def unknown(written: Any, read: Any, place: str = "") -> list[str]:
 
 
 def as_grafana_reads(board: Any) -> Any:
-    """Return the dashboard after a way through the types that Grafana's schema was made into."""
+    """Return the dashboard after a round trip through the types generated from Grafana's schema."""
     return json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
 
 

@@ -1,4 +1,4 @@
-"""The container image, made and run by a real engine: what it serves and holds, how it stops, what builds on it."""
+"""The container image, built and run by a real engine: responses, contents, shutdown, and images built on it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(image: str) -> Iterator[Site]:
-    """``docker-compose up --build``, when it takes requests."""
+    """Runs ``docker-compose up --build`` until the site accepts requests."""
     site = Site(f"static-host-test-{secrets.token_hex(4)}", image, find_free_port())
     try:
         site.compose("up", "--build", "--detach")
@@ -72,7 +72,7 @@ def site(image: str) -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def project(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The image of a new project with one more dependency, made on ours by the README's Dockerfile."""
+    """The image of a new project with one more dependency, built on the base image by the README's Dockerfile."""
     directory = tmp_path_factory.mktemp("project")
     assert run("django-admin", "startproject", "mysite", str(directory), cwd=directory).returncode == 0
     (directory / "requirements.txt").write_text("dj-database-url==3.1.2\n")
@@ -337,7 +337,7 @@ print(json.dumps([
 
 
 def test_old_pages_find_their_files_in_the_next_image(image: str, tmp_path: Path) -> None:
-    """The README's Dockerfile with the lines that carry: a first image without another one, then a second from it."""
+    """The README's Dockerfile with the lines that carry: an image without a previous one, then one from it."""
     shutil.copytree(ROOT / "tests/projects/plain/mysite", tmp_path / "mysite")
     with build_next_image(tmp_path, image) as one:
         style = tmp_path / "mysite/static/site.css"
@@ -360,7 +360,7 @@ def test_old_pages_find_their_files_in_the_next_image(image: str, tmp_path: Path
 
 
 def get(port: int, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
-    """Ask the published port; header names come back in lower case, the body as it was sent."""
+    """Send a request to the published port; return header names in lower case, and the body as it was sent."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})

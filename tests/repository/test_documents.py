@@ -1,4 +1,4 @@
-"""What documents say of this repository is true: paths exist, rooms are the contracts', a changelog entry is short."""
+"""Documents agree with the repository: paths and links resolve, rooms match contracts, changelog entries are short."""
 
 from __future__ import annotations
 
@@ -31,13 +31,21 @@ def test_every_path_that_a_document_names_exists(document: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, ROOT / "README.md"], ids=name_of)
-def test_every_link_between_documents_leads_to_a_file(document: Path) -> None:
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", document.read_text())
-    assert [link for link in links if not (document.parent / link).exists()] == []
+def test_every_link_between_documents_leads_to_a_file_and_a_heading(document: Path) -> None:
+    for file, heading in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", document.read_text()):
+        target = document.parent / file if file else document
+        assert target.exists(), file
+        assert not heading or heading in list_anchors(target), f"{file}#{heading}"
+
+
+def list_anchors(document: Path) -> list[str]:
+    """Return the anchors of a document's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 def rooms_in_the_architecture() -> Iterator[tuple[str, list[str]]]:
-    """Give each package, and the first column of its table of rooms, as a contract writes it."""
+    """Yield each package with the first column of its table of rooms, in the form of a contract."""
     text = (ROOT / "docs/architecture.md").read_text()
     for package, section in re.findall(r"^### `[a-z_]+/([a-z_]+)`(.+?)(?=^### )", text, re.MULTILINE | re.DOTALL):
         rows = [re.split(r" (?<!\\)\| ", line)[0] for line in re.findall(r"^\| (`.+)$", section, re.MULTILINE)]

@@ -1,4 +1,4 @@
-"""``make run`` on a clean checkout: all the set-up, one line when it is ready, a clean end by Ctrl-C."""
+"""``make run`` on a clean checkout: does all the set-up, prints one line when ready, ends cleanly by Ctrl-C."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def on_a_terminal(directory: Path, port: int) -> tuple[int, str]:
-    """Run ``make run`` on a terminal of its own, ask for a page when it is ready, press Ctrl-C."""
+    """Run ``make run`` on a new terminal, request a page when it is ready, press Ctrl-C."""
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(directory)

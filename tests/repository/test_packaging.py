@@ -1,4 +1,4 @@
-"""The packages as they are installed: their names, which leave those of projects alone, and what the wheel holds."""
+"""The installed packages: their names do not clash with a project's, and the wheel has all files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMES = ("app", "build", "site", "static_build", "tests")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose applications have names that are this repository's, too; "app" has a static file."""
+    """A project whose applications have names of this repository's folders; "app" has a static file."""
     project = copy_project("plain", tmp_path_factory.mktemp("namesakes"))
     for name in NAMES:
         (project / name).mkdir()
@@ -99,7 +99,7 @@ def test_the_source_archive_makes_the_same_wheel(source: Path, wheel: Path) -> N
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of programs of an environment that has the wheel, and the dependencies by PYTHONPATH."""
+    """The folder of programs in an environment with the wheel; PYTHONPATH gives it the dependencies."""
     directory = tmp_path_factory.mktemp("environment")
     subprocess.run([SCRIPTS / "python", "-m", "venv", directory], check=True)
     subprocess.run([directory / "bin/pip", "install", "-q", "--no-deps", "--no-index", wheel], check=True)

@@ -1,4 +1,4 @@
-"""The README's steps, as a stranger would follow them."""
+"""The README's steps work as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lock files and tools agree with each other: hashes alone, one list of linters, one way that CI takes."""
+"""Lock files and tools agree with each other: hashes without addresses, one list of linters, one command for CI."""
 
 from __future__ import annotations
 
