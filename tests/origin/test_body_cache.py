@@ -170,8 +170,19 @@ def test_who_cannot_have_all_keeps_to_its_part() -> None:
     assert (bodies.stored_bytes, bodies.budget) == (20_000, 25_000)
     alone = BodyCache(100_000)
     keep(alone, body_of(1, 60_000))
-    alone.share(None, 2)
-    assert (alone.stored_bytes, alone.budget) == (0, 50_000)
+    alone.share(None, 3)
+    assert (alone.stored_bytes, alone.budget) == (0, 33_333)
+
+
+def test_who_leaves_forgets_what_the_others_have_lent() -> None:
+    bodies, slab = BodyCache(100_000), Slab.made(4_096)
+    slab.add(compute_digest(b"theirs"), b"theirs")
+    bodies.share(Neighbours(), 2)
+    bodies.lend(1, Slab.received(os.dup(slab.descriptor)))
+    bodies.lend(2, None)
+    assert bodies.find(compute_digest(b"theirs")) == b"theirs"
+    bodies.leave()
+    assert (bodies.get(compute_digest(b"theirs")), bodies._lent, bodies._withheld) == (None, {}, set())
 
 
 def test_an_eighth_of_the_descriptors_is_for_long_bodies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from static_host.origin.request_head import MAX_HEAD_BYTES, find_field_lines, parse_request_head
+from static_host.origin.request_head import (
+    MAX_HEAD_BYTES,
+    _build_any_case_pattern,
+    find_field_lines,
+    parse_request_head,
+)
 
 FIELDS = (
     *("accept-encoding", "available-dictionary"),
@@ -108,3 +113,7 @@ def test_a_head_is_plain_up_to_64_kb() -> None:
     assert MAX_HEAD_BYTES == 65_536
     assert parse_request_head(head_of(b"Cookie: " + b"x" * pad)) == ("GET", b"/a", [])
     assert parse_request_head(head_of(b"Cookie: " + b"x" * (pad + 1))) is None
+
+
+def test_a_pattern_spells_each_letter_in_both_cases() -> None:
+    assert _build_any_case_pattern("if-match") == "[Ii][Ff]-[Mm][Aa][Tt][Cc][Hh]"

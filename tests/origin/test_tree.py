@@ -363,3 +363,17 @@ def test_what_is_larger_than_a_megabyte_or_than_the_budget_is_not_kept_in_memory
     loaded.open(loaded.index["short"].identity).close()
     for budget, expected in ((4, None), (5, b"12345")):
         assert load_tree(root, budget).read_body(loaded.index["tiny"].identity) == expected
+
+
+def test_a_file_system_without_locks_serves_all_the_same(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: int) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    clock = Clock(monkeypatch)
+    loaded = load_tree(small)
+    shutil.rmtree(small)
+    make_tree(small, {"a.txt": b"a", "large": bytes(2_000_000)})
+    clock.now += 1
+    open_large(loaded)
+    loaded.close()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-import gc
 import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,23 @@ HAVE_PROCESSES = {"browser", "build", "cache", "engine", "image", "project", "ro
 """Fixtures of tests/conftest.py that start a process, or are for those that do."""
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each process a directory of its own: pytest's are numbered, and many at a time take each other's."""
+    config.option.basetemp = tempfile.mkdtemp(prefix="mutants-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.option.basetemp, ignore_errors=True)
+
+
 def pytest_sessionstart() -> None:
     """Forget what the process before this one has remembered of the unchanged functions' answers."""
-    for each in gc.get_objects():
-        if type(each) is functools._lru_cache_wrapper and each.__module__.startswith("static_host"):
-            each.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("static_host"):
+            for value in vars(module).values():
+                if isinstance(value, functools._lru_cache_wrapper):
+                    value.cache_clear()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
