@@ -187,9 +187,9 @@ def test_who_leaves_forgets_what_the_others_have_lent() -> None:
 
 def test_an_eighth_of_the_descriptors_is_for_long_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (16, 64))
-    assert body_cache._most_sealed() == 2
+    assert body_cache._get_max_sealed() == 2
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert body_cache._most_sealed() == 65_536
+    assert body_cache._get_max_sealed() == 65_536
 
 
 def test_long_bodies_are_sealed_while_there_are_descriptors_and_each_comes_back() -> None:
