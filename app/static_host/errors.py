@@ -58,6 +58,12 @@ class StaticHostError(click.ClickException):
         print("\n\n".join(parts), file=file or sys.stderr, flush=True)
 
 
+class IncompatiblePackagesError(StaticHostError):
+    """Packages are missing or have unsupported versions; the message lists them."""
+
+    exit_code = 2
+
+
 class AddressUnavailableError(StaticHostError):
     """The server cannot listen on the address."""
 

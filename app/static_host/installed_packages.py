@@ -12,22 +12,18 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 from traceback import format_exception_only, walk_tb
+from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
-from static_host.errors import StaticHostError
+if TYPE_CHECKING:
+    from static_host.errors import IncompatiblePackagesError
 
 DISTRIBUTION_NAME = "django-static-host"
 _OWN_PACKAGES = ("static_host", "static_host_build", "static_host_site")
 _VERSION_ERRORS = (ImportError, AttributeError, TypeError)
 """What a wrong version of a package typically raises. Its traceback would add nothing."""
-
-
-class IncompatiblePackagesError(StaticHostError):
-    """Packages are missing or have unsupported versions; the message lists them."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +42,30 @@ class RequirementConflict:
 
 def find_package_error(error: Exception) -> IncompatiblePackagesError | None:
     """Return the error to print instead of `error`, or None if all packages meet the requirements."""
+    from static_host.errors import IncompatiblePackagesError
+
+    described = describe_conflicts(error)
+    if described is None:
+        return None
+    wrong = IncompatiblePackagesError(described[0], remedy=described[1])
+    wrong.__cause__ = None if isinstance(error, _VERSION_ERRORS) else error
+    return wrong
+
+
+def describe_conflicts(error: Exception) -> tuple[str, str] | None:
+    """Return a message that lists the packages that may have caused `error`, and its remedy; None if all fit."""
     found = find_conflicts()
     if not found:
         return None
     what = format_exception_only(error)[-1].strip()
     lines = "\n".join(f"  {each}" for each in found)
-    message = f"installed packages do not meet the requirements of static-host ({what}):\n{lines}"
-    wrong = IncompatiblePackagesError(message, remedy=format_remedy(found))
-    wrong.__cause__ = None if isinstance(error, _VERSION_ERRORS) else error
-    return wrong
+    return f"installed packages do not meet the requirements of static-host ({what}):\n{lines}", format_remedy(found)
 
 
 def find_broken_package(error: Exception) -> IncompatiblePackagesError | None:
     """Return the error for a package that raised `error` while it was imported, or None if it was our own code."""
+    from static_host.errors import IncompatiblePackagesError
+
     owners = packages_distributions()
     for module in _iter_modules(error):
         top = module.partition(".")[0]
