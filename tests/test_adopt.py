@@ -103,7 +103,7 @@ def test_what_whitenoise_s_storage_made_is_served_with_its_codings(project: Path
     [
         ("nowhere", 2, "Directory 'nowhere' does not exist."),
         ("empty", 5, "/empty has no files."),
-        ("staticfiles", 5, "/staticfiles was made by `static-host build`, and has its index."),
+        ("staticfiles", 5, "/staticfiles: it already has an index."),
         ("odd", 5, "a static file has a name that cannot be served: 'a\\tb.css' has a tab or a line feed"),
     ],
 )
