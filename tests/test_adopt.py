@@ -49,8 +49,8 @@ def test_a_bundler_s_output_is_served_as_it_is(dist: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert result.stdout == "static-host: 7 static resources in dist: 2 immutable, 1 with encoded siblings\n"
     assert result.stderr.splitlines() == [
-        "static-host: assets/plain.css.br does not decode to assets/plain.css, it is served only under its own name",
-        "static-host: assets/plain.css.gz does not decode to assets/plain.css, it is served only under its own name",
+        "static-host: assets/plain.css.br does not decode to assets/plain.css; it is served only under its own name",
+        "static-host: assets/plain.css.gz does not decode to assets/plain.css; it is served only under its own name",
     ]
     assert {name: body for name, body in read_files(dist).items() if name != "static-host.index"} == before
     index = parse_index((dist / "static-host.index").read_bytes())
@@ -104,7 +104,7 @@ def test_what_whitenoise_s_storage_made_is_served_with_its_codings(project: Path
     [
         ("nowhere", 2, "Directory 'nowhere' does not exist."),
         ("empty", 5, "/empty has no files."),
-        ("staticfiles", 5, "/staticfiles was made by `static-host build`, and has its index."),
+        ("staticfiles", 5, "/staticfiles: it already has an index."),
         ("odd", 5, "a static file has a name that cannot be served: 'a\\tb.css' has a tab or a line feed"),
     ],
 )

@@ -359,5 +359,5 @@ def test_a_hash_that_does_not_change_with_the_bytes_is_said_once(bundled: Path, 
     (bundled / "mysite/static/part.js").write_text("other();\n")
     warned = built(bundled, cache)
     assert (warned.returncode, warned.stderr.count("other bytes")) == (0, 1)
-    assert "dist/assets/foo-BRBmoGS9.js is immutable and has other bytes than in the release before" in warned.stderr
+    assert "dist/assets/foo-BRBmoGS9.js is immutable but has other bytes than in the previous release" in warned.stderr
     assert "other bytes" not in built(bundled, cache).stderr

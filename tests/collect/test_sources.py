@@ -124,7 +124,7 @@ def test_a_name_that_is_too_long_for_a_fingerprint_is_named(build: Build, projec
     assert "Traceback" not in result.stderr
     assert "File name too long: " in result.stderr
     assert "n" * 249 in result.stderr
-    assert "Shorten its name: of 255 bytes, a fingerprint and a coding's suffix take up to 30." in result.stderr
+    assert "Shorten its name: of 255 bytes, fingerprint and coding suffix take up to 30." in result.stderr
     assert "Errno" not in result.stderr
 
 

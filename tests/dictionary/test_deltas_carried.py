@@ -126,7 +126,7 @@ def test_a_delta_stays_when_its_dictionary_goes_and_verify_tells_what_it_could_n
     of_files = f"{verified.files - 2} files of {verified.resources} resources decode to their sources"
     assert str(verified) == f"{of_files}; 2 carried deltas are as built, but their dictionaries have left the tree"
     document = run("static-host", "check", "--json", cwd=long.project, **SETTINGS, DJANGO_STATIC_ROOT=str(tree))
-    assert f'"{of_files}; 2 carried deltas are as built, for' in document.stdout
+    assert f'"{of_files}; 2 carried deltas are as built, but their' in document.stdout
 
 
 def test_the_deltas_of_a_tree_do_not_grow_with_the_number_of_releases(long: Rollout) -> None:

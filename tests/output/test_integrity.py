@@ -216,8 +216,8 @@ def test_a_bomb_is_refused_without_being_unfolded(tmp_path: Path, coding: str) -
         "from static_host_build.output.integrity import check_integrity\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "before = used()\n"
-        "try: verify(Path(sys.argv[1]))\n"
-        "except TreeDamaged as stop: print(*stop.bad, sep='\\n')\n"
+        "try: check_integrity(Path(sys.argv[1]))\n"
+        "except TreeDamagedError as error: print(*error.problems, sep='\\n')\n"
         "print((used() - before) // 1024)\n"
     )
     result = run("python", "-c", code, str(tree), cwd=Path(__file__).parents[2])

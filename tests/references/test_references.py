@@ -313,5 +313,5 @@ def test_a_name_whose_accents_are_spelt_in_another_way_is_told(build: Build, pro
     (project / "mysite/static/accents.css").write_text("a { b: url(caf\u00e9.png) }", encoding="utf-8")
     assert build().stderr.splitlines()[1] == (
         "  accents.css, line 1: caf\u00e9.png does not exist. Did you mean cafe\u0301.png? "
-        "Its accents are spelt in another way (Unicode NFC, NFD)."
+        "Its accents have another spelling (Unicode NFC, NFD)."
     )
