@@ -46,7 +46,7 @@ def draw_chart(title: str, subtitle: str, machine: str, costs: Mapping[str, floa
     step = step if most / step >= 3 else step // 2
     bottom = TOP + STEP * len(costs)
     scale = (WIDTH - LEFT - RIGHT) / most
-    told = f"CPU time per request; less is better. {machine}"
+    caption = f"CPU time per request; less is better. {machine}"
     size = f'viewBox="0 0 {WIDTH} {bottom + BOTTOM}" width="{WIDTH}"'
     return "\n".join(
         [
@@ -57,7 +57,7 @@ def draw_chart(title: str, subtitle: str, machine: str, costs: Mapping[str, floa
             f'<text class="quiet" x="24" y="58">{escape(subtitle)}</text>',
             *(_mark(value, LEFT + value * scale, bottom) for value in range(0, int(most) + 1, step)),
             *(_bar(name, cost * 1e6, TOP + STEP * row, scale) for row, (name, cost) in enumerate(costs.items())),
-            f'<text class="quiet" x="24" y="{bottom + 40}">{escape(told)}</text>',
+            f'<text class="quiet" x="24" y="{bottom + 40}">{escape(caption)}</text>',
             "</svg>\n",
         ]
     )
