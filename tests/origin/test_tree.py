@@ -200,11 +200,13 @@ def test_the_index_is_gone_through_in_its_order_and_every_file_that_differs_is_c
     assert f"{tree} is damaged: digits.txt has 5 bytes, the index says 10; and 2 more files. Build" in str(stop.value)
 
 
-def test_lengths_are_compared_for_as_long_as_there_is_time(tree: Path) -> None:
+def test_lengths_are_compared_for_as_long_as_there_is_time(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = load_tree(tree)
     assert loaded.check_lengths(10) == len(loaded.index)
     (tree / "digits.txt").unlink()
     assert loaded.check_lengths(0) == 0
+    monkeypatch.setattr(time, "monotonic", lambda: 1.0)
+    assert loaded.check_lengths(0) == 0, "whose clock stands, too"
 
 
 def test_a_release_in_use_is_not_removed_and_one_that_is_not_is(tree: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def pytest_sessionstart() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("static_host"):
             for value in vars(module).values():
-                if isinstance(value, functools._lru_cache_wrapper):
+                if type(value) is functools._lru_cache_wrapper:  # isinstance would wake Django's settings
                     value.cache_clear()
 
 
