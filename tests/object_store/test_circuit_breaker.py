@@ -8,7 +8,7 @@ import pytest
 
 from static_host.object_store.circuit_breaker import CircuitBreaker
 
-FAILED_FIVE_TIMES = "the store s3://a has failed 5 times in a row: it is not asked for 10 s, then once"
+FAILED_FIVE_TIMES = "the store s3://a has failed 5 times in a row: no request is sent to it for 10 s, then one on trial"
 
 
 class Clock:

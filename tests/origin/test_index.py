@@ -198,7 +198,7 @@ LINE = b'a\t["text/plain",false,[["identity",1,"0123456789abcdefghijklmn",null]]
         ),
         (
             with_head('{"format": 2, "prefix": "/", "manifest": null, "resources": 1, "crc32": "CRC"}', LINE),
-            "its first line does not tell its release",
+            "its first line has no valid release",
         ),
         (
             with_head(
@@ -206,7 +206,7 @@ LINE = b'a\t["text/plain",false,[["identity",1,"0123456789abcdefghijklmn",null]]
                 ' "earlier": [1]}',
                 LINE,
             ),
-            "its first line does not tell its release",
+            "its first line has no valid release",
         ),
     ],
 )

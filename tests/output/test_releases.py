@@ -50,7 +50,7 @@ for step in count(1):
         dying_at(step)
         main(["build"])
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    verify(Path("staticfiles"))
+    check_integrity(Path("staticfiles"))
     print(step, code, Path("staticfiles/digits.txt").read_text())
     if code != -signal.SIGKILL:
         break

@@ -205,7 +205,7 @@ def test_a_name_that_no_server_would_look_for_is_a_warning(release: Releaser, em
         (
             "az://container",
             {},
-            "az://container cannot be opened: Generic MicrosoftAzure error: Account must be specified. Its credent",
+            "az://container cannot be opened: Generic MicrosoftAzure error: Account must be specified. Set its credent",
         ),
         (
             "az://container",
