@@ -191,7 +191,7 @@ def test_several_files_that_are_missing(project: Path) -> None:
 
 def test_lengths_that_the_boot_had_no_time_for_are_reported(project: Path) -> None:
     (project / "staticfiles/digits.txt").unlink()
-    create = "create_app(Settings.read(), comparing=0).state.summary[1]"
+    create = "create_app(Settings.read(), length_check_seconds=0).state.summary[1]"
     code = f"from static_host.asgi import create_app; from static_host.conf.settings import Settings; print({create})"
     result = run("python", "-c", code, cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings")
     assert result.returncode == 0, result.stderr
