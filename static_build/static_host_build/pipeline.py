@@ -153,9 +153,8 @@ class _Build:
             )
         ignored = find_dangling_links(found)
         inputs = self._fingerprint_inputs(found)
-        with open_earlier_releases(
-            self.settings, self.project.prefix
-        ) as earlier:  # closed before old trees are removed
+        # the earlier releases are closed before old trees are removed
+        with open_earlier_releases(self.settings, self.project.prefix) as earlier:
             known = build_stamp.read(self.directory.parent)
             if known and self.previous_tree and self._is_unchanged(known, self.previous_tree, inputs, earlier):
                 made = self._load_previous(known, self.previous_tree)
