@@ -836,7 +836,7 @@ def test_a_project_that_is_not_there(project: Path) -> None:
         2,
         one_line(
             f"""error project: DJANGO_SETTINGS_MODULE='my.settings': there is no module 'my' in {project} or on
-            sys.path. Settings modules found here: mysite.settings.
+            sys.path. -> Settings modules found here: mysite.settings.
             ok settings: all environment variables are understood"""
         ),
     )
@@ -996,9 +996,9 @@ def _read(descriptor: int) -> bytes:
 def test_text_is_wrapped_to_a_terminal_and_to_nothing_else(project: Path) -> None:
     append_settings(project, "DEBUG = True", "SILENCED_SYSTEM_CHECKS = ['security.W00%d' % n for n in range(10)]")
     assert on_a_terminal(project, 70)[:6] == [
-        "warning  debug             DEBUG = True: whoever meets an error reads",
-        "                           the project's code, its settings and the",
-        "                           request",
+        "warning  debug             DEBUG = True: error pages show the",
+        "                           project's code, its settings and the",
+        "                           request to every visitor",
         "                           -> Set DEBUG = False wherever others than",
         "                              developers can reach the site.",
         "info     cache-middleware  MIDDLEWARE has",
