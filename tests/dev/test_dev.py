@@ -273,7 +273,7 @@ def test_a_broken_project_is_printed_whole_and_waited_for(project: Path) -> None
         assert "SyntaxError: " in running.output
         urls.write_text(whole)
         eventually(f"{url}/static/digits.txt", 200, "0123456789")
-        assert "static files as the project's finders find them" in running.output
+        assert "static files from the project's finders" in running.output
         edit(project / "mysite/settings.py", "DEBUG = False", "import os; os._exit(2)")
         running.wait_for("the server ended (exit code 2); it starts again when a file changes")
         eventually(f"{url}/", 503, "cannot be loaded")  # nobody is left waiting
