@@ -52,8 +52,8 @@ def test_a_static_host_is_accepted(value: str, host: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("https://user:password@cdn.example.com", "it carries credentials"),
-        ("user@cdn.example.com", "it carries credentials"),
+        ("https://user:password@cdn.example.com", "it has credentials"),
+        ("user@cdn.example.com", "it has credentials"),
         ("https://cdn.example.com?v=1", "it has a query"),
         ("https://cdn.example.com/#top", "it has a fragment"),
         ("https://cdn example.com", "it has a space"),
@@ -138,7 +138,7 @@ def test_a_password_in_a_url_is_refused_and_not_shown(name: str, monkeypatch: py
     monkeypatch.setenv(name, f"{scheme}://user:p@ssword@example.com/x")
     with pytest.raises(InvalidSettingsError) as caught:
         Settings.read()
-    assert f"  {name}='{scheme}://…@example.com/x': it carries credentials" in str(caught.value)
+    assert f"  {name}='{scheme}://…@example.com/x': it has credentials" in str(caught.value)
     assert "ssword" not in str(caught.value)
 
 

@@ -272,7 +272,7 @@ def test_a_store_that_refuses_is_told_in_words(tree: Path, empty: Bucket) -> Non
         ("bucket", "DJANGO_STATIC_STORE='bucket': it is not the URL of an object store. Expected: a URL without"),
         ("https://bucket.example.com", "it is not the URL of an object store"),
         ("s3://", "it is not the URL of an object store"),
-        ("s3://key:secret@bucket", "it carries credentials"),
+        ("s3://key:secret@bucket", "it has credentials"),
         ("s3://bucket?a=b", "has a query or a fragment"),
     ],
 )

@@ -387,7 +387,7 @@ def test_a_coding_that_is_not_answered_is_told(tmp_path: Path) -> None:
     assert code == 1
     assert told(printed, "error")[0][:2] == (
         "error file",
-        f"{NAME}: it is answered 502 to who asks with Accept-Encoding: gzip",
+        f"{NAME}: the status is 502 for Accept-Encoding: gzip",
     )
 
 
@@ -456,17 +456,17 @@ def instead_of_the_page(status: int, body: bytes, **fields: str) -> Change:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        (instead_of_the_page(302, b"", location="http://[bad"), "is redirected to 'http://[bad', which is not the URL"),
+        (instead_of_the_page(302, b"", location="http://[bad"), "redirects to 'http://[bad', which is not the URL"),
         (instead_of_the_page(302, b"", location="http://localhost:99999/"), "which is not the URL of a page"),
         (instead_of_the_page(302, b"", location="ftp://localhost/"), "which is not the URL of a page"),
-        (instead_of_the_page(200, bytes(9_000_000)), "is too long to be read"),
+        (instead_of_the_page(200, bytes(9_000_000)), "is too long"),
         (
             instead_of_the_page(200, brotli.compress(bytes(100_000_000), quality=1), content_encoding="br"),
             "is too long",
         ),
-        (instead_of_the_page(200, b"no", content_encoding="gzip"), "cannot be decoded: it says that it is gzip"),
-        (instead_of_the_page(200, b"no", content_encoding="snappy"), "cannot be decoded: it says that it is snappy"),
-        (instead_of_the_page(200, b"no"), "names no static files"),
+        (instead_of_the_page(200, b"no", content_encoding="gzip"), "cannot be decoded as gzip"),
+        (instead_of_the_page(200, b"no", content_encoding="snappy"), "cannot be decoded as snappy"),
+        (instead_of_the_page(200, b"no"), "refers to no static files"),
     ],
 )
 def test_a_page_that_cannot_be_had_is_said_to_be_so(change: Change, found: str, tmp_path: Path) -> None:
@@ -486,7 +486,7 @@ def test_a_host_that_no_name_server_can_be_asked_for_is_a_finding(tmp_path: Path
 
 def test_an_answer_that_does_not_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("static_host.verify.client.MAX_RESPONSE_SECONDS", 0.0)
-    without_end = pytest.raises(NoResponseError, match="the answer had not ended after 0 s")
+    without_end = pytest.raises(NoResponseError, match="the response took longer than 0 s")
     with serve_deployment(Deployment(PAGE, {})) as deployment, Client() as client, without_end:
         client.fetch(f"{deployment.url}/")
 

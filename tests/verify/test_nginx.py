@@ -172,8 +172,8 @@ MISTAKES = [
         revalidate what never changes; the origin sends public, max-age=31536000, immutable -> Remove
         proxy_hide_header Cache-Control
 
-        warning not-found: static-host-verify.css: a 404 has no Cache-Control, which lets caches keep it; the
-        origin says private, no-store, max-age=0 -> Remove proxy_hide_header Cache-Control
+        warning not-found: static-host-verify.css: a 404 has no Cache-Control, which lets caches store it; the origin
+        sends private, no-store, max-age=0 -> Remove proxy_hide_header Cache-Control
         """,
         id="it strips Cache-Control",
     ),
@@ -190,8 +190,8 @@ MISTAKES = [
         "proxy_ignore_headers Vary;",
         1,
         """
-        error coding: favicon.svg and 5 more: who asks for no coding gets br, which it may not be able to read:
-        the cache keeps one answer for all, whatever Vary says -> Remove Vary from proxy_ignore_headers
+        error coding: favicon.svg and 5 more: a client that accepts no coding gets br, which it may not understand: the
+        cache ignores Vary, and sends one response to all -> Remove Vary from proxy_ignore_headers
         """,
         id="it ignores Vary",
     ),
@@ -199,7 +199,7 @@ MISTAKES = [
         "proxy_ignore_headers Cache-Control; proxy_cache_valid 200 404 1m;",
         1,
         """
-        error page: http://127.0.0.1:PORT/: the page comes from a cache in spite of Cache-Control: private,
+        error page: http://127.0.0.1:PORT/: the page comes from a cache, despite Cache-Control: private,
         no-cache -> Keep pages only if Cache-Control allows it
 
         error not-found: static-host-verify.css: a 404 is cached: a file that a page requests during a deployment stays

@@ -61,7 +61,7 @@ def _explain_invalid_host(value: str) -> str:
     reasons = {
         "it has a space": bool(re.search(r"\s", value)),
         "its scheme is neither http nor https": bool(scheme and separator) and scheme not in ("http", "https"),
-        "it carries credentials": "@" in authority,
+        "it has credentials": "@" in authority,
         "it has a query": "?" in value,
         "it has a fragment": "#" in value,
         "it names no host": value.startswith("/") and not value.startswith("//"),
