@@ -157,7 +157,7 @@ def validate_sources(value: tuple[str, ...]) -> tuple[str, ...]:
         if separator and scheme not in PREVIOUS_SCHEMES:
             raise ValueError(f"{scheme}:// is not supported")
         if separator and "@" in rest.partition("/")[0]:
-            raise ValueError("it carries credentials")
+            raise ValueError("it has credentials")
         if separator and {"?", "#"} & set(rest):
             raise ValueError(f"{source} has a query or a fragment")
         if scheme in ("http", "https") and separator:
