@@ -196,7 +196,7 @@ def test_the_image_holds_no_compiler_no_cache_and_no_tests(image: str) -> None:
     script = """
 import importlib.util, json, os, pathlib, shutil
 tools = ("cc", "gcc", "g++", "clang", "ld", "make", "curl")
-names = ("conftest.py", "test_image.py", "Dockerfile", "pyproject.toml", "requirements", "pip-ephem-wheel-cache")
+names = ("conftest.py", "test_image.py", "Dockerfile", "pyproject.toml", "run.txt", "pip-ephem-wheel-cache")
 walk = [os.path.join(at, n) for top in ("etc", "home", "opt", "root", "srv", "src", "tmp", "var", "wheel")
         for at, directories, files in os.walk("/" + top) for n in directories + files]
 print(json.dumps({
