@@ -1,10 +1,9 @@
-"""Slabs: bodies one behind the other, in a file in memory that other processes can have, too.
+"""Slabs: bodies one behind the other, in a file in memory that several processes share.
 
-Strategy: each body comes behind a record of its digest and length, which is written when the body is whole; whoever
-else has the slab reads on from the last record that it knows (`found`). A record has a checksum, because it may be
-looked at while it is being written. Nothing of a slab is ever changed or taken away: who lets go of it does so alone,
-and the system frees its memory (memfd_create(2)) when all have. What another process wrote is not believed but compared
-with its digest.
+Strategy: each body follows a record of its digest and length, which is written when the body is complete. Another
+process reads on from the last record that it knows. A record has a checksum, because it may be read while it is being
+written. A slab never changes, it only grows: each process closes it on its own, and the system frees the memory
+(memfd_create(2)) when the last one has. A process compares what another one wrote with its digest before it uses it.
 
 Connections come first: a slab whose descriptor would be one of the upper half of those that the process may have is
 not in a file.

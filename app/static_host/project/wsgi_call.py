@@ -90,7 +90,7 @@ class Stream:
             self._tell()
 
     def close(self) -> None:
-        """Say, in the event loop, that nobody takes anything any more."""
+        """Stop the stream: the client takes no more data. Call it in the event loop."""
         with self._changed:
             self._is_closed = True
             self._changed.notify()
@@ -156,20 +156,20 @@ class WSGICall:
                 self._input.close()
 
     def run_late(self) -> None:
-        """Call the application, in a thread, unless nobody may want the response any more."""
+        """Call the application in a thread, unless the client has gone."""
         if self._may_have_gone():
             self._fail(StaleRequestError())
         else:
             self.run()
 
     def abandon(self) -> None:
-        """Say, in the event loop, that nobody waits for the response, or for the rest of it."""
+        """Record that the client no longer waits for the response. Call it in the event loop."""
         self._is_abandoned = True
         if self._stream:
             self._stream.close()
         if not self.head.done():
             self.head.set_exception(RequestAbandonedError())
-            self.head.exception()  # it is not an error that nobody looks at it
+            self.head.exception()  # marks the exception as retrieved
 
     def _respond(self) -> None:
         try:

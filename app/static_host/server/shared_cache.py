@@ -1,8 +1,8 @@
-"""The slabs of all workers (`static_host.origin.slabs`), of which each has what the others have made.
+"""The slabs of all workers (`static_host.origin.slabs`): each worker can read what the others have made.
 
-Rule: the parent keeps one descriptor of every slab, and tells each worker, also one that comes later, of those that
-the others have made and dropped. The slabs of a worker that ends are dropped with it. Nobody waits for somebody who
-does not take his news: they are kept for him, but for what is past by then.
+Rule: the parent keeps one descriptor of every slab, and announces to each worker, also to a later one, which slabs the
+others have made and dropped. The slabs of a worker that ends are dropped with it. A worker that does not read its
+announcements delays no other: they are queued for it, without those that are outdated by then.
 """
 
 from __future__ import annotations
