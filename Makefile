@@ -1,5 +1,5 @@
 # make run     build the bundled site's static tree, serve it on http://127.0.0.1:8000 (HOST, PORT … change that)
-# make test    run every check and every test
+# make test    run every check, and the tests that need no browser and no Docker
 # make help    list all targets
 #
 # Lock files: requirements/*.txt for Python, package-lock.json for npm. CONTRIBUTING.md says which is for what.
@@ -10,9 +10,10 @@ PROJECTS_BIN := .venv-projects/bin
 SBOM_BIN := .venv-sbom/bin
 DATA := $(or $(DJANGO_SITE_DATA),$(shell sed -n 's/^DJANGO_SITE_DATA=//p' .env 2>/dev/null),var)
 IMAGE ?= django-static-host
-WORKERS ?= -n 2 --dist worksteal
+WORKERS ?= -n 4 --dist worksteal
+SLOW := browser or docker or slow
 
-.PHONY: run test unit azurite check docs projects projects-all fuzz mutants bench bench-static bench-large bench-busy bench-start bench-memory \
+.PHONY: run test unit slow azurite check docs projects projects-all fuzz mutants bench bench-static bench-large bench-busy bench-start bench-memory \
     bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
@@ -22,12 +23,15 @@ run: .venv/run $(if $(DJANGO_SETTINGS_MODULE),,$(DATA)/site.sqlite3) ## build th
 	@$(BIN)/static-host build
 	@if [ -t 0 ]; then set -m; $(BIN)/static-host serve; else exec $(BIN)/static-host serve; fi
 
-test: check ## run every check and every test
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) $(PYTEST)
+test: check ## run every check and the tests, but for those of `make slow` and `make projects`
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) -m "not ($(SLOW))" $(PYTEST)
 
 # What Python compiles is kept, whatever the environment says: to compile the tests takes longer than to run these.
 unit: .venv/test ## run the tests that need no build, server, browser or Docker, in seconds
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) -m "not (build or server or browser or docker or slow)" $(PYTEST)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) -m "not (build or server or $(SLOW))" $(PYTEST)
+
+slow: .venv/test ## run the tests that `make test` leaves out: browser, Docker, long runs
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(WORKERS) -m "$(SLOW)" $(PYTEST)
 
 azurite: tests/azurite/node_modules/.installed ## install Azurite, which the tests of Azure's object store need (needs npm)
 
@@ -78,8 +82,9 @@ bench-busy: .venv-projects/run ## measure static files while Django is busy
 bench-start: .venv-projects/run ## measure the time from start to first static response, up to 100,000 files
 	$(call serving,--only start)
 
-bench-memory: .venv-projects/run ## measure the memory of a worker
+bench-memory: .venv-projects/run ## measure the memory of the front, and of all processes
 	$(call serving,--only memory)
+	$(call serving,--only processes)
 
 bench-workers: .venv-projects/run ## measure what a second worker adds
 	$(call serving,--only workers)
@@ -115,25 +120,27 @@ audit: .venv-sbom/run ## look for known vulnerabilities in those packages; skipp
 	@$(SBOM_BIN)/python tests/support/audit.py
 
 # npm's lock files: `npm run lock` in benchmarks, benchmarks/versions, tests/azurite, tests/real/packages, tests/real/vite.
-lock: ## resolve the Python dependencies anew into requirements/, for Python 3.11 to 3.14
+lock: ## resolve the Python dependencies anew into requirements/, for Python 3.11 to 3.14; those of projects from 3.10
 	$(PYTHON) -m venv .lock-venv
 	.lock-venv/bin/pip install --quiet --disable-pip-version-check uv
 	$(call resolve,run,--extra metrics --extra store --group build pyproject.toml)
 	$(call resolve,test,--group build --group test pyproject.toml)
 	$(call resolve,projects,--group build --group bench --group projects pyproject.toml)
 	$(call resolve,real,--group real pyproject.toml)
+	$(call resolve,older,--group older,3.10)
+	$(call resolve,newest,--group newest,3.10)
 	$(call resolve,packages,--no-deps --group packages)
 	$(call resolve,fuzz,--group fuzz)
 	$(call resolve,mutants,--constraint requirements/test.txt --group mutants)
 	$(call resolve,sbom,--group sbom)
 
 define resolve
-.lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+.lock-venv/bin/uv pip compile --quiet --upgrade --universal --python-version $(or $(3),3.11) --generate-hashes --no-annotate \
     --no-header --no-emit-index-url --output-file requirements/$(1).txt $(2)
 endef
 
 clean: ## remove everything that these targets make
-	rm -rf .venv .venv-projects .venv-sbom .lock-venv .mutants sbom.json .mypy_cache .pytest_cache .ruff_cache \
+	rm -rf .venv .venv-projects .venv-versions .venv-sbom .lock-venv .mutants sbom.json .mypy_cache .pytest_cache .ruff_cache \
 	    .hypothesis .import_linter_cache *.egg-info build $(DATA) \
 	    benchmarks/node_modules benchmarks/versions/node_modules benchmarks/work-* tests/azurite/node_modules \
 	    tests/real/packages/node_modules tests/real/packages/site-packages tests/real/vite/node_modules

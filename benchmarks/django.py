@@ -1,4 +1,4 @@
-"""``make bench-django``: the cost of a request to a synchronous Django, in this project's server and in five others.
+"""``make bench-django``: the cost of a request to a synchronous Django, in this project's server and in others.
 
 Rule: the figure is CPU time per request, user and system, of the server's whole process tree. Other programs on the
 machine disturb it less than requests per second. The servers take turns, every round starts each of them anew, and a
@@ -57,7 +57,7 @@ SERVERS = {
     "gunicorn": Server(
         "gunicorn, gthread, 1 worker, 10 threads",
         lambda port: _module(
-            *("gunicorn", "--worker-class", "gthread", "--workers", "1", "--threads", _THREADS),
+            *("gunicorn", "--worker-class", "gthread", "--threads", _THREADS),
             *("--bind", f"127.0.0.1:{port}", f"{PACKAGE}.wsgi:application"),
         ),
     ),
@@ -83,7 +83,13 @@ SERVERS = {
     ),
 }
 
-TARGETS = {("hello", "gunicorn"): 0.6, ("rows", "gunicorn"): 1.0, ("hello", "asgi"): 0.25}
+TARGETS = {
+    ("hello", "gunicorn"): 0.5,
+    ("hello", "granian"): 1.1,
+    ("hello", "asgi"): 0.25,
+    ("rows", "gunicorn"): 0.9,
+    ("rows", "granian"): 1.0,
+}
 """Limits of our CPU time per request, relative to another server's."""
 TARGETS_OF_P99 = {"gunicorn": 1.0}
 """The same for the 99th percentile of the latency."""
@@ -92,7 +98,7 @@ TARGETS_OF_P99 = {"gunicorn": 1.0}
 class Bench:
     """Collects the rounds of a server on one core and its load on the other."""
 
-    def __init__(self, work: Path, seconds: int, connections: int) -> None:
+    def __init__(self, work: Path, seconds: int, connections: int, workers: int = 1) -> None:
         self.loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
         self._work = work
         self._seconds = seconds
@@ -102,6 +108,7 @@ class Bench:
             "DJANGO_STATIC_ROOT": str(work / "tree"),
             "DJANGO_STATIC_CACHE": str(work / "cache"),
             "DJANGO_THREADS": _THREADS,
+            "WEB_CONCURRENCY": str(workers),  # also of gunicorn
             "ACCESS_LOG": "false",
             "BENCH_DATABASE": str(work / "rows.sqlite3"),
             "PYTHONPATH": str(HERE.parent),
@@ -111,17 +118,24 @@ class Bench:
 
     def run_round(self, names: Sequence[str]) -> None:
         """Start each server anew, and load both of its views."""
-        core, core_of_wrk = select_cores()
+        core, _ = select_cores()
         for name in names:
-            age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation says for ASGI
-            row = replace(SERVERS[name], variables=self._variables | age)
-            with run_server(row, self._work, {core}) as server:
-                for view in VIEWS:
-                    request = Request(f"/{view}")
-                    server.load(request, _WARM_UP, self._connections, core_of_wrk)
-                    took = server.load(request, self._seconds, self._connections, core_of_wrk)
-                    self.loads[view, name].append(took)
-                    print_progress(f"{name:>10} {view:6} {took.cost * 1e6:7.1f} µs, {took.rate:8,.0f} requests/s")
+            for view, load in self.measure(name, VIEWS, {core}).items():
+                self.loads[view, name].append(load)
+                print_progress(f"{name:>10} {view:6} {load.cost * 1e6:7.1f} µs, {load.rate:8,.0f} requests/s")
+
+    def measure(self, name: str, views: Sequence[str], cores: set[int]) -> dict[str, Load]:
+        """Start a server anew on these cores, and load the views."""
+        _, core_of_wrk = select_cores()
+        age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation says for ASGI
+        row = replace(SERVERS[name], variables=self._variables | age)
+        loads = {}
+        with run_server(row, self._work, cores) as server:
+            for view in views:
+                request = Request(f"/{view}")
+                server.load(request, _WARM_UP, self._connections, core_of_wrk)
+                loads[view] = server.load(request, self._seconds, self._connections, core_of_wrk)
+        return loads
 
 
 def _fill(database: Path) -> None:

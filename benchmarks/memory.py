@@ -1,7 +1,7 @@
-"""``make bench-memory``: memory of a worker with ten files and with ten thousand, before and after requests for all.
+"""``make bench-memory``: memory of the process that serves files, with ten of them and with ten thousand.
 
-Rule: every worker gets one request for every file. This project keeps bodies in files in memory (memfd_create(2)). PSS
-counts only their mapped pages, so their other pages are added.
+Rule: it gets one request for every file, and is measured before and after. This project keeps long bodies in files in
+memory (memfd_create(2)). PSS counts only their mapped pages, so their other pages are added.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -22,19 +22,16 @@ from benchmarks.servers import ROWS, Place, select_installed
 from benchmarks.trees import build_generated_tree, build_image_tree
 
 FEW, MANY, IMAGES = 10, 10_000, 150
-SETTLING_SECONDS = 3.0
-"""Time for workers to release memory that others have taken over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A server with its number of files and workers, and its budget for bodies in memory."""
+    """A server with its number of files, and its budget for bodies in memory."""
 
     title: str
     name: str
     files: int
     budget: str = "64MB"
-    workers: int = 1
 
 
 BASELINE_ROW = Row("this project, 10 files", "ours", FEW)
@@ -42,10 +39,8 @@ ROWS_OF_MEMORY = (
     BASELINE_ROW,
     Row("this project, 10,000 files", "ours", MANY),
     Row("this project, 10,000 files, 4 MB for bodies", "ours", MANY, "4MB"),
-    Row("this project, 10,000 files, each of two workers", "ours", MANY, workers=2),
     Row("this project, 150 images of 500 kB, 8 MB for bodies", "ours", IMAGES, "8MB"),
     Row("this project, 150 images of 500 kB", "ours", IMAGES),
-    Row("this project, 150 images of 500 kB, each of two workers", "ours", IMAGES, workers=2),
     Row("WhiteNoise on gunicorn, 10 files", "gunicorn", FEW),
     Row("WhiteNoise on gunicorn, 10,000 files", "gunicorn", MANY),
 )
@@ -53,7 +48,7 @@ ROWS_OF_MEMORY = (
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """PSS of a worker in bytes, before the first request and at the end."""
+    """PSS of the process in bytes, before the first request and at the end."""
 
     first: int
     last: int
@@ -70,49 +65,44 @@ def measure_part(work: Path, rounds: int) -> Result:
                 first, last = format_megabytes(weights[row][-1].first), format_megabytes(weights[row][-1].last)
                 print_progress(f"{row.title}: {first}, then {last}")
     figures = {row.title: [asdict(weight) for weight in each] for row, each in weights.items()}
-    return Result("Memory of a worker (PSS)", _table(weights), _goals(weights), figures)
+    return Result("Memory (PSS)", _table(weights), _goals(weights), figures)
 
 
 def _measure_row(row: Row, work: Path) -> Weight:
-    """Return a worker's memory before and after every worker got a request for every file."""
+    """Return the process's memory before and after it got a request for every file."""
     tree = build_image_tree(work, IMAGES) if row.files == IMAGES else build_generated_tree(work, row.files)
-    place = Place(tree, work, workers=row.workers)
+    place = Place(tree, work)
     server = ROWS[row.name](place)
     server = replace(server, variables={**server.variables, "DJANGO_STATIC_MEMORY": row.budget})
     with run_server(server, work, set(select_cores())) as started:
-        workers = _workers(started, place.tree.path(min(place.tree.names)), row.workers)
-        first = max(_measure_workers(workers))
-        for connection in workers.values():
-            for name in place.tree.names:
-                connection.request("GET", place.tree.path(name), headers={"Accept-Encoding": "gzip"})
-                connection.getresponse().read()
-        time.sleep(SETTLING_SECONDS)
-        return Weight(first, max(_measure_workers(workers)))
+        pid, connection = _connect(started, place.tree.path(min(place.tree.names)))
+        first = _measure_process(pid)
+        for name in place.tree.names:
+            connection.request("GET", place.tree.path(name), headers={"Accept-Encoding": "gzip"})
+            connection.getresponse().read()
+        return Weight(first, _measure_process(pid))
 
 
-def _measure_workers(workers: Collection[int]) -> list[int]:
-    return [read_pss(pid) + measure_memory_files(pid, workers) for pid in workers]
+def _measure_process(pid: int) -> int:
+    return read_pss(pid) + measure_memory_files(pid)
 
 
-def _workers(server: Running, path: str, count: int) -> dict[int, http.client.HTTPConnection]:
-    """Return a connection to each worker, by process ID: after a request it has one more socket."""
-    found: dict[int, http.client.HTTPConnection] = {}
+def _connect(server: Running, path: str) -> tuple[int, http.client.HTTPConnection]:
+    """Return a connection and the process that serves it: after a request, that has one more socket."""
     server.ask(Request(path))
-    while len(found) < count:
+    while True:
         time.sleep(0.05)  # until ended connections are closed
-        below = [pid for pid in list_tree_pids(server.pid) if pid != server.pid] or [server.pid]
-        before = {pid: count_sockets(pid) for pid in below}
+        before = {pid: count_sockets(pid) for pid in list_tree_pids(server.pid)}
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         connection.request("GET", path)
         connection.getresponse().read()
         for pid, sockets in before.items():
             if count_sockets(pid) > sockets:
-                found.setdefault(pid, connection)
-    return found
+                return pid, connection
 
 
 def _table(weights: Mapping[Row, Sequence[Weight]]) -> str:
-    head = ("worker", "when it takes requests", "after all files were asked for", "more")
+    head = ("server", "when it takes requests", "after all files were asked for", "more")
     return format_table(head, [(row.title, *map(format_megabytes, _middle(each))) for row, each in weights.items()])
 
 
@@ -127,7 +117,7 @@ def _goals(weights: Mapping[Row, Sequence[Weight]]) -> list[Goal]:
     for row, each in weights.items():
         if row.name == "ours" and row is not BASELINE_ROW:
             last, limit = _middle(each)[1], 1.2 * few + int(row.budget.removesuffix("MB")) * 1e6
-            title = f"memory of a worker: {row.title.removeprefix('this project, ')}"
+            title = f"memory: {row.title.removeprefix('this project, ')}"
             found.append(
                 Goal(
                     title,

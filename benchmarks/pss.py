@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,16 +25,13 @@ def read_pss(pid: int) -> int:
     return int(found[1]) * 1024 if found else 0
 
 
-def measure_memory_files(pid: int, processes: Collection[int]) -> int:
+def measure_memory_files(pid: int) -> int:
     """Return what the files in memory that a process holds (memfd_create(2)) take in bytes beside what PSS has of them.
 
-    PSS has their mapped pages, which are few where bodies go to sockets by sendfile(2). A file that several of the
-    processes hold counts in equal parts.
+    PSS has their mapped pages, which are few where bodies go to sockets by sendfile(2).
     """
-    files = {each: _memory_files(each) for each in processes}
     mappings = re.findall(r"/memfd:.*\n(?:\w+:.*\n)*?Pss: +(\d+) kB", Path(f"/proc/{pid}/smaps").read_text())
-    parts = (size // sum(inode in held for held in files.values()) for inode, size in files[pid].items())
-    return sum(parts) - sum(map(int, mappings)) * 1024
+    return sum(_memory_files(pid).values()) - sum(map(int, mappings)) * 1024
 
 
 def _memory_files(pid: int) -> dict[int, int]:

@@ -12,7 +12,7 @@ import tree_sitter_css
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
-from static_host_build.references import Reference, UnreadableError, script, stylesheet
+from static_host_build.references import Reference, UnreadableError, css_references, javascript_references
 
 Reader = Callable[[str], list[str] | None]
 """Returns the targets in a text, or None if it refuses the text."""
@@ -31,12 +31,12 @@ _CSS = """
 
 def read_javascript(text: str) -> list[str] | None:
     """Read a script with the build's own lexer."""
-    return _read(script.find_references, text)
+    return _read(javascript_references.find_references, text)
 
 
 def read_css(text: str) -> list[str] | None:
     """Read a stylesheet with the build's own lexer."""
-    return _read(stylesheet.find_references, text)
+    return _read(css_references.find_references, text)
 
 
 def _read(reader: Callable[[str], list[Reference]], text: str) -> list[str] | None:

@@ -37,9 +37,9 @@ THREADS = 10
 
 
 _PROJECT = "benchmarks.project_static"
-_WSGI = "benchmarks.project_django.wsgi:application"
+WSGI = "benchmarks.project_django.wsgi:application"
 _ASGI = "benchmarks.project_django.asgi:application"
-_WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
+WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 _SERVESTATIC = "servestatic.middleware.ServeStaticMiddleware"
 _NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
@@ -107,8 +107,8 @@ def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
 def _on_waitress(place: Place) -> Server:
     return Server(
         f"WhiteNoise in Django on waitress, {place.threads} threads",
-        lambda port: _module("waitress", f"--threads={place.threads}", f"--listen=127.0.0.1:{port}", _WSGI),
-        place.variables(_WHITENOISE),
+        lambda port: _module("waitress", f"--threads={place.threads}", f"--listen=127.0.0.1:{port}", WSGI),
+        place.variables(WHITENOISE),
     )
 
 
@@ -117,9 +117,9 @@ def _on_gunicorn(place: Place) -> Server:
         f"WhiteNoise in Django on gunicorn, {place.threads} threads",
         lambda port: _module(
             *("gunicorn", "--worker-class", "gthread", "--threads", str(place.threads)),
-            *("--workers", str(place.workers), "--bind", f"127.0.0.1:{port}", _WSGI),
+            *("--workers", str(place.workers), "--bind", f"127.0.0.1:{port}", WSGI),
         ),
-        place.variables(_WHITENOISE),
+        place.variables(WHITENOISE),
     )
 
 
@@ -146,7 +146,7 @@ ROWS: dict[str, Callable[[Place], Server]] = {
     "blacknoise": partial(_on_uvicorn, "blacknoise on uvicorn", f"{_PROJECT}.blacknoise_app:app", ""),
     "starlette": partial(_on_uvicorn, "Starlette's StaticFiles on uvicorn", f"{_PROJECT}.starlette_app:app", ""),
     "servestatic": partial(_on_uvicorn, "ServeStatic in Django on uvicorn", _ASGI, _SERVESTATIC),
-    "uvicorn": partial(_on_uvicorn, "WhiteNoise in Django on uvicorn", _ASGI, _WHITENOISE),
+    "uvicorn": partial(_on_uvicorn, "WhiteNoise in Django on uvicorn", _ASGI, WHITENOISE),
 }
 """The rows waitress, gunicorn and uvicorn are WhiteNoise in Django on these servers."""
 

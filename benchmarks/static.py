@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import busy, large, memory, small, start, workers
+from benchmarks import busy, large, memory, processes, small, start, workers
 from benchmarks.goals import Result, format_goals
 from benchmarks.load import find_missing_tool
 from benchmarks.measure import collect_facts, format_facts, print_progress
@@ -40,7 +40,8 @@ PARTS: dict[str, Callable[[Path, int], Result]] = {
     "busy": lambda work, rounds: busy.measure_part(build_sample_tree(work), work, rounds),
     "start": start.measure_part,
     "memory": memory.measure_part,
-    "workers": lambda work, rounds: workers.measure_part(build_sample_tree(work), work, rounds),
+    "processes": processes.measure_part,
+    "workers": lambda work, rounds: workers.measure_part(work, rounds),
 }
 
 

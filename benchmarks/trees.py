@@ -77,6 +77,13 @@ def build_generated_tree(work: Path, count: int) -> Tree:
     return _read_tree(work, str(count))
 
 
+def build_site_tree(work: Path) -> Tree:
+    """Return the tree of the bundled site, Django's admin included; build it once per work directory."""
+    if not (work / "tree-site").exists():
+        _build_tree(work, "site", "br,gzip", "static_host_site.settings")
+    return _read_tree(work, "site")
+
+
 def build_image_tree(work: Path, count: int) -> Tree:
     """Return a tree of images of 500 kB each; build it once per work directory."""
     if not (work / "tree-images").exists():
@@ -96,10 +103,10 @@ def _make_sources_directory(work: Path, name: str) -> Path:
     return sources
 
 
-def _build_tree(work: Path, name: str, codings: str) -> Tree:
+def _build_tree(work: Path, name: str, codings: str, settings_module: str = "scale_settings") -> Tree:
     run_module(
         "static_host_build",
-        DJANGO_SETTINGS_MODULE="scale_settings",
+        DJANGO_SETTINGS_MODULE=settings_module,
         DJANGO_STATIC_ROOT=str(work / f"tree-{name}"),
         DJANGO_STATIC_CACHE=str(work / f"cache-{name}"),
         DJANGO_STATIC_CODINGS=codings,

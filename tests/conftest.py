@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import shutil
 import subprocess
 from collections.abc import Generator, Iterator
@@ -31,6 +32,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function):
             mark(item)
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make, and no more among modules and tests."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

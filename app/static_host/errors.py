@@ -32,9 +32,11 @@ class StaticHostError(click.ClickException):
     """Ends a command with a message for the operator and with `exit_code`.
 
     `message` says what is wrong, `remedy` what to do about it; `notes` are further lines, which help to find the cause.
+    `remote_traceback` is that of the project's exception, if another process raised it; else it is the cause.
     """
 
     exit_code = 1
+    remote_traceback = ""
 
     def __init__(self, message: str, *, remedy: str = "", notes: Iterable[str] = ()) -> None:
         super().__init__(message)
@@ -46,16 +48,23 @@ class StaticHostError(click.ClickException):
 
     def format_message(self) -> str:
         """Return message, remedy and notes. The remedy follows one sentence directly; else it begins a line."""
-        is_one_sentence = "\n" not in self.message and self.__cause__ is None
+        is_one_sentence = "\n" not in self.message and not self.format_traceback()
         text = (" " if is_one_sentence else "\n").join(filter(None, [self.message, self.remedy]))
         return "\n".join([text, *self.notes])
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message, and the traceback of the project's exception if that is the cause."""
-        parts = [f"static-host: {self.format_message()}"]
-        if self.__cause__:
-            parts.append("".join(traceback.format_exception(self.__cause__)).rstrip())
-        print("\n\n".join(parts), file=file or sys.stderr, flush=True)
+        """Print the message, and the traceback of the project's exception."""
+        print(f"static-host: {self.format_report()}", file=file or sys.stderr, flush=True)
+
+    def format_report(self) -> str:
+        """Return the message, and the traceback of the project's exception after it."""
+        return "\n\n".join(filter(None, [self.format_message(), self.format_traceback()]))
+
+    def format_traceback(self) -> str:
+        """Return the traceback of the project's exception, or an empty text."""
+        if self.remote_traceback or self.__cause__ is None:
+            return self.remote_traceback
+        return "".join(traceback.format_exception(self.__cause__)).rstrip()
 
 
 class IncompatiblePackagesError(StaticHostError):

@@ -6,28 +6,26 @@ terminal, text is wrapped to its width. In a file or a pipe each text is one lin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from textwrap import wrap
-from traceback import format_exception_only
-from typing import Any, Literal
+from typing import Any
 
 from static_host.text_table import COLUMN_GAP, format_row
+from static_host_django.findings import LEVELS, Finding, Level, format_exception_line, format_names
 
-Level = Literal["error", "warning", "info", "ok"]
-LEVELS: tuple[Level, ...] = ("error", "warning", "info", "ok")
+__all__ = [
+    "Finding",
+    "Level",
+    "build_document",
+    "format_exception_line",
+    "format_findings",
+    "format_names",
+    "is_ok",
+    "sort_findings",
+]
 
 _MIN_TEXT_CHARACTERS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of one check. `check` is its stable name, `found` what is the case, `remedy` what to do or ""."""
-
-    level: Level
-    check: str
-    found: str
-    remedy: str = ""
 
 
 def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -43,17 +41,6 @@ def is_ok(findings: Iterable[Finding]) -> bool:
 def build_document(findings: list[Finding]) -> dict[str, Any]:
     """Return what `check --json` prints."""
     return {"ok": is_ok(findings), "findings": [asdict(finding) for finding in sort_findings(findings)]}
-
-
-def format_exception_line(error: BaseException) -> str:
-    """Return the last line of an exception's traceback."""
-    return format_exception_only(error)[-1].strip()
-
-
-def format_names(names: Collection[str]) -> str:
-    """Return the first three names, and the number of the others."""
-    first = ", ".join(list(names)[:3])
-    return first if len(names) <= 3 else f"{first} and {len(names) - 3} more"
 
 
 def format_findings(findings: list[Finding], width: int | None = None) -> str:

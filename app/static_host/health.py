@@ -2,8 +2,10 @@
 
 Rule: a check accepts any Host (load balancers use an IP address, which ALLOWED_HOSTS would refuse), and its response is
 never cached. A process that responds is alive. It is ready once it has its tree and its project, until it is told to
-stop, and while the databases that DJANGO_READY_DATABASE names respond. One thread queries them, one query at a time,
-with `DATABASE_TIMEOUT_SECONDS` for a result. So neither a busy project nor a hanging database delays a check further.
+stop, while workers can serve requests, and while the databases that DJANGO_READY_DATABASE names respond. With
+DJANGO_READY_MIGRATIONS it is not ready before all migrations are applied. A worker queries the databases, one query at
+a time, with `DATABASE_TIMEOUT_SECONDS` for a result. So neither a busy project nor a hanging database delays a check
+further.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from starlette.responses import PlainTextResponse
@@ -20,76 +21,92 @@ from starlette.types import Receive, Scope, Send
 
 from static_host.origin.headers import UNCACHEABLE
 from static_host.telemetry.scope_keys import HANDLER_KEY
+from static_host.workers.pool import MigrationQueryError, WorkerPool
+from static_host.workers.worker import WorkerGoneError
 
 log = logging.getLogger("static_host.health")
 
 DATABASE_TIMEOUT_SECONDS = 2.0
 """Time within which all databases together have to respond."""
+_QUERY_TIMEOUT_SECONDS = 10.0
+"""Time after which a database that has not responded is queried again."""
+_MAX_LISTED_MIGRATIONS = 10
 _UNCACHEABLE = {"Cache-Control": UNCACHEABLE.decode()}
 
 
 class Readiness:
     """Whether load balancers should send requests here.
 
-    `drain_seconds` is how long the server still accepts requests after it has become not ready.
+    `drain_seconds` is how long the server still accepts requests after it has become not ready. `pool` has the workers,
+    which query the databases of these names. `is_migrated` is whether unapplied migrations do not matter.
     """
 
     def __init__(
         self,
+        pool: WorkerPool | None = None,
         databases: Sequence[str] = (),
         drain_seconds: float = 0.0,
-        query_database: Callable[[str], None] | None = None,
+        *,
+        is_migrated: bool = True,
     ) -> None:
         self.drain_seconds = drain_seconds
         self.is_ending = False
         """Whether the server was told to stop."""
         self._databases = tuple(databases)
-        self._query_database = query_database or _query_database
-        self._thread = ThreadPoolExecutor(1, "ready")
-        self._pending_query: asyncio.Future[str] | None = None
+        self._pool = pool
+        self._is_migrated = is_migrated
+        self._pending_query: asyncio.Task[str] | None = None
         self._logged_obstacle = ""
 
     async def find_obstacle(self) -> str:
         """Return why the server is not ready, in a few words without secrets, or an empty string when it is."""
         if self.is_ending:
             return "stopping"
-        if not self._databases:
+        if self._pool is None:
             return ""
-        if self._pending_query is None or self._pending_query.done():
-            self._pending_query = asyncio.get_running_loop().run_in_executor(self._thread, self._query_databases)
-        try:
-            obstacle = await asyncio.wait_for(asyncio.shield(self._pending_query), DATABASE_TIMEOUT_SECONDS)
-        except TimeoutError:
-            obstacle = f"no answer from the database within {DATABASE_TIMEOUT_SECONDS:g} s"
+        obstacle = self._pool.find_obstacle()
+        if not obstacle and (self._databases or not self._is_migrated):
+            obstacle = await self._await_query(self._pool)
         self._log_change(obstacle)
         return obstacle
 
-    def _query_databases(self) -> str:
+    async def _await_query(self, pool: WorkerPool) -> str:
+        """Return what the pending query finds; begin one if there is none."""
+        if self._pending_query is None or self._pending_query.done():
+            self._pending_query = asyncio.create_task(self._query(pool))
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._pending_query), DATABASE_TIMEOUT_SECONDS)
+        except TimeoutError:
+            return f"no answer from the database within {DATABASE_TIMEOUT_SECONDS:g} s"
+
+    async def _query(self, pool: WorkerPool) -> str:
         for alias in self._databases:
-            try:
-                self._query_database(alias)
-            except Exception as error:
-                self._log_change(f"the database {alias!r}: {type(error).__name__}: {error}")
-                return f"the database {alias!r}: {type(error).__name__}"
-        return ""
+            async with asyncio.timeout(_QUERY_TIMEOUT_SECONDS):
+                kind, _, message = (await pool.query_databases((alias,))).partition("\0")
+            if kind:
+                self._log_change(f"the database {alias!r}: {kind}: {message}".removesuffix(": "))
+                return f"the database {alias!r}: {kind}"
+        return "" if self._is_migrated else await self._find_unapplied_migrations(pool)
+
+    async def _find_unapplied_migrations(self, pool: WorkerPool) -> str:
+        try:
+            async with asyncio.timeout(_QUERY_TIMEOUT_SECONDS):
+                names = await pool.list_unapplied_migrations()
+        except (MigrationQueryError, WorkerGoneError) as error:
+            self._log_change(f"migrations: {error or 'no worker could be asked'}")
+            return "migrations cannot be read"
+        if not names:
+            self._is_migrated = True
+            return ""
+        shown = [*names[:_MAX_LISTED_MIGRATIONS], *(["…"] if len(names) > _MAX_LISTED_MIGRATIONS else [])]
+        self._log_change(f"migrations are not applied: {', '.join(shown)}")
+        return "migrations are not applied"
 
     def _log_change(self, obstacle: str) -> None:
         """Log only when readiness changes: checks come every few seconds."""
         if bool(obstacle) != bool(self._logged_obstacle):
             log.warning("not ready: %s" if obstacle else "ready again%s", obstacle)
         self._logged_obstacle = obstacle
-
-
-def _query_database(alias: str) -> None:
-    """Query a database of the project's over this thread's own connection. Raises what Django raises."""
-    from django.db import connections
-
-    connection = connections[alias]
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1" if connection.vendor != "oracle" else "SELECT 1 FROM DUAL")
-    finally:
-        connection.close()
 
 
 class _Check:

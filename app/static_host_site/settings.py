@@ -33,7 +33,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "static_host_site.csp.content_security_policy",
+    "static_host_site.csp_middleware.content_security_policy",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -61,11 +61,7 @@ DATABASES = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": _data_directory / "site.sqlite3",
         # Reads continue during a write, and a writer waits for its turn instead of failing.
-        "OPTIONS": {
-            "init_command": "PRAGMA journal_mode=WAL;",
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 10,
-        },
+        "OPTIONS": {"init_command": "PRAGMA journal_mode=WAL;", "transaction_mode": "IMMEDIATE", "timeout": 10},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -5,7 +5,4 @@ from django.urls import path
 
 from static_host_site.views import inspector
 
-urlpatterns = [
-    path("", inspector, name="inspector"),
-    path("admin/", admin.site.urls),
-]
+urlpatterns = [path("", inspector, name="inspector"), path("admin/", admin.site.urls)]

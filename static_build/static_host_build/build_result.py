@@ -7,7 +7,7 @@ from pathlib import Path
 
 from static_host_build.carry.release_sizes import DroppedRelease, ReleaseSize
 from static_host_build.dictionary.deltas import Saving
-from static_host_build.encode import resources
+from static_host_build.encode import tree_encoding
 from static_host_build.output.integrity import IntegrityReport
 
 
@@ -22,7 +22,7 @@ class BuildResult:
     root: Path
     release: str
     changed: bool
-    resource_set: resources.ResourceSet
+    resource_set: tree_encoding.ResourceSet
     release_sizes: tuple[ReleaseSize, ...]
     dropped: tuple[DroppedRelease, ...]
     saving: Saving
@@ -30,31 +30,6 @@ class BuildResult:
     integrity: IntegrityReport | None = None
 
     @property
-    def identity_bytes(self) -> int:
-        """Bytes of all contents without content coding, each counted once."""
-        return sum(content.lengths["identity"] for content in self.resource_set.contents)
-
-    @property
-    def smallest_bytes(self) -> int:
-        """Bytes of all contents, each counted once and in its smallest representation."""
-        return sum(min(content.lengths.values()) for content in self.resource_set.contents)
-
-    @property
     def encoding_seconds(self) -> float:
         """Seconds that this build spent on encoding, all threads added up."""
         return sum(each.seconds for each in self.resource_set.contents if not each.from_cache) + self.saving.seconds
-
-    @property
-    def compressible_count(self) -> int:
-        """The number of contents whose format is worth encoding."""
-        return sum(content.is_compressible for content in self.resource_set.contents)
-
-    @property
-    def from_cache_count(self) -> int:
-        """The number of compressible contents that an earlier build encoded."""
-        return sum(content.from_cache for content in self.resource_set.contents)
-
-    @property
-    def reused_count(self) -> int:
-        """The number of these that come from an earlier tree, not from the cache."""
-        return sum(content.reused for content in self.resource_set.contents)

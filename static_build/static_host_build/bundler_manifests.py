@@ -46,8 +46,8 @@ def is_manifest(name: str) -> bool:
     return suffix == "json" and (is_known or "-stats" in stem)
 
 
-def read_manifests(sources: Iterable[Source]) -> dict[str, bytes]:
-    """Return the manifests among the sources and in the project's settings, by name.
+def read_manifests(sources: Iterable[Source], configured: Iterable[tuple[str, str]]) -> dict[str, bytes]:
+    """Return the manifests among the sources, and the `configured` ones, by name.
 
     Vite's manifest is hidden, so collectstatic ignores it. Raises OSError; BuildError for a source that is neither a
     file nor a link to one.
@@ -56,31 +56,19 @@ def read_manifests(sources: Iterable[Source]) -> dict[str, bytes]:
     for source in sources:
         if source.name not in data and is_manifest(source.name) and source.is_file:
             data[source.name] = source.read()
-    return {**data, **read_configured_manifests()}
+    return {**data, **read_configured_manifests(configured)}
 
 
-def read_configured_manifests() -> dict[str, bytes]:
-    """Return the manifests that the project's settings name; each gets a name in its output folder."""
+def read_configured_manifests(configured: Iterable[tuple[str, str]]) -> dict[str, bytes]:
+    """Return the manifests that the project's settings name, by output folder and path.
+
+    Each gets a name in its output folder.
+    """
     data: dict[str, bytes] = {}
-    for number, (folder, path) in enumerate(_list_configured_paths()):
-        with suppress(OSError, TypeError, ValueError):  # the file does not exist yet, or the setting is no path
+    for number, (folder, path) in enumerate(configured):
+        with suppress(OSError, ValueError):  # the file does not exist yet, or the setting is no path
             data[posixpath.join(folder.strip("/"), f"{number}-{Path(path).name}")] = Path(path).read_bytes()
     return data
-
-
-def _list_configured_paths() -> Iterator[tuple[str, Any]]:
-    """Yield output folder and path of each manifest in the settings of django-webpack-loader and django-vite."""
-    from django.conf import settings
-
-    loaders = getattr(settings, "WEBPACK_LOADER", {"": {}} if "webpack_loader" in settings.INSTALLED_APPS else {})
-    for each in loaders.values():
-        if isinstance(each, dict):
-            yield str(each.get("BUNDLE_DIR_NAME", "webpack_bundles")), each.get("STATS_FILE", "webpack-stats.json")
-    for each in getattr(settings, "DJANGO_VITE", {}).values():
-        if isinstance(each, dict):
-            yield str(each.get("static_url_prefix", "")), each.get("manifest_path")
-    if hasattr(settings, "DJANGO_VITE_MANIFEST_PATH"):
-        yield str(getattr(settings, "DJANGO_VITE_STATIC_URL_PREFIX", "")), settings.DJANGO_VITE_MANIFEST_PATH
 
 
 def find_hashed_outputs(manifests: Mapping[str, bytes], names: set[str]) -> set[str]:

@@ -13,9 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IMODE, S_ISLNK
-from typing import Any
-
-from django.conf import settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +23,12 @@ class Modes:
     folder: int
 
     @classmethod
-    def from_django_settings(cls) -> Modes:
-        """Return the modes that the project's settings choose. Options of STORAGES["staticfiles"] come first."""
-        file = _read_mode_option("file_permissions_mode", settings.FILE_UPLOAD_PERMISSIONS)
+    def choose(cls, file: int | None, folder: int | None) -> Modes:
+        """Return the modes that the project's settings choose; None is a mode that they do not set.
+
+        Options of STORAGES["staticfiles"] come before FILE_UPLOAD_PERMISSIONS and FILE_UPLOAD_DIRECTORY_PERMISSIONS.
+        """
         file = 0o666 & ~read_umask() if file is None else file
-        folder = _read_mode_option("directory_permissions_mode", settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS)
         readers = file & 0o444
         return cls(file, 0o777 & ~read_umask() | readers | readers >> 2 if folder is None else folder)
 
@@ -62,11 +60,6 @@ def make_folder(path: Path, modes: Modes) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with suppress(PermissionError):  # it has another owner, who chose its mode
         modes.apply_to_folders([*missing, path])
-
-
-def _read_mode_option(option: str, setting: int | None) -> int | None:
-    own: Any = settings.STORAGES.get("staticfiles", {}).get("OPTIONS", {}).get(option)
-    return setting if own is None else own
 
 
 def read_umask() -> int:

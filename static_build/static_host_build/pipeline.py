@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,57 +19,37 @@ from pathlib import Path
 
 from static_host.conf.settings import Settings
 from static_host.origin import index
-from static_host.origin.recipes import Recipes
+from static_host.origin.encoding_recipes import EncodingRecipes
 from static_host.origin.tree import TreeUnusableError
-from static_host.project.errors import wrap_project_errors
-from static_host.project.project import Project
 from static_host_build import bundler_manifests
+from static_host_build.build_errors import BuildError, explain_os_error
 from static_host_build.build_result import BuildResult
 from static_host_build.carry.carrier import carry
-from static_host_build.carry.discovery import EarlierReleases, open_earlier_releases
+from static_host_build.carry.carry_problems import CarryProblems
 from static_host_build.carry.earlier_trees import DELTA_RECIPE, EarlierTrees, open_earlier_trees
-from static_host_build.carry.problems import Problems
 from static_host_build.carry.release_sizes import measure_dropped, measure_releases
 from static_host_build.carry.retention import RetentionPlan
-from static_host_build.collect import static_root
-from static_host_build.collect.collectstatic import (
-    BUILD_STORAGE,
-    BuildStorage,
-    CollectionResult,
-    check_references,
-    collect,
-    find_dangling_links,
-)
+from static_host_build.carry.source_discovery import EarlierReleases, open_earlier_releases
+from static_host_build.collect import static_root_files
+from static_host_build.collect.collection import CollectionResult, Collector, check_references, find_dangling_links
 from static_host_build.collect.precompress import precompress
+from static_host_build.collect.project_process import BuiltProject, ProjectProcess
 from static_host_build.collect.source_checks import refuse_clashes, refuse_nested_root
-from static_host_build.collect.sources import Source, fingerprint, is_default_collection, list_sources
-from static_host_build.compressor.compress import (
-    MATCH_NOTHING,
-    CompressionResult,
-    compress,
-    describe_output,
-    is_compressor_used,
-    report_dangling,
-)
+from static_host_build.collect.sources import FoundSources, find_sources, fingerprint
+from static_host_build.compressed_blocks import BlockStep
 from static_host_build.dictionary.deltas import DeltaEncoder, measure_savings
-from static_host_build.encode import dcz, resources, svgz
-from static_host_build.encode.cache import EncodingCache, choose_cache_directory
+from static_host_build.encode import dcz, svgz, tree_encoding
 from static_host_build.encode.cached_encoder import CachedEncoder
 from static_host_build.encode.encoder import Encoder
-from static_host_build.encode.resources import EncodingProgress, ResourceSet
-from static_host_build.errors import BuildError, format_os_error
+from static_host_build.encode.encoding_cache import EncodingCache, choose_cache_directory
+from static_host_build.encode.tree_encoding import EncodingProgress, ResourceSet
 from static_host_build.output import build_stamp
+from static_host_build.output.current_tree import find_changed_immutables, find_current_tree, is_complete
+from static_host_build.output.index_file import dump_index, read_index
 from static_host_build.output.integrity import IntegrityReport, check_integrity, check_new_tree
-from static_host_build.output.releases import (
-    find_changed_immutables,
-    find_current_tree,
-    is_complete,
-    open_staging_directory,
-    swap,
-)
-from static_host_build.output.tree_index import dump_index, read_index
-from static_host_build.permissions import Modes
-from static_host_build.tree_writer import TreeWriter
+from static_host_build.output.release_swap import swap
+from static_host_build.output.staging_directory import open_staging_directory
+from static_host_django.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
 
@@ -83,34 +62,39 @@ CHANGED_IMMUTABLE_WARNING = (
 
 
 def build(
-    settings: Settings, progress: EncodingProgress = resources.ignore_progress, *, is_verified: bool = False
+    settings: Settings,
+    process: ProjectProcess,
+    progress: EncodingProgress = tree_encoding.ignore_progress,
+    *,
+    is_verified: bool = False,
 ) -> BuildResult:
     """Build the project's static tree and swap it into place. Raises StaticHostError; the old tree then stays.
 
     If `is_verified`, reads and decodes every file of the new tree before it replaces the old one.
     """
     began = time.monotonic()
-    project = Project.from_settings(settings)
+    project = process.load()
     root = Path(os.path.abspath(project.static_root))  # noqa: PTH100 - resolves "..", keeps a symbolic link
     try:
-        modes = Modes.from_django_settings()
-        with open_staging_directory(root, modes) as directory:
-            work = _Build(project, settings, root, directory, modes, is_verified)
+        with open_staging_directory(root, project.modes) as directory:
+            work = _Build(project, settings, root, directory, is_verified)
             made, is_changed = work.run(progress)
             for warning in made.warnings:
                 log.warning("%s", warning)
     except OSError as error:
         error.filename = error.filename or str(root)
-        raise BuildError(f"{format_os_error(error)} {root} is as it was.") from None
+        message, remedy = explain_os_error(error)
+        raise BuildError(message, remedy=f"{remedy} {root} is as it was.".lstrip()) from None
     tree = index.parse_index((root / index.INDEX_FILE_NAME).read_bytes())
+    in_tree = list(tree.iter_resources())
     return BuildResult(
         root,
         tree.releases[0].digest,
         is_changed,
         made,
-        measure_releases(tree.releases, tree.values()),
+        measure_releases(tree.releases, in_tree),
         measure_dropped(work.plan.dropped, tree),
-        measure_savings(tree.values(), work.deltas.seconds),
+        measure_savings(in_tree, work.deltas.seconds),
         time.monotonic() - began,
         work.integrity,
     )
@@ -120,12 +104,13 @@ class _Build:
     """One build of a project into `directory`."""
 
     def __init__(
-        self, project: Project, settings: Settings, root: Path, directory: Path, modes: Modes, is_verified: bool
+        self, project: BuiltProject, settings: Settings, root: Path, directory: Path, is_verified: bool
     ) -> None:
         self.is_verified = is_verified
         self.integrity: IntegrityReport | None = None
         self.plan = RetentionPlan()
         self.project = project
+        self.modes = project.modes
         self.settings = settings
         self.root = root
         self.directory = directory
@@ -135,23 +120,25 @@ class _Build:
         self.previous_tree = find_current_tree(root)
         previous = read_index(self.previous_tree) if self.previous_tree else None
         self.previous_release = previous.releases[0] if previous else None
-        with wrap_project_errors(project.name):
-            project.apply_overlay(project.prefix, directory, BUILD_STORAGE)
-        static_root.install_finder(project.project_static_root)
-        project.set_up_django()
-        self.writer = TreeWriter(directory, self.previous_tree, modes)
+        self.facts = project.process.call(
+            "set_up",
+            static_url=project.prefix,
+            directory=str(directory),
+            previous=str(self.previous_tree) if self.previous_tree else None,
+            file_mode=self.modes.file,
+        )
+        self.blocks = BlockStep(project, self.facts["compressor"], project.host + project.prefix)
+        self.writer = TreeWriter(directory, self.previous_tree, self.modes.file)
         self.deltas = DeltaEncoder(directory, self.writer, self.cache.directory, settings)
 
     def run(self, progress: EncodingProgress) -> tuple[ResourceSet, bool]:
         """Return what the release consists of, and whether the tree has changed."""
-        with wrap_project_errors(self.project.name):
-            refuse_nested_root(self.root)
-            found = list_sources()
-            refuse_clashes(found)
-            unknown = static_root.refuse_unknown_files(
-                self.root, self.project.project_static_root, {source.name for source in found}
-            )
-        ignored = find_dangling_links(found)
+        found = find_sources(self.project)
+        refuse_nested_root(self.root, found.folders)
+        refuse_clashes(found.sources, self.facts["ignore_patterns"])
+        own, names = self.project.project_static_root, {source.name for source in found.sources}
+        unknown = static_root_files.refuse_unknown_files(self.root, own, names, self.blocks.output["folder"])
+        ignored = find_dangling_links(found.sources)
         inputs = self._fingerprint_inputs(found)
         # the earlier releases are closed before old trees are removed
         with open_earlier_releases(self.settings, self.project.prefix) as earlier:
@@ -161,25 +148,34 @@ class _Build:
                 return replace(made, warnings=(*made.warnings, *earlier.warnings)), False
             with open_earlier_trees(self.previous_tree, earlier, self.encoder, self.recipes) as reuse:
                 encoder = CachedEncoder(self.encoder, self.cache, reuse)
-                with wrap_project_errors(self.project.name), precompress(found, encoder):
-                    collected = collect(self.directory, self.settings, found, ignored, self.writer)
-                    compressed = compress(self.project.host + self.project.prefix, self.directory, self.writer)
-                report_dangling(compressed, collected.dangling, self.settings)
-                made = self._make_resources(collected, compressed, encoder, progress)
-                problems = self._write_index(made, collected, compressed, earlier, reuse)
+                with precompress(found.sources, encoder):
+                    collected = self._collect(found, ignored)
+                made = self._make_resources(collected, encoder, progress)
+                problems = self._write_index(made, collected, earlier, reuse)
         made = replace(made, warnings=(*made.warnings, *problems, *self.deltas.warnings))
-        self.writer.modes.apply_to_tree(self.directory)
+        self.modes.apply_to_tree(self.directory)
         if self.is_verified:
             self.integrity = check_new_tree(self.directory, self.root)
         changed = [] if self.plan.kept else find_changed_immutables(self.previous_tree, made.resources)
         warnings = [CHANGED_IMMUTABLE_WARNING.format(name=name) for name in changed]
-        keep = partial(static_root.move_unknown_files, unknown, root=self.root)
+        keep = partial(static_root_files.move_unknown_files, unknown, root=self.root)
         is_changed = swap(self.directory, self.root, self._is_intact, keep)
-        if inputs and not problems and inputs == self._fingerprint_inputs(list_sources()):  # no source has changed
-            release = Path(os.path.realpath(self.root)).name
+        if inputs and not problems and inputs == self._fingerprint_inputs(find_sources(self.project)):
+            release = Path(os.path.realpath(self.root)).name  # no source has changed meanwhile
             stamp = build_stamp.BuildStamp(inputs, self.plan.digest, release, collected.dangling, made.warnings)
             build_stamp.write(self.directory.parent, stamp)
         return replace(made, warnings=(*made.warnings, *warnings, *earlier.warnings)), is_changed
+
+    def _collect(self, found: FoundSources, ignored: list[str]) -> CollectionResult:
+        """Collect the sources, with django-compressor's files. Raises StaticHostError."""
+        # the project's own command or storage might write into a file that is linked
+        linking = self.writer if self.facts["is_default"] else TreeWriter(self.directory, None, self.modes.file)
+        collector = Collector(self.project, self.settings, self.directory, linking, found)
+        collected = collector.collect(ignored)
+        dangling = self.blocks.compress(self.directory, self.writer)
+        is_fatal = self.settings.static_missing_references == "error"
+        self.blocks.report_dangling(dangling, collected.dangling, collected.names, is_fatal=is_fatal)
+        return collected
 
     def _is_unchanged(
         self, known: build_stamp.BuildStamp, tree: Path, inputs: str | None, earlier: EarlierReleases
@@ -194,18 +190,17 @@ class _Build:
         self,
         made: ResourceSet,
         collected: CollectionResult,
-        compressed: CompressionResult,
         earlier: EarlierReleases,
         reuse: EarlierTrees,
     ) -> list[str]:
         """Carry files of earlier releases, make deltas, and write the index of the tree. Returns warnings."""
         manifest = (collected.manifest_name, (self.directory / collected.manifest_name).read_bytes())
-        others = {name: (self.directory / name).read_bytes() for name in self._list_other_files(collected, compressed)}
-        facts = {"other_files": others, "recipes": Recipes(self.recipes, made.supplied)}
+        others = {name: (self.directory / name).read_bytes() for name in self._list_other_files(collected)}
+        facts = {"other_files": others, "recipes": EncodingRecipes(self.recipes, made.supplied)}
         data = dump_index(self.project.prefix, made.resources, manifest, **facts)
         own = index.parse_index(data).releases[0].digest
         self.plan = earlier.plan(own)
-        problems = Problems(self.settings.static_previous_problems)
+        problems = CarryProblems(self.settings.static_previous_problems)
         taken = {r.file for resource in made.resources.values() for r in resource.representations}
         carried = carry(made.resources, {manifest[0], *others, *taken}, self.plan, self.writer, problems)
         problems.raise_or_warn()
@@ -227,23 +222,24 @@ class _Build:
             recorded = self.previous_release.time
         return self.settings.source_date_epoch if recorded is None else recorded
 
-    def _list_other_files(self, collected: CollectionResult, compressed: CompressionResult) -> list[str]:
+    def _list_other_files(self, collected: CollectionResult) -> list[str]:
         """Return the files that the project reads in the tree, except Django's manifest."""
-        names = (compressed.manifest_name, *collected.root_manifests)
+        names = (self.blocks.output["manifest_name"], *collected.root_manifests)
         return [name for name in names if name and (self.directory / name).exists()]
 
-    def _fingerprint_inputs(self, found: Iterable[Source]) -> str | None:
+    def _fingerprint_inputs(self, found: FoundSources) -> str | None:
         """Return the fingerprint of all inputs of this build; None if it has inputs that cannot be listed."""
-        if is_compressor_used() or not is_default_collection(BuildStorage):
+        if self.facts["is_compressor_used"] or not self.facts["is_default"]:
             return None
         settings = self.settings.model_dump(include=_TREE_SETTINGS)
-        project = (self.project.prefix, self.project.host, bundler_manifests.read_configured_manifests())
+        manifests = bundler_manifests.read_configured_manifests(self.project.manifests)
+        project = (self.project.version, self.facts["settings"], self.blocks.static_url, self.blocks.output, manifests)
         encoding = (self.encoder.recipe, dcz.format_recipe(self.settings.static_effort), self.deltas.budget_bytes)
-        return fingerprint(found, settings, *project, *encoding, describe_output(), self.writer.modes)
+        return fingerprint(found.sources, settings, *project, *encoding, self.modes)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree is undamaged: by its digests if `is_verified`, else by its lengths."""
-        if not is_complete(tree) or not self.writer.modes.is_set_on(tree, tree / index.INDEX_FILE_NAME):
+        if not is_complete(tree) or not self.modes.is_set_on(tree, tree / index.INDEX_FILE_NAME):
             return False
         with suppress(TreeUnusableError):
             self.integrity = check_integrity(tree) if self.is_verified else None
@@ -254,38 +250,35 @@ class _Build:
         """Return the resources of the current tree; repeat the warnings of the build that made it."""
         tree = index.parse_index((before / index.INDEX_FILE_NAME).read_bytes())
         manifest = json.loads((before / tree.manifest[0]).read_bytes()) if tree.manifest else {"paths": {}}
-        check_references(known.dangling, manifest["paths"], self.settings)
+        check_references(self.project, known.dangling, manifest["paths"], self.settings)
         return ResourceSet.from_index(tree, self.encoder, known.warnings)
 
     def _make_resources(
-        self,
-        collected: CollectionResult,
-        compressed: CompressionResult,
-        encoder: CachedEncoder,
-        progress: EncodingProgress,
+        self, collected: CollectionResult, encoder: CachedEncoder, progress: EncodingProgress
     ) -> ResourceSet:
         manifest = self.directory / collected.manifest_name
         if not manifest.exists():
             raise BuildError(
                 f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
             )
-        of_django = resources.parse_fingerprinted_names(manifest.read_bytes())
+        of_django = tree_encoding.parse_fingerprinted_names(manifest.read_bytes())
         unfolded = tuple(svgz.unfold(self.directory, self.writer, of_django))
-        manifests = (collected.manifest_name, compressed.manifest_name)
-        found = resources.list_resource_names(self.directory, self.settings.static_root_files)
+        manifests = (collected.manifest_name, self.blocks.output["manifest_name"])
+        found = tree_encoding.list_resource_names(self.directory, self.settings.static_root_files)
         names = [name for name in found if name not in manifests]
         if not names:
             raise BuildError("the project has no static files: its finders find none.")
         known = set(names)
         lost = [name for name in of_django - known if not (self.directory / name).exists()]
         if lost:
-            raise BuildError(f"the manifest lists missing files: {', '.join(sorted(lost))}. Rename their sources.")
+            message = f"the manifest lists missing files: {', '.join(sorted(lost))}."
+            raise BuildError(message, remedy="Rename their sources.")
         hashed = of_django | bundler_manifests.find_hashed_outputs(collected.bundler_manifests, known)
         patterns = [
-            re.compile(self.settings.static_immutable_pattern or MATCH_NOTHING),
-            re.compile(compressed.name_pattern),
+            re.compile(self.settings.static_immutable_pattern or tree_encoding.MATCH_NOTHING),
+            re.compile(self.blocks.output["name_pattern"] or tree_encoding.MATCH_NOTHING),
         ]
-        made = resources.encode_resources(
+        made = tree_encoding.encode_resources(
             self.directory,
             names,
             lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),

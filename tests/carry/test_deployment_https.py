@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 
@@ -202,7 +203,9 @@ def test_what_trickles_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyP
 
 
 def test_a_deployment_that_has_gone_away_is_asked_for_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
     monkeypatch.setattr(deployment_source, "_MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(deployment_source, "time", SimpleNamespace(sleep=pauses.append))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         asked = answering(listener, b"", b"")
         place = opened(f"http://127.0.0.1:{listener.getsockname()[1]}")
@@ -210,3 +213,4 @@ def test_a_deployment_that_has_gone_away_is_asked_for_nothing_more(monkeypatch: 
             with pytest.raises(BodyUnusableError, match="cannot be reached"):
                 list(place.read_body("app.js", Representation("br", "app.js.br", 1, "digest")))
         assert len(asked) == 2
+        assert pauses == [0, 1]

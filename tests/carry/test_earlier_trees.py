@@ -110,6 +110,7 @@ def test_a_build_says_what_it_took_from_where(
     assert "12 contents encoded, 11 of them from the cache; " in build(**empty).stdout
 
 
+@pytest.mark.slow
 def test_best_after_fast_is_best_and_fast_after_best_is_fast(
     project: Path, anew: Callable[..., dict[str, Any]], before: Path
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_circle_s_fingerprints_tell_which_of_its_references_are_rewritten(buil
     assert (project / "staticfiles" / second).read_text() == f'import "./{second}";\nimport "/static/self.js";\n'
 
 
+@pytest.mark.slow
 def test_names_and_references_are_django_s_own(build: Build, project: Path, tmp_path: Path) -> None:
     """Django's collectstatic, with its own storage, on Django's admin and stylesheets that refer to each other."""
     folder = project / "mysite/static"
@@ -112,7 +113,7 @@ def test_the_storages_that_people_come_with_are_replaced(build: Build, project: 
     assert build().returncode == 0
     assert read_manifest_paths(project)["digits.txt"] == "digits.781e5e245d69.txt"
     with run_server(cwd=project, DJANGO_SETTINGS_MODULE="mysite.settings") as running:
-        assert "STORAGES['staticfiles']['BACKEND'] = 'static_host.project.storage.StaticHostStorage'" in running.output
+        assert "STORAGES['staticfiles']['BACKEND'] = 'static_host_django.storage.StaticHostStorage'" in running.output
 
 
 def test_a_fingerprinting_storage_of_the_project_s_own_is_kept(build: Build, project: Path) -> None:

@@ -193,6 +193,7 @@ def test_generated_tables_are_those_of_the_code() -> None:
 
 
 OF_THE_BUILD = {
+    "DJANGO_DEV_IGNORE",
     "DJANGO_STATIC_CACHE",
     "DJANGO_STATIC_CODINGS",
     "DJANGO_STATIC_DICTIONARY_BYTES",
@@ -204,8 +205,8 @@ OF_THE_BUILD = {
     "DJANGO_STATIC_PREVIOUS_PROBLEMS",
     "SOURCE_DATE_EPOCH",
 }
-"""What no server reads: an image is built before it is run."""
-OF_THE_IMAGE = {"DJANGO_SETTINGS_MODULE", "DJANGO_SITE_DATA", "DJANGO_STATIC_ROOT", "HOST", "PORT"}
+"""What no server reads: an image is built before it is run, and not for development."""
+OF_THE_IMAGE = {"DJANGO_PYTHON", "DJANGO_SETTINGS_MODULE", "DJANGO_SITE_DATA", "DJANGO_STATIC_ROOT", "HOST", "PORT"}
 OF_THE_STORE = ("AWS_", "AZURE_", "GOOGLE_")
 OF_A_FILE = {"AZURE_FEDERATED_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"}
 """What names a file, which a container does not have."""

@@ -25,6 +25,7 @@ from tests.support.containers import (
     inspect_container,
     make_image,
     read_logs,
+    read_readme_block,
     reserve_image_name,
     run_command,
     run_container,
@@ -36,6 +37,8 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.timeout(600), pytest.mark.usefixtures("engine")]
 
 TEMPLATE = "app/static_host_site/templates/site/inspector.html"
+DJANGO = "django~=6.0"
+TOOL = "/opt/static-host/bin/python"
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -75,7 +78,7 @@ def project(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """The image of a new project with one more dependency, built on the base image by the README's Dockerfile."""
     directory = tmp_path_factory.mktemp("project")
     assert run("django-admin", "startproject", "mysite", str(directory), cwd=directory).returncode == 0
-    (directory / "requirements.txt").write_text("dj-database-url==3.1.2\n")
+    (directory / "requirements.txt").write_text(f"{DJANGO}\ndj-database-url==3.1.2\n")
     with build_image(directory, image) as name:
         yield name
 
@@ -103,7 +106,7 @@ def test_compose_runs_no_cdn_unless_it_is_asked_to(site: Site) -> None:
 
 
 def test_compose_migrates_the_database_first(site: Site) -> None:
-    site.compose("exec", "-T", "web", "django-admin", "migrate", "--check", "--settings=static_host_site.settings")
+    site.compose("exec", "-T", "web", "static-host", "manage", "migrate", "--check")
 
 
 def test_variables_pass_through_compose_where_they_are_set(site: Site) -> None:
@@ -118,6 +121,7 @@ def test_variables_pass_through_compose_where_they_are_set(site: Site) -> None:
     assert json.loads(shown) == {
         "AWS_REGION": "eu-central-1",
         "DJANGO_DEBUG": "",
+        "DJANGO_PYTHON": "python",
         "DJANGO_SITE_DATA": "/var/lib/static-host/data",
         "DJANGO_STATIC_CACHE": "/var/cache/static-host",
         "DJANGO_STATIC_HOST": "https://cdn.example.com",
@@ -137,7 +141,8 @@ def outcome(path):
     return "written"
 status = dict(line.split(":\\t") for line in pathlib.Path("/proc/1/status").read_text().splitlines())
 facts = {name: status[name] for name in ("Uid", "Gid", "CapEff", "CapBnd", "NoNewPrivs")}
-places = ("/srv", "/opt/venv", "/var/lib/static-host/tree", "/var/lib/static-host/data", "/tmp")
+places = ("/srv", "/opt/static-host", "/var/lib/static-host/tree", "/var/lib/static-host/data", "/tmp")
+places += ("/var/lib/static-host/spool",)
 print(json.dumps(facts | {place: outcome(place) for place in places}))
 """
     assert json.loads(site.compose("exec", "-T", "web", "python", "-c", script)) == {
@@ -147,10 +152,11 @@ print(json.dumps(facts | {place: outcome(place) for place in places}))
         "CapBnd": "0000000000000000",
         "NoNewPrivs": "1",
         "/srv": "Read-only file system",
-        "/opt/venv": "Read-only file system",
+        "/opt/static-host": "Read-only file system",
         "/var/lib/static-host/tree": "Read-only file system",
         "/var/lib/static-host/data": "written",
         "/tmp": "written",
+        "/var/lib/static-host/spool": "written",
     }
 
 
@@ -206,7 +212,7 @@ print(json.dumps({
     "packages": [name for name in ("setuptools", "tests", "pytest") if importlib.util.find_spec(name)],
 }))
 """
-    facts = run_command("docker", "run", "--rm", "--user", "0", image, "python", "-c", script)
+    facts = run_command("docker", "run", "--rm", "--user", "0", image, TOOL, "-c", script)
     assert json.loads(facts) == {"tools": [], "caches": [], "sources": [], "packages": []}
 
 
@@ -219,7 +225,7 @@ print(len(kept) > 500, sorted(path for path in kept if not os.path.exists(path))
 """
     variables = ("--env", "DJANGO_SETTINGS_MODULE=static_host_site.settings")
     setup = "import django; django.setup()"
-    assert run_command("docker", "run", "--rm", *variables, image, "python", "-c", setup + script) == "True []\n"
+    assert run_command("docker", "run", "--rm", *variables, image, TOOL, "-c", setup + script) == "True []\n"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -236,14 +242,16 @@ def test_it_stops_when_asked_with_a_connection_open(image: str, workers: str) ->
 
 def test_it_stops_when_asked_while_it_starts(image: str, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(20)\n")
-    container = run_command("docker", "create", "--env", "DJANGO_SETTINGS_MODULE=slow", image).strip()
+    container = run_command(
+        "docker", "create", "--env", "DJANGO_SETTINGS_MODULE=slow", "--env", f"DJANGO_PYTHON={TOOL}", image
+    ).strip()
     try:
         run_command("docker", "cp", str(tmp_path / "slow.py"), f"{container}:/srv/slow.py")
         run_command("docker", "start", container)
         wait_until(lambda: "importing" in read_logs(container), lambda: read_logs(container))
         assert exit_code_when_stopped(container) == 0
     finally:
-        run_command("docker", "rm", "--force", container)
+        run_command("docker", "rm", "--force", "--volumes", container)
 
 
 def test_an_edited_template_installs_nothing_anew_and_its_image_replaces_the_old_one(
@@ -257,7 +265,7 @@ def test_an_edited_template_installs_nothing_anew_and_its_image_replaces_the_old
         (tmp_path / TEMPLATE).write_bytes(template + secrets.token_hex().encode())
         output = make_image(tmp_path, name)
         edited = inspect_container(name)
-        step = re.search(r"^#(\d+) \[dependencies .* pip install --require-hashes", output, re.MULTILINE)
+        step = re.search(r"^#(\d+) \[dependencies .*/pip install --require-hashes", output, re.MULTILINE)
         assert step
         assert f"\n#{step[1]} CACHED\n" in output
         layers = inspect_container(image)["RootFS"]["Layers"]
@@ -326,14 +334,49 @@ import json, os, dj_database_url
 root = "/var/lib/static-host"
 releases = [name for name in os.listdir(f"{root}/.tree.releases") if name not in ("lock", "record.json")]
 print(json.dumps([
-    dj_database_url.__file__, os.readlink(f"{root}/tree") == f".tree.releases/{releases[0]}", len(releases),
+    dj_database_url.__file__.startswith("/opt/project/"),
+    os.readlink(f"{root}/tree") == f".tree.releases/{releases[0]}", len(releases),
     os.listdir("/var/cache/static-host"), os.access("/srv/manage.py", os.W_OK),
 ]))
 """
     assert json.loads(run_command("docker", "run", "--rm", project, "python", "-c", script)) == [
-        *("/opt/venv/lib/python3.13/site-packages/dj_database_url/__init__.py", True, 1),
+        *(True, True, 1),
         *([], False),
     ]
+
+
+def test_a_project_with_uv_is_an_image_and_its_secret_is_not_kept(image: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/projects/plain/mysite", tmp_path / "mysite")
+    settings = tmp_path / "mysite/settings.py"
+    settings.write_text(f"{settings.read_text()}\nimport os\nSECRET_KEY = os.environ['SECRET_KEY']\n")
+    facts = f'[project]\nname = "mysite"\nversion = "1"\nrequires-python = ">=3.13"\ndependencies = ["{DJANGO}"]\n'
+    (tmp_path / "pyproject.toml").write_text(facts)
+    lock = "pip install --quiet uv && cd /srv && UV_PYTHON=/usr/local/bin/python uv lock --quiet"
+    run_command(*("docker", "run", "--rm", "--user", "0", "--volume", f"{tmp_path}:/srv", image, "sh", "-c", lock))
+    recipe = read_readme_block("Dockerfile").replace("FROM django-static-host", f"FROM {image}")
+    (tmp_path / "Dockerfile").write_text(recipe.replace("RUN static-host", "RUN SECRET_KEY=unused static-host"))
+    with reserve_image_name() as name:
+        run_command("docker", "build", "--tag", name, str(tmp_path))
+        assert "unused" not in json.dumps(inspect_container(name)["Config"])
+        with run_container(name, *HARDENED, "--env", "SECRET_KEY=x") as container:
+            wait_until(lambda: "ready on" in read_logs(container), lambda: read_logs(container))
+            assert "/srv/.venv/bin/python" in read_logs(container)
+            assert get(find_published_port(container), "/echo/")[2] == b"GET /echo/ 0"
+
+
+def test_a_team_s_own_image_needs_two_lines(image: str, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tests/projects/plain/mysite", tmp_path / "mysite")
+    lines = read_readme_block("containerfile").replace("--from=django-static-host", f"--from={image}")
+    own = f"FROM python:3.13-slim\nWORKDIR /code\nRUN pip install {DJANGO}\nCOPY . .\nENV DJANGO_SETTINGS_MODULE="
+    end = 'RUN static-host build\nCMD ["static-host", "serve"]\n'
+    (tmp_path / "Dockerfile").write_text(f"{own}mysite.settings\n{lines}{end}")
+    with reserve_image_name() as name:
+        run_command("docker", "build", "--tag", name, str(tmp_path))
+        with run_container(name, "--publish", "127.0.0.1::8000") as container:
+            wait_until(lambda: "ready on" in read_logs(container), lambda: read_logs(container))
+            port = find_published_port(container)
+            assert get(port, "/echo/")[2] == b"GET /echo/ 0"
+            assert get(port, "/static/digits.txt")[2] == b"0123456789"
 
 
 def test_old_pages_find_their_files_in_the_next_image(image: str, tmp_path: Path) -> None:

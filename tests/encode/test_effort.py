@@ -34,6 +34,7 @@ def test_fast_makes_every_coding_and_each_decodes_to_its_file(build: Build, proj
             assert DECODERS[representation.coding](body) == (tree / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_fast_makes_deltas_that_browsers_decode(build: Build, project: Path, tmp_path: Path) -> None:
     script = project / "mysite/static/long.js"
     trees: list[Path] = []

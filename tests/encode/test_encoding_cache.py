@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from static_host_build.encode import cache as module
-from static_host_build.encode.cache import EncodingCache, choose_cache_directory
+from static_host_build.encode import encoding_cache as module
+from static_host_build.encode.encoding_cache import EncodingCache, choose_cache_directory
 
 BOTH = {"br": b"as br\n", "gzip": b"\x00\xff\n"}
 
@@ -81,31 +81,42 @@ def test_what_was_used_longest_ago_goes_first_and_no_more_than_has_to(
 ) -> None:
     assert module.MAX_CACHE_BYTES == 1 << 30
     cache = EncodingCache(tmp_path, "recipe")
-    bodies = [b"a", b"b", b"c"]
+    bodies = [b"a", b"b", b"c", b"d", b"e"]
     for data in bodies:
         cache.put(data, {"br": b"1234567890"}, 0.5)
     size = entries_of(tmp_path)[0].stat().st_size
-    for place, data in enumerate((b"b", b"c", b"a")):
-        path = cache._locate_entry(data)
-        os.utime(path, (place, place))
-    monkeypatch.setattr(module, "MAX_CACHE_BYTES", 3 * size)
-    cache.prune()
-    assert [cache.has(data) for data in bodies] == [True, True, True]
-    monkeypatch.setattr(module, "MAX_CACHE_BYTES", 3 * size - 1)
-    cache.prune()
-    assert [cache.has(data) for data in bodies] == [True, False, True]
-    monkeypatch.setattr(module, "MAX_CACHE_BYTES", size)
-    cache.prune()
-    assert [cache.has(data) for data in bodies] == [True, False, False]
+    oldest_first = sorted(bodies, key=lambda data: str(cache._locate_entry(data)), reverse=True)
+    for place, data in enumerate(oldest_first):
+        os.utime(cache._locate_entry(data), (place, place))
+
+    def prune(max_bytes: int) -> list[bytes]:
+        monkeypatch.setattr(module, "MAX_CACHE_BYTES", max_bytes)
+        cache.prune()
+        return [data for data in oldest_first if cache.has(data)]
+
+    assert prune(5 * size) == oldest_first
+    assert prune(5 * size - 1) == oldest_first[1:]
+    assert prune(2 * size) == oldest_first[3:]
+    assert prune(size) == oldest_first[4:]
+    assert prune(0) == []
+    assert entries_of(tmp_path) == []
+
+
+def test_what_cannot_be_removed_harms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = EncodingCache(tmp_path, "recipe")
+    cache.put(b"data", BOTH, 0.5)
+    (tmp_path / "aa").mkdir()
+    (tmp_path / "aa/gone").symlink_to("nowhere")
     monkeypatch.setattr(module, "MAX_CACHE_BYTES", 0)
     cache.prune()
-    assert entries_of(tmp_path) == []
+    assert cache.has(b"data")
 
 
 def test_the_directory_is_the_chosen_one_else_the_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert choose_cache_directory(tmp_path / "chosen/one", tmp_path) == tmp_path / "chosen/one"
     assert (tmp_path / "chosen/one").is_dir()
+    assert choose_cache_directory(tmp_path / "chosen/one", tmp_path) == tmp_path / "chosen/one"
     assert choose_cache_directory(None, tmp_path) == tmp_path / "xdg/static-host"
     assert (tmp_path / "xdg/static-host").is_dir()
     monkeypatch.delenv("XDG_CACHE_HOME")
@@ -121,10 +132,11 @@ def test_where_it_cannot_be_written_it_is_beside_the_releases_and_that_is_said(
     caplog.set_level(logging.INFO)
     (tmp_path / "file").write_text("")
     assert choose_cache_directory(tmp_path / "file/cache", tmp_path) == tmp_path / "building-cache"
+    assert choose_cache_directory(Path("/proc/self"), tmp_path) == tmp_path / "building-cache"
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     assert choose_cache_directory(None, tmp_path) == tmp_path / "building-cache"
     assert caplog.messages == [
         f"encoded files are not kept for the next build: {place} cannot be written. "
         "Set DJANGO_STATIC_CACHE to a directory that can be written."
-        for place in (tmp_path / "file/cache", "relative/static-host")
+        for place in (tmp_path / "file/cache", "/proc/self", "relative/static-host")
     ]

@@ -118,6 +118,7 @@ MEASURED = (
 """Runs a command, and prints how many KiB of memory it took, and its exit code."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["build", "index dist"])
 def test_a_bomb_takes_no_memory_and_is_named_with_its_remedy(project: Path, bomb: bytes, command: str) -> None:
     (project / "mysite/static/bomb.svgz").write_bytes(bomb)

@@ -11,6 +11,7 @@ import random
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from static_host.http.single_request import SingleRequestParser
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
 from tests.support import instantly
+from tests.support.apart import wait_until_read
 from tests.support.cases import CASES, CSS, CSS_BR, LARGE, NOT_OURS, Case
 from tests.support.processes import Running, find_free_port, run_server
 from tests.support.projects import LARGE_BODY as LARGE_BODY
@@ -131,8 +133,9 @@ def test_both_paths_send_the_same_bytes_to_requests_that_are_nearly_right(
 ) -> None:
     end = b"GET /static/nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     for head in heads(seed):
-        for data in (head + end, GET + head + end):
-            by_fast_path, by_uvicorn = all_of(server.port, data), all_of(middleware.port, data)
+        sent = (head + end, GET + head + end)
+        answers = zip(sent, all_of(server.port, *sent), all_of(middleware.port, *sent), strict=True)
+        for data, by_fast_path, by_uvicorn in answers:
             if by_uvicorn.startswith(
                 b"HTTP/1.1 400"
             ):  # it forgets what it has not answered yet; the fast path has answered
@@ -144,18 +147,30 @@ def test_both_paths_send_the_same_bytes_to_requests_that_are_nearly_right(
                 assert by_fast_path == by_uvicorn, data
 
 
-def all_of(port: int, data: bytes) -> bytes:
-    """Return everything that comes back until the server closes, or is silent for a while."""
-    with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.sendall(data)
-        connection.settimeout(0.3)
-        got = b""
-        try:
-            while piece := connection.recv(1 << 16):
-                got += piece
-        except (TimeoutError, ConnectionResetError):
-            pass
-    return re.sub(rb"\r\ndate: [^\r]*", b"", got)
+def all_of(port: int, *data: bytes) -> list[bytes]:
+    """Return everything that comes back to each, sent on a connection of its own.
+
+    A server that waits for more learns that nothing comes when it has answered a page that was asked for later.
+    """
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in data]
+        for connection, each in zip(connections, data, strict=True):
+            connection.sendall(each)
+        for connection in connections:
+            wait_until_read(connection)
+        exchanged(port, b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return [re.sub(rb"\r\ndate: [^\r]*", b"", ended(connection)) for connection in connections]
+
+
+def ended(connection: socket.socket) -> bytes:
+    """End this side of a connection, and return all that comes back."""
+    got = b""
+    with suppress(OSError):  # it may be closed already
+        connection.shutdown(socket.SHUT_WR)
+    with suppress(ConnectionResetError):  # it may have been closed before all was read
+        while piece := connection.recv(1 << 16):
+            got += piece
+    return got
 
 
 class Others:
@@ -186,7 +201,7 @@ async def through(app: Others, *writes: bytes, until: bytes, times: int = 1) -> 
     for data in writes:
         writer.write(data)
         await writer.drain()
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.02)  # until all that is ready has been done: the loop's clock jumps
     async with asyncio.timeout(10):
         while not got.endswith(until) or got.count(until) < times:
             piece = await reader.read(1 << 20)
@@ -204,7 +219,7 @@ OURS = [c for c in CASES if c.by_socket and c.method in ("GET", "HEAD") and "htt
 @pytest.mark.parametrize("case", OURS, ids=[c.name for c in OURS])
 def test_no_other_application_is_called_for_what_the_origin_answers(responder: Responder, case: Case) -> None:
     others = Others(responder)
-    got = asyncio.run(through(others, raw(case), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", until=b"others"))
+    got = instantly.run(through(others, raw(case), b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", until=b"others"))
     assert got.startswith(b"HTTP/1.1 %d " % case.status)
     assert others.asked == 1
 
@@ -228,7 +243,7 @@ HANDED_ON = {
 @pytest.mark.parametrize("writes", HANDED_ON.values(), ids=HANDED_ON)
 def test_what_is_not_plain_is_handed_on_whole(responder: Responder, writes: list[bytes]) -> None:
     others = Others(responder)
-    assert asyncio.run(through(others, *writes, until=b"others")).endswith(b"others")
+    assert instantly.run(through(others, *writes, until=b"others")).endswith(b"others")
     assert others.asked == 1
 
 
@@ -236,7 +251,7 @@ def test_the_fast_path_is_taken_again_after_a_request_that_it_left_to_uvicorn(re
     others = Others(responder)
     page = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     body = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
-    got = asyncio.run(through(others, page, GET, body, b"hello", GET, page, GET, until=b"0123456789"))
+    got = instantly.run(through(others, page, GET, body, b"hello", GET, page, GET, until=b"0123456789"))
     assert others.asked == 3
     assert re.findall(rb"others|0123456789", got) == [b"others", b"0123456789"] * 2 + [b"others", b"0123456789"]
 
@@ -245,7 +260,7 @@ def test_pipelined_requests_are_answered_in_their_order(responder: Responder) ->
     others = Others(responder)
     page = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
     css = b"GET %s HTTP/1.1\r\nHost: a\r\nAccept-Encoding: br\r\n\r\n" % CSS.encode()
-    got = asyncio.run(through(others, GET + css + GET + page + GET + css + page, until=b"others", times=4))
+    got = instantly.run(through(others, GET + css + GET + page + GET + css + page, until=b"others", times=4))
     found = re.findall(rb"others|0123456789|" + re.escape(CSS_BR.encode()), got)
     digits, style = b"0123456789", CSS_BR.encode()
     assert found == [digits, style, digits, *[b"others"] * 4], "what comes behind a request of the others is theirs too"
@@ -317,7 +332,7 @@ def test_what_is_not_under_the_prefix_is_left_to_others(responder: Responder, pa
         return
     others = Others(responder)
     head = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % (path or "/").encode()
-    got = asyncio.run(through(others, head, until=b"others"))
+    got = instantly.run(through(others, head, until=b"others"))
     assert others.asked == 1 or got.startswith(b"HTTP/1.1 400")
 
 

@@ -25,6 +25,7 @@ from static_host.http.fast_path import FastPathProtocol
 from static_host.origin.responder import Responder
 from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import load_tree
+from tests.support.apart import send_apart
 from tests.support.cases import CSS, LARGE
 from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, run_server
 from tests.support.projects import SETTINGS, build_plain_with
@@ -109,11 +110,7 @@ LAST = [
 def sent(port: int, pieces: list[bytes]) -> bytes:
     """Return all that comes back until the server closes the connection, without dates."""
     with socket.create_connection(("127.0.0.1", port), 10) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in pieces:
-            connection.sendall(piece)
-            if len(pieces) > 1:
-                time.sleep(0.0005)
+        send_apart(connection, pieces)
         return re.sub(rb"\r\n[Dd]ate: [^\r]*", b"", b"".join(iter(lambda: connection.recv(1 << 20), b"")))
 
 

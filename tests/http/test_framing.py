@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.apart import send_apart
 from tests.support.processes import Running, run, run_server
 from tests.support.projects import copy_project
 
@@ -110,10 +110,7 @@ def test_trailers_are_not_a_part_of_the_head(server: Running) -> None:
 def test_trailers_without_an_end_are_not_kept(server: Running) -> None:
     head = b"POST /echo/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-A: "
     with socket.create_connection(("127.0.0.1", server.port), timeout=3) as connection:
-        connection.sendall(head)
-        for _ in range(5):
-            connection.sendall(b"x" * 50_000)
-            time.sleep(0.1)  # so that it is read in pieces
+        send_apart(connection, [head, *[b"x" * 50_000] * 5])
         assert connection.recv(1000).startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
 
 

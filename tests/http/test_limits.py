@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from static_host.http.limits import LimitedProtocol
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
 from tests.support import instantly
+from tests.support.apart import send_apart, wait_until_read
 from tests.support.cases import LARGE
 from tests.support.processes import Running, run_server
 from tests.support.projects import LARGE_BODY as LARGE_BODY
@@ -98,9 +98,7 @@ def test_a_refusal_reaches_a_client_that_is_still_sending(server: Running) -> No
     head = b"GET /static/digits.txt HTTP/1.1\r\nHost: localhost\r\nX: %s\r\n\r\n" % (b"x" * (64 << 10))
     for cut in (len(head) - 3, len(head) - 1, 65_600):
         with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
-            connection.sendall(head[:cut])
-            time.sleep(0.1)
-            connection.sendall(head[cut:])
+            send_apart(connection, [head[:cut], head[cut:]])
             assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
 
 
@@ -453,7 +451,7 @@ def test_slow_heads_on_many_connections_delay_no_other_client(plain: Path) -> No
                 for connection in slow:
                     connection.sendall(bytes([byte]))
                 assert answer(running.port, HEAD + b"Connection: close\r\n\r\n").endswith(b"0123456789")
-                time.sleep(0.05)
+                wait_until_read(slow[-1])
         finally:
             for connection in slow:
                 connection.close()

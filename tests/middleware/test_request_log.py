@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 import socket
 from pathlib import Path
 
@@ -223,42 +222,6 @@ def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None
     assert got["static_host_threads_busy"] == 0
     assert got["static_host_event_loop_lag_seconds"] >= 0
     assert any(name.startswith("static_host_info{release=") for name in got)
-
-
-def test_what_a_worker_counted_that_died_is_not_lost(plain: Path) -> None:
-    port = find_free_port()
-    variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
-    with run_server(cwd=plain, **variables, **SETTINGS) as running:
-        for _ in range(20):
-            httpx.get(running.url + DIGITS)
-        count = 'static_host_requests_total{handler="fast",status="200"}'
-        wait_until(lambda: metrics(port).get(count) == 20, lambda: metrics(port))
-        workers = running.workers
-        assert run("python", "-c", f"import os; os.kill({workers[0]}, 9)", cwd=plain).returncode == 0
-        running.wait_for("another one takes its place")
-        wait_until(lambda: metrics(port)["static_host_workers"] == 2, lambda: metrics(port))
-        assert metrics(port)[count] == 20
-
-
-def test_what_workers_counted_that_were_replaced_is_not_lost_and_not_counted_twice(plain: Path) -> None:
-    port = find_free_port()
-    variables = {"WEB_CONCURRENCY": "2", "METRICS_PORT": str(port), "ACCESS_LOG": "false"}
-    handlers = [f'static_host_requests_total{{handler="{name}",status="200"}}' for name in ("fast", "static")]
-    with run_server(cwd=plain, **variables, **SETTINGS) as running:
-        sent_so_far, before = 0, 0.0
-        running.process.send_signal(signal.SIGHUP)
-        while "all workers serve" not in running.output:
-            assert httpx.get(running.url + DIGITS).status_code == 200
-            sent_so_far += 1
-            counted = sum(metrics(port).get(each, 0) for each in handlers)
-            assert before <= counted <= sent_so_far
-            before = counted
-
-        def all_is_told() -> bool:
-            told = metrics(port)
-            return sum(told.get(each, 0) for each in handlers) == sent_so_far and told["static_host_workers"] == 2
-
-        wait_until(all_is_told, lambda: f"{metrics(port)} of {sent_so_far}")
 
 
 def test_a_port_of_the_metrics_that_is_taken_is_an_error(plain: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from static_host.object_store.disk_cache import (
     DiskCache,
     NoSpaceError,
 )
+from tests.support.descriptors import count_descriptors
 
 
 @pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
@@ -39,10 +43,6 @@ def keep(disk_cache: DiskCache, name: str, data: bytes) -> os.stat_result:
     pending = disk_cache.open_pending(len(data))
     pending.write(data)
     return pending.finish(name * 24)
-
-
-def count_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def names_in(disk_cache: DiskCache) -> list[str]:
@@ -199,6 +199,71 @@ def test_a_link_in_it_is_not_followed_and_what_is_no_file_of_ours_is_left_alone(
     disk_cache.remove("b" * 24)
     disk_cache.remove("b" * 24)
     assert len(list(disk_cache.directory.iterdir())) == 5
+
+
+def test_a_file_is_never_written_into_one_that_is_there(disk_cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "0" * 2 * size)
+    (disk_cache.directory.parent / "secret").write_text("secret")
+    (disk_cache.directory / (".draft-" + "0" * 16)).symlink_to("../secret")
+    with pytest.raises(FileExistsError):
+        disk_cache.open_pending(3)
+    assert (disk_cache.directory.parent / "secret").read_text() == "secret"
+
+
+def test_a_link_has_its_own_length_and_not_that_of_what_it_leads_to(disk_cache: DiskCache) -> None:
+    (disk_cache.directory.parent / "secret").write_bytes(b"." * 1000)
+    (disk_cache.directory / ("a" * 24)).symlink_to("../secret")
+    keep(disk_cache, "b", b"." * 90)
+    assert names_in(disk_cache) == ["a", "b"]
+    keep(disk_cache, "c", b"." * 2)
+    assert len(names_in(disk_cache)) == 2
+
+
+def test_a_file_that_another_process_removes_meanwhile_takes_no_room(
+    disk_cache: DiskCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(disk_cache, "a", b"." * 60)
+    keep(disk_cache, "b", b"." * 30)
+    scandir = os.scandir
+
+    @contextmanager
+    def look_too_late(descriptor: int) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(descriptor) as entries:
+            found = list(entries)
+        disk_cache.remove("a" * 24)
+        yield found
+
+    monkeypatch.setattr(os, "scandir", look_too_late)
+    keep(disk_cache, "c", b"." * 70)
+    assert names_in(disk_cache) == ["b", "c"]
+
+
+def test_where_times_cannot_be_set_a_file_is_opened_all_the_same(
+    disk_cache: DiskCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    keep(disk_cache, "a", b"abc")
+    monkeypatch.setattr(os, "utime", refuse)
+    descriptor = disk_cache.open_file("a" * 24)
+    assert descriptor is not None
+    assert os.read(descriptor, 9) == b"abc"
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(("seconds", "names"), [(599.5, ["."]), (600.0, ["b"])])
+def test_a_file_counts_as_abandoned_after_ten_minutes_without_a_write(
+    disk_cache: DiskCache, monkeypatch: pytest.MonkeyPatch, seconds: float, names: list[str]
+) -> None:
+    pending = disk_cache.open_pending(60)
+    (path,) = disk_cache.directory.iterdir()
+    os.utime(path, (1_000_000, 1_000_000))
+    monkeypatch.setattr(time, "time", lambda: 1_000_000 + seconds)
+    with suppress(CacheFullError):
+        keep(disk_cache, "b", b"." * 60)
+    assert names_in(disk_cache) == names
+    pending.abandon()
 
 
 def test_several_processes_take_turns(disk_cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:

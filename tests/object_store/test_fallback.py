@@ -18,16 +18,17 @@ import httpx
 import pytest
 
 from static_host.object_store.candidate_names import FingerprintMatcher
-from static_host.object_store.catalog import FRESH_SECONDS
 from static_host.object_store.circuit_breaker import MAX_FAILURES, PAUSE_SECONDS
 from static_host.object_store.disk_cache import CacheUnusableError, DiskCache, NoSpaceError
+from static_host.object_store.release_catalog import FRESH_SECONDS
 from static_host.origin.index import INDEX_FILE_NAME
 from tests.origin.test_cases import by_socket
 from tests.support.cases import CASES, CSS, CSS_BR, DIGITS, Case
+from tests.support.clocks import Clock
 from tests.support.processes import Running, run, run_server
 from tests.support.projects import SETTINGS
 from tests.support.releases import read_index
-from tests.support.store_servers import Clock, build_another_release, fetch, is_404, serve_with_store
+from tests.support.store_servers import build_another_release, fetch, is_404, serve_with_store
 from tests.support.stores import Bucket, make_credentials, run_bucket, run_portal
 from tests.support.waiting import wait_until
 
@@ -59,7 +60,7 @@ def store(published: Path, tmp_path: Path) -> Iterator[Bucket]:
 
 @pytest.fixture
 def clock(tmp_path: Path) -> Clock:
-    return Clock(tmp_path)
+    return Clock(tmp_path, "static_host.object_store.release_catalog", "static_host.object_store.circuit_breaker")
 
 
 @contextmanager
@@ -292,7 +293,7 @@ def test_no_lie_of_the_store_is_passed_on(
     with looking_into(store, old, tmp_path) as running:
         for _ in range(3):
             assert is_404(fetch(running, path))
-        assert said in running.output
+        running.wait_for(said)
         assert "Traceback" not in running.output
         assert fetch(running, "/static/old.txt")[0] == 200
     assert [each for each in (tmp_path / "shelf").iterdir() if each.name.startswith(".draft")] == []

@@ -1,34 +1,16 @@
-"""Bodies in memory: the budget, what stays within it, and what the processes of a server have in common."""
+"""Bodies in memory: the budget, what stays within it, and which bodies are files."""
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 
 import pytest
 
 from static_host.origin import body_cache
-from static_host.origin.body_cache import BodyCache
+from static_host.origin.body_cache import BodyCache, MemoryFile
 from static_host.origin.representation import compute_digest
-from static_host.origin.slabs import Sealed, Slab
-
-
-class Neighbours:
-    """The other processes as a test plays them: notes what is told, and has news when it is asked."""
-
-    def __init__(self) -> None:
-        self.slabs: list[Slab] = []
-        self.dropped_slabs: list[Slab] = []
-        self.asked = 0
-
-    def news(self) -> None:
-        self.asked += 1
-
-    def made(self, slab: Slab) -> None:
-        self.slabs.append(slab)
-
-    def dropped(self, slab: Slab) -> None:
-        self.dropped_slabs.append(slab)
 
 
 def body_of(number: int, length: int) -> bytes:
@@ -51,11 +33,10 @@ def test_heads_are_kept_in_proportion_to_the_budget(budget: int, heads: int) -> 
 
 def test_a_body_is_had_as_it_was_kept_and_counted() -> None:
     bodies = BodyCache(1_000_000)
-    assert bodies.get("x" * 24) is bodies.find("x" * 24) is None
+    assert bodies.get("x" * 24) is None
     short, long = keep(bodies, b"0123456789"), keep(bodies, bytes(60_000))
-    assert (bodies.get(short), bodies.find(short)) == (b"0123456789", b"0123456789")
-    assert isinstance(bodies.get(short), memoryview)
-    assert isinstance(bodies.get(long), Sealed)
+    assert bodies.get(short) == b"0123456789"
+    assert isinstance(bodies.get(long), MemoryFile)
     assert bytes(bodies.get(long) or b"") == bytes(60_000)
     assert bodies.stored_bytes == 60_010
 
@@ -92,111 +73,64 @@ def test_what_was_asked_for_since_has_another_turn_and_only_one() -> None:
     assert hot not in bodies._bodies
 
 
-def test_a_slab_that_is_mostly_asked_for_has_another_turn_as_it_is() -> None:
-    bodies = BodyCache(320_000)
-    hot = [keep(bodies, body_of(number, 3_000)) for number in range(10, 13)]
-    before = [bodies.get(digest) for digest in hot]
-    for number in range(13, 120):
-        keep(bodies, body_of(number, 3_000))
-    assert all(now is then for now, then in zip(map(bodies._bodies.get, hot), before, strict=True))
-
-
-def test_processes_that_share_find_what_the_others_have_and_tell_what_they_make_and_drop() -> None:
-    one, other, told = BodyCache(100_000), BodyCache(100_000), Neighbours()
-    first = keep(one, b"first")
-    one.share(told, 2)
-    assert [slab.digests for slab in told.slabs] == [[first]]
-    other.share(Neighbours(), 2)
-    other.lend(7, Slab.received(os.dup(told.slabs[0].descriptor)))
-    assert other.get(first) is None
-    assert other.find(first) == b"first"
-    assert other.get(first) == b"first"
-    assert other.stored_bytes == 0
-    second = keep(one, b"second")
-    assert other.find(second) == b"second"
-    long = keep(one, bytes(60_000))
-    assert len(told.slabs) == 2
-    assert told.slabs[1].digests == [long]
-    other.take_back(7)
-    other.take_back(7)
-    assert (other.get(first), other.find(second)) == (None, None)
-    keep(one, body_of(1, 90_000))
-    assert told.dropped_slabs == told.slabs[:2]
-
-
-def test_what_another_process_has_under_a_false_digest_is_not_found() -> None:
-    bodies, told = BodyCache(100_000), Neighbours()
-    slab = Slab.made(4_096)
-    slab.add("f" * 24, b"not its bytes")
-    bodies.share(told, 2)
-    bodies.lend(1, Slab.received(os.dup(slab.descriptor)))
-    assert bodies.find("f" * 24) is None
-    assert bodies.find("f" * 24) is None
-    assert told.asked == 2
-
-
-def test_the_budget_is_that_of_all_and_a_part_is_each_one_s_own() -> None:
-    bodies, told = BodyCache(100_000), Neighbours()
-    bodies.share(told, 2)
+def test_a_long_body_is_a_file_until_it_is_dropped_and_no_response_has_it() -> None:
+    bodies = BodyCache(100_000)
+    file = bodies.keep("f" * 24, bytes(60_000))
+    assert isinstance(file, MemoryFile)
+    descriptor = file.descriptor
+    assert os.pread(descriptor, 70_000, 0) == bytes(60_000)
     keep(bodies, body_of(1, 60_000))
-    bodies.meet()
-    assert bodies.stored_bytes == 60_000, "nobody else needs it"
-    theirs = Slab.made(200_000)
-    theirs.add("t" * 24, bytes(40_000))
-    bodies.lend(1, Slab.received(os.dup(theirs.descriptor)))
-    bodies.meet()
-    assert bodies.stored_bytes == 60_000
-    theirs.add("u" * 24, b"1")
-    bodies.meet()
-    assert bodies.stored_bytes == 0
-    keep(bodies, body_of(2, 50_000))
-    bodies.meet()
-    assert bodies.stored_bytes == 50_000, "its own part"
-
-
-def test_who_cannot_have_all_keeps_to_its_part() -> None:
-    bodies, told = BodyCache(100_000), Neighbours()
-    bodies.share(told, 4)
-    for number in (1, 2):
-        keep(bodies, body_of(number, 20_000))
-    assert bodies.stored_bytes == 40_000
-    bodies.lend(3, None)
-    bodies.meet()
-    assert bodies.stored_bytes == 20_000
-    bodies.take_back(3)
-    keep(bodies, body_of(3, 20_000))
-    assert bodies.stored_bytes == 40_000
-    bodies.leave()
-    assert (bodies.stored_bytes, bodies.budget) == (20_000, 25_000)
-    alone = BodyCache(100_000)
-    keep(alone, body_of(1, 60_000))
-    alone.share(None, 3)
-    assert (alone.stored_bytes, alone.budget) == (0, 33_333)
-
-
-def test_who_leaves_forgets_what_the_others_have_lent() -> None:
-    bodies, slab = BodyCache(100_000), Slab.made(4_096)
-    slab.add(compute_digest(b"theirs"), b"theirs")
-    bodies.share(Neighbours(), 2)
-    bodies.lend(1, Slab.received(os.dup(slab.descriptor)))
-    bodies.lend(2, None)
-    assert bodies.find(compute_digest(b"theirs")) == b"theirs"
-    bodies.leave()
-    assert (bodies.get(compute_digest(b"theirs")), bodies._lent, bodies._withheld) == (None, {}, set())
+    assert bytes(file) == os.pread(descriptor, 70_000, 0) == bytes(60_000), "a response may be sending it"
+    del file
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
 
 
 def test_an_eighth_of_the_descriptors_is_for_long_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resource, "getrlimit", lambda _: (16, 64))
-    assert body_cache._get_max_sealed() == 2
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_000, 4_096))
+    assert body_cache._get_max_files() == 62
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert body_cache._get_max_sealed() == 65_536
+    assert body_cache._get_max_files() == 32_768
 
 
-def test_long_bodies_are_sealed_while_there_are_descriptors_and_each_comes_back() -> None:
+def test_long_bodies_are_files_while_there_are_descriptors_and_each_comes_back() -> None:
     bodies = BodyCache(1_000_000)
-    bodies._sealable = 2
+    bodies._files_left = 2
     digests = [keep(bodies, body_of(number, 400_000)) for number in (1, 2, 3)]
-    assert [type(bodies._bodies.get(digest)) for digest in digests] == [type(None), Sealed, memoryview]
-    assert bodies._sealable == 1, "the first one's"
+    assert [type(bodies._bodies.get(digest)) for digest in digests] == [type(None), MemoryFile, bytes]
+    assert bodies._files_left == 1, "the first one's"
     keep(bodies, body_of(4, 400_000))
-    assert bodies._sealable == 1, "one went, one came"
+    assert bodies._files_left == 1, "one went, one came"
+    bodies._files_left = 5
+    keep(bodies, body_of(5, 10))
+    keep(bodies, body_of(6, 900_000))
+    assert bodies._files_left == 5, "one went, one came"
+
+
+def test_a_body_is_a_file_from_32_kib_on_where_the_system_has_such_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    bodies = BodyCache(1_000_000)
+    assert type(bodies.keep("a" * 24, bytes(32 * 1024 - 1))) is bytes
+    assert type(bodies.keep("b" * 24, bytes(32 * 1024))) is MemoryFile
+    monkeypatch.delattr(os, "memfd_create")
+    assert type(bodies.keep("c" * 24, bytes(32 * 1024))) is bytes
+
+
+def test_bodies_may_fill_the_budget() -> None:
+    bodies = BodyCache(20)
+    digests = [keep(bodies, body_of(number, 10)) for number in (1, 2)]
+    assert all(map(bodies.get, digests))
+
+
+@pytest.mark.parametrize(("more", "is_taken"), [(0, False), (1, False), (2, True)])
+def test_a_descriptor_that_connections_may_need_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, more: int, is_taken: bool
+) -> None:
+    following = os.dup(0)
+    os.close(following)
+    bodies = BodyCache(1_000_000)
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2 * following + more, 1 << 20))
+    assert type(bodies.keep("d" * 24, bytes(60_000))) is (MemoryFile if is_taken else bytes)
+    if not is_taken:
+        with pytest.raises(OSError, match="Too many open files") as refused:
+            MemoryFile.create(b"data")
+        assert refused.value.errno == errno.EMFILE

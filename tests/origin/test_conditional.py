@@ -12,9 +12,11 @@ from static_host.origin import conditional
 from static_host.origin.conditional import (
     Validators,
     derive_last_modified,
+    evaluate,
     evaluate_preconditions,
     format_http_date,
     parse_http_date,
+    parse_range,
 )
 
 
@@ -98,3 +100,41 @@ def test_a_date_that_content_can_have_is_compared_as_one_and_another_as_a_clock_
     assert evaluate_preconditions(since, validators) == (200 if is_modified else 304)
     unmodified_since = {b"if-unmodified-since": format_http_date(date)}
     assert evaluate_preconditions(unmodified_since, validators) == (412 if is_modified else 200)
+
+
+@pytest.mark.parametrize(
+    ("digits", "position"),
+    [
+        (b"0", 0),
+        (b"000", 0),
+        (b"007", 7),
+        (b"9" * 18, 999_999_999_999_999_999),
+        (b"0" + b"9" * 18, 999_999_999_999_999_999),
+        (b"1" * 19, 1_000_000_000_000_000_000),
+        (b"9" * 5_000, 1_000_000_000_000_000_000),  # more digits than Python converts
+    ],
+)
+def test_a_position_of_more_than_18_digits_is_beyond_any_end(digits: bytes, position: int) -> None:
+    assert conditional._parse_position(digits) == position
+
+
+@pytest.mark.parametrize(
+    ("field", "length", "found"),
+    [
+        (b"bytes=2-3", 10, (206, [(2, 4)])),
+        (b"bytes=0-0,2-2, 9-", 10, (206, [(0, 1), (2, 3), (9, 10)])),
+        (b"bytes=10-", 10, (416, [])),
+        (b"bytes=-1", 0, (200, [])),
+        (b"bytes=0-", 0, (416, [])),
+        (b"lines=2-3", 10, (200, [])),
+        (b"bytes=\x0b2-3", 10, (200, [])),
+        (b"bytes=X2-3X", 10, (200, [])),
+        (b"bytes=" + b",".join(b"%d-%d" % (2 * number, 2 * number) for number in range(100)), 200, (200, [])),
+    ],
+)
+def test_a_field_selects_ranges_or_nothing_or_is_ignored(
+    field: bytes, length: int, found: tuple[int, list[tuple[int, int]]]
+) -> None:
+    assert parse_range(field, length) == found
+    assert evaluate({b"range": field}, Validators(b'"x"', OWN), length) == found
+    assert evaluate({}, Validators(b'"x"', OWN), length) == (200, [])

@@ -7,8 +7,8 @@ from zlib import crc32
 
 import pytest
 
-from static_host.origin.index import InvalidIndexError, dump_index, parse_index
-from static_host.origin.recipes import Recipes
+from static_host.origin.encoding_recipes import EncodingRecipes
+from static_host.origin.index import Index, InvalidIndexError, dump_index, parse_index
 from static_host.origin.representation import (
     Release,
     Representation,
@@ -85,7 +85,7 @@ def test_an_index_with_all_that_it_can_tell_byte_for_byte() -> None:
         adopted=True,
         time=1_700_000_000,
         earlier=[Release("1" * 16, 1_600_000_000, "dist"), Release("2" * 16)],
-        recipes=Recipes({"gzip": "z", "br": "b"}, frozenset({"y", "x"})),
+        recipes=EncodingRecipes({"gzip": "z", "br": "b"}, frozenset({"y", "x"})),
     )
     facts = (
         '{"prefix": "/static/", "manifest": ["staticfiles.json", "a3a6bf43"], '
@@ -118,7 +118,7 @@ def test_an_index_with_all_that_it_can_tell_byte_for_byte() -> None:
         Release("1" * 16, 1_600_000_000, "dist"),
         Release("2" * 16),
     )
-    assert index.recipes == Recipes({"br": "b", "gzip": "z"}, frozenset({"x", "y"}))
+    assert index.recipes == EncodingRecipes({"br": "b", "gzip": "z"}, frozenset({"x", "y"}))
 
 
 def test_an_index_of_the_least() -> None:
@@ -131,7 +131,7 @@ def test_an_index_of_the_least() -> None:
     )
     index = parse_index(data)
     assert (index.releases, index.adopted, index.other_files, index.manifest) == ((Release(release),), False, (), None)
-    assert index.recipes == Recipes()
+    assert index.recipes == EncodingRecipes()
 
 
 def test_a_release_has_its_name_whatever_is_carried_beside_it_and_whenever_it_was_made() -> None:
@@ -142,6 +142,8 @@ def test_a_release_has_its_name_whatever_is_carried_beside_it_and_whenever_it_wa
     earlier = [Release("1" * 16)]
     assert named({"a": resource("a"), "é": OLD}, earlier=earlier, time=1) == alone
     assert named({"a": Resource(resource("a").media_type, False, resource("a").representations, (0, 1), "x")}) == alone
+    both = {"a": resource("a"), "b": resource("b")}
+    assert named({**both, "é": OLD}, earlier=earlier) == named(both)
     assert named({"b": resource("b")}) != alone
     assert named({"a": resource("a")}, manifest=("m", b"")) != alone
 
@@ -234,13 +236,25 @@ def test_an_index_without_some_names_has_all_the_others(data: bytes) -> None:
 
 
 def test_recipes_are_taken_as_they_are_or_left_out() -> None:
-    assert Recipes.from_header({"recipes": {"br": "b"}, "supplied": ["x", 1]}) == Recipes(
+    assert EncodingRecipes.from_header({"recipes": {"br": "b"}, "supplied": ["x", 1]}) == EncodingRecipes(
         {"br": "b"}, frozenset({"x", "1"})
     )
-    assert Recipes.from_header({"recipes": ["br"], "supplied": "x"}) == Recipes.from_header({}) == Recipes()
-    assert Recipes().facts == {}
-    assert list(Recipes({"gzip": "z", "br": "b"}, frozenset({"y", "x"})).facts.items()) == [
+    assert (
+        EncodingRecipes.from_header({"recipes": ["br"], "supplied": "x"})
+        == EncodingRecipes.from_header({})
+        == EncodingRecipes()
+    )
+    assert EncodingRecipes().facts == {}
+    assert list(EncodingRecipes({"gzip": "z", "br": "b"}, frozenset({"y", "x"})).facts.items()) == [
         ("recipes", {"br": "b", "gzip": "z"}),
         ("supplied", ["x", "y"]),
     ]
-    assert list(Recipes({"gzip": "z", "br": "b"}).facts["recipes"]) == ["br", "gzip"]  # type: ignore[call-overload]
+    assert list(EncodingRecipes({"gzip": "z", "br": "b"}).facts["recipes"]) == ["br", "gzip"]  # type: ignore[call-overload]
+
+
+def test_a_name_that_it_lacks_is_a_key_error_and_an_index_by_itself_has_defaults() -> None:
+    index = Index("/", b"")
+    with pytest.raises(KeyError) as missing:
+        index["gone"]
+    assert missing.value.args == ("gone",)
+    assert (index.adopted, index.manifest, index.other_files, index.releases) == (False, None, (), (Release(""),))

@@ -42,6 +42,8 @@ def test_an_svgz_of_another_tool_s_tree_has_other_files() -> None:
     )
     assert is_valid_resource("a.svgz", Resource("image/svg+xml", True, (gzip, identity))) is True
     assert is_valid_resource("a.svgz", Resource("image/svg+xml", True, (replace(gzip, coding="br"), identity))) is False
+    root = replace(gzip, coding="br", file="/")
+    assert is_valid_resource("a.svgz", Resource("image/svg+xml", True, (root, identity))) is False
 
 
 BAD: dict[str, tuple[str, Resource]] = {

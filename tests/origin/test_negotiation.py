@@ -89,12 +89,27 @@ available = st.dictionaries(st.sampled_from(["br", "zstd", "gzip", "dcz"]), st.i
 )
 
 
+choices = given(fields, available, st.sampled_from(["", "its", "another"]))
+
+
 @pytest.mark.slow
 @settings(max_examples=3000, deadline=None)
-@given(fields, available, st.sampled_from(["", "its", "another"]))
+@choices
 def test_the_choice_is_that_of_a_plain_reading_of_the_grammar(
     field: str | None, sizes: dict[str, int], dictionary: str
 ) -> None:
+    check_choice(field, sizes, dictionary)
+
+
+@settings(max_examples=100, deadline=None)
+@choices
+def test_a_few_choices_are_those_of_a_plain_reading_of_the_grammar(
+    field: str | None, sizes: dict[str, int], dictionary: str
+) -> None:
+    check_choice(field, sizes, dictionary)
+
+
+def check_choice(field: str | None, sizes: dict[str, int], dictionary: str) -> None:
     representations = [
         Representation(coding, "", length, "", "its" if coding == "dcz" else "") for coding, length in sizes.items()
     ]

@@ -117,3 +117,8 @@ def test_a_head_is_plain_up_to_64_kb() -> None:
 
 def test_a_pattern_spells_each_letter_in_both_cases() -> None:
     assert _build_any_case_pattern("if-match") == "[Ii][Ff]-[Mm][Aa][Tt][Cc][Hh]"
+
+
+@pytest.mark.parametrize("value", [b"\x0bx\x0c", b"XxX", b"a\tb"])
+def test_a_value_loses_the_spaces_and_tabs_around_it_and_nothing_else(value: bytes) -> None:
+    assert parse_request_head(head_of(b"Range: \t" + value + b" ")) == ("GET", b"/a", [(b"range", value)])

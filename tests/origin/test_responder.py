@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from static_host.origin.index import INDEX_FILE_NAME
+from static_host.origin.index import INDEX_FILE_NAME, dump_index
+from static_host.origin.representation import Resource
 from static_host.origin.responder import Responder
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice, is_not_found
 from static_host.origin.tree import load_tree
-from tests.support.trees import Files, make_tree
+from tests.support.trees import Files, make_resource, make_tree
 
 FILES: Files = {
     "robots.txt": b"robots",
@@ -167,3 +169,48 @@ def test_a_file_that_cannot_be_read_is_tried_again_after_a_moment(root: Path, na
     response = respond(Responder(load_tree(root), "/static/"), f"/static/{name}")
     assert (response.status, response.body) == (503, (b"Service Unavailable\n",))
     assert dict(response.headers)[b"retry-after"] == b"5"
+
+
+def test_a_client_with_the_dictionary_of_a_delta_gets_the_delta(tmp_path: Path) -> None:
+    sha_256 = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="  # of `test`
+    root = make_tree(tmp_path / "tree", {"a.js": b"0123456789"})
+    (root / "a.js.dcz").write_bytes(b"delta")
+    identity = make_resource("a.js", {"identity": b"0123456789"}).identity
+    delta = replace(make_resource("a.js.dcz", {"identity": b"delta"}).identity, coding="dcz", dictionary=sha_256)
+    resource = Resource("text/javascript", True, (delta, identity), (0, 1))
+    (root / "static-host.index").write_bytes(dump_index("/static/", {"a.js": resource}))
+    responder = Responder(load_tree(root), "/static/")
+
+    def ask(*dictionary: bytes) -> tuple[bytes | None, bytes]:
+        own = [(b"available-dictionary", b":%s:" % each) for each in dictionary]
+        response = respond(responder, "/static/a.js", (b"accept-encoding", b"dcz"), *own)
+        return dict(response.headers).get(b"content-encoding"), b"".join(map(bytes, response.body))  # type: ignore[arg-type]
+
+    assert ask(sha_256.encode()) == (b"dcz", b"delta")
+    assert ask(b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=") == (None, b"0123456789")
+    assert ask() == (None, b"0123456789")
+
+
+def test_an_error_has_no_body_where_the_client_asks_for_none(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    nothing = (b"accept-encoding", b"identity;q=0")
+    assert respond(responder, "/static/large", nothing).body == (b"Not Acceptable\n",)
+    refused = respond(responder, "/static/large", nothing, method="HEAD")
+    assert (refused.status, refused.body) == (406, ())
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [(b"*", 304), (b" \t* ", 304), (b"\x0b*", 200), (b"*\x0c", 200), (b"X*X", 200)]
+)
+def test_a_field_loses_the_spaces_and_tabs_around_it_and_nothing_else(root: Path, value: bytes, status: int) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    assert respond(responder, "/static/robots.txt", (b"if-none-match", value)).status == status
+
+
+@pytest.mark.parametrize("path", [b"/%ff", b"/\xff", b"/robots.txt%ff", b"/%ff%fe/a"])
+def test_a_path_that_is_not_utf_8_is_a_name_like_another(root: Path, path: bytes) -> None:
+    responder = Responder(load_tree(root), "/static/", 60, ("robots.txt",))
+    assert responder.respond("GET", path, []) is None
+    missing = responder.respond("GET", b"/static" + path, [])
+    assert missing is not None
+    assert missing.status == 404

@@ -90,7 +90,7 @@ def test_the_names_that_are_not_there_are_at_most_1024_at_a_time(answers: Respon
 
 
 def test_the_same_words_count_once(answers: ResponseCache) -> None:
-    heads = [head_of(f"/static/{number}.txt") for number in range(1_024)]
+    heads = [head_of(f"/static/{number}.txt") for number in range(600)]
     for head in (*heads, *heads):
         remember(answers, head)
     assert all(answers.find(head) for head in heads)
@@ -99,7 +99,8 @@ def test_the_same_words_count_once(answers: ResponseCache) -> None:
 def test_all_names_that_are_not_there_have_one_answer(answers: ResponseCache) -> None:
     assert remember(answers, head_of("/static/1.txt")) is remember(answers, head_of("/static/2.txt"))
     head = remember(answers, head_of("/static/1.txt"))
-    assert (head.body, head.digest, head.parts) == (b"Not Found\n", "", ())
+    assert (head.body, head.digest, head.parts, head.coding) == (b"Not Found\n", "", (), "")
+    assert (head.begin, head.stamp) == (0, None)
     without_body = answers.respond(b"HEAD" + head_of("/static/1.txt")[3:])
     assert without_body is not None
     assert (without_body.status, without_body.body) == (404, b"")
@@ -172,6 +173,8 @@ def test_what_is_not_ours_is_not_answered(answers: ResponseCache, path: str) -> 
 def test_a_part_of_a_body_in_memory_is_in_the_answer_and_one_of_an_open_file_is_not(answers: ResponseCache) -> None:
     part = remember(answers, head_of("/static/a.txt", "Range: bytes=2-4"))
     assert (part.status, part.body, part.digest, part.parts) == (206, b"234", "", ())
+    parts = remember(answers, head_of("/static/a.txt", "Range: bytes=0-1,3-4"))
+    assert b"content-length: %d\r\n" % len(parts.body) in parts.head
     large = answers.respond(head_of("/static/large", "Range: bytes=0-0,1000-2000"))
     assert large is not None
     assert (large.body, large.digest, len(large.parts)) == (b"", "", 5)
@@ -209,3 +212,18 @@ def test_a_miss_that_may_be_found_elsewhere_is_not_answered(answers: ResponseCac
     assert remember(answers, head_of("/static/x.js")).status == 404
     assert remember(answers, head_of("/static/a.txt")).status == 200
     assert asked == ["x/.0123456789ab.js", "x.js"]
+
+
+def test_a_name_that_is_served_at_the_root_alone_is_no_name_for_elsewhere(tmp_path: Path) -> None:
+    tree = load_tree(make_tree(tmp_path / "hidden", {".well-known/0123456789ab": b"a"}))
+    responder = Responder(tree, "/static/", 60, (".well-known/",))
+    asked: list[str] = []
+
+    def is_candidate(name: str) -> bool:
+        asked.append(name)
+        return False
+
+    responder.is_fallback_candidate = is_candidate
+    answers = ResponseCache(responder)
+    assert remember(answers, head_of("/static/.well-known/0123456789ab")).status == 404
+    assert asked == [""]

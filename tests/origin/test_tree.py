@@ -16,7 +16,8 @@ from static_host.origin.responder import Responder
 from static_host.origin.response import Response, Slice
 from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import Tree, TreeDamagedError, TreeUnusableError, load_tree
-from static_host_build.output.releases import _remove_unused
+from static_host_build.output.release_swap import _remove_unused
+from tests.support.descriptors import count_descriptors
 from tests.support.trees import make_resource, make_tree
 
 
@@ -57,6 +58,9 @@ def directory(path: Path) -> None:
     path.mkdir()
 
 
+CHANGED = {overwrite: "", truncate: ", or was changed since"}
+
+
 @pytest.mark.parametrize("damage", [overwrite, truncate, grow, link, pipe, directory, Path.unlink])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_small_file_that_is_not_what_was_built_is_a_503(
@@ -66,7 +70,13 @@ def test_a_small_file_that_is_not_what_was_built_is_a_503(
     response = ask(Responder(load_tree(tree), "/static/"), "digits.txt", method)
     assert response.status == 503
     assert dict(response.headers)[b"cache-control"] == b"private, no-store, max-age=0"
-    assert "cannot read digits.txt" in caplog.text
+    assert response.body == (() if method == "HEAD" else (b"Service Unavailable\n",))
+    (message,) = caplog.messages
+    assert message.startswith("cannot read digits.txt: ")
+    if damage in (overwrite, truncate):
+        assert message.endswith(f": {tree}/digits.txt is not what was built{CHANGED[damage]}")
+    elif damage is Path.unlink:
+        assert message.endswith(": [Errno 2] No such file or directory: 'digits.txt'")
 
 
 @pytest.mark.parametrize("damage", [truncate, grow, link, pipe, directory, Path.unlink])
@@ -144,11 +154,11 @@ def test_a_budget_of_nothing_has_every_file_sent_from_the_disk(tree: Path) -> No
 def test_no_descriptor_is_left_open(tree: Path, damage: Callable[[Path], None], name: str) -> None:
     responder = Responder(load_tree(tree), "/static/")
     damage(tree / name)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = count_descriptors()
     for _ in range(20):
         ask(responder, name)
         ask(responder, name, "HEAD")
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert count_descriptors() == before
 
 
 def test_a_small_file_that_is_repaired_is_served_again(tree: Path) -> None:
@@ -267,7 +277,7 @@ def test_a_tree_that_is_back_is_used_from_then_on(
 def test_another_tree_at_its_path_is_not_used(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     loaded = load_tree(small)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = count_descriptors()
     small.rename(small.with_name("before"))
     (small.with_name("before") / "large").unlink()
     make_tree(small, {"b.txt": b"b", "large": bytes(2_000_000)})
@@ -280,8 +290,43 @@ def test_another_tree_at_its_path_is_not_used(small: Path, monkeypatch: pytest.M
     clock.now += 1
     with pytest.raises(FileNotFoundError):
         open_large(loaded)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    (small / "static-host.index").write_bytes(b"damaged")
+    clock.now += 1
+    with pytest.raises(FileNotFoundError):
+        open_large(loaded)
+    shutil.rmtree(small)
+    clock.now += 1
+    with pytest.raises(FileNotFoundError) as missing:
+        open_large(loaded)
+    assert missing.value.filename == "large", "and not the tree's own path"
+    assert count_descriptors() == before
     assert loaded.read_body(loaded.index["a.txt"].identity) == b"a"
+
+
+def test_a_tree_is_looked_for_on_a_machine_that_has_just_started(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    clock.now = 0.0
+    loaded = load_tree(small)
+    shutil.copytree(small, small.with_name("copy"))
+    shutil.rmtree(small)
+    small.with_name("copy").rename(small)
+    open_large(loaded)
+
+
+def test_a_tree_is_looked_for_where_the_system_knows_its_directory_no_more(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: int) -> bool:
+        raise OSError(116, "Stale file handle")
+
+    Clock(monkeypatch)
+    loaded = load_tree(small)
+    shutil.copytree(small, small.with_name("copy"))
+    (small / "large").unlink()
+    small.rename(small.with_name("before"))
+    small.with_name("copy").rename(small)
+    monkeypatch.setattr(os.path, "sameopenfile", fail)
+    open_large(loaded)
 
 
 def test_a_file_that_is_gone_from_the_tree_itself_brings_back_nothing(
@@ -297,7 +342,7 @@ def test_a_file_that_is_gone_from_the_tree_itself_brings_back_nothing(
 
 def test_what_a_tree_is_refused_for_is_said(small: Path, tmp_path: Path) -> None:
     remedy = "Build it with `static-host build`, or point DJANGO_STATIC_ROOT at a tree that was built."
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = count_descriptors()
 
     def refusal(root: Path) -> str:
         with pytest.raises(TreeUnusableError) as stop:
@@ -330,10 +375,15 @@ def test_what_a_tree_is_refused_for_is_said(small: Path, tmp_path: Path) -> None
     manifest.write_bytes(b"{ }")
     assert refusal(small) == f"the manifest {manifest} is not the one that was built with its index. {remedy}"
     manifest.write_bytes(b"{}")
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert count_descriptors() == before
     load_tree(small).close()
     index.write_bytes(dump_index("/static/", resources, adopted=True))
     assert load_tree(small).remedy == "If it is as it should be, run `static-host index` on it again."
+    (small / "a.txt").write_bytes(b"other bytes")
+    with pytest.raises(TreeDamagedError) as damaged:
+        load_tree(small).check_lengths(10)
+    assert damaged.value.remedy == "If it is as it should be, run `static-host index` on it again."
+    assert (damaged.value.root, len(damaged.value.problems)) == (small, 1)
 
 
 def test_the_index_as_a_resource(small: Path) -> None:

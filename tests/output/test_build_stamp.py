@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from static_host_build.output.build_stamp import BuildStamp, read, write
-from static_host_build.references.missing import MissingReference
+from static_host_build.references.missing_references import MissingReference
 
 STAMP = BuildStamp("in", "carried", "1" * 16, (), ("a warning", "another"))
 

@@ -22,6 +22,7 @@ from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
 from static_host.origin.representation import CODING_SUFFIXES, Representation, Resource, compute_digest
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
 from static_host_build.output.integrity import check_integrity
+from tests.support.descriptors import count_descriptors
 from tests.support.processes import SCRIPTS, make_environment, run
 from tests.support.projects import SETTINGS, copy_project
 
@@ -257,11 +258,11 @@ def test_the_index_and_django_s_manifest_are_examined_too(tree: Path, name: str)
 
 
 def test_no_descriptor_and_no_lock_is_left(tree: Path) -> None:
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = count_descriptors()
     check_integrity(tree)
     flip(tree / "site.css.br")
     bad(tree)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert count_descriptors() == before
 
 
 def build(project: Path, cache: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from obstore.store import from_url
 
 from static_host.origin.index import INDEX_FILE_NAME, parse_index
 from static_host.origin.representation import compute_digest
-from static_host_build.publish.errors import explain_store_error
+from static_host_build.publish.publish_errors import explain_store_error
 from tests.support.builds import Build
 from tests.support.processes import run
 from tests.support.projects import SETTINGS

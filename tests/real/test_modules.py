@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from static_host_build.references import UnreadableError
-from static_host_build.references.script import find_references
+from static_host_build.references.javascript_references import find_references
 from tests.forms import Form
 from tests.forms.imports import FOLLOWED
 from tests.forms.names import NAMES

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from static_host_build.errors import BuildError
-from static_host_build.references import missing
-from static_host_build.references.templates import find_static_names
+from static_host_build.build_errors import BuildError
+from static_host_build.references import missing_references
+from static_host_build.references.template_references import find_static_names
 from tests.support.builds import Build, append_settings, read_files, read_manifest_paths
 
 REMEDY = "  DJANGO_STATIC_MISSING_REFERENCES=warn turns these errors into warnings."
@@ -295,17 +295,18 @@ def test_a_message_has_no_control_characters(build: Build, project: Path) -> Non
 
 
 def test_hints_stop_where_they_cost_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(missing, "_MAX_COMPARISONS", 500)
-    references = [missing.MissingReference("a.css", line, f"x{line}.png") for line in (1, 2, 3)]
+    monkeypatch.setattr(missing_references, "_MAX_COMPARISONS", 500)
+    references = [missing_references.MissingReference("a.css", line, f"x{line}.png") for line in (1, 2, 3)]
     with pytest.raises(BuildError) as caught:
-        missing.report_missing(references, [f"x{number}.pngs" for number in range(10, 400)], is_fatal=True)
+        missing_references.report_missing(references, [f"x{number}.pngs" for number in range(10, 400)], is_fatal=True)
+    assert caught.value.remedy == REMEDY
     assert str(caught.value).splitlines()[1:-1] == [
         "  a.css, line 1: x1.png does not exist.",
         "  a.css, line 2: x2.png does not exist.",
         "  a.css, line 3: x3.png does not exist.",
     ]
     with pytest.raises(BuildError, match=r"line 1: x1.png does not exist. Did you mean x11.png\?"):
-        missing.report_missing(references, ["x11.png", "y.png"], is_fatal=True)
+        missing_references.report_missing(references, ["x11.png", "y.png"], is_fatal=True)
 
 
 def test_a_name_whose_accents_are_spelt_in_another_way_is_told(build: Build, project: Path) -> None:

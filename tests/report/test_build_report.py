@@ -136,10 +136,10 @@ def test_a_terminal_gets_a_bar_with_bytes(project: Path) -> None:
     frames = [frame.removeprefix("\x1b[?25l") for frame in sent.split("\r")]
     assert re.match(r"static-host: encoding  \[-+\]    0%  0 B of 3\.0 MB", frames[1])
     assert re.match(r"static-host: encoding  \[#+\]  100%  3\.0 MB of 3\.0 MB", frames[-2])
-    assert any("%  00:00:0" in frame for frame in frames)  # the time left
+    assert any(re.search(r"%  \d\d:\d\d:\d\d", frame) for frame in frames)  # the time left
     assert all(len(frame.partition("\x1b")[0].rstrip()) <= 80 for frame in frames)
     assert output.startswith("static-host: 22 static resources in ")
-    assert "encoding" not in output
+    assert "encoding  [" not in output
 
 
 def test_the_json_document_is_all_that_standard_output_gets(build: Build, project: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.processes import find_free_port, make_environment
+from tests.support.processes import find_free_port, make_environment, minding_signals
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +41,7 @@ def on_a_terminal(directory: Path, port: int) -> tuple[int, str]:
     """Run ``make run`` on a new terminal, request a page when it is ready, press Ctrl-C."""
     process, terminal = pty.fork()
     if process == 0:
+        minding_signals()
         os.chdir(directory)
         os.execvpe("make", ["make", "run", f"PYTHON={sys.executable}"], make_environment({"PORT": str(port)}))
     output = ""
@@ -62,6 +63,7 @@ def on_a_terminal(directory: Path, port: int) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), output
 
 
+@pytest.mark.slow
 def test_make_run_sets_everything_up_and_ends_cleanly_twice(checkout: Path) -> None:
     port = find_free_port()
     code, output = on_a_terminal(checkout, port)
@@ -78,13 +80,14 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
         ["make", "help"], cwd=checkout, env=make_environment({}), capture_output=True, text=True, check=True
     )
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
-        *("run", "test", "unit", "azurite", "check", "docs", "projects", "projects-all", "fuzz", "mutants"),
+        *("run", "test", "unit", "slow", "azurite", "check", "docs", "projects", "projects-all", "fuzz", "mutants"),
         *("bench", "bench-static", "bench-large", "bench-busy", "bench-start", "bench-memory", "bench-workers"),
         *("bench-django", "bench-build", "bench-scale", "bench-dictionaries", "bench-references"),
         *("image", "sbom", "audit", "lock", "clean", "help"),
     ]
 
 
+@pytest.mark.slow
 def test_make_sbom_names_every_locked_package_in_the_same_bytes_each_time(checkout: Path) -> None:
     def made() -> bytes:
         command = ["make", "sbom", f"PYTHON={sys.executable}"]

@@ -66,25 +66,29 @@ def wheel(source: Path) -> Path:
     return wheel
 
 
-def test_the_wheel_holds_three_packages_and_their_files(wheel: Path) -> None:
+@pytest.mark.slow
+def test_the_wheel_holds_four_packages_and_their_files(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {
         "static_host",
         "static_host_build",
+        "static_host_django",
         "static_host_site",
     }
     assert names >= {
         "static_host/py.typed",
         "static_host_build/py.typed",
         "static_host_build/report/report.html",
+        "static_host_django/py.typed",
         "static_host_site/py.typed",
         "static_host_site/static/inspector/inspector.css",
         "static_host_site/templates/site/base.html",
     }
 
 
+@pytest.mark.slow
 def test_the_source_archive_makes_the_same_wheel(source: Path, wheel: Path) -> None:
     made = run("python", "-c", "from setuptools.build_meta import build_sdist; build_sdist('.')", cwd=source)
     assert made.returncode == 0, made.stderr
@@ -106,6 +110,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory / "bin"
 
 
+@pytest.mark.slow
 def test_the_wheel_in_an_empty_environment_builds_and_serves_the_bundled_site(installed: Path, tmp_path: Path) -> None:
     variables = {
         "PYTHONPATH": sysconfig.get_path("purelib"),  # no .pth file is read there: an editable install is not seen

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.support.processes import find_free_port, run, run_server
+from tests.support.waiting import wait_until
+from tests.support.worker_projects import list_children
 
 COMMANDS = {
     "uvicorn": ("uvicorn", "static_host.asgi:app", "--port", "{port}"),
@@ -24,6 +27,10 @@ SERVERS = pytest.mark.parametrize("name", COMMANDS)
 
 def command(name: str, port: int) -> tuple[str, ...]:
     return tuple(part.format(port=port) for part in COMMANDS[name])
+
+
+def read_command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
 
 
 @SERVERS
@@ -67,3 +74,33 @@ def test_a_file_that_does_not_have_its_length_stops_the_boot_there_too(plain: Pa
     assert f"static-host: the static tree at {tree} is damaged: digits.txt has 0 bytes, the index says 10." in (
         result.stderr
     )
+
+
+@SERVERS
+def test_our_lines_there_are_json_too(plain: Path, name: str) -> None:
+    port = find_free_port()
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "LOG_FORMAT": "json"}
+    with run_server(*command(name, port), cwd=plain, ready=READY[name], **variables) as running:
+        wait_until(lambda: "fast path" in running.output, lambda: running.output)
+    record = next(json.loads(line) for line in running.output.splitlines() if "fast path" in line)
+    assert (record["logger"], record["level"]) == ("static_host", "warning")
+    assert record["message"] == "static files are served through ASGI; only `static-host serve` has the fast path"
+
+
+def test_an_error_there_is_json_too(plain: Path) -> None:
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "DJANGO_STATIC_ROOT": "elsewhere", "LOG_FORMAT": "json"}
+    lines = run(*command("uvicorn", find_free_port()), cwd=plain, **variables).stderr.splitlines()
+    record = next(json.loads(line) for line in lines if line.startswith('{"time"'))
+    assert record["message"].startswith(f"there is no static tree at {plain}/elsewhere. Build it with")
+
+
+def test_two_processes_of_uvicorn_have_one_worker_each(plain: Path) -> None:
+    port = find_free_port()
+    variables = {"DJANGO_SETTINGS_MODULE": "mysite.settings", "WEB_CONCURRENCY": "2", "DJANGO_PRELOAD": "false"}
+    told = "one Django worker in each process of the server, which reads WEB_CONCURRENCY, too"
+    with run_server(*command("uvicorn", port), cwd=plain, ready="Started parent process", **variables) as running:
+        running.wait_for("Application startup complete.", times=2)
+        assert running.output.count(told) == 2
+        fronts = [pid for pid in list_children(running.process.pid) if "spawn_main" in read_command(pid)]
+        assert [len(list_children(pid)) for pid in fronts] == [1, 1]
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz").text == "ok\n"

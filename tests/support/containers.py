@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def build_next_image(project: Path, base: str, previous: str = "") -> Iterator[s
     first, *middle, last = read_readme_block("dockerfile").splitlines(keepends=True)
     assert (first, last) == ("FROM django-static-host\n", "RUN static-host build\n")
     carrying = read_readme_block("docker").replace("…\n", "".join(middle)).replace(f"\n{first}", f"\nFROM {base}\n")
-    (project / "requirements.txt").write_text("")
+    (project / "requirements.txt").write_text(f"django=={version('django')}\n")
     (project / "Dockerfile").write_text(carrying)
     first_one = ["DJANGO_STATIC_PREVIOUS_PROBLEMS=warn"]
     arguments = [f"PREVIOUS={previous}", "SOURCE_DATE_EPOCH=1780000000"] if previous else first_one

@@ -9,27 +9,34 @@ A keeper, forked for each command, tells its process id, waits for its end and t
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import gc
 import json
+import logging
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any, NoReturn
 
 _MODULES = (
     *("django.contrib.staticfiles.storage", "django.core.management.commands.check"),
     *("django.db.backends.sqlite3.base", "django.db.models", "django.template.backends.django", "django.test.client"),
     *("static_host.cli.main", "static_host.checks.command", "static_host.server.serve"),
-    *("static_host_build.adopt", "static_host_build.pipeline"),
+    *("static_host_build.external_tree_index", "static_host_build.pipeline"),
 )
 _STARTS_DIFFERENTLY = ("PYTHON", "LC_", "LANG", "LD_")
 _LONGEST = 1 << 17
@@ -161,9 +168,104 @@ def _become(command: list[str], cwd: str, variables: dict[str, str], descriptors
     return command
 
 
+class _Worker:
+    """A process that was forked off, with what the front uses of ``subprocess.Popen``."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            descriptor = os.pidfd_open(self.pid)
+            select.select([descriptor], [], [], timeout)
+            os.close(descriptor)
+        code = self.poll()
+        if code is None:
+            raise subprocess.TimeoutExpired("worker", timeout or 0)
+        return code
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _fork_workers() -> None:
+    """Have this process fork the project's processes off, if they are to have its interpreter."""
+    from static_host.workers import interpreter
+
+    start = interpreter.spawn
+
+    def spawn(python: str, module: str, options: Mapping[str, Any], **more: Any) -> Any:
+        if python != sys.executable:
+            return start(python, module, options, **more)
+        pid = os.fork()
+        return _Worker(pid) if pid else _run_worker(module, json.dumps(options), more)
+
+    for each in [module for module in sys.modules.values() if getattr(module, "spawn", None) is start]:
+        each.spawn = spawn  # type: ignore[attr-defined]
+
+
+def _run_worker(module: str, options: str, more: Mapping[str, Any]) -> NoReturn:
+    """Run a module of the project's side as a process that was just started would."""
+    gc.freeze()  # sockets that the front has dropped must not be closed here later: their numbers are other files' then
+    kept = {0, 1, 2, *more.get("pass_fds", ())}
+    for path in list(Path("/proc/self/fd").iterdir()):
+        with suppress(OSError):
+            # libuv has pipes that it closes by their numbers in each fork, whatever has these numbers by then
+            if int(path.name) not in kept and not os.readlink(path).startswith("pipe:"):  # noqa: PTH115 - text
+                os.close(int(path.name))
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    asyncio._set_running_loop(None)
+    for name in ("static_host", "uvicorn"):
+        logging.getLogger(name).handlers.clear()
+    atexit._clear()
+    os.environ.update(more.get("variables") or {})
+    sys.argv, sys.path[0] = ["-c"], ""
+    code: Any = 0
+    try:
+        import_module(f"static_host_django.{module}").main(options)
+    except SystemExit as end:
+        code = end.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+def _set_clock(path: Path, modules: list[str]) -> None:
+    """Have the file tell these modules the time (`tests.support.clocks`)."""
+
+    class Clock:
+        @staticmethod
+        def monotonic() -> float:
+            return float(path.read_text())
+
+    for name in modules:
+        import_module(name).time = Clock  # type: ignore[attr-defined]
+
+
 if __name__ == "__main__":
     for name in _MODULES:
         import_module(name)
+    gc.collect()
+    gc.freeze()  # no child looks for garbage among what is imported, nor copies its pages for that
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    runpy.run_path(_next_command(socket.socket(fileno=int(sys.argv[1])))[0], run_name="__main__")
+    program, *_ = _next_command(socket.socket(fileno=int(sys.argv[1])))
+    _fork_workers()
+    if "TEST_CLOCK" in os.environ:
+        _set_clock(Path(os.environ["TEST_CLOCK"]), os.environ["TEST_CLOCK_MODULES"].split())
+    runpy.run_path(program, run_name="__main__")

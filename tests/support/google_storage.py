@@ -14,9 +14,6 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import run_simple
-
 TOKEN = "something"
 _UNKNOWN = b"<Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>"
 _SIGNATURE = "AWS4-HMAC-SHA256 Credential=someone/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
@@ -51,5 +48,8 @@ class Translation:
 
 
 if __name__ == "__main__":
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import run_simple
+
     application = DomainDispatcherApplication(create_backend_app)
     run_simple("127.0.0.1", int(sys.argv[1]), Translation(application), threaded=True)

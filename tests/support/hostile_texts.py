@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from static_host_build.references import Lines, Reference, UnreadableError, find_references
-from static_host_build.references.resolve import resolve
-from static_host_build.references.templates import find_static_names
+from static_host_build.references.reference_resolution import resolve
+from static_host_build.references.template_references import find_static_names
 from tests.support.linearity import Hostile, repeat_texts
 
 # fmt: off
@@ -83,14 +83,14 @@ def _make_rows(function: Callable[[str], object], whole: Iterable[str], parts: I
 
 
 LANGUAGES = {
-    "markup": _make_rows(_make_finder("a.svg"), MARKUP, PARTS_OF_MARKUP),
-    "resolve": _make_rows(lambda text: resolve(Reference(0, 0, text), "a/b.css", "/static/"), TARGETS),
-    "script": _make_rows(_make_finder("a.js", "import.meta.url;"), SCRIPTS, PARTS_OF_SCRIPTS),
-    "script_literals": [],  # "script" uses both
-    "script_syntax": [],
-    "stylesheet": _make_rows(_make_finder("a.css", after="url()"), STYLESHEETS, PARTS_OF_STYLESHEETS),
-    "templates": _make_rows(lambda text: list(find_static_names(text)), TEMPLATES),
+    "svg_references": _make_rows(_make_finder("a.svg"), MARKUP, PARTS_OF_MARKUP),
+    "reference_resolution": _make_rows(lambda text: resolve(Reference(0, 0, text), "a/b.css", "/static/"), TARGETS),
+    "javascript_references": _make_rows(_make_finder("a.js", "import.meta.url;"), SCRIPTS, PARTS_OF_SCRIPTS),
+    "javascript_literals": [],  # "javascript_references" uses both
+    "javascript_context": [],
+    "css_references": _make_rows(_make_finder("a.css", after="url()"), STYLESHEETS, PARTS_OF_STYLESHEETS),
+    "template_references": _make_rows(lambda text: list(find_static_names(text)), TEMPLATES),
     "reference": _make_rows(lambda text: Lines(text).find_line(1), ("\r", "\n", "\r\n", "\n\r", "a")),
-    "webmanifest": _make_rows(_make_finder("a.webmanifest"), MANIFESTS, PARTS_OF_MANIFESTS),
+    "webmanifest_references": _make_rows(_make_finder("a.webmanifest"), MANIFESTS, PARTS_OF_MANIFESTS),
 }
 """A module of `static_host_build.references` that has regular expressions → its hostile inputs."""

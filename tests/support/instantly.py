@@ -33,7 +33,14 @@ class _Loop(asyncio.SelectorEventLoop):
         return super().time() + self._impatient.skipped
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine as ``asyncio.run`` does."""
-    with asyncio.Runner(loop_factory=_Loop) as runner:
+class _StillLoop(_Loop):
+    """Its time begins at 0 and is that of its timers alone, however long anything takes."""
+
+    def time(self) -> float:
+        return self._impatient.skipped
+
+
+def run(main: Coroutine[Any, Any, T], *, is_still: bool = False) -> T:
+    """Run a coroutine as ``asyncio.run`` does; `is_still`: the clock moves from timer to timer alone."""
+    with asyncio.Runner(loop_factory=_StillLoop if is_still else _Loop) as runner:
         return runner.run(main)

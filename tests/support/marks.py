@@ -9,6 +9,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from inspect import isfunction, unwrap
 from types import CodeType
 
@@ -34,9 +35,14 @@ _unit_test = ""
 def mark(item: pytest.Function) -> None:
     """Give a test a mark for each kind of thing that it needs."""
     functions = [item.function, *(each.func for group in _fixtures(item) for each in group)]
-    seen: set[int] = set()
-    for need in sorted({need for function in functions for need in needs(function, seen)}):
+    for need in sorted(frozenset().union(*map(_find_needs, functions))):
         item.add_marker(need)
+
+
+@cache
+def _find_needs(function: object) -> frozenset[str]:
+    """Return what a function needs: once for all cases of a test, and all tests of a fixture."""
+    return frozenset(needs(function))
 
 
 def forbid_processes(item: pytest.Item | None) -> None:

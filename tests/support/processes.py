@@ -68,10 +68,9 @@ class Running:
 
     @property
     def workers(self) -> list[int]:
-        """The process ids of its workers."""
-        of = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        children = map(int, Path(of).read_text().split())
-        return [pid for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        """The process ids of its workers: its children, or those of the process that forks them."""
+        children = _list_children(self.process.pid)
+        return [worker for child in children for worker in _list_children(child) or [child]]
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and return the exit code."""
@@ -81,6 +80,10 @@ class Running:
     def wait_for(self, text: str, *, times: int = 1) -> None:
         """Wait until the output contains the text so many times."""
         wait_until(lambda: self.output.count(text) >= times, lambda: f"{text!r} was not printed:\n{self.output}")
+
+
+def _list_children(pid: int) -> list[int]:
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 @contextmanager

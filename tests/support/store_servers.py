@@ -12,33 +12,7 @@ import httpx
 from tests.support.processes import Running, run, run_server
 from tests.support.projects import SETTINGS, copy_project
 
-CLOCKED = """
-import os
-from pathlib import Path
-from mysite.settings import *
-from static_host.object_store import catalog, circuit_breaker
-
-class time:
-    def monotonic():
-        return float(Path(os.environ["CLOCK"]).read_text())
-
-catalog.time = circuit_breaker.time = time
-"""
 UNCACHEABLE = "private, no-store, max-age=0"
-
-
-class Clock:
-    """What the time is for a server's knowledge of its store, in seconds; it stands still until it is set."""
-
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / "clock"
-        self.variables = {"DJANGO_SETTINGS_MODULE": "clocked", "CLOCK": str(self._path)}
-        self.set(0)
-
-    def set(self, seconds: float) -> None:
-        new = self._path.with_suffix(".new")
-        new.write_text(str(seconds))
-        new.replace(self._path)
 
 
 def build_another_release(directory: Path, cache: Path) -> Path:
@@ -47,7 +21,6 @@ def build_another_release(directory: Path, cache: Path) -> Path:
     shutil.rmtree(project / "mysite/static")
     (project / "mysite/static").mkdir()
     (project / "mysite/static/old.txt").write_text("old")
-    (project / "clocked.py").write_text(CLOCKED)
     variables = {"DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_MISSING_REFERENCES": "warn", **SETTINGS}
     result = run("static-host", "build", cwd=project, **variables)
     assert result.returncode == 0, result.stderr
@@ -57,7 +30,11 @@ def build_another_release(directory: Path, cache: Path) -> Path:
 @contextmanager
 def serve_with_store(project: Path, place: str, tmp_path: Path, **variables: str) -> Iterator[Running]:
     """A server that looks into a store, with a disk of its own."""
-    own = {"DJANGO_STATIC_STORE": place, "DJANGO_STATIC_STORE_DIRECTORY": str(tmp_path / "shelf")}
+    own = {
+        "DJANGO_STATIC_STORE": place,
+        "DJANGO_STATIC_STORE_DIRECTORY": str(tmp_path / "shelf"),
+        "DJANGO_STATIC_STORE_TIMEOUT": "30",  # a busy machine may take longer than the default of 2 s
+    }
     with run_server(cwd=project, **{**SETTINGS, **own, **variables}) as running:
         yield running
 

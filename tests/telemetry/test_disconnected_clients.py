@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import struct
 from collections.abc import Iterator
@@ -169,12 +170,18 @@ def test_a_body_that_is_no_body_is_logged_with_the_status_of_its_refusal(server:
 
 
 def test_what_comes_behind_a_request_and_is_no_request_ends_it(server: Running, tmp_path: Path) -> None:
+    """Before the response or after it: the ASGI path reads on while a view runs, the page path does not."""
     with waiting(server.port, "garbage", tmp_path) as connection:
         connection.sendall(b"no request\r\n\r\n")
-        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
         (tmp_path / "until").touch()
+        got = b""
+        while data := connection.recv(1000):
+            got += data
+    responses = re.findall(rb"HTTP/1.1 ([0-9]+) ", got)
+    assert responses in ([b"400"], [b"200", b"400"])
     server.wait_for("name=garbage")
-    assert any("name=garbage" in line and " HTTP/1.1 400 0 - django" in line for line in server.lines)
+    logged = {b"400": " HTTP/1.1 400 0 - django", b"200": " HTTP/1.1 200 6 - django"}[responses[0]]
+    assert any("name=garbage" in line and logged in line for line in server.lines)
 
 
 def test_an_answer_that_is_cut_short_has_the_status_that_was_sent(plain: Path) -> None:

@@ -17,9 +17,9 @@ import brotli
 import pytest
 
 from static_host.origin.representation import compute_digest
+from static_host.verify.audit_scope import Scope
 from static_host.verify.client import Client, NoResponseError
 from static_host.verify.crawler import fetch_page, probe_files
-from static_host.verify.scope import Scope
 from tests.support.deployments import CSS, ENCODERS, Answer, Change, Deployment, serve_deployment
 from tests.support.processes import SCRIPTS, find_free_port, make_environment, run
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from static_host.verify.audit_findings import find_file_issues
+from static_host.verify.audit_scope import Scope, count_out_of_scope, is_fingerprinted, parse_origin
 from static_host.verify.page_references import PageReference, parse_page, parse_stylesheet
 from static_host.verify.probe import FileProbe
-from static_host.verify.scope import Scope, count_out_of_scope, is_fingerprinted, parse_origin
 
 BASE = "https://example.com/shop/page"
 CDN = "https://cdn.example.com"

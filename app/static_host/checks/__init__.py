@@ -1,4 +1,5 @@
-"""``static-host check``: a module for each subject; `all_checks` has their order, `command` prints the findings.
+"""``static-host check``: `all_checks` has their order, `command` prints the findings.
 
-May import `asgi`, `project`, `origin` and `conf`.
+The project's side checks the project (`static_host_django.checks`); nothing here imports Django or the project.
+May import `asgi`, `workers`, `origin` and `conf`.
 """

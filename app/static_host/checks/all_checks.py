@@ -1,33 +1,32 @@
 """All checks, in the order in which `serve` starts.
 
 Strategy: a generator yields findings until an error ends it that would also stop `serve`; the error is a finding, too.
-If the tree is missing or damaged, everything that does not need it is checked first. The build package checks the files
-of the tree. It comes by entry point, because an image that only serves may lack it.
+The project is checked in a process of its interpreter, which loads it as a worker does. If the tree is missing or
+damaged, everything that does not need it is checked first. The build package checks the files of the tree. It comes by
+entry point, because an image that only serves may lack it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from static_host.asgi import Front, create_app, find_path_conflicts
-from static_host.checks import project_settings, system_checks, whitenoise
+from static_host.asgi import create_fallback, find_path_conflicts, summarize_project
+from static_host.checks.checked_project import CheckedProject, start_checks
 from static_host.checks.csp import check_csp
-from static_host.checks.migrations import check_migrations
-from static_host.conf.misspelled import find_misspelled
+from static_host.checks.tree import check_manifest, check_static_url
+from static_host.conf.misspelled_variables import find_misspelled
 from static_host.conf.settings import InvalidSettingsError, Settings
 from static_host.conf.validators import STORE_SCHEMES
 from static_host.errors import StaticHostError
-from static_host.findings import Finding, format_exception_line, is_ok
+from static_host.findings import Finding
 from static_host.installed_packages import find_conflicts, format_remedy
-from static_host.origin.index import Index
-from static_host.origin.tree import TreeDamagedError, TreeUnusableError, load_tree
-from static_host.project.errors import wrap_project_errors
-from static_host.project.project import DJANGO_STORAGE, UNSET_SETTINGS_MODULE_MESSAGE, Project
+from static_host.origin.tree import TreeDamagedError, TreeUnusableError
+from static_host.served_tree import ServedTree, load_served_tree
 from static_host.telemetry.log_configuration import log_error
+from static_host.workers.load_errors import WorkerProjectError
 
 HEALTH_PATH_REMEDY = "Set DJANGO_HEALTH_PATH or DJANGO_READY_PATH to a path of its own."
 
@@ -37,21 +36,30 @@ def iter_findings() -> Iterator[Finding]:
     settings = Settings.read()
     yield from _check_variables(settings)
     yield from _check_packages(settings)
-    project = Project.from_settings(settings)
-    if project.is_other_project_unnamed:
-        yield Finding("warning", "project", UNSET_SETTINGS_MODULE_MESSAGE, "Set DJANGO_SETTINGS_MODULE.")
-    with wrap_project_errors(project.name):
-        own = list(_check_settings(project))  # before static-host overrides them
-    yield from own
-    app = _try_create_app(settings)
-    if isinstance(app, TreeUnusableError):
-        yield from _check_without_tree(app, project)
-        raise app
-    yield from _check_project(project, app.state.path_conflicts, app.state.summary[1:])
-    yield Finding("ok", "tree", app.state.summary[0])
-    yield from _check_tree(project, app.state.root)
-    yield from _check_django(project)
-    yield from _check_files(app.state.root)
+    with start_checks(settings) as project:
+        served, unusable = _load_tree(project)
+        project.request_checks(served)
+        try:
+            yield from project.read_findings()  # of its own settings
+            yield from _check_loaded(project, served, is_intact=unusable is None)
+        except StaticHostError as error:
+            if unusable is None:
+                raise
+            yield make_error_finding(error)
+    if served:
+        yield from _check_files(served.tree.root)  # if it is damaged, this names all files; the boot names one
+    if unusable:
+        raise unusable
+
+
+def _load_tree(project: CheckedProject) -> tuple[ServedTree | None, TreeUnusableError | None]:
+    """Return the tree, if it can be loaded, and the error that `serve` would end with."""
+    try:
+        return load_served_tree(project.settings, project, math.inf), None
+    except TreeDamagedError as damaged:
+        return load_served_tree(project.settings, project, 0), damaged
+    except TreeUnusableError as unusable:
+        return None, unusable
 
 
 def _check_variables(settings: Settings) -> Iterator[Finding]:
@@ -81,98 +89,32 @@ def _iter_used_extras(settings: Settings) -> Iterator[str]:
         yield "zopfli"
 
 
-def _try_create_app(settings: Settings) -> Front | TreeUnusableError:
-    """Return the application of `serve`, or the error of its tree.
-
-    It is returned so that later exceptions of the project do not have it as their context.
-    """
-    try:
-        return create_app(settings, length_check_seconds=math.inf)
-    except TreeUnusableError as unusable:
-        return unusable
-
-
-def _check_without_tree(unusable: TreeUnusableError, project: Project) -> Iterator[Finding]:
-    """Yield the findings that need no tree, or work with a damaged one. Raises TreeDamagedError with all files."""
-    try:
-        if isinstance(unusable, TreeDamagedError):
-            app = create_app(project.settings, length_check_seconds=0)
-            yield from _check_project(project, app.state.path_conflicts, app.state.summary[1:])
-            yield from _check_tree(project, unusable.root)
-        else:
-            _load_without_tree(project)
-            conflicts = list(find_path_conflicts(project))
-            yield from _check_project(project, conflicts, [project.summary])
-        yield from _check_django(project)
-    except StaticHostError as error:
-        yield make_error_finding(error)
-    if isinstance(unusable, TreeDamagedError):
-        list(_check_files(unusable.root))  # names all damaged files; the boot names one
-
-
-def _load_without_tree(project: Project) -> None:
-    """Load the project as `serve` does, but with Django's own storage, which needs no tree."""
-    with wrap_project_errors(project.name):
-        project.apply_overlay(project.host + project.prefix, project.static_root.resolve(), DJANGO_STORAGE)
-    project.load_application()
+def _check_loaded(project: CheckedProject, served: ServedTree | None, *, is_intact: bool) -> Iterator[Finding]:
+    """Yield the findings of the loaded project, and of the tree together with it."""
+    changes = project.wait_until_loaded()
     project.refuse_missing_databases(project.settings.ready_database)
-
-
-def _check_project(project: Project, conflicts: list[str], loaded: list[str]) -> Iterator[Finding]:
-    yield from (Finding("ok", "project", line) for line in loaded if line not in conflicts)
+    if served:
+        create_fallback(project.settings, served.responder, None)
+    lines = summarize_project(project.settings, project, changes) if served else [project.summary]
+    yield from (Finding("ok", "project", line) for line in lines)
+    conflicts = find_path_conflicts(project, served.responder if served else None)
     yield from (Finding("warning", "health", line, HEALTH_PATH_REMEDY) for line in conflicts)
-    with wrap_project_errors(project.name):
-        from django.conf import settings as django
-
-        yield from whitenoise.check_static_servers(django, is_asgi=project.is_asgi)
-
-
-def _check_django(project: Project) -> Iterator[Finding]:
-    with wrap_project_errors(project.name):
-        found = list(system_checks.run_deployment_checks())
-    yield from sorted(found, key=lambda finding: (finding.check, finding.found))
-    if is_ok(found):
-        yield Finding("ok", "django", "Django's system checks find no error")
-    yield from check_migrations(project)
+    yield from project.read_findings()  # of servers of static files
+    if served:
+        if is_intact:
+            yield Finding("ok", "tree", served.summary[0])
+        yield from _check_tree(project, served)
+    yield from project.read_findings()  # of Django's system checks
+    yield from project.read_findings()  # of migrations
 
 
-def _check_settings(project: Project) -> Iterator[Finding]:
-    from django.conf import settings as django
-
-    yield project_settings.check_debug(project, django)
-    yield project_settings.check_allowed_hosts(project, django)
-    yield from project_settings.check_proxy(django, project.settings)
-    yield from project_settings.check_static_root(project, django)
-    yield from project_settings.check_media_url(project, django, _find_prefix(project))
-    yield from whitenoise.check_whitenoise(django)
-    yield from whitenoise.check_cache_middleware(django)
-
-
-def _find_prefix(project: Project) -> str:
-    """Return the prefix of static files: of the tree, or of a new build if there is no tree."""
-    with suppress(TreeUnusableError):
-        return project.settings.static_prefix or _load_index(project.static_root.resolve()).prefix
-    return project.prefix
-
-
-def _check_tree(project: Project, root: Path) -> Iterator[Finding]:
-    with wrap_project_errors(project.name):
-        from django.conf import settings as django
-        from django.contrib.staticfiles.storage import staticfiles_storage
-
-        index = _load_index(root)
-        yield from check_csp(django, project.host, project.settings.static_prefix or index.prefix, index)
-        yield from project_settings.check_static_url(project, index)
-        yield from project_settings.check_compressor(django, root)
-        # read it again: the storage may have added names
-        read = getattr(staticfiles_storage, "load_manifest", None)
-        yield project_settings.check_manifest(index, read()[0] if read else {})
-
-
-def _load_index(root: Path) -> Index:
-    tree = load_tree(root)
-    tree.close()
-    return tree.index
+def _check_tree(project: CheckedProject, served: ServedTree) -> Iterator[Finding]:
+    index = served.tree.index
+    facts = project.receive("tree")
+    yield from check_csp(facts["policies"], served.static_url, facts["allowed_hosts"], index)
+    yield from check_static_url(project, index)
+    yield from project.read_findings()  # of django-compressor
+    yield check_manifest(index, facts["manifest"])
 
 
 def _check_files(root: Path) -> Iterator[Finding]:
@@ -182,9 +124,9 @@ def _check_files(root: Path) -> Iterator[Finding]:
 
 def make_error_finding(error: StaticHostError) -> Finding:
     """Return the finding for an error that ends the checks."""
-    if error.__cause__:
+    if isinstance(error, WorkerProjectError):
         log_error(error)
-        found = f"{error.message} {format_exception_line(error.__cause__)}"
+        found = f"{error.message} {error.exception_line}"
         remedy = error.remedy.rstrip(".") or "Correct the project"
         return Finding("error", "project", found, f"{remedy}: standard error has the whole traceback.")
     if isinstance(error, InvalidSettingsError):

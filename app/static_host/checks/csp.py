@@ -1,8 +1,9 @@
 """Checks a project's Content-Security-Policy, as its middleware sends it (W3C CSP Level 3).
 
 Rule: a finding is a policy that blocks files of the tree when they come from a static host. The middleware itself gives
-the policy, for an empty page; views may send another one. A file that a nonce may allow, and a policy that only
-reports, give no finding. Workers are left out: browsers block those of another host in any case.
+the policy, for an empty page (`static_host_django.checks.csp`); views may send another one. A file that a nonce may
+allow, and a policy that only reports, give no finding. Workers are left out: browsers block those of another host in
+any case.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from static_host.findings import Finding, format_exception_line
+from static_host.findings import Finding
 from static_host.origin.index import Index
 
-_CSP_MIDDLEWARE = re.compile(r"CSP|Csp|(?<![A-Za-z])csp(?![A-Za-z])|(?i:content_?security_?policy)")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _DEFAULT_SCHEME = "https"
 """The assumed scheme of a static host that follows the page's own."""
 
+SentPolicies = tuple[str, Sequence[str], str]
+"""A middleware, the policies that it sends, and the exception that it raised, or ""."""
 Policy = Mapping[str, Sequence[str]]
 """Directive → its sources."""
 
@@ -55,40 +56,14 @@ FILE_KINDS = (
 FilesByKind = Mapping[FileKind, Sequence[str]]
 
 
-def check_csp(django_settings: Any, host: str, prefix: str, index: Index) -> Iterator[Finding]:
-    """Find policies that block files of the tree. `host` is in the form that `parse_static_host` returns."""
-    names = [name for name in django_settings.MIDDLEWARE if host and _CSP_MIDDLEWARE.search(str(name))]
-    files = _group_by_kind(index) if names else {}
-    base = urlsplit(host + prefix)
-    for name in names:
-        try:
-            texts = _read_policies(name)
-        except Exception as error:
-            yield Finding("info", "csp", f"the policy of {name} cannot be read: {format_exception_line(error)}")
-            continue
+def check_csp(sent: Sequence[SentPolicies], base: str, hosts: Collection[str], index: Index) -> Iterator[Finding]:
+    """Find policies that block files of the tree. `base` is the URL of static files, `hosts` are ALLOWED_HOSTS."""
+    files = _group_by_kind(index) if sent else {}
+    for name, texts, problem in sent:
+        if problem:
+            yield Finding("info", "csp", f"the policy of {name} cannot be read: {problem}")
         for policy in filter(None, map(parse_policy, texts)):
-            yield from _check_policy(name, policy, base, files, django_settings.ALLOWED_HOSTS)
-
-
-def _read_policies(name: str) -> list[str]:
-    """Return the policies that a middleware sends with an empty page. Raises what the middleware raises."""
-    from django.core.exceptions import MiddlewareNotUsed
-    from django.http import HttpRequest, HttpResponse
-    from django.utils.module_loading import import_string
-
-    def page(request: HttpRequest) -> HttpResponse:
-        for attribute in ("csp_nonce", "_csp_nonce"):  # a policy gets its nonce when a template reads it
-            str(getattr(request, attribute, ""))
-        return HttpResponse()
-
-    request = HttpRequest()
-    request.method, request.path, request.path_info = "GET", "/", "/"
-    request.META |= {"REQUEST_METHOD": "GET", "SERVER_NAME": "localhost", "SERVER_PORT": "80"}
-    try:
-        response = import_string(name)(page)(request)
-    except MiddlewareNotUsed:
-        return []
-    return str(response.headers.get("Content-Security-Policy", "")).split(",")
+            yield from _check_policy(name, policy, urlsplit(base), files, hosts)
 
 
 def parse_policy(text: str) -> Policy:

@@ -10,6 +10,8 @@ import click
 def check(as_json: bool) -> None:
     """Load what `serve` loads at its start, and check what `serve` has no time for.
 
+    The project is loaded in a process of its own interpreter (DJANGO_PYTHON), as `serve` does.
+
     \b
     The command checks:
         files       each file against the index; each encoded file against its source

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import EntryPoint, entry_points
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
 from static_host.cli.check import check
 from static_host.cli.dev import dev
+from static_host.cli.manage import manage
+from static_host.cli.run import run as run_program
 from static_host.cli.serve import serve
 from static_host.cli.verify import verify
 from static_host.errors import StaticHostError
 from static_host.standard_streams import prepare_streams
 from static_host.telemetry.log_configuration import log_error
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class CommandLineError(StaticHostError):
@@ -56,17 +60,21 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return the command of this name, or None."""
-        point = self._find_plugin_commands().get(cmd_name)
-        return point.load() if point else super().get_command(ctx, cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is None and (point := self._find_plugin_commands().get(cmd_name)):
+            return cast("click.Command", point.load())
+        return command
 
     @staticmethod
     def _find_plugin_commands() -> dict[str, EntryPoint]:
+        from importlib.metadata import entry_points  # a server needs none of it
+
         return {point.name: point for point in entry_points(group="static_host.commands")}
 
 
 @click.group(
     cls=CommandGroup,
-    commands=[serve, dev, check, verify],
+    commands=[serve, dev, manage, run_program, check, verify],
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="django-static-host", prog_name="static-host")
@@ -74,8 +82,7 @@ def main() -> None:
     """Serve a Django project and its precompressed static files from one process, behind any CDN.
 
     \b
-    In a directory with a Django project:
-        export DJANGO_SETTINGS_MODULE=mysite.settings
+    In the directory of a Django project's manage.py:
         static-host build      # collect, fingerprint, compress and index the static files
         static-host serve      # serve them, and the project
 
@@ -84,6 +91,7 @@ def main() -> None:
     \b
     Exit codes:
         0  success; for serve and dev: stopped by SIGINT or SIGTERM
+           (manage and run have the exit codes of the program)
         1  the Django project raised an exception, check or verify found an error,
            standard output could not be written, or Ctrl-C ended the command
         2  a setting, an option or a command is wrong

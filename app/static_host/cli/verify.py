@@ -61,7 +61,7 @@ def verify(url: str, max_files: int, static_prefixes: tuple[str, ...], as_json: 
         not_examined   URLs of the page that were left out
         findings       as with check --json
     """
-    from static_host.verify.requirements import require_extra
+    from static_host.verify.required_libraries import require_extra
 
     require_extra()
     from static_host.verify.command import verify_deployment

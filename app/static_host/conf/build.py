@@ -29,7 +29,7 @@ class BuildSettings(BaseModel):
         "DJANGO_STATIC_EFFORT",
         "best",
         "`best` makes the smallest files. `fast`, for CI and previews, takes about a fifth of the CPU time and makes "
-        "about 6 % more bytes, 12 % for clients without zstd. Each has its own files in the cache.",
+        "about 6 % more bytes, 13 % for clients without zstd. Each has its own files in the cache.",
         "best or fast",
     )
     static_missing_references: Literal["error", "warn"] = define_variable(

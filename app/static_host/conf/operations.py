@@ -36,6 +36,22 @@ class OperationsSettings(BaseModel):
         "names in DATABASES, separated by commas, for example default",
         shown="",
     )
+    ready_migrations: bool = define_variable(
+        "DJANGO_READY_MIGRATIONS",
+        False,
+        "Not ready while migrations are not applied. Once they are, they are not asked for again.",
+        "true or false",
+        shown="false",
+    )
+    ready_seconds: float = define_variable(
+        "DJANGO_READY_SECONDS",
+        10.0,
+        "Not ready while requests wait and no thread has become free for so many seconds. 0: no limit.",
+        "a number of seconds from 0 to 86400",
+        shown="10",
+        ge=0,
+        le=86400,
+    )
     access_log: bool = define_variable(
         "ACCESS_LOG",
         True,

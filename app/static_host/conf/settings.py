@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from dotenv.parser import parse_stream
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -22,6 +22,7 @@ from pydantic_settings.exceptions import SettingsError
 from static_host.conf import validators
 from static_host.conf.build import BuildSettings
 from static_host.conf.bundled_site import BundledSiteSettings
+from static_host.conf.development import DevelopmentSettings
 from static_host.conf.django import DjangoSettings
 from static_host.conf.object_store import ObjectStoreSettings
 from static_host.conf.operations import OperationsSettings
@@ -39,6 +40,7 @@ GROUPS = (
     DjangoSettings,
     ServerSettings,
     OperationsSettings,
+    DevelopmentSettings,
     BundledSiteSettings,
 )
 
@@ -61,6 +63,7 @@ class Variable(NamedTuple):
 class Settings(
     # The reverse of GROUPS: pydantic collects fields from the last base to the first.
     BundledSiteSettings,
+    DevelopmentSettings,
     OperationsSettings,
     ServerSettings,
     DjangoSettings,
@@ -147,11 +150,11 @@ def read_log_format() -> str:
 
 
 def _format_validation_error(error: ValidationError) -> str:
-    fields = {field.validation_alias: field for field in Settings.model_fields.values()}
+    fields = {field.validation_alias: field for field in Settings.model_fields.values()} | Settings.model_fields
     lines = []
     for problem in error.errors(include_url=False):
-        name = str(problem["loc"][0])
-        extra: Any = fields[name].json_schema_extra
+        field = fields[str(problem["loc"][0])]  # by its variable, or by its own name if that is not set
+        name, extra = str(field.validation_alias), cast("Any", field.json_schema_extra)
         reason = f"{problem['ctx']['error']}. " if problem["type"] == "value_error" else ""
         value = (
             "…"

@@ -66,8 +66,7 @@ class StaticFileSettings(BaseModel):
     static_memory: ByteSize = define_variable(
         "DJANGO_STATIC_MEMORY",
         ByteSize(64_000_000),
-        "Memory for requested static files, in bytes, shared by all worker processes. Other files, and every file "
-        "above 1 MiB, are sent from the disk.",
+        "Memory for requested static files, in bytes. Other files, and every file above 1 MiB, are sent from the disk.",
         "a number of bytes, with a unit if you like, for example 64MB or 256MiB",
         shown="64MB",
         ge=0,

@@ -1,4 +1,4 @@
-"""``static-host dev``: a supervisor watches files and replaces a worker, which serves static files from the finders.
+"""``static-host dev``: a front that watches files, with one worker that is loaded anew.
 
 May import every room but `cli`.
 """

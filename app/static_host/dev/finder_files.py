@@ -1,59 +1,115 @@
 """Serves the project's static files without a build, for development: from its finders, at the URLs of a tree.
 
-Rule: names and media types are those of a build, and no request for a static file reaches Django, as in production.
-Starlette sends the files (validators, 304, ranges). Nothing is cached, neither here nor in browsers: every request
-searches again.
+Rule: names and media types are those of a build, and no request for a static file reaches a view, as in production.
+Starlette sends the files (validators, 304, ranges). Nothing is cached, neither here nor in browsers: every
+request searches again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
-import posixpath
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from stat import S_ISREG
+from functools import cache
+from importlib.metadata import entry_points
 
-import anyio
-import anyio.to_thread
-from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from static_host.dev.finder import ProjectFinder, is_normalized, read_facts
 from static_host.origin.conditional import parse_range
 from static_host.origin.headers import CORS_HEADERS, PREFLIGHT, UNCACHEABLE
 from static_host.origin.negotiation import CODINGS, parse_accept_encoding
-from static_host.project.storage import iter_candidates
+from static_host.telemetry.scope_keys import HANDLER_KEY
 
-STATICFILES_APP = "django.contrib.staticfiles"
 _MAX_SVG_BYTES = 64 << 20
 """As in the build."""
+_MAX_NAME_CHARACTERS = 200
+"""Characters of a missing name that are shown."""
 
 
-class FinderFiles(StaticFiles):
-    """Starlette's StaticFiles, with Django's finders and the build's media types."""
+class FinderFilesMiddleware:
+    """ASGI middleware that serves static files, and passes other requests on.
+
+    `prefixes` begin and end with a slash. `root_files` are names of files that are also served at ``/``; a name that
+    ends with a slash means everything below it. `on_missing` is called with each name that has no file, and the
+    nearest one.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        finder: ProjectFinder,
+        prefixes: tuple[str, ...],
+        root_files: Iterable[str],
+        on_missing: Callable[[str, str], None],
+    ) -> None:
+        self.app = app
+        self._finder = finder
+        self._prefixes = prefixes
+        self._root_files = frozenset(root_files)
+        self._root_folders = tuple(name for name in self._root_files if name.endswith("/"))
+        self._on_missing = on_missing
+        self._responses = _FileResponses(load_media_type_function())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a static file, or pass the request on."""
+        found = await self._resolve(scope["path"])
+        if found is None:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})  # as in production
+        else:
+            scope[HANDLER_KEY] = "static"
+            response = await self._respond(*found, scope)
+            await response(scope, receive, send)
+
+    async def _resolve(self, path: str) -> tuple[str, str] | None:
+        """Return name and path of the static file at a URL, without a path if there is none; None if it is no URL."""
+        if path.startswith(self._prefixes):
+            name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
+            return name, await self._finder.find(name)
+        name = path.removeprefix("/")
+        if not (name in self._root_files or name.startswith(self._root_folders)) or not is_normalized(name):
+            return None
+        found = await self._finder.find(name, is_at_root=True)
+        is_file = await asyncio.to_thread(read_facts, found) is not None
+        return (name, found) if is_file else None  # else Django may have a view at this path
+
+    async def _respond(self, name: str, path: str, scope: Scope) -> Response:
+        if scope["method"] == "OPTIONS":
+            answer = Response(status_code=204)
+            answer.raw_headers.extend(PREFLIGHT)
+            return answer
+        facts = await asyncio.to_thread(read_facts, path)
+        if facts is None:
+            text = await self._describe_missing(name)
+            answer = PlainTextResponse(text, 404, {"Cache-Control": UNCACHEABLE.decode()})
+        elif scope["method"] not in ("GET", "HEAD"):
+            allowed = {"Allow": "GET, HEAD, OPTIONS", "Cache-Control": UNCACHEABLE.decode()}
+            answer = PlainTextResponse("Method Not Allowed\n", 405, allowed)
+        else:
+            answer = await asyncio.to_thread(self._responses.file_response, path, facts, scope)
+            answer.headers["cache-control"] = "no-cache"
+        answer.raw_headers.extend(CORS_HEADERS)
+        return answer
+
+    async def _describe_missing(self, name: str) -> str:
+        nearest = await self._finder.find_nearest(name)
+        self._on_missing(name, nearest)
+        hint = f"Did you mean {nearest}?\n" if nearest else ""
+        return f"Not Found\nThe project has no static file {name[:_MAX_NAME_CHARACTERS]!r}.\n{hint}"
+
+
+class _FileResponses(StaticFiles):
+    """Starlette's StaticFiles, with the build's media types."""
 
     def __init__(self, media_type: Callable[[str], str]) -> None:
         super().__init__()
         self._media_type = media_type
-
-    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Return the absolute path of a static file and its stat result, or "" and None.
-
-        Django's plain storage, which `dev` uses, leaves a query in the name of ``{% static %}`` a part of the path.
-        """
-        from django.apps import apps
-        from django.contrib.staticfiles import finders
-        from django.core.exceptions import SuspiciousFileOperation
-
-        names = dict.fromkeys([path, *(name for name, _ in iter_candidates(path) if _is_collected(name))])
-        try:
-            is_there = bool(path) and apps.is_installed(STATICFILES_APP)
-            found = next(filter(None, map(finders.find, filter(None, names))), None) if is_there else None
-            return (str(found), os.stat(found)) if found else ("", None)  # noqa: PTH116 - Starlette's own kind of path
-        except (FileNotFoundError, NotADirectoryError, SuspiciousFileOperation):
-            return "", None
 
     def file_response(
         self, full_path: os.PathLike[str] | str, stat_result: os.stat_result, scope: Scope, status_code: int = 200
@@ -71,68 +127,12 @@ class FinderFiles(StaticFiles):
         return response
 
 
-class FinderFilesMiddleware:
-    """ASGI middleware that serves static files, and passes other requests on.
-
-    `prefixes` begin and end with a slash. `root_files` are names of files that are also served at ``/``; a name that
-    ends with a slash means everything below it.
-    """
-
-    def __init__(
-        self, app: ASGIApp, prefixes: tuple[str, ...], root_files: Iterable[str], media_type: Callable[[str], str]
-    ) -> None:
-        self.app = app
-        self._prefixes = prefixes
-        self._root_files = frozenset(root_files)
-        self._root_folders = tuple(name for name in self._root_files if name.endswith("/"))
-        self._files = FinderFiles(media_type)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a static file, or pass the request on."""
-        name = None if scope["type"] == "lifespan" else await self._resolve_name(scope["path"])
-        if name is None:
-            await self.app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})  # as in production
-        else:
-            response = await self._respond(name, scope)
-            await response(scope, receive, send)
-
-    async def _resolve_name(self, path: str) -> str | None:
-        """Return the name of the static file at a path, "" if there is none, or None if the path is not static."""
-        if path.startswith(self._prefixes):
-            name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
-            return name if _is_collected(name) else ""
-        name = path.removeprefix("/")
-        if not (name in self._root_files or name.startswith(self._root_folders)) or not _is_normalized(name):
-            return None
-        return name if await self._is_file(name) else None  # else Django may have a view at this path
-
-    async def _is_file(self, name: str) -> bool:
-        _, facts = await anyio.to_thread.run_sync(self._files.lookup_path, name)
-        return facts is not None and S_ISREG(facts.st_mode)
-
-    async def _respond(self, name: str, scope: Scope) -> Response:
-        if scope["method"] == "OPTIONS":
-            answer = Response(status_code=204)
-            answer.raw_headers.extend(PREFLIGHT)
-            return answer
-        try:
-            answer = await self._serve_file(name, scope)
-            answer.headers["cache-control"] = "no-cache"
-        except HTTPException as error:
-            answer = PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
-            answer.headers["cache-control"] = UNCACHEABLE.decode()
-        answer.raw_headers.extend(CORS_HEADERS)
-        return answer
-
-    async def _serve_file(self, name: str, scope: Scope) -> Response:
-        """Return the response for a file. Raises HTTPException."""
-        if scope["method"] in ("GET", "HEAD"):
-            return await self._files.get_response(name, scope)
-        if await self._is_file(name):
-            raise HTTPException(405, headers={"Allow": "GET, HEAD, OPTIONS"})
-        raise HTTPException(404)
+@cache
+def load_media_type_function() -> Callable[[str], str]:
+    """Return the build's function for media types. It comes by entry point: no module here imports the build."""
+    (point,) = entry_points(group="static_host.media_types")
+    media_type: Callable[[str], str] = point.load()
+    return media_type
 
 
 def _decompress_svgz(path: str) -> bytes | None:
@@ -161,19 +161,3 @@ def _remove_unusable_range(scope: Scope, length: int) -> Iterator[tuple[bytes, b
         yield b"range", b"bytes=" + b",".join(b"%d-%d" % (first, after - 1) for first, after in spans)
     elif status == 416:
         yield b"range", fields[0]
-
-
-def _is_normalized(name: str) -> bool:
-    """Whether the name is one that a tree can have: no ``//``, no dot segment."""
-    return name == posixpath.normpath(name)
-
-
-def _is_collected(name: str) -> bool:
-    """Whether collectstatic would collect a file of this name: production lacks what it ignores."""
-    from django.apps import apps
-    from django.contrib.staticfiles.utils import matches_patterns
-
-    if not _is_normalized(name) or not apps.is_installed(STATICFILES_APP):
-        return False
-    ignored = getattr(apps.get_app_config("staticfiles"), "ignore_patterns", ())
-    return not any(matches_patterns(part, ignored) for part in (*name.split("/"), name))

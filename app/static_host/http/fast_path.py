@@ -18,32 +18,21 @@ import time
 from asyncio import Transport
 from typing import Any
 
-import uvicorn
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from static_host.http.fast_path_state import get_fast_path_state
 from static_host.http.limits import LimitedProtocol
 from static_host.http.response_transfer import ResponseTransfer
-from static_host.origin.body_cache import Body, Sealed
+from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse
 from static_host.telemetry.request_record import RequestRecord, find_identifier, format_address, parse_logged_parts
 
 log = logging.getLogger("static_host.origin")
 
-UVICORN_VERSION_PREFIX = "0.54."
-"""Start of the versions of uvicorn whose protocol class this one extends."""
 MAX_BATCH_BYTES = 256 << 10
 """Bytes of responses to pipelined requests that are collected for one write."""
 MSG_MORE = getattr(socket, "MSG_MORE", 0)
 _END_OF_HEAD = b"\r\n\r\n"
-
-
-def find_incompatibility() -> str | None:
-    """Return why the fast path cannot be used, or None if it can."""
-    if not uvicorn.__version__.startswith(UVICORN_VERSION_PREFIX):
-        return f"uvicorn is {uvicorn.__version__}, and it supports {UVICORN_VERSION_PREFIX}x"
-    return None
 
 
 class FastPathProtocol(LimitedProtocol):
@@ -51,7 +40,7 @@ class FastPathProtocol(LimitedProtocol):
 
     def __init__(self, config: Config, *arguments: Any, **options: Any) -> None:
         super().__init__(config, *arguments, **options)
-        state = get_fast_path_state(config)
+        self._state = state = get_fast_path_state(config)
         self._response_cache = state.response_cache
         self._find_response = state.response_cache.find
         self._get_body = state.response_cache.get_body
@@ -59,10 +48,9 @@ class FastPathProtocol(LimitedProtocol):
         self._proxies = state.proxies
         self._secret = state.secret
         self._time = self.loop.time
-        self._is_free = config.limit_concurrency is None and not config.is_ssl
-        self._answered_at = 0.0
+        self._is_free = not config.is_ssl
+        self._answered_at = self._started_at = 0.0
         self._sending: ResponseTransfer | None = None
-        self._started_at = 0.0
         self._writes_at_once = True
         self._socket: socket.socket | None = None
 
@@ -81,12 +69,22 @@ class FastPathProtocol(LimitedProtocol):
                 if body is not None:
                     self._write(data, response, body)
                     return
-            data = self._answer_each(data)
-            if not data:
+            if self._begin_other(data):
                 return
+            rest = self._answer_each(data)
+            if not rest or (len(rest) < len(data) and self._begin_other(rest)):
+                return
+            data = rest
         elif self._sending is not None:
             self._sending.pending_data += data
             return
+        self._pass_on(data)
+
+    def _begin_other(self, _data: bytes) -> bool:
+        """Begin a request of another kind that needs no ASGI; return whether that was possible."""
+        return False
+
+    def _pass_on(self, data: bytes) -> None:
         if self._writes_at_once:
             self._writes_at_once = False
             self.transport.set_write_buffer_limits()  # a stream of the application's may be ahead of its client
@@ -96,6 +94,9 @@ class FastPathProtocol(LimitedProtocol):
         """Set up the connection, so that `resume_writing` is called when the transport has written all it holds."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)
+        limit: int | None = self.config.limit_concurrency
+        if limit is not None and len(self.connections) >= limit:  # uvicorn refuses while there are too many
+            self._is_free = False
 
     def _is_between_requests(self) -> bool:
         """Whether uvicorn's parser holds no part of a request, and no response is under way."""
@@ -109,8 +110,8 @@ class FastPathProtocol(LimitedProtocol):
         state = self.server_state
         if response.stamp is not state.default_headers:
             self._stamp(response)
-        if isinstance(body, Sealed):
-            self._write_sealed(response.head, body)
+        if isinstance(body, MemoryFile):
+            self._write_file(response.head, body)
         else:
             self.transport.write(response.head + body)
         state.total_requests += 1
@@ -118,7 +119,7 @@ class FastPathProtocol(LimitedProtocol):
         if self.timeout_keep_alive_task is None or self.recorder is not None:
             self._complete_response(head, response, len(body))
 
-    def _write_sealed(self, head: bytes, body: Sealed) -> None:
+    def _write_file(self, head: bytes, body: MemoryFile) -> None:
         """Send a body from its file in memory; the transport gets what the socket does not take."""
         begun = sent = 0
         if not self.transport.get_write_buffer_size():
@@ -129,7 +130,7 @@ class FastPathProtocol(LimitedProtocol):
                     self._socket.setblocking(False)  # the project may call socket.setdefaulttimeout
                 begun = self._socket.send(head, MSG_MORE)
                 if begun == len(head):
-                    sent = os.sendfile(self._socket.fileno(), body.descriptor, body.offset, len(body))
+                    sent = os.sendfile(self._socket.fileno(), body.descriptor, 0, len(body))
             except OSError:
                 pass  # the buffer is full or the client gone: the transport handles both
         if begun < len(head):
@@ -139,8 +140,7 @@ class FastPathProtocol(LimitedProtocol):
 
     def _stamp(self, response: PreparedResponse) -> None:
         response.stamp = self.server_state.default_headers
-        defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
-        begin = STATUS_LINE[response.status] + defaults
+        begin = self._state.begin_head(response.status, response.stamp)
         response.head, response.begin = begin + response.block, len(begin)
 
     def _complete_response(self, head: bytes, response: PreparedResponse, size: int) -> None:
@@ -187,9 +187,7 @@ class FastPathProtocol(LimitedProtocol):
         if self._secret is not None and not self._secret.is_in_head(head):
             return None
         response = self._response_cache.respond(head)
-        if response is None:
-            return None
-        if not self._is_one_request(head):
+        if response is not None and not self._is_one_request(head):
             response.close()
             return None
         return response

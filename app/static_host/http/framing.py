@@ -15,7 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from static_host.origin.escapes import unescape
+from static_host.origin.percent_decoding import unescape
 
 log = logging.getLogger("static_host.framing")
 

@@ -26,8 +26,9 @@ from static_host.http.rejection import LINGER_SECONDS, send_refusal
 from static_host.http.write_coalescing import CoalescingTransport
 from static_host.middleware.forwarded import unmap_ipv4
 from static_host.origin.request_head import MAX_HEAD_BYTES
-from static_host.telemetry.request_recorder import RequestRecorder
+from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.scope_keys import (
+    BREAK_OFF_KEY,
     HALF_CLOSED_KEY,
     LOGGED_STATUS_KEY,
     ON_DISCONNECT_KEY,
@@ -166,7 +167,14 @@ class LimitedProtocol(FramedProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         cycle.transport = self._coalescing_transport = CoalescingTransport(self.transport, self.loop)  # type: ignore[assignment]  # in part
+        cast("dict[str, Any]", cycle.scope)[BREAK_OFF_KEY] = self._break_off
         super()._start_asgi_task(cycle, app)
+
+    def _break_off(self) -> None:
+        """Close the connection within the current response."""
+        if self._coalescing_transport:
+            self._coalescing_transport.close()
+        self._abandon_request()
 
     def on_body(self, body: bytes) -> None:
         """Restart the count of bytes between two pieces of a body: chunk extensions and trailers."""

@@ -10,8 +10,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from static_host.middleware.forwarded import ClientAddress
 from static_host.origin.headers import UNCACHEABLE
+from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.request_record import RequestRecord, format_address
-from static_host.telemetry.request_recorder import RequestRecorder
 
 Field = tuple[bytes, bytes]
 

@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.telemetry.request_record import MAX_ADDRESS_CHARACTERS
 
+HeaderFields = list[tuple[bytes, bytes]]
 ClientAddress = tuple[str, int]
 """Address and port; the port is 0 where a proxy does not send it."""
 
@@ -62,6 +62,22 @@ class TrustedProxies:
         untrusted = (hop for hop in reversed(hops) if not self.is_trusted(hop[0]))
         return next(untrusted, hops[0] if hops else None)
 
+    def resolve(
+        self, client: ClientAddress | None, headers: HeaderFields
+    ) -> tuple[ClientAddress | None, str | None, HeaderFields]:
+        """Return the client of a request, its scheme if a trusted proxy tells it, and the fields to pass on."""
+        if not self.is_trusted((client or ("",))[0]):
+            return client, None, headers
+        addresses = [value for name, value in headers if name == b"x-forwarded-for"]
+        schemes = [value for name, value in headers if name == b"x-forwarded-proto"]
+        if addresses:
+            client = self.find_client(addresses) or client
+        scheme = _parse_scheme(schemes) if schemes else None
+        if scheme and schemes != [scheme.encode()]:  # Django compares the field with SECURE_PROXY_SSL_HEADER as a whole
+            others = [field for field in headers if field[0] != b"x-forwarded-proto"]
+            headers = [*others, (b"x-forwarded-proto", scheme.encode())]
+        return client, scheme, headers
+
     def _is_in_a_network(self, host: str) -> bool:
         try:
             address = ip_address(unmap_ipv4(host))
@@ -83,20 +99,10 @@ class ForwardedMiddleware:
             for end in ("client", "server"):
                 if scope.get(end):
                     scope[end] = (unmap_ipv4(scope[end][0]), scope[end][1])
-            if self._proxies.is_trusted((scope.get("client") or ("",))[0]):
-                self._apply_forwarded(scope)
+            scope["client"], scheme, scope["headers"] = self._proxies.resolve(scope.get("client"), scope["headers"])
+            if scheme:
+                scope["scheme"] = scheme if scope["type"] == "http" else scheme.replace("http", "ws")
         await self.app(scope, receive, send)
-
-    def _apply_forwarded(self, scope: Any) -> None:
-        addresses = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        schemes = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
-        scope["client"] = self._proxies.find_client(addresses) or scope.get("client")
-        scheme = _parse_scheme(schemes)
-        if scheme:
-            scope["scheme"] = scheme if scope["type"] == "http" else scheme.replace("http", "ws")
-            if schemes != [scheme.encode()]:  # Django compares the field with SECURE_PROXY_SSL_HEADER as a whole
-                others = [field for field in scope["headers"] if field[0] != b"x-forwarded-proto"]
-                scope["headers"] = [*others, (b"x-forwarded-proto", scheme.encode())]
 
 
 def _parse_networks(part: str) -> list[IPv4Network | IPv6Network]:

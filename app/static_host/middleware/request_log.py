@@ -13,6 +13,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.request_record import (
     RequestRecord,
     find_identifier,
@@ -20,8 +21,7 @@ from static_host.telemetry.request_record import (
     format_target,
     get_raw_path,
 )
-from static_host.telemetry.request_recorder import RequestRecorder
-from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY
+from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY, STARTED_AT_KEY
 
 HANDSHAKE_STATUSES = {"websocket.accept": 101, "websocket.close": 403}
 """An application's first message to a WebSocket → the status of the handshake's response (RFC 6455 §4.2.2)."""
@@ -45,7 +45,8 @@ class RequestLogMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started_at, identifier = time.perf_counter(), _ensure_identifier(scope)
+        started_at = scope.pop(STARTED_AT_KEY, None) or time.perf_counter()
+        identifier, scope["headers"] = ensure_identifier(scope["headers"])
         status, size, coding = 0, 0, ""
 
         async def recording_send(message: Message) -> None:
@@ -68,7 +69,8 @@ class RequestLogMiddleware:
 
     async def _call_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a WebSocket on, and record the response to its handshake."""
-        started_at, identifier, is_recorded = time.perf_counter(), _ensure_identifier(scope), False
+        started_at, is_recorded = time.perf_counter(), False
+        identifier, scope["headers"] = ensure_identifier(scope["headers"])
 
         def record_once(status: int) -> None:
             nonlocal is_recorded
@@ -87,13 +89,13 @@ class RequestLogMiddleware:
             record_once(500)
 
 
-def _ensure_identifier(scope: MutableMapping[str, Any]) -> str:
-    """Return the request's identifier; adds a random one to its headers if it has none."""
-    identifier = find_identifier(scope["headers"])
+def ensure_identifier(fields: list[tuple[bytes, bytes]]) -> tuple[str, list[tuple[bytes, bytes]]]:
+    """Return a request's identifier and its fields; where it has none, a random one is added."""
+    identifier = find_identifier(fields)
     if not identifier:
         identifier = secrets.token_hex(8)
-        scope["headers"] = [*scope["headers"], (b"x-request-id", identifier.encode())]
-    return identifier
+        fields = [*fields, (b"x-request-id", identifier.encode())]
+    return identifier, fields
 
 
 def _build_record(

@@ -18,7 +18,7 @@ from typing import Any
 from static_host.object_store.client import FILES_PREFIX
 from static_host.object_store.disk_cache import CacheFullError, DiskCache, NoSpaceError, PendingFile
 from static_host.object_store.fetched_tree import FetchedTree
-from static_host.object_store.min_rate import BoundedWait, read_at_min_rate
+from static_host.object_store.minimum_transfer_rate import BoundedWait, read_at_min_rate
 from static_host.origin.representation import Representation, compute_digest, shorten_digest
 
 log = logging.getLogger("static_host.store")

@@ -28,11 +28,11 @@ from static_host.object_store.body_fetch import (
     load_from_disk_cache,
 )
 from static_host.object_store.candidate_names import FingerprintMatcher
-from static_host.object_store.catalog import Catalog
 from static_host.object_store.circuit_breaker import CircuitBreaker
 from static_host.object_store.client import StoreOpenError, StoreTimeouts, format_reason, open_store
 from static_host.object_store.disk_cache import DiskCache
 from static_host.object_store.fetched_tree import BodyNotFetchedError, FetchedTree
+from static_host.object_store.release_catalog import Catalog
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.responder import Responder, ServedResource
 from static_host.origin.response import Response
@@ -113,6 +113,7 @@ class ObjectStoreFallback:
         self._timeout = timeout
         self._outcomes = outcomes
         self._catalog = Catalog(url, responder.tree.index)
+        responder.on_replaced.append(self._forget_tree)
         self._served: dict[str, list[ServedResource]] = {}
         self._known_changes = 0
         self._pending_lookups: dict[str, asyncio.Task[None]] = {}
@@ -122,6 +123,12 @@ class ObjectStoreFallback:
     def open(self) -> None:
         """Open the store, which imports obstore. Raises StoreOpenError, InvalidSettingsError."""
         self._store = self._opener()
+
+    def _forget_tree(self) -> None:
+        """Begin anew with the index of the responder's next tree."""
+        self._catalog = Catalog(self._url, self._responder.tree.index)
+        self._served.clear()
+        self._absent.clear()
 
     async def close(self) -> None:
         """Cancel all look-ups, and wait until obstore's own threads have noticed: they need the interpreter."""

@@ -82,7 +82,7 @@ class FetchedTree(Tree):
 
     def keep_in_memory(self, representation: Representation, data: bytes) -> None:
         """Keep a body in memory. The caller has compared its digest."""
-        body = self.bodies.find(representation.digest)
+        body = self.bodies.get(representation.digest)
         if body is None:
             body = self.bodies.keep(representation.digest, data)
         if representation.digest in self._pins:

@@ -18,16 +18,8 @@ class Provider:
 
 
 _PROVIDERS = {
-    "s3": Provider(
-        "bucket",
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-        "AWS_REGION, AWS_ENDPOINT_URL",
-    ),
-    "gs": Provider(
-        "bucket",
-        "GOOGLE_APPLICATION_CREDENTIALS, the path of a credentials file",
-        "GOOGLE_BASE_URL",
-    ),
+    "s3": Provider("bucket", "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY", "AWS_REGION, AWS_ENDPOINT_URL"),
+    "gs": Provider("bucket", "GOOGLE_APPLICATION_CREDENTIALS, the path of a credentials file", "GOOGLE_BASE_URL"),
     "az": Provider(
         "container",
         "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",

@@ -34,7 +34,7 @@ from sys import intern
 from typing import Any
 from zlib import crc32
 
-from static_host.origin.recipes import NO_RECIPES, Recipes
+from static_host.origin.encoding_recipes import NO_RECIPES, EncodingRecipes
 from static_host.origin.representation import Release, Representation, Resource, format_file_name
 
 FORMAT_VERSION = 2
@@ -60,7 +60,7 @@ class Index(Mapping[str, Resource]):
         other_files: Sequence[str] = (),
         adopted: bool = False,
         releases: Sequence[Release] = (Release(""),),
-        recipes: Recipes = NO_RECIPES,
+        recipes: EncodingRecipes = NO_RECIPES,
     ) -> None:
         self.prefix = prefix
         self.recipes = recipes
@@ -125,7 +125,7 @@ def dump_index(
     adopted: bool = False,
     time: int | None = None,
     earlier: Sequence[Release] = (),
-    recipes: Recipes = NO_RECIPES,
+    recipes: EncodingRecipes = NO_RECIPES,
 ) -> bytes:
     """Return the index of `resources` as bytes; equal arguments give equal bytes.
 
@@ -184,7 +184,7 @@ def parse_index(data: bytes) -> Index:
         raise InvalidIndexError("it is not UTF-8") from None
     releases = _parse_releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
     other_files, adopted = head.get("others", ()), bool(head.get("adopted"))
-    index = Index(prefix, body, manifest, other_files, adopted, releases, Recipes.from_header(head))
+    index = Index(prefix, body, manifest, other_files, adopted, releases, EncodingRecipes.from_header(head))
     if count != len(index) or not index:
         raise InvalidIndexError(f"it lists {len(index)} resources, its header says {count}")
     return index
@@ -220,11 +220,7 @@ def _parse_resource(name: str, row: str) -> Resource:
     media_type, immutable, rows, *more = json.loads(row)
     representations = (
         Representation(
-            intern(coding),
-            format_file_name(name, coding, *needs) if file is None else file,
-            length,
-            digest,
-            *needs,
+            intern(coding), format_file_name(name, coding, *needs) if file is None else file, length, digest, *needs
         )
         for coding, length, digest, file, *needs in rows
     )

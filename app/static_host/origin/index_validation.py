@@ -56,7 +56,8 @@ def _is_valid_representation(name: str, representation: Representation) -> bool:
         is_named = file.startswith(name) and bool(_DELTA_SUFFIX.fullmatch(file[len(name) :]))
         is_decodable = bool(_SHA_256.fullmatch(dictionary))
     else:
-        is_named = file == format_file_name(name, coding) or file == _SVGZ_FILES.get(coding, "/").format(name)
+        of_others = _SVGZ_FILES[coding].format(name) if coding in _SVGZ_FILES else None
+        is_named = file in (format_file_name(name, coding), of_others)
         is_decodable = dictionary == ""
     return bool(
         is_named

@@ -38,8 +38,9 @@ Both cases are spelled out: with re.IGNORECASE it takes twice as long, and witho
 """
 
 _REQUEST_LINE = re.compile(rb"(GET|HEAD) (/(?!/)[!-\"$->@-~]*)(?:\?[!-\"$-~]*)? HTTP/1\.1\r\n")
-_HOST = re.compile(rb"[ \t]*(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]+)?[ \t]*")
-_KEEP_ALIVE = re.compile(rb"[ \t]*keep-alive[ \t]*", re.IGNORECASE)
+HOST = re.compile(rb"[ \t]*(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(?::[0-9]+)?[ \t]*")
+"""A value of Host that names a host or an address."""
+KEEP_ALIVE = re.compile(rb"[ \t]*keep-alive[ \t]*", re.IGNORECASE)
 
 
 def parse_request_head(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes]]] | None:
@@ -53,9 +54,9 @@ def parse_request_head(head: bytes) -> tuple[str, bytes, list[tuple[bytes, bytes
         name, _, value = field_line.removesuffix(b"\r").partition(b":")
         name = name.lower()
         if name == b"host":
-            hosts += 1 if _HOST.fullmatch(value) else 2
+            hosts += 1 if HOST.fullmatch(value) else 2
         elif name in (b"connection", b"proxy-connection"):
-            if not _KEEP_ALIVE.fullmatch(value):
+            if not KEEP_ALIVE.fullmatch(value):
                 return None
         elif name in (b"content-length", b"transfer-encoding", b"expect", b"upgrade"):
             return None

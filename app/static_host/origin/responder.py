@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional import ByteRange, evaluate
-from static_host.origin.escapes import unescape
 from static_host.origin.headers import (
     METHODS,
     PREFLIGHT,
@@ -31,6 +30,7 @@ from static_host.origin.negotiation import (
     parse_available_dictionary,
     select_representation,
 )
+from static_host.origin.percent_decoding import unescape
 from static_host.origin.representation import Resource
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 from static_host.origin.tree import Tree
@@ -120,6 +120,17 @@ class Responder:
         self._served: dict[str, ServedResource] = {**self._shown}
         self.is_fallback_candidate: Callable[[str], bool] | None = None
         """Whether the fallback may have a name that the tree lacks; None without a fallback."""
+        self.on_replaced: list[Callable[[], None]] = []
+        """Called after the tree was replaced, so that what was made of the former one is forgotten."""
+
+    def replace(self, other: Responder) -> None:
+        """Answer as another responder does from now on, from its tree. Bodies in memory are kept: digests name them."""
+        other.tree.bodies = self.tree.bodies
+        self.tree, self._prefixes, self.max_age = other.tree, other._prefixes, other.max_age
+        self._root, self._hidden, self._shown = other._root, other._hidden, other._shown
+        self._served = {**other._shown}
+        for forget in self.on_replaced:
+            forget()
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the response to a request, or None if its path is not a static one.

@@ -65,6 +65,7 @@ class ResponseCache:
         self._not_found = {id(response): PreparedResponse(response) for response in NOT_FOUND_RESPONSES.values()}
         self.get_body = responder.tree.bodies.get
         """Return a body by its digest, or None if it is not in memory."""
+        responder.on_replaced += [self._cached.clear, self._cached_not_found.clear]
 
     def find(self, head: bytes) -> PreparedResponse | None:
         """Return the cached response to a head, or None."""
@@ -106,6 +107,11 @@ class _BoundedCache:
         self._max_entries = max_entries
         self._count = 0
 
+    def clear(self) -> None:
+        """Drop all responses."""
+        self.by_line.clear()
+        self._count = 0
+
     def keep(self, head: bytes, response: PreparedResponse) -> None:
         """Cache a response, unless its key is too long."""
         line, lines = head[: head.find(b"\r\n")], tuple(find_field_lines(head))
@@ -114,7 +120,6 @@ class _BoundedCache:
         if lines in self.by_line.get(line, ()):
             return
         if self._count >= self._max_entries:
-            self.by_line.clear()
-            self._count = 0
+            self.clear()
         self._count += 1
         self.by_line.setdefault(line, {})[lines] = response

@@ -85,7 +85,7 @@ class Tree:
         """
         if representation.length > self._max_in_memory_bytes:
             return None
-        body = self.bodies.find(representation.digest)
+        body = self.bodies.get(representation.digest)
         if body is None:
             with self.open(representation) as file:
                 data = file.readall()

@@ -1,4 +1,4 @@
-"""Finds, configures, imports and calls the Django project, and overrides the settings that the static tree needs.
+"""What the front knows of the Django project: its STATIC_URL, and the errors of one that cannot be found or loaded.
 
-Only this room, `checks` and `dev` import Django. May import `telemetry`, `conf` and `errors`.
+May import `telemetry`, `conf` and `errors`.
 """

@@ -6,12 +6,10 @@ with its whole traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from static_host.errors import StaticHostError
-from static_host.project.overrides import format_overrides
 
 
 class ProjectNotFoundError(StaticHostError):
@@ -21,12 +19,9 @@ class ProjectNotFoundError(StaticHostError):
 
 
 class ProjectLoadError(StaticHostError):
-    """The project raised an exception, which is the cause. The notes list the settings that static-host overrides."""
+    """The project raised an exception, or its process ended."""
 
     exit_code = 1
-
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message, remedy=remedy, notes=format_overrides())
 
 
 class SystemChecksFailedError(StaticHostError):
@@ -35,19 +30,19 @@ class SystemChecksFailedError(StaticHostError):
     exit_code = 1
 
 
-@contextmanager
-def wrap_project_errors(name: str) -> Iterator[None]:
-    """Turn what the project `name` raises into ProjectNotFoundError or ProjectLoadError."""
-    try:
-        yield
-    except StaticHostError:
-        raise
-    except (Exception, SystemExit) as error:  # a settings module may call sys.exit
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        if missing and (name == missing or name.startswith(f"{missing}.")):
-            message = f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {Path.cwd()} or on sys.path."
-            raise ProjectNotFoundError(message, remedy=_list_settings_modules()) from None
-        raise ProjectLoadError(f"the Django project {name} raised an exception while it was loaded:") from error
+def describe_missing_module(name: str, missing: str) -> ProjectNotFoundError:
+    """Return the error of a settings module that cannot be found, or of the package that should have it."""
+    message = f"DJANGO_SETTINGS_MODULE={name!r}: there is no module {missing!r} in {Path.cwd()} or on sys.path."
+    return ProjectNotFoundError(message, remedy=_list_settings_modules())
+
+
+def refuse_unknown_databases(project: str, known: Collection[str], aliases: Iterable[str]) -> None:
+    """Raise ProjectNotFoundError if the project's databases lack one of these names."""
+    for alias in aliases:
+        if alias not in known:
+            names = ", ".join(sorted(known)) or "none"
+            message = f"DJANGO_READY_DATABASE={alias!r}: {project} has no database of this name. It has: {names}."
+            raise ProjectNotFoundError(message)
 
 
 def _list_settings_modules() -> str:

@@ -1,4 +1,4 @@
-"""The serving processes: the listening socket, one process or several workers with a supervisor, and a clean shutdown.
+"""The serving process: the listening socket, uvicorn, and a clean shutdown.
 
 May import `asgi`, `http` and what lies below them.
 """

@@ -1,12 +1,8 @@
-"""The counters of a worker process: plain numbers, cheap to add to, which can be summed over workers.
-
-Rule: a counter never falls, whichever worker ends. Only living workers report gauges.
-"""
+"""The counters of the server: plain numbers, cheap to add to."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 DURATION_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -15,7 +11,7 @@ DURATION_BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 @dataclass
 class Counters:
-    """Totals since a worker started."""
+    """Totals since the start."""
 
     requests: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By handler and status."""
@@ -46,23 +42,3 @@ class Counters:
             self.total_seconds,
             Counter(self.store_lookups),
         )
-
-
-@dataclass(frozen=True)
-class ProcessReport:
-    """The counters of a worker, and its gauges by name."""
-
-    counters: Counters
-    gauges: dict[str, float]
-
-
-def sum_counters(parts: Iterable[Counters]) -> Counters:
-    """Return the sum of several processes' counters."""
-    total = Counters()
-    for part in parts:
-        total.requests.update(part.requests)
-        total.body_bytes.update(part.body_bytes)
-        total.durations.update(part.durations)
-        total.total_seconds += part.total_seconds
-        total.store_lookups.update(part.store_lookups)
-    return total

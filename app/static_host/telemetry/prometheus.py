@@ -1,7 +1,7 @@
-"""Metrics for Prometheus on a port of their own: those of one process, or of all workers together.
+"""Metrics for Prometheus on a port of their own.
 
-Rule: `counters` counters; this only formats the numbers when they are scraped. prometheus-client is an extra: it is
-imported only where METRICS_PORT is set, and in no worker. The project's own metrics are its own business.
+Rule: `counters` counts; this only formats the numbers when they are scraped. prometheus-client is an extra: it is
+imported only where METRICS_PORT is set. The project's own metrics are its own business.
 """
 
 from __future__ import annotations
@@ -14,20 +14,29 @@ from typing import Any
 
 from static_host.conf.settings import Settings
 from static_host.errors import AddressUnavailableError, StaticHostError
-from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters, ProcessReport, sum_counters
+from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters
 
-ReportSource = Callable[[], tuple[Counters, list[ProcessReport]]]
-"""Returns the counters of the workers that have ended, and the reports of the living ones."""
+Source = Callable[[], tuple[Counters, dict[str, float], list[dict[str, float]]]]
+"""Returns the counters, the gauges by name, and the metrics of each worker by name."""
 
 GAUGES = {
     "connections": "Open connections.",
-    "event_loop_lag_seconds": "Greatest delay of an event loop within the last two seconds.",
+    "event_loop_lag_seconds": "Greatest delay of the event loop within the last two seconds.",
     "memory_bytes": "Bytes of static files in memory.",
-    "store_circuit_open": "Processes that do not query DJANGO_STATIC_STORE for now, because it failed repeatedly.",
+    "store_circuit_open": "1 while DJANGO_STATIC_STORE is not queried, because it failed repeatedly.",
+    "workers": "Django's processes that take requests.",
     "threads_limit": "Threads for a synchronous Django.",
     "threads_busy": "Threads that run a request.",
     "requests_waiting_limit": "Requests that may wait for a thread.",
     "requests_waiting": "Requests that wait for a thread.",
+}
+WORKER_GAUGES = {
+    "threads_busy": "Requests that a worker runs.",
+    "memory_bytes": "Resident memory of a worker, also what it shares with others.",
+}
+WORKER_COUNTERS = {
+    "requests": "Requests that the workers of a place have served.",
+    "restarts": "Workers that took the place of another one.",
 }
 
 
@@ -40,8 +49,8 @@ class PrometheusMissingError(StaticHostError):
 class Collector:
     """A collector of prometheus-client's: yields the metrics on each scrape."""
 
-    def __init__(self, reports: ReportSource, release: Callable[[], str]) -> None:
-        self._reports = reports
+    def __init__(self, source: Source, release: Callable[[], str]) -> None:
+        self._source = source
         self._release = release
 
     def collect(self) -> Iterator[Any]:
@@ -53,8 +62,7 @@ class Collector:
             InfoMetricFamily,
         )
 
-        ended, reports = self._reports()
-        counters = sum_counters([ended, *(report.counters for report in reports)])
+        counters, gauges, workers = self._source()
         responses = CounterMetricFamily(
             "static_host_requests", "Responses by handler and status.", labels=["handler", "status"]
         )
@@ -80,11 +88,14 @@ class Collector:
                 lookups.add_metric([outcome], count)
             yield lookups
         for gauge, meaning in GAUGES.items():
-            values = [report.gauges[gauge] for report in reports if gauge in report.gauges]
-            if values:
-                value = max(values) if gauge == "event_loop_lag_seconds" else sum(values)
-                yield GaugeMetricFamily(f"static_host_{gauge}", meaning, value)
-        yield GaugeMetricFamily("static_host_workers", "Processes that accept requests.", len(reports))
+            if gauge in gauges:
+                yield GaugeMetricFamily(f"static_host_{gauge}", meaning, gauges[gauge])
+        for family, names in ((GaugeMetricFamily, WORKER_GAUGES), (CounterMetricFamily, WORKER_COUNTERS)):
+            for name, meaning in names.items():
+                metric = family(f"static_host_worker_{name}", meaning, labels=["worker"])
+                for number, values in enumerate(workers):
+                    metric.add_metric([str(number)], values[name])
+                yield metric
         facts = {"version": version("django-static-host"), "release": self._release()}
         yield InfoMetricFamily("static_host", "Version of django-static-host and the release that it serves.", facts)
 
@@ -99,7 +110,7 @@ def _build_buckets(counters: Counters) -> list[tuple[str, float]]:
 
 
 @contextmanager
-def serve_metrics(settings: Settings, reports: ReportSource, release: Callable[[], str]) -> Iterator[None]:
+def serve_metrics(settings: Settings, source: Source, release: Callable[[], str]) -> Iterator[None]:
     """Serve the metrics in a thread if METRICS_PORT is set.
 
     Raises PrometheusMissingError, AddressUnavailableError.
@@ -114,7 +125,7 @@ def serve_metrics(settings: Settings, reports: ReportSource, release: Callable[[
         remedy = "Install django-static-host[metrics], or unset METRICS_PORT."
         raise PrometheusMissingError(message, remedy=remedy) from None
     registry = CollectorRegistry()
-    registry.register(Collector(reports, release))
+    registry.register(Collector(source, release))
     try:
         server, thread = start_http_server(settings.metrics_port, settings.host, registry)
     except OSError as error:

@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 
 from static_host.findings import Finding
 from static_host.verify import browser_access, caching, cdn, codings
-from static_host.verify.issues import Issue
+from static_host.verify.audit_issue import Issue
+from static_host.verify.audit_scope import Scope, count_out_of_scope, parse_origin
 from static_host.verify.page_references import PageReference
 from static_host.verify.probe import FileProbe, NotFoundProbe, Page
+from static_host.verify.received_response import ReceivedResponse
 from static_host.verify.remedies import find_remedy
-from static_host.verify.response import ReceivedResponse
-from static_host.verify.scope import Scope, count_out_of_scope, parse_origin
 
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 MIN_UNCACHED_FILES = 3

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from static_host.verify.issues import Issue
+from static_host.verify.audit_issue import Issue
+from static_host.verify.audit_scope import parse_origin
 from static_host.verify.probe import ACCEPT_ENCODINGS, FileProbe
-from static_host.verify.response import ReceivedResponse
-from static_host.verify.scope import parse_origin
+from static_host.verify.received_response import ReceivedResponse
 
 ACCEPTED_MEDIA_TYPES = {
     "style": re.compile(r"text/css"),

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from static_host.verify import cdn
-from static_host.verify.issues import Issue
+from static_host.verify.audit_issue import Issue
 from static_host.verify.probe import FileProbe, NotFoundProbe, Page
-from static_host.verify.response import ReceivedResponse
+from static_host.verify.received_response import ReceivedResponse
 
 YEAR_SECONDS = 31_536_000
 MAX_UNFINGERPRINTED_SECONDS = 3_600

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from static_host.verify.response import ReceivedResponse
+from static_host.verify.received_response import ReceivedResponse
 
 CDN_SIGNATURES: tuple[tuple[str, str, str], ...] = (
     ("CloudFront", "x-amz-cf-id", r"."),

@@ -15,7 +15,7 @@ from typing import Self
 import httpx
 
 from static_host.origin.representation import compute_digest
-from static_host.verify.response import ReceivedResponse
+from static_host.verify.received_response import ReceivedResponse
 
 MAX_CONCURRENT_REQUESTS = 4
 """The largest number of requests at the same time."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from static_host.verify.issues import Issue
+from static_host.verify.audit_issue import Issue
 from static_host.verify.probe import ACCEPT_ENCODINGS, FileProbe
-from static_host.verify.response import ReceivedResponse
+from static_host.verify.received_response import ReceivedResponse
 
 BEST_CODINGS = ("br", "zstd")
 

@@ -17,12 +17,12 @@ import click
 from static_host.errors import StaticHostError
 from static_host.findings import Finding, format_findings, is_ok
 from static_host.telemetry import log_configuration
-from static_host.verify import report
+from static_host.verify import audit_report
 from static_host.verify.audit_findings import AuditResult, build_findings
+from static_host.verify.audit_scope import Scope, parse_origin
 from static_host.verify.client import Client, NoResponseError
 from static_host.verify.crawler import fetch_page, probe_files, probe_missing_names
 from static_host.verify.remedies import find_remedy
-from static_host.verify.scope import Scope, parse_origin
 
 
 class InvalidPageURLError(StaticHostError):
@@ -43,16 +43,16 @@ def verify_deployment(url: str, max_files: int, static_prefixes: Sequence[str] =
     except NoResponseError as error:
         findings = [Finding("error", "page", f"{page} gives no response: {error}", find_remedy("unreachable", ""))]
         click.echo(
-            json.dumps(report.build_unanswered_document(page, findings), indent=2)
+            json.dumps(audit_report.build_unanswered_document(page, findings), indent=2)
             if as_json
             else format_findings(findings, _get_terminal_width())
         )
         return 1
     findings = build_findings(audit)
     click.echo(
-        json.dumps(report.build_audit_document(audit, findings), indent=2)
+        json.dumps(audit_report.build_audit_document(audit, findings), indent=2)
         if as_json
-        else report.format_tables(audit, findings, _get_terminal_width())
+        else audit_report.format_tables(audit, findings, _get_terminal_width())
     )
     return 0 if is_ok(findings) else 1
 

@@ -17,11 +17,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from hashlib import sha256
 
 from static_host.verify import cdn
+from static_host.verify.audit_scope import Scope, parse_origin
 from static_host.verify.client import MAX_CONCURRENT_REQUESTS, Client, NoResponseError
 from static_host.verify.page_references import PageReference, parse_page, parse_stylesheet, resolve_url
 from static_host.verify.probe import ACCEPT_ENCODINGS, BROWSER_ACCEPT_ENCODING, FileProbe, NotFoundProbe, Page
-from static_host.verify.response import ReceivedResponse
-from static_host.verify.scope import Scope, parse_origin
+from static_host.verify.received_response import ReceivedResponse
 
 MAX_REDIRECTS = 10
 
@@ -160,10 +160,7 @@ def _fetch_part_and_revalidation(client: Client, probe: FileProbe) -> None:
     origin = parse_origin(probe.page_url)
     if probe.browser_response.etag:
         probe.revalidation = client.fetch(
-            probe.url,
-            accept_encoding=BROWSER_ACCEPT_ENCODING,
-            if_none_match=probe.browser_response.etag,
-            origin=origin,
+            probe.url, accept_encoding=BROWSER_ACCEPT_ENCODING, if_none_match=probe.browser_response.etag, origin=origin
         )
     if probe.first["identity"].size:
         probe.partial_response = client.fetch(probe.url, accept_encoding="identity", range="bytes=0-0", origin=origin)

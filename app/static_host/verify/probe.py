@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from static_host.verify.audit_scope import is_fingerprinted, parse_origin
 from static_host.verify.page_references import PageReference
-from static_host.verify.response import ReceivedResponse
-from static_host.verify.scope import is_fingerprinted, parse_origin
+from static_host.verify.received_response import ReceivedResponse
 
 BROWSER_ACCEPT_ENCODING = "gzip, deflate, br, zstd"
 ACCEPT_ENCODINGS = {

@@ -21,10 +21,10 @@ from typing import IO
 from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.index_validation import is_valid_resource
 from static_host.origin.representation import Representation, Resource, shorten_digest
-from static_host_build.carry.problems import Problems
+from static_host_build.carry.carry_problems import CarryProblems
 from static_host_build.carry.release_source import BodyUnusableError, CodingLostError, ReleaseSource
 from static_host_build.carry.retention import RetentionPlan
-from static_host_build.tree_writer import TreeWriter
+from static_host_django.tree_writer import TreeWriter
 
 _RESERVED_NAMES = frozenset({INDEX_FILE_NAME, "staticfiles.json"})
 """Names of files that every release has for itself."""
@@ -49,7 +49,7 @@ class _TreeEntry:
 
 
 def carry(
-    own: Mapping[str, Resource], taken: Iterable[str], plan: RetentionPlan, writer: TreeWriter, problems: Problems
+    own: Mapping[str, Resource], taken: Iterable[str], plan: RetentionPlan, writer: TreeWriter, problems: CarryProblems
 ) -> dict[str, Resource]:
     """Write the files that the plan keeps, and return the resources of the whole tree.
 
@@ -71,7 +71,7 @@ def carry(
     return whole | {name: resource for name, resource in written.items() if resource}
 
 
-def _merge_names(own: Mapping[str, Resource], plan: RetentionPlan, problems: Problems) -> dict[str, _TreeEntry]:
+def _merge_names(own: Mapping[str, Resource], plan: RetentionPlan, problems: CarryProblems) -> dict[str, _TreeEntry]:
     """Return an entry for every name of the new release and the kept ones."""
     entries = {name: _TreeEntry(resource, None, [0]) for name, resource in own.items()}
     for number, earlier in enumerate(plan.kept, 1):
@@ -91,8 +91,10 @@ def _merge_names(own: Mapping[str, Resource], plan: RetentionPlan, problems: Pro
     return entries
 
 
-def _drop_conflicts(carried: dict[str, _TreeEntry], taken: set[str], problems: Problems) -> dict[str, _TreeEntry]:
+def _drop_conflicts(carried: dict[str, _TreeEntry], taken: set[str], problems: CarryProblems) -> dict[str, _TreeEntry]:
     """Return the entries whose names do not conflict with another file or folder; add the others to `problems`."""
+    if not carried:
+        return {}
     folders = {str(folder) for name in taken for folder in PurePosixPath(name).parents}
     fitting = {}
     for name, has in carried.items():
@@ -111,7 +113,7 @@ def _drop_conflicts(carried: dict[str, _TreeEntry], taken: set[str], problems: P
 class _Carrier:
     """The state that the carrying threads share."""
 
-    def __init__(self, writer: TreeWriter, problems: Problems, lost: LostCodings) -> None:
+    def __init__(self, writer: TreeWriter, problems: CarryProblems, lost: LostCodings) -> None:
         self._writer = writer
         self._problems = problems
         self._lost = lost

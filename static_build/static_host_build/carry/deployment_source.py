@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit
 from static_host.conf.settings import Settings
 from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.representation import Representation
+from static_host_build.carry.deployment_errors import FetchError, explain_connection_error, explain_status
 from static_host_build.carry.release_source import (
     SOURCE_CHUNK_BYTES,
     BodyUnusableError,
@@ -34,7 +35,6 @@ from static_host_build.carry.release_source import (
     ReleaseSourceError,
     Snapshot,
 )
-from static_host_build.carry.source_errors import FetchError, explain_connection_error, explain_status
 from static_host_build.encode.dcz import HEADER_BYTES, make_header
 
 _MAX_ATTEMPTS = 3

@@ -22,7 +22,6 @@ from static_host.origin.index_validation import is_valid_resource
 from static_host.origin.representation import Representation, Resource, compute_digest
 from static_host_build.carry.carrier import copy_checked_body
 from static_host_build.carry.directory_source import DirectorySource
-from static_host_build.carry.discovery import EarlierReleases
 from static_host_build.carry.release_source import (
     BodyUnusableError,
     CodingLostError,
@@ -30,6 +29,7 @@ from static_host_build.carry.release_source import (
     ReleaseSourceError,
     load_index,
 )
+from static_host_build.carry.source_discovery import EarlierReleases
 from static_host_build.encode.decoding import is_encoding_of
 from static_host_build.encode.encoder import Encoder
 

@@ -7,7 +7,7 @@ lack them without this release. Bytes are those on disk, of all codings.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from static_host.origin.representation import Release, Resource
@@ -27,17 +27,6 @@ class ReleaseSize:
     files_alone: int
     bytes_alone: int
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The JSON object of the release."""
-        return {
-            **_describe_release(self.release),
-            "files": self.files,
-            "bytes": self.bytes,
-            "files_alone": self.files_alone,
-            "bytes_alone": self.bytes_alone,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class DroppedRelease:
@@ -48,19 +37,11 @@ class DroppedRelease:
     files: int
     bytes: int
 
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The JSON object of the release."""
-        return {
-            **_describe_release(self.release),
-            "reason": self.reason,
-            "files": self.files,
-            "bytes": self.bytes,
-        }
 
-
-def _describe_release(release: Release) -> dict[str, Any]:
-    return {"release": release.digest, "time": release.time, "origin": release.origin}
+def describe_release(size: ReleaseSize | DroppedRelease) -> dict[str, Any]:
+    """Return the JSON object of a release."""
+    release = {"release": size.release.digest, "time": size.release.time, "origin": size.release.origin}
+    return {**release, **{field.name: getattr(size, field.name) for field in fields(size)[1:]}}
 
 
 def measure_releases(releases: Sequence[Release], resources: Iterable[Resource]) -> tuple[ReleaseSize, ...]:

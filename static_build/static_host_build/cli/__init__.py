@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from static_host.conf.misspelled import warn_misspelled
+from static_host.conf.misspelled_variables import warn_misspelled
 from static_host.conf.settings import Settings
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}

@@ -96,14 +96,16 @@ def build_command(as_json: bool, page: Path | None, previous: tuple[str, ...], i
                            carried deltas whose dictionary has left the tree),
                            bytes, seconds
     """  # noqa: D301 - click asks for the backspace itself
-    from static_host_build.pipeline import build
-    from static_host_build.report import build_report, progress
+    from static_host_build.collect.project_process import start_project
 
-    if page:
-        build_report.check_writable(page)
-    with redirect_stdout_to_stderr() if as_json else nullcontext():  # a project may print
-        settings = _override_previous(previous, read_settings())
-        built = build(settings, progress=progress.show_encoding, is_verified=is_verified)
+    settings = _override_previous(previous, read_settings())
+    with redirect_stdout_to_stderr() if as_json else nullcontext(), start_project(settings) as process:
+        from static_host_build.pipeline import build  # while the project is loaded
+        from static_host_build.report import build_report, progress
+
+        if page:
+            build_report.check_writable(page)
+        built = build(settings, process, progress.show_encoding, is_verified=is_verified)
     if page:
         build_report.write_page(page, built)
     if as_json:
@@ -126,14 +128,15 @@ def _override_previous(previous: tuple[str, ...], settings: Settings) -> Setting
 
 
 def _format_summary(built: BuildResult) -> Iterator[str]:
-    from static_host_build.report import releases_table
+    from static_host_build.report import build_report, releases_table
 
+    totals = build_report.ContentTotals(built.resource_set.contents)
     yield f"static-host: {len(built.resource_set.resources)} static resources in {built.root}, release {built.release}"
-    kept = f"{built.from_cache_count - built.reused_count} of them from the cache"
-    reused = f", {built.reused_count} from an earlier tree" if built.reused_count else ""
+    kept = f"{totals.from_cache_count - totals.reused_count} of them from the cache"
+    reused = f", {totals.reused_count} from an earlier tree" if totals.reused_count else ""
     yield (
-        f"static-host: {built.compressible_count} contents encoded, {kept}{reused}; "
-        f"{built.identity_bytes:,} bytes, {built.smallest_bytes:,} over the wire; {built.seconds:.1f} s"
+        f"static-host: {totals.compressible_count} contents encoded, {kept}{reused}; "
+        f"{totals.identity_bytes:,} bytes, {totals.wire_bytes:,} over the wire; {built.seconds:.1f} s"
     )
     yield from (
         f"static-host: {line}"

@@ -29,9 +29,9 @@ def index_command(directory: Path) -> None:
     The command writes the index, and beside each .svgz file its decoded form (.svgz.identity) for clients that do not
     accept gzip. It changes no other file. After a file has changed, run it again.
     """  # noqa: D301 - click asks for the backspace itself
-    from static_host_build.adopt import adopt
+    from static_host_build.external_tree_index import index_external_tree
 
-    made = adopt(Path(os.path.abspath(directory)), read_settings())  # noqa: PTH100 - keeps a symbolic link
+    made = index_external_tree(Path(os.path.abspath(directory)), read_settings())  # noqa: PTH100 - keeps a symbolic link
     for warning in made.warnings:
         logging.getLogger("static_host.build").warning("%s", warning)
     immutable = sum(resource.immutable for resource in made.resources.values())

@@ -14,9 +14,7 @@ from static_host_build.cli import CONTEXT_SETTINGS, read_settings
 
 
 @click.command(
-    "publish",
-    short_help="Put the tree's fingerprinted files into the store.",
-    context_settings=CONTEXT_SETTINGS,
+    "publish", short_help="Put the tree's fingerprinted files into the store.", context_settings=CONTEXT_SETTINGS
 )
 @click.argument(
     "directory", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="[DIR]", required=False
@@ -63,13 +61,13 @@ def publish_command(directory: Path | None, is_replacing: bool, days: int | None
         seconds            of the whole command
         warnings           a list of texts
     """  # noqa: D301 - click asks for the backspace itself
-    from static_host.project.project import Project
+    from static_host_build.collect.project_process import find_static_root
     from static_host_build.publish.publisher import publish
     from static_host_build.report.progress import show_sending
 
     settings = read_settings()
     made = publish(
-        directory or Project.from_settings(settings).static_root,
+        directory or find_static_root(settings),
         settings,
         show_sending,
         is_replacing=is_replacing,

@@ -35,19 +35,19 @@ def releases_command(directory: Path | None, as_json: bool) -> None:
                   another name); carried, carried_bytes (deltas of carried files)
     """  # noqa: D301 - click asks for the backspace itself
     from static_host.origin.tree import load_tree
-    from static_host.project.project import Project
-    from static_host_build.carry.release_sizes import measure_releases
+    from static_host_build.carry.release_sizes import describe_release, measure_releases
+    from static_host_build.collect.project_process import find_static_root
     from static_host_build.dictionary.deltas import measure_savings
     from static_host_build.report import releases_table
 
-    root = directory or Project.from_settings(read_settings()).static_root
+    root = directory or find_static_root(read_settings())
     tree = load_tree(root)
     tree.close()
     sizes = measure_releases(tree.index.releases, tree.index.values())
     saving = measure_savings(tree.index.values())
     if as_json:
         own = {name: value for name, value in asdict(saving).items() if name != "seconds"}
-        document = {"root": str(root), "releases": [size.facts for size in sizes], "deltas": own}
+        document = {"root": str(root), "releases": [describe_release(size) for size in sizes], "deltas": own}
         click.echo(json.dumps(document, indent=2))
     else:
         click.echo("\n".join([releases_table.format_releases(sizes), *releases_table.format_deltas(saving)]))

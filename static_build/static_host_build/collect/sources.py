@@ -10,45 +10,37 @@ from __future__ import annotations
 import errno
 import os
 import platform
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from hashlib import file_digest, sha256
 from importlib.metadata import version
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
-
-import django
-from django.apps import apps
-from django.conf import settings
-from django.contrib.staticfiles import finders
-from django.core.files.storage import FileSystemStorage, storages
-from django.core.management import get_commands
 
 import static_host
 import static_host_build
-from static_host_build.collect.symlinks import skip_circular_links
-from static_host_build.errors import BuildError
-
-DJANGO_APP = "django.contrib.staticfiles"
+import static_host_django
+from static_host_build.build_errors import BuildError
+from static_host_build.collect.project_process import BuiltProject
+from static_host_build.collect.static_root_files import RootFiles
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file that a finder lists: its `name` in the tree, and its `path` in the storage that has it."""
+    """A file that a finder lists: its `name` in the tree, and its `path` in the storage that has it.
+
+    `file` is its absolute path; None where the storage has no local files. If it `is_plain`, its bytes are those of the
+    local file; a storage of another class may change them. `read` returns its content, and raises OSError. `is_of_root`
+    is set for a bundler's file in the project's STATIC_ROOT.
+    """
 
     name: str
     path: str
-    storage: Any
-
-    @cached_property
-    def file(self) -> str | None:
-        """Its absolute path; None where the storage has no local files."""
-        try:
-            return str(self.storage.path(self.path))
-        except NotImplementedError:
-            return None
+    file: str | None
+    is_plain: bool
+    read: Callable[[], bytes] = field(compare=False, repr=False)
+    is_of_root: bool = False
 
     @cached_property
     def fault(self) -> str:
@@ -69,7 +61,7 @@ class Source:
         if S_ISDIR(mode):
             return "is a symbolic link to a folder that it lies in"
         if not S_ISREG(mode):
-            raise BuildError(f"{self.file} is in a static folder, and is not a regular file. Remove it.")
+            raise BuildError(f"{self.file} is in a static folder, and is not a regular file.", remedy="Remove it.")
         return ""
 
     @property
@@ -77,50 +69,53 @@ class Source:
         """Whether it is a file, or a link to one; ``storage.exists()`` is also true for a link without a target."""
         return not self.fault
 
-    def read(self) -> bytes:
-        """Return its content. Raises OSError."""
-        with self.storage.open(self.path) as file:
-            return bytes(file.read())
 
+@dataclass(frozen=True, slots=True)
+class FoundSources:
+    """What the finders list, in their order, then the bundlers' files of STATIC_ROOT; the folders that they search.
 
-def list_sources() -> list[Source]:
-    """Return all files that the project's finders list, in their order. Django's ignore patterns do not apply.
-
-    Of several sources with one name, collectstatic takes the first. Raises BuildError if a folder cannot be read.
+    Of several sources with one name, collectstatic takes the first.
     """
-    if not apps.is_installed(DJANGO_APP):
-        return []
-    try:
-        with skip_circular_links():
-            return [
-                Source(join_prefix(path, storage), path, storage)
-                for finder in finders.get_finders()
-                for path, storage in finder.list([])
-            ]
-    except OSError as error:
-        raise BuildError(f"a static folder cannot be read: {error.strerror}: {error.filename}.") from None
+
+    sources: list[Source]
+    folders: list[str]
+
+    @property
+    def root_names(self) -> list[str]:
+        """The names of the bundlers' files in STATIC_ROOT."""
+        return [source.name for source in self.sources if source.is_of_root]
 
 
-def join_prefix(path: str, storage: Any) -> str:
-    """Return the name in the tree of a finder's file: its path in the storage, below the storage's prefix, if any."""
-    return f"{storage.prefix}/{path}" if getattr(storage, "prefix", None) else path
+def find_sources(project: BuiltProject) -> FoundSources:
+    """Return all files that the project's finders list. Django's ignore patterns do not apply.
 
-
-def is_default_collection(storage: type) -> bool:
-    """Whether the project has Django's own collectstatic, and this very class of storage."""
-    return get_commands().get("collectstatic") == DJANGO_APP and type(storages["staticfiles"]) is storage
+    Raises BuildError if a folder cannot be read.
+    """
+    listed = project.process.call("list_files")
+    sources = [
+        Source(
+            name,
+            path,
+            file,
+            is_plain,
+            Path(file).read_bytes if file and is_plain else partial(project.process.read, number),
+        )
+        for number, (name, path, file, is_plain) in enumerate(listed["files"])
+    ]
+    root = project.project_static_root
+    bundled = RootFiles(root).find_bundled({source.name for source in sources}) if root.is_dir() else ()
+    of_root = [Source(name, name, str(root / name), True, (root / name).read_bytes, True) for name in sorted(bundled)]
+    return FoundSources([*sources, *of_root], listed["folders"])
 
 
 def fingerprint(sources: Iterable[Source], *facts: object) -> str | None:
     """Return a digest of all inputs of the tree; None if a source is more than a local file.
 
-    `facts` are further inputs of the caller's build: settings, encoders and their versions.
+    `facts` are further inputs of the caller's build: the project's settings, encoders, versions.
     """
-    digest = sha256(repr((*facts, *_list_versions(), *_list_project_settings())).encode())
+    digest = sha256(repr((*facts, *_list_versions())).encode())
     for source in sources:
-        if (
-            source.file is None or type(source.storage) is not FileSystemStorage
-        ):  # a storage of another class may change the bytes
+        if source.file is None or not source.is_plain:
             return None
         if source.is_file:
             with open(source.file, "rb", buffering=0) as file:  # noqa: PTH123 - faster, for every file
@@ -130,13 +125,8 @@ def fingerprint(sources: Iterable[Source], *facts: object) -> str | None:
 
 
 def _list_versions() -> Iterable[object]:
-    yield platform.python_version(), django.get_version(), version("whitenoise")
-    for package in (static_host, static_host_build):
+    yield platform.python_version(), version("whitenoise")
+    for package in (static_host, static_host_build, static_host_django):
         root = Path(package.__path__[0])
         for path in sorted(root.rglob("*.py")):
             yield f"{package.__name__}/{path.relative_to(root)}", sha256(path.read_bytes()).digest()
-
-
-def _list_project_settings() -> Iterable[object]:
-    yield settings.STATIC_URL, settings.STATICFILES_FINDERS, settings.STORAGES["staticfiles"], settings.DEBUG
-    yield getattr(apps.get_app_config("staticfiles"), "ignore_patterns", None)

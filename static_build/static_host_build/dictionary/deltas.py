@@ -42,10 +42,10 @@ from static_host_build.dictionary.patterns import (
     is_widest,
     select_eligible,
 )
-from static_host_build.encode.cache import EncodingCache
 from static_host_build.encode.dcz import HEADER_BYTES, MAGIC, compress_frame, encode_delta, format_recipe, is_delta_of
-from static_host_build.encode.resources import parse_logical_names
-from static_host_build.tree_writer import TreeWriter
+from static_host_build.encode.encoding_cache import EncodingCache
+from static_host_build.encode.tree_encoding import parse_logical_names
+from static_host_django.tree_writer import TreeWriter
 
 _MAX_DELTA_RATIO = 0.75
 _MIN_SAVED_BYTES = 500

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-from static_host_build.encode.cache import EncodingCache
 from static_host_build.encode.encoder import Encoder
+from static_host_build.encode.encoding_cache import EncodingCache
 
 
 class EarlierCodings(Protocol):

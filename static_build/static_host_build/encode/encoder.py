@@ -50,12 +50,12 @@ class Levels:
     gzip: int
 
 
-_RECIPES: dict[Effort, str] = {"best": "best-5", "fast": "fast-6"}
+_RECIPES: dict[Effort, str] = {"best": "best-5", "fast": "fast-7"}
 _BEST_LEVELS = Levels(br=11, zstd=22, gzip=9)
 _FAST = (
-    (2 << 10, Levels(br=9, zstd=9, gzip=5)),
+    (5 << 10, Levels(br=9, zstd=9, gzip=5)),
     (128 << 10, Levels(br=10, zstd=9, gzip=5)),
-    (256 << 10, Levels(br=5, zstd=14, gzip=5)),
+    (256 << 10, Levels(br=5, zstd=15, gzip=5)),
     (sys.maxsize, Levels(br=5, zstd=17, gzip=5)),
 )
 """The levels of "fast" for contents below each length in bytes: time is spent where it saves most over the wire.

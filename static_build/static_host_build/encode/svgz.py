@@ -21,7 +21,7 @@ from pathlib import Path
 
 from static_host.origin.representation import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, Representation, compute_digest
 from static_host_build.encode.decoding import decode
-from static_host_build.tree_writer import TreeWriter
+from static_host_django.tree_writer import TreeWriter
 
 MAX_SVG_BYTES = 64 << 20
 NOT_GZIP_WARNING = "%s is not gzip, although it is an .svgz file; it is served unchanged"

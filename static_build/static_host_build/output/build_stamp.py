@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from static_host_build.references.missing import MissingReference
+from static_host_build.references.missing_references import MissingReference
 
 FILE_NAME = "record.json"
 

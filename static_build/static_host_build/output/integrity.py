@@ -21,9 +21,9 @@ from pathlib import Path
 
 from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host.origin.tree import FileChangedError, Tree, TreeDamagedError, load_tree
+from static_host_build.build_errors import BuildError
 from static_host_build.encode import dcz
 from static_host_build.encode.decoding import is_encoding_of
-from static_host_build.errors import BuildError
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,14 @@ from typing import Any
 
 from static_host.conf.settings import InvalidSettingsError, Settings
 from static_host.errors import StaticHostError
+from static_host.findings import format_names
 from static_host.object_store.candidate_names import FingerprintMatcher
 from static_host.object_store.client import FILES_PREFIX, StoreOpenError, StoreTimeouts, format_index_path, open_store
 from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host.origin.tree import Tree, TreeDamagedError, load_tree
-from static_host_build.publish.errors import PublishError, explain_store_error
-from static_host_build.publish.objects import (
+from static_host_build.build_errors import list_problems
+from static_host_build.publish.object_comparison import (
     DIGEST_ATTRIBUTE,
     MAX_THREADS,
     find_clashes,
@@ -36,6 +37,7 @@ from static_host_build.publish.objects import (
     read_store,
     select_fingerprinted,
 )
+from static_host_build.publish.publish_errors import PublishError, explain_store_error
 
 log = logging.getLogger("static_host.build")
 
@@ -44,7 +46,6 @@ SendingProgress = Callable[[Iterable[int], int], Iterator[int]]
 
 _STORE_TIMEOUTS = StoreTimeouts(connect_seconds=10.0, request_seconds=600.0, retries=4)
 _CACHE_CONTROL = "public, max-age=31536000, immutable"
-_MAX_CLASHES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,8 @@ def publish(
 def _warn_overlooked(names: Iterable[str]) -> Iterator[str]:
     found = sorted(names)
     if found:
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
         yield (
-            f"{found[0]}{more}: servers search the store only for names with a hash. Set "
+            f"{format_names(found, 1)}: servers search the store only for names with a hash. Set "
             "DJANGO_STATIC_IMMUTABLE_PATTERN for `static-host serve`, too, so that it finds them."
         )
 
@@ -152,8 +152,7 @@ def _send_missing(
     has = read_store(destination.store)
     found = [] if is_replacing else find_clashes(representations, has)
     if found:
-        more = [f"and {len(found) - _MAX_CLASHES_SHOWN} more"] if len(found) > _MAX_CLASHES_SHOWN else []
-        lines = "\n  ".join(["files would overwrite those of other releases:", *found[:_MAX_CLASHES_SHOWN], *more])
+        lines = list_problems("files would overwrite those of other releases:", found)
         raise PublishError(lines, remedy="Give them other names, or overwrite the older ones with --replace.")
     absent = find_unsent(destination.store, representations, has, since)
     total = sum(representation.length for representation in absent)

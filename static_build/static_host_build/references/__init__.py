@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from static_host_build.references import markup, script, stylesheet, webmanifest
+from static_host_build.references import css_references, javascript_references, svg_references, webmanifest_references
 from static_host_build.references.reference import Lines, Reference, UnreadableError
 
 __all__ = ["Lines", "Reference", "UnreadableError", "find_references", "has_references"]
 
 _LEXERS: Mapping[str, Callable[[str], list[Reference]]] = {
-    ".css": stylesheet.find_references,
-    ".js": script.find_references,
-    ".mjs": script.find_references,
-    ".svg": markup.find_references,
-    ".webmanifest": webmanifest.find_references,
+    ".css": css_references.find_references,
+    ".js": javascript_references.find_references,
+    ".mjs": javascript_references.find_references,
+    ".svg": svg_references.find_references,
+    ".webmanifest": webmanifest_references.find_references,
 }
 
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from static_host.errors import StaticHostError
 from static_host.text_table import format_rows
+from static_host_build.build_errors import BuildError
 from static_host_build.build_result import BuildResult
-from static_host_build.encode.resources import Content
-from static_host_build.errors import BuildError
+from static_host_build.carry.release_sizes import describe_release
+from static_host_build.encode.tree_encoding import Content
 
 REPORTED_CODINGS = ("br", "zstd", "gzip")
 _HEADINGS = ("media type", "files", "bytes", *REPORTED_CODINGS, "saved", "time", "from cache")
@@ -57,6 +58,11 @@ class ContentTotals:
     def from_cache_count(self) -> int:
         """The number of these that an earlier build encoded."""
         return sum(content.from_cache for content in self.contents)
+
+    @property
+    def reused_count(self) -> int:
+        """The number of these that come from an earlier tree, not from the cache."""
+        return sum(content.reused for content in self.contents)
 
     def sum_bytes(self, coding: str) -> int | None:
         """Return the bytes of all contents for a client that reads only this coding; None if no content has it."""
@@ -122,8 +128,8 @@ def make_document(built: BuildResult) -> dict[str, Any]:
             _describe_content(content)
             for content in sorted(contents, key=lambda each: (-_find_wire_bytes(each), each.names))
         ],
-        "releases": [holding.facts for holding in built.release_sizes],
-        "dropped": [gone.facts for gone in built.dropped],
+        "releases": [describe_release(size) for size in built.release_sizes],
+        "dropped": [describe_release(gone) for gone in built.dropped],
         "deltas": {**asdict(built.saving), "seconds": round(built.saving.seconds, 3)},
     }
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import click
 
 from static_host.telemetry import log_configuration
-from static_host_build.encode.resources import Content
+from static_host_build.encode.tree_encoding import Content
 from static_host_build.report.build_report import format_size
 
 _Item = TypeVar("_Item")

@@ -1,0 +1,226 @@
+"""A plain request for a page: from its head to a worker, and from the worker's frames to the transport, without ASGI.
+
+Rule: this is for requests without a body, and for responses that a worker has whole: head and body arrive together,
+with a Content-Length (`Page.take_response`). The ASGI path takes over every other response, and every failure.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from starlette.types import Receive, Scope, Send
+
+from static_host.http.page_head import PageHead, parse_page_head
+from static_host.middleware.forwarded import ClientAddress
+from static_host.middleware.request_log import RequestLogMiddleware, ensure_identifier
+from static_host.origin.percent_decoding import unescape
+from static_host.telemetry.request_record import RequestRecord, format_address, format_target
+from static_host.telemetry.scope_keys import STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
+from static_host.workers.channel import Channel
+from static_host.workers.exchange import Exchange
+from static_host.workers.pool import QueueFullError
+from static_host.workers.request_body import ClientGoneError
+from static_host_django.frames import Head, Kind, encode_head
+
+if TYPE_CHECKING:
+    from static_host.asgi import Front
+
+_find_framing = re.compile(rb"(?m)^(connection|transfer-encoding|content-length): ([^\r]*)").findall
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+class PageDispatcher:
+    """Begins the requests that the project responds to. The connections of one process share it."""
+
+    def __init__(self, front: Front) -> None:
+        self.gateway = front.gateway
+        self.recorder = front.recorder
+        self._is_owned = front.responder.is_owned
+        self._open_paths = {path.encode() for path in front.open_paths}
+        self._proxies = front.proxies
+        self._secret = front.secret
+
+    def parse(self, head: bytes) -> PageHead | None:
+        """Return the parts of a head, or None if it is not that of a plain request, or not for the project."""
+        parsed = parse_page_head(head)
+        if parsed is None or self._is_owned(parsed.path):
+            return None
+        path = unescape(parsed.path) if b"%" in parsed.path else parsed.path
+        return None if path in self._open_paths else parsed
+
+    def begin(
+        self, parsed: PageHead, head: bytes, client: ClientAddress | None, server: tuple[str, int | None] | None
+    ) -> Page | None:
+        """Take one complete request; None if that is the ASGI path's: it is refused, or a channel has to be opened."""
+        fields = parsed.fields
+        if self._secret is not None:
+            name = self._secret.field
+            if not self._secret.is_among(value for each, value in fields if each == name):
+                return None
+            fields = [field for field in fields if field[0] != name]
+        pool = self.gateway.pool
+        channel, waiting = pool.take_free(), None
+        if channel is None:
+            if pool.has_free_channel:
+                return None
+            try:
+                waiting = pool.join_queue()
+            except QueueFullError:
+                return None
+        client, scheme, fields = self._proxies.resolve(client, fields)
+        identifier = ""
+        if self.recorder is not None:
+            identifier, fields = ensure_identifier(fields)
+        return Page(self, head, parsed, (channel, waiting), (client, server), scheme or "http", identifier, fields)
+
+
+class Page:
+    """A request that a worker has, or that waits for one."""
+
+    def __init__(
+        self,
+        dispatcher: PageDispatcher,
+        request_head: bytes,
+        parsed: PageHead,
+        place: tuple[Channel | None, asyncio.Future[Channel] | None],
+        ends: tuple[ClientAddress | None, tuple[str, int | None] | None],
+        scheme: str,
+        identifier: str,
+        fields: list[tuple[bytes, bytes]],
+    ) -> None:
+        self.request_head = request_head
+        self.pending_data = b""
+        """What arrived behind the request."""
+        self._channel, self._waiting = place
+        self._exchange: Exchange | None = None
+        self._on_change: Callable[[], None] = lambda: None
+        self._dispatcher = dispatcher
+        self._parsed = parsed
+        self._client, self._server = ends
+        self._scheme = scheme
+        self._identifier = identifier
+        self._fields = fields
+        self._started_at = time.perf_counter()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the request waits for a worker."""
+        return self._waiting is not None
+
+    def start(self, on_change: Callable[[], None]) -> None:
+        """Send the request to its worker, when it has one. `on_change` tells of its response, or of a failure."""
+        self._on_change = on_change
+        if self._waiting is not None:
+            self._waiting.add_done_callback(self._take_turn)
+        elif self._channel is not None:
+            self._send(self._channel)
+
+    def _take_turn(self, waiting: asyncio.Future[Channel]) -> None:
+        channel = None if waiting.cancelled() or waiting.exception() else waiting.result()
+        if self._waiting is None:  # it was given up meanwhile
+            if channel is not None:
+                self._dispatcher.gateway.pool.give_back(channel)
+            return
+        self._waiting, self._channel = None, channel
+        if channel is None:
+            self._on_change()
+        else:
+            self._send(channel)
+
+    def _send(self, channel: Channel) -> None:
+        parsed, (host, port) = self._parsed, self._client or ("", "")
+        server_host, server_port = self._server or ("localhost", 80)
+        head = Head(
+            parsed.method,
+            parsed.path,
+            parsed.query,
+            b"1.1",
+            self._scheme.encode(),
+            b"",
+            host.encode("latin-1", "replace"),
+            str(port).encode(),
+            server_host.encode("latin-1", "replace"),
+            str(server_port or 80).encode(),
+            self._fields,
+        )
+        self._exchange = exchange = channel.begin(Kind.HTTP_REQUEST, encode_head(head))
+        exchange.on_change = self._on_change
+        if exchange.head.done():  # the worker was lost before it got the request
+            self._on_change()
+
+    def take_response(self) -> tuple[int, bytes, bytes] | None:
+        """Return status, field lines and body, if the response is whole, and its framing plain."""
+        exchange, channel = self._exchange, self._channel
+        if exchange is None or channel is None or not exchange.is_complete or exchange.error is not None:
+            return None
+        status, lines = exchange.head.result()
+        framing = _find_framing(lines)
+        if self._parsed.method == b"HEAD" or status in _BODILESS:
+            if exchange.held_bytes or any(name != b"content-length" for name, _ in framing):
+                return None
+        elif framing != [(b"content-length", b"%d" % exchange.held_bytes)]:
+            return None
+        self.stop_watching()
+        body = exchange.take()
+        channel.finish(exchange)
+        return status, lines, body
+
+    def stop_watching(self) -> None:
+        """Call nothing any more, and wait for no worker."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()
+            self._dispatcher.gateway.pool.leave_queue(waiting)
+        if self._exchange is not None:
+            self._exchange.on_change = None
+
+    def abandon(self) -> None:
+        """Give the request up: its client has gone."""
+        self.stop_watching()
+        exchange, channel = self._exchange, self._channel
+        if exchange is not None and channel is not None:
+            channel.is_abandoned = not exchange.head.done()
+            exchange.fail(ClientGoneError())
+            channel.finish(exchange)
+        self.record(STATUS_CLIENT_CLOSED_REQUEST, b"", 0)
+
+    def record(self, status: int, lines: bytes, size: int) -> None:
+        """Record the response, in the log and the counters that are on."""
+        recorder = self._dispatcher.recorder
+        if recorder is None:
+            return
+        _, found, rest = lines.partition(b"content-encoding: ")
+        recorder.record(
+            RequestRecord(
+                *format_address(self._client),
+                self._parsed.method.decode(),
+                format_target(self._parsed.path, self._parsed.query),
+                "1.1",
+                status,
+                size,
+                rest.partition(b"\r\n")[0].decode("latin-1") if found else "",
+                "django",
+                time.perf_counter() - self._started_at,
+                self._identifier,
+            )
+        )
+
+    async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Respond as an ASGI application that has been called for this request."""
+        scope["client"], scope["scheme"], scope["headers"] = self._client, self._scheme, self._fields
+        scope[STARTED_AT_KEY] = self._started_at
+        recorder = self._dispatcher.recorder
+        app: Any = self._finish if recorder is None else RequestLogMiddleware(self._finish, recorder)
+        await app(scope, receive, send)
+
+    async def _finish(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gateway, exchange, channel = self._dispatcher.gateway, self._exchange, self._channel
+        if exchange is not None and channel is not None:
+            await gateway.finish(channel, exchange, scope, receive, send)
+        else:
+            await gateway(scope, receive, send)

@@ -1,0 +1,103 @@
+"""The static tree as `serve` serves it: the release that the static root names, its prefixes, and its responder."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from static_host.conf.settings import Settings
+from static_host.errors import StaticHostError
+from static_host.origin.responder import Responder
+from static_host.origin.tree import Tree, TreeUnusableError, load_tree
+from static_host.workers.remote_project import RemoteProject
+
+log = logging.getLogger("static_host")
+
+_LENGTH_CHECK_SECONDS = 1.0
+"""Time limit of the comparison of file lengths with the index, when a tree replaces another one."""
+
+
+class PrefixChangedError(StaticHostError):
+    """The next tree has other URLs."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, remedy="Start the server anew: pages of both releases cannot be served together.")
+
+
+@dataclass(frozen=True, slots=True)
+class ServedTree:
+    """A loaded tree, and what responds from it. `static_url` is the project's STATIC_URL for it.
+
+    `summary` has the start-up lines about it.
+    """
+
+    tree: Tree
+    prefix: str
+    static_url: str
+    responder: Responder
+    summary: list[str]
+
+
+class TreeSwitch:
+    """The tree that a responder answers from, and its replacement by the one that the static root names now."""
+
+    def __init__(self, settings: Settings, served: ServedTree) -> None:
+        self._settings = settings
+        self._served = served
+
+    def load(self, project: RemoteProject) -> ServedTree:
+        """Load the release that the static root names now. Raises TreeUnusableError, PrefixChangedError."""
+        served = load_served_tree(self._settings, project, _LENGTH_CHECK_SECONDS)
+        if served.prefix != self._served.prefix:
+            served.tree.close()
+            raise PrefixChangedError(
+                f"the tree at {served.tree.root} is for {served.prefix}, not {self._served.prefix}."
+            )
+        return served
+
+    def switch(self, served: ServedTree) -> None:
+        """Have the responder answer from this tree. The former one stays open for requests that began before."""
+        self._served.responder.replace(served.responder)
+        log.info("%s: release %s", served.summary[0], served.tree.root.name)
+
+
+def load_served_tree(settings: Settings, project: RemoteProject, length_check_seconds: float) -> ServedTree:
+    """Load the current release. `length_check_seconds` limits the comparison of file lengths with the index.
+
+    Raises TreeUnusableError; TreeDamagedError if files are missing or differ.
+    """
+    tree = _load_current_tree(project.static_root, settings.static_memory)
+    compared = tree.check_lengths(length_check_seconds)
+    prefix = settings.static_prefix or tree.index.prefix
+    prefixes = project.expand_prefix(prefix)
+    responder = Responder(
+        tree,
+        prefixes,
+        settings.static_max_age,
+        settings.static_root_files,
+        is_index_served=settings.static_show_index,
+    )
+    place = f"{project.static_root} at {project.host}{' and '.join(prefixes)}"
+    summary = [
+        f"{len(tree.index)} static resources of {place}",
+        *_summarize_length_check(compared, len(tree.index)),
+    ]
+    return ServedTree(tree, prefix, project.host + prefix, responder, summary)
+
+
+def _load_current_tree(static_root: Path, memory: int) -> Tree:
+    """Return the release that the static root names now; loads again if a build replaces it meanwhile."""
+    root = static_root.resolve()
+    try:
+        return load_tree(root, memory)
+    except TreeUnusableError:
+        if static_root.resolve() == root:
+            raise
+        return load_tree(static_root.resolve(), memory)
+
+
+def _summarize_length_check(compared: int, resources: int) -> list[str]:
+    if compared == resources:
+        return []
+    return [f"file lengths compared for {compared} of {resources} resources; the others on their first request"]

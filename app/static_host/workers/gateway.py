@@ -1,0 +1,292 @@
+"""The project in its workers, as an ASGI application.
+
+Rule: a request reaches a worker when its body is whole, except that an ASGI project may read it as it arrives. Its
+response is taken as fast as Django makes it, and given to the client at the client's pace. If a view has not begun its
+response within DJANGO_REQUEST_SECONDS, the client gets 504 (RFC 9110 §15.6.5), and the worker is replaced. If a worker
+ends in the middle of a request, the client gets 502 (§15.6.3); before the response has begun, a request with a safe
+method is tried once more on another worker. Beyond the queue's length, requests get 503 with
+Retry-After (§15.6.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+from starlette.types import Receive, Scope, Send
+
+from static_host.telemetry.request_record import format_target, get_raw_path
+from static_host.telemetry.scope_keys import (
+    BREAK_OFF_KEY,
+    HALF_CLOSED_KEY,
+    LOGGED_STATUS_KEY,
+    ON_DISCONNECT_KEY,
+    STATUS_CLIENT_CLOSED_REQUEST,
+)
+from static_host.workers.channel import Channel
+from static_host.workers.exchange import ApplicationFailedError, Exchange, WorkerLostError
+from static_host.workers.pool import QueueFullError, WorkerPool
+from static_host.workers.request_body import (
+    BodySpoolError,
+    BodyTooLargeError,
+    ClientGoneError,
+    RequestBody,
+    has_body,
+    read_body,
+)
+from static_host.workers.web_socket import run_web_socket
+from static_host_django.frames import Head, Kind, encode_head, encode_pieces, split_field_lines
+
+log = logging.getLogger("static_host.workers")
+
+_TEXTS = {
+    413: b"The body of this request is too large.\n",
+    500: b"Internal Server Error",
+    502: b"The server could not complete this request.\n",
+    503: b"The server is busy. Try again in a moment.\n",
+    504: b"The server did not respond in time.\n",
+}
+_NO_ROOM_TEXT = b"There is no room for a body of this size.\n"
+
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that do not change anything, so that a request may be repeated (RFC 9110 §9.2.1)."""
+
+
+class _Request(NamedTuple):
+    """What a worker gets of a request; the body of a streamed one follows."""
+
+    head: bytes
+    body: RequestBody
+    is_streamed: bool
+
+
+class Gateway:
+    """Passes requests and WebSockets on to the workers."""
+
+    def __init__(self, pool: WorkerPool, *, is_asgi: bool, max_body_bytes: int) -> None:
+        self.pool = pool
+        self._is_asgi = is_asgi
+        self._max_body_bytes = max_body_bytes
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Open the pool for the time in which requests come, then stop the workers."""
+        self.pool.open()
+        try:
+            yield
+        finally:
+            await self.pool.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request or a WebSocket."""
+        if scope["type"] == "websocket":
+            if self._is_asgi:
+                await run_web_socket(self.pool, scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
+            return
+        with suppress(ClientGoneError):
+            try:
+                await self._serve(scope, receive, send)
+            except QueueFullError:
+                await _refuse(send, 503)
+            except BodyTooLargeError:
+                await _refuse(send, 413)
+            except BodySpoolError as error:
+                log.error("%s: its body is not kept: %s", _describe(scope), error.__cause__)  # noqa: TRY400
+                await _refuse(send, 413, _NO_ROOM_TEXT)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = scope["headers"]
+        is_streamed = self._is_asgi and has_body(headers)
+        body = RequestBody()
+        if has_body(headers) and not is_streamed:
+            body = await read_body(receive, self._max_body_bytes)
+            if not any(name == b"content-length" for name, _ in headers):
+                headers = [*headers, (b"content-length", b"%d" % body.length)]
+        request = _Request(encode_head(make_head(scope, headers)), body, is_streamed)
+        try:
+            if scope["method"] not in _SAFE_METHODS or is_streamed or body.file is not None:
+                await self._attempt(request, scope, receive, send)
+            elif not await self._attempt(request, scope, receive, send, is_repeatable=True):
+                log.warning("%s: its worker ended; another one is tried", _describe(scope))
+                await self._attempt(request, scope, receive, send)
+        finally:
+            body.close()
+
+    async def _attempt(
+        self, request: _Request, scope: Scope, receive: Receive, send: Send, *, is_repeatable: bool = False
+    ) -> bool:
+        """Have a worker respond; False if it was lost before its response began, and the request can be repeated."""
+        channel = await self._acquire(scope, receive)
+        if HALF_CLOSED_KEY in scope and channel is None:
+            scope[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
+        if channel is None:
+            await _refuse(send, 503)
+            return True
+        exchange = channel.begin(Kind.HTTP_REQUEST, request.head, request.body, more=request.is_streamed)
+        request.body.close()
+        return await self._finish(
+            channel, exchange, scope, receive, send, is_streamed=request.is_streamed, is_repeatable=is_repeatable
+        )
+
+    async def finish(self, channel: Channel, exchange: Exchange, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on the response to a request with a safe method and without a body, which was begun on a channel."""
+        with suppress(ClientGoneError):
+            if await self._finish(channel, exchange, scope, receive, send, is_streamed=False, is_repeatable=True):
+                return
+            log.warning("%s: its worker ended; another one is tried", _describe(scope))
+            try:
+                await self._attempt(_Request(channel.head, RequestBody(), False), scope, receive, send)
+            except QueueFullError:
+                await _refuse(send, 503)
+
+    async def _finish(
+        self,
+        channel: Channel,
+        exchange: Exchange,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        is_streamed: bool,
+        is_repeatable: bool,
+    ) -> bool:
+        scope[ON_DISCONNECT_KEY] = lambda: exchange.fail(ClientGoneError())
+        watcher = asyncio.ensure_future(self._watch(channel, exchange, receive, is_streamed)) if self._is_asgi else None
+        try:
+            try:
+                await self._respond(scope, channel, exchange, send)
+            except WorkerLostError:
+                if is_repeatable:
+                    return False
+                log.error("%s: its worker ended", _describe(scope))  # noqa: TRY400 - the supervisor has logged how
+                await _refuse(send, 502)
+            if exchange.has_begun and not exchange.is_complete:
+                watcher = watcher or asyncio.ensure_future(self._watch(channel, exchange, receive, False))
+                await self._stream(channel, exchange, send)
+            if exchange.has_begun and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
+                scope[BREAK_OFF_KEY]()
+        finally:
+            scope.pop(ON_DISCONNECT_KEY, None)
+            if watcher is not None:
+                watcher.cancel()
+            channel.finish(exchange)
+        return True
+
+    async def _acquire(self, scope: Scope, receive: Receive) -> Channel | None:
+        """Return a channel; None if the client may have gone while its request waited. Raises QueueFullError."""
+        if self.pool.has_free_channel:
+            return await self.pool.acquire()
+        acquiring = asyncio.ensure_future(self.pool.acquire())
+        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+        scope[ON_DISCONNECT_KEY] = gone.cancel
+        try:
+            await asyncio.wait([acquiring, gone], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_gone = gone.done()
+            gone.cancel()
+        if is_gone or not acquiring.done():
+            acquiring.cancel()
+            with suppress(asyncio.CancelledError, QueueFullError):
+                self.pool.give_back(await acquiring)
+            raise ClientGoneError
+        channel = acquiring.result()
+        if HALF_CLOSED_KEY in scope:
+            self.pool.give_back(channel)
+            return None
+        return channel
+
+    async def _respond(self, scope: Scope, channel: Channel, exchange: Exchange, send: Send) -> None:
+        """Send the response's head, and its body if it is whole. Raises WorkerLostError before anything is sent."""
+        try:
+            status, lines = await self._await_head(channel, exchange)
+        except TimeoutError:
+            log.error("%s: no response within %g s", _describe(scope), self.pool.options.request_seconds)  # noqa: TRY400
+            telling = self.pool.retire(channel)
+            await _refuse(send, 504)
+            await asyncio.wait([telling])  # before the view learns that its client has gone, and moves on
+            return
+        except ApplicationFailedError:
+            await _refuse(send, 500)
+            return
+        await send({"type": "http.response.start", "status": status, "headers": split_field_lines(lines)})
+        if exchange.is_complete and exchange.error is None:
+            await send({"type": "http.response.body", "body": exchange.take()})
+
+    async def _stream(self, channel: Channel, exchange: Exchange, send: Send) -> None:
+        """Send the body as it arrives, to its end or until the exchange fails."""
+        while exchange.error is None:
+            await exchange.wait()
+            is_last = exchange.is_complete and exchange.error is None
+            data = exchange.take()
+            channel.resume()
+            if data or is_last:
+                await send({"type": "http.response.body", "body": data, "more_body": not is_last})
+            if is_last:
+                return
+
+    async def _await_head(self, channel: Channel, exchange: Exchange) -> tuple[int, bytes]:
+        """Wait for the response's head. Raises TimeoutError, and what else the exchange failed with."""
+        try:
+            return await exchange.head
+        except ClientGoneError:
+            channel.is_abandoned = True
+            raise
+
+    async def _watch(self, channel: Channel, exchange: Exchange, receive: Receive, is_streamed: bool) -> None:
+        """Pass a streamed body on as it arrives; end the exchange when the client goes away."""
+        while is_streamed:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                exchange.fail(ClientGoneError())
+                return
+            is_streamed = message.get("more_body", False)
+            await channel.send(exchange, encode_pieces(Kind.BODY, message.get("body", b""), more=is_streamed))
+        await _wait_for_disconnect(receive)
+        exchange.fail(ClientGoneError())
+
+
+async def _wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def make_head(scope: Scope, headers: Any) -> Head:
+    """Return the head of a request, for its worker."""
+    host, port = scope.get("server") or ("localhost", None)
+    client_host, client_port = scope.get("client") or ("", "")
+    return Head(
+        scope.get("method", "GET").encode("latin-1"),
+        get_raw_path(scope),
+        scope["query_string"],
+        scope["http_version"].encode("latin-1"),
+        scope.get("scheme", "http").encode("latin-1"),
+        scope.get("root_path", "").encode("utf-8"),
+        str(client_host).encode("latin-1", "replace"),
+        str(client_port).encode(),
+        str(host).encode("latin-1", "replace"),
+        str(port or 80).encode(),
+        headers,
+    )
+
+
+def _describe(scope: Scope) -> str:
+    return f"{scope['method']} {format_target(get_raw_path(scope), b'')}"
+
+
+async def _refuse(send: Send, status: int, text: bytes = b"") -> None:
+    text = text or _TEXTS[status]
+    fields = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+        (b"cache-control", b"private, no-store, max-age=0"),
+    ]
+    if status == 503:
+        fields.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": fields})
+    await send({"type": "http.response.body", "body": text})

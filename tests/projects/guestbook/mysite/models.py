@@ -1,0 +1,6 @@
+from django.db import models
+
+
+class Entry(models.Model):
+    photo = models.FileField()
+    mail = models.TextField()

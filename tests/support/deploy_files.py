@@ -1,0 +1,50 @@
+"""The files of deploy/, read: Kubernetes' manifests, and the resources of the CloudFormation template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+class _Template(yaml.SafeLoader):
+    """Reads CloudFormation's tags: `!Ref Secret` is {"Ref": "Secret"}."""
+
+
+def _function(loader: Any, tag: str, node: yaml.Node) -> dict[str, Any]:
+    if isinstance(node, yaml.SequenceNode):
+        return {tag: loader.construct_sequence(node, deep=True)}
+    return {tag: loader.construct_scalar(node)}
+
+
+_Template.add_multi_constructor("!", _function)
+
+
+def manifest(name: str) -> Any:
+    return yaml.safe_load((DEPLOY / "kubernetes" / name).read_text())
+
+
+def resource(name: str) -> Any:
+    """Return a resource's properties in the CloudFormation template."""
+    template = yaml.load((DEPLOY / "ecs/stack.yaml").read_text(), _Template)
+    return template["Resources"][name]["Properties"]
+
+
+def pod() -> Any:
+    return manifest("deployment.yaml")["spec"]["template"]["spec"]
+
+
+def task() -> Any:
+    return resource("Task")["ContainerDefinitions"][0]
+
+
+def on_kubernetes() -> dict[str, str]:
+    """Return the variables that have a literal value."""
+    return {each["name"]: each["value"] for each in pod()["containers"][0]["env"] if "value" in each}
+
+
+def on_ecs() -> dict[str, str]:
+    return {each["Name"]: each["Value"] for each in task()["Environment"] if isinstance(each["Value"], str)}
