@@ -9,11 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 from tests.support.fork_server import Forked, can_fork, forked
 from tests.support.waiting import wait_until
@@ -52,11 +53,16 @@ def run(*command: str, cwd: Path, **variables: str) -> subprocess.CompletedProce
 
 @dataclass
 class Running:
-    """A server process; `lines` grows as it writes to standard output and standard error."""
+    """A server process.
+
+    Its standard output and standard error are one file, not a pipe that a thread reads: what it wrote before it
+    responded is there when the response is.
+    """
 
     process: subprocess.Popen[bytes] | Forked
-    lines: list[str]
+    written: BinaryIO
     url: str = ""
+    final: str | None = None  # its output, after its end
 
     @property
     def port(self) -> int:
@@ -64,7 +70,14 @@ class Running:
 
     @property
     def output(self) -> str:
-        return "".join(self.lines)
+        if self.final is not None:
+            return self.final
+        return os.pread(self.written.fileno(), os.fstat(self.written.fileno()).st_size, 0).decode(errors="replace")
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of its output that are complete."""
+        return [f"{line}\n" for line in self.output.split("\n")[:-1]]
 
     @property
     def workers(self) -> list[int]:
@@ -91,25 +104,21 @@ def run_server(*command: str, cwd: Path, ready: str = READY_PATTERN, **variables
     """Start a server (by default ``static-host serve`` on a free port); give it when it prints what matches `ready`."""
     name, *arguments = command or ("static-host", "serve")
     program, own = [str(SCRIPTS / name), *arguments], make_environment({"PORT": "0", **variables})
-    ours, theirs = os.pipe()
     process: subprocess.Popen[bytes] | Forked
-    if name == "static-host" and can_fork(own):
-        process = Forked(program, cwd, own, theirs, theirs)
-    else:
-        process = subprocess.Popen(
-            program,
-            cwd=cwd,
-            env=own,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,  # so that its children can be ended with it
-            preexec_fn=minding_signals,
-        )
-    os.close(theirs)
-    running = Running(process, [])
-    with os.fdopen(ours) as output:
-        reader = Thread(target=_read, args=(output, running.lines), daemon=True)
-        reader.start()
+    with TemporaryFile("ab+") as output:
+        if name == "static-host" and can_fork(own):
+            process = Forked(program, cwd, own, output.fileno(), output.fileno())
+        else:
+            process = subprocess.Popen(
+                program,
+                cwd=cwd,
+                env=own,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # so that its children can be ended with it
+                preexec_fn=minding_signals,
+            )
+        running = Running(process, output)
         try:
             running.url = _wait_for_url(running, ready)
             yield running
@@ -117,7 +126,7 @@ def run_server(*command: str, cwd: Path, ready: str = READY_PATTERN, **variables
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            reader.join(5)
+            running.final = running.output
 
 
 def minding_signals() -> None:
@@ -132,11 +141,6 @@ def find_free_port() -> int:
         port = 10_000 + secrets.randbelow(20_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
-
-
-def _read(output: Iterable[str], lines: list[str]) -> None:
-    for line in output:
-        lines.append(line)  # noqa: PERF402 - each when it comes
 
 
 def _wait_for_url(running: Running, ready: str) -> str:
