@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from static_host.http.fast_path import FastPathProtocol
+from static_host.http.connection import HttpProtocol
 from static_host.origin.responder import Responder
 from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import load_tree
@@ -52,9 +52,9 @@ def fast(bodies: Path) -> Iterator[Running]:
 def middleware(bodies: Path) -> Iterator[Running]:
     """The same tree without the fast path."""
     port = find_free_port()
-    options = f"http=LimitedProtocol, server_header=False, port={port}"
+    options = f"http=HttpProtocol, server_header=False, port={port}"
     code = (
-        f"import uvicorn; from static_host.http.limits import LimitedProtocol; "
+        f"import uvicorn; from static_host.http.connection import HttpProtocol; "
         f"uvicorn.run('static_host.asgi:app', {options})"
     )
     ready = f"Uvicorn running on (http://127.0.0.1:{port})"
@@ -135,7 +135,18 @@ def test_requests_in_any_order_and_any_pieces_have_their_answers_in_that_order(
     for _ in range(25):
         requests = [*chance.choices(KINDS, k=chance.randint(1, 8)), chance.choice(LAST)]
         pieces = cut(b"".join(requests), chance)
-        assert sent(fast.port, pieces) == b"".join(alone[each] for each in requests), (requests, pieces)
+        assert sent(fast.port, pieces) in possible(requests, alone), (requests, pieces)
+
+
+def possible(requests: list[bytes], alone: dict[bytes, bytes]) -> Iterator[bytes]:
+    """Yield what may come back: all responses, or those to the one whose body had not come when its response began."""
+    before = b""
+    for request in requests[:-1]:
+        head, _, body = alone[request].partition(b"\r\n\r\n")
+        if b" /static/" in request and (b"\nContent-Length: " in request or b"chunked" in request):
+            yield before + head + b"\r\nconnection: close\r\n\r\n" + body
+        before += alone[request]
+    yield before + alone[requests[-1]]
 
 
 def test_requests_that_come_byte_by_byte_have_their_answers(fast: Running, alone: dict[bytes, bytes]) -> None:
@@ -257,11 +268,11 @@ class App:
 def test_a_full_socket_is_not_waited_for_whatever_the_project_s_default_timeout(bodies: Path) -> None:
     async def timeouts() -> list[float | None]:
         app = App(Responder(load_tree(bodies / "staticfiles"), "/static/"))
-        config = uvicorn.Config(app, http=FastPathProtocol, log_config=None, proxy_headers=False)
+        config = uvicorn.Config(app, http=HttpProtocol, log_config=None, proxy_headers=False)
         config.load()
         state = uvicorn.Server(config).server_state
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: FastPathProtocol(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         socket.setdefaulttimeout(10)
         try:

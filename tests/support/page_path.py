@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from static_host.http.page_path import PagePathProtocol
+from static_host.http.connection import HttpProtocol
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.origin.responder import Responder
@@ -164,13 +164,13 @@ def talk(directory: Path, client: Callable[[Talk], Awaitable[None]], workers: in
     async def main() -> Front:
         pool = Pool(workers)
         front = Front(directory / "tree", pool, **options)
-        config = uvicorn.Config(front, http=PagePathProtocol, log_config=None, timeout_keep_alive=5)
+        config = uvicorn.Config(front, http=HttpProtocol, log_config=None, proxy_headers=False, timeout_keep_alive=5)
         config.load()
         state = uvicorn.Server(config).server_state
         state.default_headers = [(b"date", b"now")]
         await pool.open()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: PagePathProtocol(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         spoken = Talk(front, pool, reader, writer)
         await until(lambda: state.connections)

@@ -29,7 +29,7 @@ from static_host.dev.pool import DevPool, DevWorker
 from static_host.dev.processes import Processes
 from static_host.dev.project_process import ProjectProcess
 from static_host.dev.reloader import Reloader
-from static_host.http.websocket import WebSocketProtocol
+from static_host.http.connection import HttpProtocol
 from static_host.server.listener import format_url, open_listener
 from static_host.telemetry import log_configuration
 from static_host.workers.remote_project import RemoteProject
@@ -83,8 +83,8 @@ class _DevServer(uvicorn.Server):
         self._app.use(settings)
         config = uvicorn.Config(
             self._app,
-            http="httptools",
-            ws=WebSocketProtocol,
+            http=HttpProtocol,
+            ws="none",  # HttpProtocol has its own
             log_config=log_configuration.build_configuration(settings.log_format),
             access_log=False,  # we have our own
             server_header=False,

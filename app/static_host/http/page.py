@@ -30,7 +30,10 @@ from static_host_django.frames import Head, Kind, encode_head
 if TYPE_CHECKING:
     from static_host.asgi import Front
 
-_find_framing = re.compile(rb"(?m)^(connection|transfer-encoding|content-length): ([^\r]*)").findall
+_find_framing = re.compile(
+    rb"(?m)^(connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade): ([^\r]*)"
+).findall
+"""Return the fields that delimit a body, or belong to one connection only, out of field lines."""
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -94,8 +97,6 @@ class Page:
         fields: list[tuple[bytes, bytes]],
     ) -> None:
         self.request_head = request_head
-        self.pending_data = b""
-        """What arrived behind the request."""
         self._channel, self._waiting = place
         self._exchange: Exchange | None = None
         self._on_change: Callable[[], None] = lambda: None

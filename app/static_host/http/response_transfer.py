@@ -15,7 +15,7 @@ from static_host.origin.response_cache import PreparedResponse
 class ResponseTransfer:
     """The response to `request_head`, under way.
 
-    `pending_data` is what the client has sent after that request. `on_end` is called as `SendfileTransfer` calls it.
+    `on_end` is called as `SendfileTransfer` calls it.
     """
 
     def __init__(
@@ -23,12 +23,10 @@ class ResponseTransfer:
         transport: Transport,
         request_head: bytes,
         response: PreparedResponse,
-        pending_data: bytes,
         on_end: Callable[[OSError | None], None],
     ) -> None:
         self.request_head = request_head
         self.response = response
-        self.pending_data = pending_data
         self._transport = transport
         self._on_end = on_end
         self._transfer: SendfileTransfer | None = None

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from static_host.http.limits import WRITE_TIMEOUT_SECONDS
+from static_host.http.flow_control import WRITE_TIMEOUT_SECONDS
 from static_host.origin.body_cache import Body
 from static_host.origin.response import Slice
 

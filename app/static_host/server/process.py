@@ -12,11 +12,11 @@ import signal
 import socket
 import time
 from collections import deque
+from types import FrameType
 from typing import Any
 
 import uvicorn
 
-from static_host.http.limits import get_application
 from static_host.server.listener import count_pending_connections
 from static_host.telemetry.counters import Counters
 
@@ -40,6 +40,12 @@ class FrontServer(uvicorn.Server):
         super().__init__(config)
         self._lags: deque[float] = deque([0.0], _MAX_LAGS)
         self._ticked_at = 0.0
+        self._signal = 0
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop because of a signal."""
+        self._signal = self._signal or sig
+        super().handle_exit(sig, frame)
 
     def read_metrics(self) -> tuple[Counters, dict[str, float], list[dict[str, float]]]:
         """Return the counters, the gauges by name, and the metrics of each worker; from any thread."""
@@ -56,7 +62,7 @@ class FrontServer(uvicorn.Server):
 
     @property
     def _application(self) -> Any:
-        return get_application(self.config)
+        return self.config.loaded_app
 
     async def on_tick(self, counter: int) -> bool:
         """Measure how late the event loop is."""
@@ -77,7 +83,7 @@ class FrontServer(uvicorn.Server):
         await super().main_loop()
         readiness = self._application.readiness
         readiness.is_ending = True
-        if signal.SIGTERM in self._captured_signals:  # Ctrl-C stops without a delay
+        if self._signal == signal.SIGTERM:  # Ctrl-C stops without a delay
             end = time.monotonic() + readiness.drain_seconds
             while time.monotonic() < end and not self.force_exit:
                 await self.on_tick(0)

@@ -9,16 +9,13 @@ import logging
 import resource
 import signal
 import socket
-from typing import Literal
 
 import uvicorn
 
 from static_host.asgi import Front, create_app
 from static_host.conf import misspelled_variables
 from static_host.conf.settings import Settings
-from static_host.http.page_path import PagePathProtocol
-from static_host.http.uvicorn_version import find_incompatibility
-from static_host.http.websocket import WebSocketProtocol
+from static_host.http.connection import HttpProtocol
 from static_host.server.listener import format_url, open_listener
 from static_host.server.process import FrontServer
 from static_host.telemetry import log_configuration, prometheus
@@ -46,13 +43,13 @@ def build_uvicorn_config(app: Front, settings: Settings) -> uvicorn.Config:
     """Return uvicorn's configuration."""
     return uvicorn.Config(
         app,
-        http=_select_protocol_class(),
-        ws=WebSocketProtocol,
+        http=HttpProtocol,
+        ws="none",  # HttpProtocol has its own
         log_config=log_configuration.build_configuration(settings.log_format),
         access_log=False,  # we have our own
         server_header=False,
         proxy_headers=False,  # ForwardedMiddleware handles them
-        limit_concurrency=_get_max_connections(),  # further requests get 503
+        limit_concurrency=_get_max_connections(),  # beyond that, requests get 503
         timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=settings.grace,  # type: ignore[arg-type]  # asyncio accepts fractions of a second, too
         lifespan="on",
@@ -71,14 +68,6 @@ def _get_max_connections() -> int | None:
     """Return three quarters of the descriptors that the process may have: the others are for files and workers."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return None if soft == resource.RLIM_INFINITY else soft * 3 // 4
-
-
-def _select_protocol_class() -> type[PagePathProtocol] | Literal["httptools"]:
-    reason = find_incompatibility()
-    if reason is None:
-        return PagePathProtocol
-    log.warning("static files are served through ASGI, not by the fast path: %s", reason)
-    return "httptools"
 
 
 def _run(settings: Settings, app: Front, listener: socket.socket) -> None:

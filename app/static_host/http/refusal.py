@@ -6,20 +6,13 @@ from asyncio import Transport
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-
+from static_host.http.status_lines import STATUS_LINES
 from static_host.middleware.forwarded import ClientAddress
 from static_host.origin.headers import UNCACHEABLE
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.request_record import RequestRecord, format_address
 
 Field = tuple[bytes, bytes]
-
-LINGER_SECONDS = 1.0
-"""Time for which a refused connection stays open.
-
-If it were closed at once, data that still arrives would reset it, and the client lose the response (RFC 9112 §9.6).
-"""
 
 
 def send_refusal(
@@ -28,10 +21,13 @@ def send_refusal(
     fields: Iterable[Field],
     client: ClientAddress | None,
     recorder: RequestRecorder | None,
+    *,
+    is_head: bool = False,
 ) -> None:
-    """Send the response with `fields` in front of its own, and record it.
+    """Send the response with `fields` in front of its own, and record it; without its body to a HEAD.
 
-    The caller closes the connection after `LINGER_SECONDS`.
+    The caller closes the connection, later: if it were closed at once, data that still arrives would reset it, and the
+    client lose the response (RFC 9112 §9.6).
     """
     text = f"{HTTPStatus(status).phrase}\n".encode()
     own = (
@@ -41,10 +37,9 @@ def send_refusal(
         (b"connection", b"close"),
     )
     lines = b"".join(b"%s: %s\r\n" % field for field in (*fields, *own))
-    transport.write(b"".join((STATUS_LINE[status], lines, b"\r\n", text)))
-    transport.write_eof()
+    transport.write(b"".join((STATUS_LINES[status], lines, b"\r\n", b"" if is_head else text)))
     if recorder:
-        recorder.record(build_refusal_record(client, status, len(text)))
+        recorder.record(build_refusal_record(client, status, 0 if is_head else len(text)))
 
 
 def build_refusal_record(client: ClientAddress | None, status: int, size: int) -> RequestRecord:

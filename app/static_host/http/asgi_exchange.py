@@ -1,0 +1,180 @@
+"""One request and its response, for an ASGI application.
+
+Rule: as the ASGI specification has it. A response is sent at the client's pace: `send` waits while the transport holds
+more than it should. The body of a request is read at the application's pace. An application that ends without a
+response, or raises an exception before it, gets 500 for its client; within a response the connection is closed, so that
+the client sees that it is incomplete (RFC 9112 §8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from static_host.http.response_head import Delimitation, ResponseHead, make_head
+from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, ON_DISCONNECT_KEY
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Scope
+
+    from static_host.http.connection import HttpProtocol
+
+log = logging.getLogger("static_host.http")
+
+MAX_COPY_BYTES = 16 << 10
+"""Length up to which copying a piece costs less than passing a second buffer."""
+_ERROR_TEXT = b"Internal Server Error"
+_ERROR_FIELDS = [
+    (b"content-type", b"text/plain; charset=utf-8"),
+    (b"content-length", b"%d" % len(_ERROR_TEXT)),
+    (b"connection", b"close"),
+]
+
+
+class AsgiExchange:
+    """A request that an application has, and its response."""
+
+    def __init__(
+        self,
+        connection: HttpProtocol,
+        scope: Scope,
+        on_end: Callable[..., None],
+        *,
+        expects_continue: bool,
+        is_persistent: bool,
+    ) -> None:
+        self._connection = connection
+        self._on_end = on_end
+        self.scope = scope
+        self.is_last = not is_persistent
+        """Whether the connection ends with this response."""
+        self.has_begun = False
+        """Whether a part of the response may be sent."""
+        self.is_complete = False
+        """Whether all of the response is sent."""
+        self.is_disconnected = False
+        self._expects_continue = expects_continue
+        self._event = asyncio.Event()
+        self._body = bytearray()
+        self._is_body_complete = False
+        self._head: ResponseHead | None = None
+        self._sent = 0
+        self._pending = b""
+
+    @property
+    def held_bytes(self) -> int:
+        """Length of what has arrived of the request's body, and was not received."""
+        return len(self._body)
+
+    def add_body(self, piece: bytes, *, is_complete: bool) -> None:
+        """Add what has arrived of the request's body."""
+        self._body += piece
+        self._is_body_complete = is_complete
+        self._event.set()
+
+    def disconnect(self, status: int) -> None:
+        """Tell the application that its client is gone; `status` is for the log, if nothing was sent."""
+        if self.is_complete or self.is_disconnected:
+            return
+        self.scope.setdefault(LOGGED_STATUS_KEY, status)
+        self.is_disconnected = True
+        self._event.set()
+        on_disconnect: Callable[[], None] | None = self.scope.get(ON_DISCONNECT_KEY)
+        if on_disconnect:
+            on_disconnect()
+
+    async def run(self, app: ASGIApp) -> None:
+        """Call the application."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException as error:
+            log.error("Exception in ASGI application", exc_info=error)  # noqa: TRY400 - TODO
+        else:
+            if self.is_complete or self.is_disconnected:
+                return
+            log.error("The ASGI application returned without %s.", "a complete response" if self._head else "response")
+        if self.is_complete or self.is_disconnected:
+            return
+        if self._head:
+            self.break_off()
+            return
+        await self.send({"type": "http.response.start", "status": 500, "headers": _ERROR_FIELDS})
+        await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
+
+    async def receive(self) -> Message:
+        """Return the next piece of the request's body, or http.disconnect."""
+        if self._expects_continue and not self.has_begun and not self.is_disconnected:
+            self._expects_continue = False
+            if not self._body and not self._is_body_complete:
+                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not self.is_disconnected and not self.is_complete:
+            self._connection.read_on()
+            await self._event.wait()
+            self._event.clear()
+        if self.is_disconnected or self.is_complete:
+            return {"type": "http.disconnect"}
+        body, self._body = bytes(self._body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": not self._is_body_complete}
+
+    async def send(self, message: Message) -> None:
+        """Send the head or a piece of the body. Raises InvalidResponseError, RuntimeError."""
+        await self._connection.flow.drain()
+        if self.is_disconnected:
+            return
+        kind = message["type"]
+        if kind != ("http.response.start" if self._head is None else "http.response.body") or self.is_complete:
+            raise RuntimeError(f"{kind!r} is not what comes next in an ASGI response")
+        if self._head is None:
+            self._send_head(message["status"], message.get("headers", ()))
+        else:
+            self._send_body(self._head, message.get("body", b""), more=message.get("more_body", False))
+
+    def _send_head(self, status: int, fields: Any) -> None:
+        head = make_head(status, fields, self.scope["method"], self.scope["http_version"])
+        self._head = head
+        self.has_begun = True
+        is_last = self.is_last or head.is_last or head.delimitation is Delimitation.CLOSE
+        self.is_last = is_last or not self._is_body_complete or self._connection.is_ending
+        end = b"connection: close\r\n" if self.is_last else b""
+        if head.delimitation is Delimitation.CHUNKS:
+            end += b"transfer-encoding: chunked\r\n"
+        self._pending = b"".join((self._connection.begin_head(status), head.lines, end, b"\r\n"))
+        self._connection.loop.call_soon(self.flush)  # a stream's first piece may be long in coming
+
+    def _send_body(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
+        self._sent += len(body)
+        if head.delimitation is Delimitation.NOTHING:
+            body = b""
+        elif head.delimitation is Delimitation.CHUNKS:
+            body = (b"%x\r\n%s\r\n" % (len(body), body) if body else b"") + (b"" if more else b"0\r\n\r\n")
+        elif head.delimitation is Delimitation.LENGTH and (
+            self._sent > head.length or (not more and self._sent < head.length)
+        ):
+            raise RuntimeError(f"a body of {self._sent} bytes with Content-Length: {head.length}")
+        self._write(body)
+        if not more:
+            self.is_complete = True
+            self.flush()
+            self._event.set()
+            self._on_end(is_last=self.is_last)
+
+    def _write(self, data: bytes) -> None:
+        pending, self._pending = self._pending, b""
+        if not pending:
+            self._connection.write(data)
+        elif len(data) > MAX_COPY_BYTES:
+            self._connection.transport.writelines((pending, data))
+        else:
+            self._connection.write(pending + data)
+
+    def flush(self) -> None:
+        """Send the head, if it waits for the body's first piece."""
+        if self._pending and not self.is_disconnected:
+            self._write(b"")
+
+    def break_off(self) -> None:
+        """Close the connection within the response, which the client sees is incomplete then."""
+        self.flush()
+        self._connection.close()

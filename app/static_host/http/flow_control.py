@@ -1,0 +1,74 @@
+"""The pace of a connection: when to read, when to write, and when a client takes nothing any more."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from asyncio import AbstractEventLoop, TimerHandle, Transport
+
+WRITE_TIMEOUT_SECONDS = 60.0
+"""Time without progress after which the connection of a client that takes no data is aborted."""
+
+
+class FlowControl:
+    """Pauses and resumes a transport, and waits until it has room."""
+
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._has_room: asyncio.Event | None = None
+        self._watch: TimerHandle | None = None
+        self._is_read_paused = False
+        self.is_write_paused = False
+        """Whether the transport holds more than it should."""
+
+    def pause_reading(self) -> None:
+        """Read no more for now."""
+        if not self._is_read_paused and not self._transport.is_closing():
+            self._is_read_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._is_read_paused and not self._transport.is_closing():
+            self._is_read_paused = False
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Let `drain` wait, and watch the client's progress."""
+        self.is_write_paused = True
+        self.watch_progress()
+
+    def resume_writing(self) -> None:
+        """Let `drain` wait no more."""
+        self.is_write_paused = False
+        if self._has_room is not None:
+            self._has_room.set()
+            self._has_room = None
+
+    async def drain(self) -> None:
+        """Wait until the transport has room."""
+        if self.is_write_paused:
+            if self._has_room is None:
+                self._has_room = asyncio.Event()
+            await self._has_room.wait()
+
+    def watch_progress(self, left: float = math.inf) -> None:
+        """Abort the connection if the client has taken nothing since `left` bytes were left; else look again later."""
+        self._stop_watching()
+        is_slow = self.is_write_paused or self._transport.is_closing()
+        unsent = self._transport.get_write_buffer_size() if is_slow else 0
+        if unsent >= left:
+            self._transport.abort()
+        elif unsent:
+            self._watch = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self.watch_progress, unsent)
+
+    def end(self) -> None:
+        """Let nobody wait, because the connection is lost or another protocol has it."""
+        self._stop_watching()
+        self.resume_writing()
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None

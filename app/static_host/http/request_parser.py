@@ -1,0 +1,258 @@
+"""Bytes of a connection → one request after the other, as httptools reads them.
+
+Rule: the parser gets the bytes of one request at a time, never one byte of the next: what follows a request stays with
+the caller until the response is sent. So requests are answered in order, each with its own response, and nothing of a
+body is ever read as a request. httptools judges every byte; this only knows how far a request may go: a head ends with
+its first empty line, a body after Content-Length bytes, a chunked one with an empty line behind its last chunk
+(RFC 9112 §6, §7.1).
+
+What httptools lets pass and is wrong is refused here: versions other than 1.0 and 1.1, targets that are none, not
+exactly one Host, transfer codings other than chunked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import httptools
+
+from static_host.origin.request_head import MAX_HEAD_BYTES
+
+Fields = list[tuple[bytes, bytes]]
+
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
+"""RFC 9110 §7.2: uri-host [":" port], possibly empty."""
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+"""RFC 9112 §3.2.2: the schemes of this server, authority, path and query."""
+_OTHER_VERSION = re.compile(rb"[^ \r\n]+ +[^ \r\n]+ +HTTP/(?:[02-9]|1\.[2-9])")
+_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
+_FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
+
+
+class RequestRefusedError(Exception):
+    """The bytes are no request that this server understands; `status` says why."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class Request(NamedTuple):
+    """The head of a request. Names of fields are in lower case, their values stripped."""
+
+    method: str
+    path: bytes
+    """Percent-encoded."""
+    query: bytes
+    version: str
+    fields: Fields
+    is_persistent: bool
+    """Whether the client expects the connection to stay open (RFC 9112 §9.3)."""
+    is_upgrade_to_web_socket: bool
+    expects_continue: bool
+
+
+def is_host(value: bytes) -> bool:
+    """Whether this is a valid value of a Host field."""
+    return _HOST.fullmatch(value) is not None
+
+
+class RequestParser:
+    """Reads one request; `reset` prepares for the next one."""
+
+    def __init__(self) -> None:
+        self._new_parser()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the request, which is complete."""
+        self.head = bytearray()
+        """The bytes of the head so far."""
+        self.request: Request | None = None
+        """The request, once its head is complete."""
+        self.is_complete = False
+        """Whether the body has arrived, too."""
+        self._url = b""
+        self._fields: Fields = []
+        self._body = bytearray()
+        self._is_head_complete = self._is_persistent = self._is_upgrade = False
+        self._is_chunked = self._is_last_chunk = False
+        self._left = 0  # bytes of the body or of the chunk that are to come
+        self._line = b""  # of a chunked body, what has arrived of a line
+        self._lines_bytes = 0  # length of such lines since the last bytes of the body
+
+    def feed(self, data: bytes) -> bytes:
+        """Parse what belongs to this request; return what follows it. Raises RequestRefusedError."""
+        if self.request is None:
+            data = self._feed_head(data)
+        while data and self.request is not None and not self.is_complete:
+            data = self._feed_line(data) if self._is_chunked and not self._left else self._feed_body(data)
+        return data
+
+    def take_body(self) -> bytes:
+        """Return what has arrived of the body since the last call."""
+        body = bytes(self._body)
+        self._body.clear()
+        return body
+
+    def _feed_head(self, data: bytes) -> bytes:
+        if not self.head:
+            data = data.lstrip(b"\r\n")  # RFC 9112 §2.2: empty lines before a request
+        last = bytes(self.head[-3:])
+        end = (last + data).find(b"\r\n\r\n") + 4 - len(last)
+        if end < 4 - len(last):
+            end = len(data)
+        self.head += data[:end]
+        if len(self.head) > MAX_HEAD_BYTES:
+            raise RequestRefusedError(431)
+        self._parse(data[:end])
+        if self._is_head_complete:
+            self._begin()
+        return data[end:]
+
+    def _begin(self) -> None:
+        """Check the head, and prepare for the body. Raises RequestRefusedError."""
+        self.request = request = self._make_request()
+        lengths = [value for name, value in self._fields if name == b"content-length"]
+        self._left = int(lengths[0]) if lengths else 0
+        if self._is_upgrade and not request.is_upgrade_to_web_socket:
+            self._ignore_upgrade(request)
+
+    def _make_request(self) -> Request:
+        line = bytes(self.head[: self.head.find(b"\r\n")])
+        version = _VERSIONS.get(line.rpartition(b" ")[2])
+        if version is None:
+            raise RequestRefusedError(505 if _OTHER_VERSION.match(line) else 400)
+        method = self._parser.get_method().decode("ascii")
+        authority, path, query = _split_target(method, self._url)
+        hosts = [value for name, value in self._fields if name == b"host"]
+        if not (len(hosts) == 1 and is_host(hosts[0])) and (hosts or version == "1.1"):
+            raise RequestRefusedError(400)
+        fields = self._fields
+        if authority:
+            fields = [(b"host", authority), *(field for field in fields if field[0] != b"host")]
+        self._is_chunked = _is_chunked(fields, version)
+        connection = [token.strip().lower() for token in _join(fields, b"connection").split(b",")]
+        upgrade = _join(fields, b"upgrade").strip().lower()
+        return Request(
+            method,
+            path,
+            query,
+            version,
+            fields,
+            version == "1.1" and self._is_persistent,
+            method == "GET" and version == "1.1" and b"upgrade" in connection and upgrade == b"websocket",
+            version == "1.1" and _join(fields, b"expect").strip().lower() == b"100-continue",
+        )
+
+    def _ignore_upgrade(self, request: Request) -> None:
+        """Go on with a parser that has read the same framing, but no Upgrade: behind one a parser reads no more."""
+        self._new_parser()
+        self.is_complete = False
+        lines = [b"%s: %s\r\n" % field for field in request.fields if field[0] in _FRAMING_FIELDS]
+        self._parse(b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(lines))
+
+    def _feed_body(self, data: bytes) -> bytes:
+        piece = data[: self._left] if self._left < len(data) else data
+        self._left -= len(piece)
+        self._parse(piece)
+        return data[len(piece) :]
+
+    def _feed_line(self, data: bytes) -> bytes:
+        """Parse one line of a chunked body: the length of a chunk, or a trailer."""
+        end = data.find(b"\n") + 1
+        piece = data[:end] if end else data
+        self._line += piece
+        self._lines_bytes += len(piece)
+        if self._lines_bytes > MAX_HEAD_BYTES:
+            raise RequestRefusedError(431)
+        self._parse(piece)
+        if end:
+            line, self._line = self._line, b""
+            if not self._is_last_chunk:
+                self._begin_chunk(line)
+        return data[len(piece) :]
+
+    def _begin_chunk(self, line: bytes) -> None:
+        """Read the length from a chunk's first line, which the parser has accepted."""
+        try:
+            length = int(line.partition(b";")[0], 16)
+        except ValueError:
+            raise RequestRefusedError(400) from None
+        self._is_last_chunk = not length
+        self._left = length + 2 if length else 0  # with the end of line behind the data
+
+    def _explain(self) -> int:
+        """Return the status for bytes that the parser refuses."""
+        if self._is_head_complete and self.request is None:
+            try:
+                self._make_request()
+            except RequestRefusedError as error:
+                return error.status
+        return 505 if self.request is None and _OTHER_VERSION.match(self.head) else 400
+
+    def _new_parser(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # `_begin` decides
+        except httptools.HttpParserError:
+            raise RequestRefusedError(self._explain()) from None
+
+    def on_url(self, url: bytes) -> None:
+        """Add a piece of the target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a field of the head; trailers are ignored (RFC 9110 §6.5.1)."""
+        if self.request is None:
+            self._fields.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """Note the end of the head, and what the parser knows only now."""
+        self._is_head_complete = True
+        self._is_persistent = self._parser.should_keep_alive()
+        self._is_upgrade = self._parser.should_upgrade()
+
+    def on_body(self, body: bytes) -> None:
+        """Add a piece of the body."""
+        self._lines_bytes = 0
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        """Note the end of the request."""
+        self.is_complete = True
+
+
+def _split_target(method: str, target: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return authority (of the absolute form, else empty), path and query. Raises RequestRefusedError."""
+    authority = b""
+    if absolute := _ABSOLUTE_FORM.match(target):
+        authority, target = absolute[1], absolute[2]
+        if not is_host(authority) or not authority.partition(b":")[0]:
+            raise RequestRefusedError(400)
+        target = target if target.startswith(b"/") else b"/" + target
+    if method == "CONNECT" or not (target.startswith(b"/") or (target == b"*" and method == "OPTIONS")):
+        raise RequestRefusedError(400)
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    return authority, path, query
+
+
+def _is_chunked(fields: Fields, version: str) -> bool:
+    """Whether the body is chunked. Raises RequestRefusedError: 501 for a coding that is unknown (RFC 9112 §6.1)."""
+    if not any(name == b"transfer-encoding" for name, _ in fields):
+        return False
+    codings = [coding.strip().lower() for coding in _join(fields, b"transfer-encoding").split(b",")]
+    if version == "1.0" or b"chunked" in codings[:-1] or b"" in codings:
+        raise RequestRefusedError(400)
+    if codings != [b"chunked"]:
+        raise RequestRefusedError(501)
+    return True
+
+
+def _join(fields: Fields, name: bytes) -> bytes:
+    return b",".join([value for each, value in fields if each == name])

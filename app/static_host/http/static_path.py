@@ -1,0 +1,209 @@
+"""Plain requests for static files, answered from prepared responses, before ASGI begins.
+
+Rule: a plain GET or HEAD that the origin answers gets the middleware's response, byte for byte, written to the
+transport at once. httptools decides where a request ends, as it does on the ASGI path: a head is answered only if
+`SingleRequestParser` finds exactly one complete message in it. In every other case, and in doubt, the data is left.
+
+Strategy: `ResponseCache` finds the header lines that matter, so no parser callback runs for a field.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from static_host.http.connection_state import State
+from static_host.http.response_transfer import ResponseTransfer
+from static_host.http.server_context import ServerContext
+from static_host.origin.body_cache import Body, MemoryFile
+from static_host.origin.response_cache import PreparedResponse, ResponseCache
+from static_host.telemetry.log_and_counters import RequestRecorder
+from static_host.telemetry.request_record import RequestRecord, find_identifier, format_address, parse_logged_parts
+
+if TYPE_CHECKING:
+    from static_host.http.connection import HttpProtocol
+
+log = logging.getLogger("static_host.origin")
+
+MAX_BATCH_BYTES = 256 << 10
+"""Bytes of responses to pipelined requests that are collected for one write."""
+MSG_MORE = getattr(socket, "MSG_MORE", 0)
+_END_OF_HEAD = b"\r\n\r\n"
+
+
+class StaticPath:
+    """The static responses of one connection."""
+
+    def __init__(self, connection: HttpProtocol, context: ServerContext, cache: ResponseCache) -> None:
+        self._connection = connection
+        self._context = context
+        self._cache = cache
+        self._find_response = cache.find
+        self._get_body = cache.get_body
+        self._is_one_request = context.single_request_parser.is_one_request
+        self._secret = context.secret
+        self._recorder = context.recorder
+        self._server_state = connection.server_state
+        self._socket: socket.socket | None = None
+        self._transfer: ResponseTransfer | None = None
+        self._started_at = 0.0
+
+    def answer(self, data: bytes) -> bytes:
+        """Answer the leading requests of the data, which begins a request; return the rest, which is for others."""
+        if self._recorder is not None:
+            self._started_at = time.perf_counter()
+        response = self._find_response(data)
+        if (
+            response is not None
+            and (self._secret is None or self._secret.is_in_head(data))
+            and self._is_one_request(data)
+        ):
+            body = self._get_body(response.digest) if response.digest else response.body
+            if body is not None:
+                state = self._server_state
+                if response.stamp is not state.default_headers:
+                    self._context.stamp(response, state.default_headers)
+                if isinstance(body, MemoryFile):
+                    self._write_file(response.head, body)
+                else:
+                    self._connection.transport.write(response.head + body)
+                self._end(data, response, len(body))
+                return b""
+        return self._answer_each(data)
+
+    def _end(self, head: bytes, response: PreparedResponse, size: int) -> None:
+        """Count a response, and record it."""
+        self._server_state.total_requests += 1
+        self._connection.await_request()
+        if self._recorder is not None:
+            self._record(self._recorder, head, response, size)
+
+    def _write_file(self, head: bytes, body: MemoryFile) -> None:
+        """Send a body from its file in memory; the transport gets what the socket does not take."""
+        transport = self._connection.transport
+        begun = sent = 0
+        if not transport.get_write_buffer_size():
+            try:
+                if self._socket is None:
+                    connection = transport.get_extra_info("socket")
+                    self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+                    self._socket.setblocking(False)  # the project may call socket.setdefaulttimeout
+                begun = self._socket.send(head, MSG_MORE)
+                if begun == len(head):
+                    sent = os.sendfile(self._socket.fileno(), body.descriptor, 0, len(body))
+            except OSError:
+                pass  # the buffer is full or the client gone: the transport handles both
+        if begun < len(head):
+            transport.write(head[begun:])
+        if sent < len(body):
+            transport.write(memoryview(body)[sent:])  # without a copy
+
+    def _answer_each(self, data: bytes) -> bytes:
+        """Answer the leading requests of the data in one write; return the rest."""
+        output: list[Body] = []
+        size = at = 0
+        while size < MAX_BATCH_BYTES and at < len(data):
+            end = data.find(_END_OF_HEAD, at) + len(_END_OF_HEAD)
+            head = data[at:end]
+            response = self._find_or_make(head) if end >= len(_END_OF_HEAD) else None
+            if response is None:
+                break
+            body = self._get_body(response.digest) if response.digest else response.body
+            if body is None:  # the cache has no room for it: the middleware reads the file
+                break
+            if response.stamp is not self._server_state.default_headers:
+                self._context.stamp(response, self._server_state.default_headers)
+            at = end
+            output.append(response.head)
+            if response.parts:
+                self._start_transfer(b"".join(output), head, response, data[at:])
+                return b""
+            output.append(body)
+            size += len(body)
+            self._end(head, response, len(body))
+        if output:
+            self._connection.transport.write(b"".join(output))
+        return data[at:]
+
+    def _find_or_make(self, head: bytes) -> PreparedResponse | None:
+        """Return the response to a complete head, or None if another path has to respond."""
+        if self._secret is not None and not self._secret.is_in_head(head):
+            return None
+        response = self._cache.respond(head)
+        if response is not None and not self._is_one_request(head):
+            response.close()
+            return None
+        return response
+
+    def _start_transfer(self, output: bytes, head: bytes, response: PreparedResponse, rest: bytes) -> None:
+        """Write `output`, then send a body from its files. `rest` is the data that follows the request."""
+        connection = self._connection
+        connection.begin_response(State.SENDING, rest)
+        self._transfer = ResponseTransfer(connection.transport, head, response, self._end_transfer)
+        connection.flow.pause_reading()
+        connection.transport.write(output)
+        self._transfer.start_body()
+
+    def go_on(self) -> None:
+        """Send a body from files once the transport has written what it held."""
+        if self._transfer is not None:
+            self._transfer.start_body()
+
+    def _end_transfer(self, error: OSError | None) -> None:
+        """Continue after a body from files; abort the connection if the client has not received all of it."""
+        transfer = self._transfer
+        if transfer is None:
+            return
+        if error:
+            if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
+                log.error("a body could not be sent to its end: %s", error)
+            self.abandon()
+            self._connection.transport.abort()
+            return
+        self._transfer = None
+        transfer.response.close()
+        if self._recorder is not None:
+            self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
+        self._connection.end_response(is_last=self._connection.is_ending)
+
+    def abandon(self) -> None:
+        """Send no more of a body from files."""
+        transfer, self._transfer = self._transfer, None
+        if transfer is not None:
+            transfer.abandon()
+            if self._recorder is not None:
+                self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
+
+    def close(self) -> None:
+        """Close the duplicate of the socket's descriptor, which would keep the connection open."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _record(self, recorder: RequestRecorder, head: bytes, response: PreparedResponse, size: int) -> None:
+        """Record a response in the counters and in the access log."""
+        if recorder.log is None:
+            if recorder.counters is not None:
+                recorder.counters.count_response("fast", response.status, response.coding, size)
+            return
+        method, target, fields = parse_logged_parts(head)
+        client, proxies = self._connection.client, self._context.proxies
+        if client and proxies.is_trusted(client[0]):
+            client = proxies.find_client(value for name, value in fields if name == b"x-forwarded-for") or client
+        recorder.record(
+            RequestRecord(
+                *format_address(client),
+                method,
+                target,
+                "1.1",
+                response.status,
+                size,
+                response.coding,
+                "fast",
+                time.perf_counter() - self._started_at,
+                find_identifier(fields),
+            )
+        )
