@@ -375,8 +375,8 @@ def test_frames_behind_a_handshake_that_is_denied_are_discarded(loop: Any) -> No
 @pytest.mark.parametrize(
     ("data", "closed", "code"),
     [
-        (frame(0x81, b"\xff"), b"\x88\x17\x03\xefa text is not in UTF-8", 1007),
-        (frame(0x01, b"\xc3") + frame(0x80, b"("), b"\x88\x17\x03\xefa text is not in UTF-8", 1007),
+        (frame(0x81, b"\xff"), b"\x88\x18\x03\xefa text is not in UTF-8", 1007),
+        (frame(0x01, b"\xc3") + frame(0x80, b"("), b"\x88\x18\x03\xefa text is not in UTF-8", 1007),
         (frame(0x83), b"\x88\x10\x03\xeainvalid opcode", 1002),
         (b"\x81\x00", b"\x88\x13\x03\xeaincorrect masking", 1002),
         (frame(0x80), b"\x88\x1f\x03\xeaunexpected continuation frame", 1002),
@@ -725,6 +725,20 @@ def test_a_connection_that_is_closing_when_the_server_stops(
 # Time and room
 
 
+def slowed(app: Recorder, may_receive: asyncio.Event) -> Any:
+    """Return the application with a pause after its first message."""
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        async def receive_slowly() -> Any:
+            if app.received:
+                await may_receive.wait()
+            return await receive()
+
+        await app(scope, receive_slowly, send)
+
+    return call
+
+
 def test_a_client_that_reads_nothing_makes_the_application_wait(loop: Any) -> None:
     sent = 0
 
@@ -742,11 +756,11 @@ def test_a_client_that_reads_nothing_makes_the_application_wait(loop: Any) -> No
         await until(lambda: it.ws._is_write_paused)
         assert it.transport.get_write_buffer_size() < (64 << 10) + 10_100
         assert sent < 100
-        it.writer.write(CLOSED)
         assert (await it.read_head()) == ACCEPTED
         for _ in range(1000):
             assert await it.read(10_004) == b"\x82\x7e\x27\x10" + bytes(10_000)
-        await it.ended()
+        it.writer.write(CLOSED)
+        assert await it.ended() == b"\x88\x02\x03\xe8"
 
     talk(app, client, loop=loop)
 
@@ -791,14 +805,6 @@ def test_an_application_that_receives_nothing_pauses_reading(loop: Any) -> None:
     may_receive = asyncio.Event()
     app = Recorder()
 
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        async def receive_slowly() -> Any:
-            if app.received:
-                await may_receive.wait()
-            return await receive()
-
-        await app(scope, receive_slowly, send)
-
     async def client(it: Connection) -> None:
         await it.read_head()
         for number in range(10_000):
@@ -810,21 +816,13 @@ def test_an_application_that_receives_nothing_pauses_reading(loop: Any) -> None:
         may_receive.set()
         assert await it.ended() == b"\x88\x02\x03\xe8"
 
-    talk(slow, client, loop=loop)
+    talk(slowed(app, may_receive), client, loop=loop)
     assert app.received == [*map(str, range(10_000)), (1000, "")]
 
 
 def test_messages_that_are_decompressed_are_bounded() -> None:
     may_receive = asyncio.Event()
     app = Recorder()
-
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        async def receive_slowly() -> Any:
-            if app.received:
-                await may_receive.wait()
-            return await receive()
-
-        await app(scope, receive_slowly, send)
 
     async def client(it: Connection) -> None:
         await it.read_head()
@@ -834,7 +832,7 @@ def test_messages_that_are_decompressed_are_bounded() -> None:
         may_receive.set()
         await it.ended()
 
-    talk(slow, client, fields=EXTENSIONS, ws_per_message_deflate=True)
+    talk(slowed(app, may_receive), client, fields=EXTENSIONS, ws_per_message_deflate=True)
     assert app.received == [*[bytes(1 << 20)] * 100, (1000, "")]
 
 
@@ -907,29 +905,27 @@ def test_without_a_timeout_pings_need_no_answer() -> None:
     talk(Recorder(), client, ws_ping_interval=0.001, ws_ping_timeout=None)
 
 
-def test_a_ping_whose_pong_is_not_read_because_the_application_is_busy_ends_nothing() -> None:
+def test_a_ping_whose_pong_is_not_read_because_the_application_is_busy_ends_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     may_receive = asyncio.Event()
     app = Recorder()
+    looks: list[bool] = []
+    handle_timeout = websocket_timers.Keepalive._handle_timeout
 
-    async def slow(scope: Any, receive: Any, send: Any) -> None:
-        async def receive_slowly() -> Any:
-            if app.scope and it_has.done():
-                await may_receive.wait()
-            return await receive()
+    def count(keepalive: Any) -> None:
+        looks.append(True)
+        handle_timeout(keepalive)
 
-        it_has = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().call_soon(it_has.set_result, None)
-        await app(scope, receive_slowly, send)
+    monkeypatch.setattr(websocket_timers.Keepalive, "_handle_timeout", count)
 
     async def client(it: Connection) -> None:
         await it.read_head()
         ping = await it.read(6)
-        it.ws.data_received(frame(0x81, b"x") * MAX_QUEUED_MESSAGES + frame(0x8A, ping[2:]))
-        assert not it.transport.is_reading()
-        await asyncio.sleep(0.1)  # several timeouts: that nothing happens sets no event
+        it.ws.data_received(frame(0x82, bytes(5000)) * 20 + frame(0x8A, ping[2:]) + CLOSED)
+        await until(lambda: len(looks) > 3)
         may_receive.set()
-        it.writer.write(CLOSED)
-        assert (await it.ended()).endswith(b"\x88\x02\x03\xe8")
+        assert await it.ended() == b"\x88\x02\x03\xe8"
 
-    talk(slow, client, ws_ping_interval=0.001, ws_ping_timeout=0.02)
-    assert app.received == [*["x"] * MAX_QUEUED_MESSAGES, (1000, "")]
+    talk(slowed(app, may_receive), client, ws_ping_interval=0.001, ws_ping_timeout=0.02)
+    assert app.received == [*[bytes(5000)] * 20, (1000, "")]

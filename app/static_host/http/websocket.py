@@ -277,3 +277,6 @@ class WebSocketProtocol(asyncio.Protocol):
             self._unsent_reply_bytes += len(data)
         if data and not self._transport.is_closing():
             self._transport.write(data)
+        if self._frames.end is not None:
+            self._messages.end(*self._frames.end)
+            self._enter(State.LINGERING)
