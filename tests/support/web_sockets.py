@@ -186,8 +186,12 @@ class Recorder:
 def logged() -> Iterator[list[logging.LogRecord]]:
     """Give what is logged as an error or a warning."""
     records: list[logging.LogRecord] = []
-    handler = logging.Handler(logging.WARNING)
-    handler.emit = records.append  # type: ignore[method-assign]
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    handler = Handler(logging.WARNING)
     log = logging.getLogger("uvicorn.error")
     log.addHandler(handler)
     try:
