@@ -380,9 +380,10 @@ def test_frames_behind_a_handshake_that_is_denied_are_discarded(loop: Any) -> No
         (frame(0x83), b"\x88\x10\x03\xeainvalid opcode", 1002),
         (b"\x81\x00", b"\x88\x13\x03\xeaincorrect masking", 1002),
         (frame(0x80), b"\x88\x1f\x03\xeaunexpected continuation frame", 1002),
+        (frame(0x01, b"a") + CLOSED, b"\x88\x1f\x03\xeaincomplete fragmented message", 1002),
         (frame(0x88, b"\x03\xed"), b"\x88\x15\x03\xeainvalid status code", 1002),
     ],
-    ids=["UTF-8", "fragments", "opcode", "mask", "continuation", "code"],
+    ids=["UTF-8", "fragments", "opcode", "mask", "continuation", "incomplete", "code"],
 )
 def test_what_is_no_frame_closes_the_connection(data: bytes, closed: bytes, code: int, loop: Any) -> None:
     app = Recorder()
@@ -491,7 +492,7 @@ def test_a_client_that_does_not_respond_to_a_close_frame(loop: Any) -> None:
         assert await it.reader.read() == b"\x88\x02\x03\xe8"
         await it.lost()
 
-    talk(Recorder(CLOSE), client, loop=loop)
+    talk(Recorder(CLOSE), client, loop=loop, ws_ping_interval=0.002, ws_ping_timeout=None)
 
 
 @pytest.mark.usefixtures("fast")
@@ -588,6 +589,62 @@ def test_an_application_that_sends_to_a_client_that_has_closed() -> None:
         assert await it.ended() == b"\x88\x02\x03\xe8"
 
     talk(app, client)
+    assert len(errors) == 1
+
+
+def test_an_application_that_sends_while_the_last_bytes_are_on_their_way() -> None:
+    may_send = asyncio.Event()
+    errors: list[BaseException] = []
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(ACCEPT)
+        await send({"type": "websocket.send", "bytes": bytes(60_000)})
+        await may_send.wait()
+        try:
+            await send(text("late"))
+        except OSError as error:
+            errors.append(error)
+
+    async def client(it: Connection) -> None:
+        it.reader._limit = 1000  # type: ignore[attr-defined]
+        await it.read_head()
+        it.writer.write_eof()
+        await until(it.transport.is_closing)
+        assert it.state.connections
+        may_send.set()
+        await until(lambda: errors)
+
+    talk(app, client)
+
+
+def test_an_application_that_has_closed_receives_no_message_and_sends_none() -> None:
+    may_receive = asyncio.Event()
+    received = []
+    errors: list[BaseException] = []
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send(ACCEPT)
+        await send(CLOSE)
+        await may_receive.wait()
+        received.append(await receive())
+        try:
+            await send(text("late"))
+        except OSError as error:
+            errors.append(error)
+
+    async def client(it: Connection) -> None:
+        await it.read_head()
+        it.writer.write(frame(0x81, b"late") + frame(0x88, b"\x03\xe8"))
+        assert await it.reader.read() == b"\x88\x02\x03\xe8"
+        it.writer.close()
+        await until(lambda: not it.state.connections)
+        may_receive.set()
+        await it.lost()
+
+    talk(app, client)
+    assert received == [{"type": "websocket.disconnect", "code": 1000, "reason": ""}]
     assert len(errors) == 1
 
 
@@ -801,6 +858,21 @@ def test_a_client_that_takes_nothing_of_the_last_frames_is_aborted(monkeypatch: 
     talk(app, client, loop=loop)
 
 
+def test_a_client_that_takes_a_part_of_what_is_left_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
+    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(websocket, "LINGER_SECONDS", 0.01)
+
+    async def client(it: Connection) -> None:
+        it.reader._limit = 1000  # type: ignore[attr-defined]
+        await until(lambda: it.ws._is_write_paused)
+        it.ws.shutdown()
+        while it.ws._is_write_paused:
+            await it.reader.read(1000)
+        await it.lost()
+
+    talk(Recorder({"type": "websocket.send", "bytes": bytes(100_000)}), client, loop=loop)
+
+
 def test_an_application_that_receives_nothing_pauses_reading(loop: Any) -> None:
     may_receive = asyncio.Event()
     app = Recorder()
@@ -853,17 +925,18 @@ def test_pings_of_a_client_that_reads_no_pong_are_bounded(loop: Any) -> None:
     assert app.received == [(1000, "")]
 
 
-def test_a_response_before_the_handshake_counts_as_unsent(loop: Any) -> None:
+@pytest.mark.parametrize("limit", [0, None])
+def test_a_response_before_the_handshake_counts_as_unsent(limit: int | None, loop: Any) -> None:
     app = Recorder()
 
     async def client(it: Connection) -> None:
         assert it.ws._is_write_paused
-        assert await it.read(1 << 20) == bytes(1 << 20)
+        assert await it.read(60_000) == bytes(60_000)
         assert await it.read_head() == ACCEPTED
         it.writer.write(CLOSED)
         await it.ended()
 
-    talk(app, client, before=bytes(1 << 20), loop=loop)
+    talk(app, client, before=bytes(60_000), limit=limit, loop=loop)
 
 
 def test_pings_that_are_answered_keep_the_connection(loop: Any) -> None:
@@ -928,3 +1001,27 @@ def test_a_ping_whose_pong_is_not_read_because_the_application_is_busy_ends_noth
 
     talk(slowed(app, may_receive), client, ws_ping_interval=0.001, ws_ping_timeout=0.02)
     assert app.received == [*[bytes(5000)] * 20, (1000, "")]
+
+
+def test_no_ping_is_sent_while_the_connection_is_blocked() -> None:
+    calls: list[str] = []
+
+    def is_blocked() -> bool:
+        calls.append("looks")
+        return len(calls) < 3
+
+    async def main() -> None:
+        keepalive = websocket_timers.Keepalive(
+            asyncio.get_running_loop(),
+            0.001,
+            None,
+            send_ping=lambda _: calls.append("pings"),
+            is_blocked=is_blocked,
+            fail=lambda: None,
+        )
+        keepalive.start()
+        await until(lambda: "pings" in calls)
+        keepalive.stop()
+
+    asyncio.run(main())
+    assert calls == ["looks", "looks", "looks", "pings"]

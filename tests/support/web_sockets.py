@@ -36,17 +36,6 @@ def frame(first: int, payload: bytes = b"") -> bytes:
     return bytes([first]) + length + bytes(4) + payload
 
 
-class Handover(asyncio.Protocol):
-    """The HTTP connection, as far as a WebSocket knows it."""
-
-    def __init__(self) -> None:
-        self.transport: Any = None
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-        transport.set_write_buffer_limits(high=0)
-
-
 class Connection:
     """Both ends of a connection."""
 
@@ -116,19 +105,23 @@ def talk(
     head: bytes = b"",
     rest: bytes = b"",
     before: bytes = b"",
+    limit: int | None = 0,
     scheme: str = "http",
     loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     **options: Any,
 ) -> list[RequestRecord]:
     """Let a client talk to an application; return what is recorded.
 
-    `fields` are added to the handshake, `rest` comes in its segment; `before` is written by the HTTP connection.
+    `fields` are added to the handshake, `rest` comes in its segment. `before` is written by the HTTP connection, whose
+    limit of unsent bytes is `limit`.
     """
     head = head or HEAD + fields + b"\r\n"
     options = {"ws_per_message_deflate": False, "ws_ping_interval": None, **options}
 
     async def main() -> list[RequestRecord]:
         running = asyncio.get_running_loop()
+        failures: list[Any] = []
+        running.set_exception_handler(lambda _, context: failures.append(context))
         config = uvicorn.Config(app, log_config=None, **options)
         state: Any = SimpleNamespace(connections=set(), tasks=set(), default_headers=[(b"date", b"now")])
         records: list[RequestRecord] = []
@@ -137,7 +130,8 @@ def talk(
         for end in (ours, theirs):
             end.setblocking(False)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        transport, _ = await running.connect_accepted_socket(Handover, ours)
+        transport, _ = await running.connect_accepted_socket(asyncio.Protocol, ours)
+        transport.set_write_buffer_limits(high=limit)
         if before:
             transport.write(before)
         ws = WebSocketProtocol(config, state, app, make_scope(head, scheme), head, recorder)
@@ -155,6 +149,7 @@ def talk(
             for task in list(state.tasks):
                 task.cancel()
             await connection.lost()
+        assert failures == []
         return records
 
     with asyncio.Runner(loop_factory=loop) as runner:

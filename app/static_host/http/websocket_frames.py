@@ -45,7 +45,7 @@ class WebSocketFrames:
         self._messages = messages
         self._handle_pong = handle_pong
         self.end: tuple[int, str] | None = None
-        """The code and the reason with which the connection has ended, the client's before ours."""
+        """The code and the reason of our close frame, which repeats the client's if that came first."""
 
     def receive_handshake(self, head: bytes) -> Response:
         """Return the response to a handshake: 101, or a refusal. Raises HandshakeError.
@@ -110,7 +110,6 @@ class WebSocketFrames:
         items = self._protocol.data_to_send()
         if b"" in items:  # the end of the output
             self._protocol.receive_eof()
-            error = self._protocol.close_exc
-            close = error.rcvd or error.sent
+            close = self._protocol.close_exc.sent
             self.end = (close.code, close.reason) if close else (ABNORMAL_CLOSURE, "")
         return b"".join(items)
