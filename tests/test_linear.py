@@ -17,6 +17,9 @@ import pytest
 from static_host.checks import csp
 from static_host.http import page, request_parser
 from static_host.http.page_head import parse_page_head
+from static_host.http.websocket_frames import WebSocketFrames
+from static_host.http.websocket_handshake import build_scope
+from static_host.http.websocket_messages import MessageQueue
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.object_store import candidate_names, disk_cache
@@ -79,6 +82,16 @@ def is_response(payload: bytes) -> bool:
     except FrameError:
         return False
     return True
+
+
+def feed_web_socket(pieces: list[bytes]) -> None:
+    config: Any = SimpleNamespace(ws_per_message_deflate=False, ws_max_size=None)
+    frames = WebSocketFrames(config, MessageQueue(), lambda _: None)
+    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    frames.send_response(frames.receive_handshake(b"GET / HTTP/1.1\r\n" + fields + key))
+    for piece in pieces:
+        frames.receive(piece)
 
 
 def feed_in_pieces(count: int) -> None:
@@ -286,6 +299,23 @@ FUNCTIONS = {
                 {"outputs": {f"{each}.js": {"imports": [{"path": f"{each}.js"}]} for each in range(count)}}
             ).encode(),
             lambda count: b"[" * count,
+        )
+    ],
+    "a WebSocket's bytes": [
+        Hostile(feed_web_socket, make)
+        for make in (
+            lambda count: [b"\x01\x80\0\0\0\0", *[b"\x00\x81\0\0\0\0a"] * count],
+            lambda count: [b"\x82\xff" + count.to_bytes(8, "big") + bytes(4), *[b"a"] * count],
+            lambda count: [b"\x89\x80\0\0\0\0" * count],
+        )
+    ],
+    "the subprotocols of a handshake": [
+        Hostile(
+            lambda fields: build_scope({"type": "http", "scheme": "http", "asgi": {}, "headers": fields}), make_fields
+        )
+        for make_fields in (
+            lambda count: [(b"sec-websocket-protocol", b"a")] * count,
+            lambda count: [(b"sec-websocket-protocol", b", " * count)],
         )
     ],
     "a frame that comes in pieces": [Hostile(feed_in_pieces, lambda count: count)],
