@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from static_host.http.rejection import LINGER_SECONDS, build_refusal_record, send_refusal
+from static_host.http.refusal import build_refusal_record, send_refusal
 from static_host.http.websocket_application import INTERNAL_ERROR, ClientDisconnectedError, WebSocketApplication
 from static_host.http.websocket_frames import ABNORMAL_CLOSURE, HandshakeError, WebSocketFrames
 from static_host.http.websocket_handshake import Field, build_scope, format_denial
@@ -30,6 +30,8 @@ from static_host.http.websocket_timers import Keepalive, WriteWatch
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, STATUS_CLIENT_CLOSED_REQUEST
 
+LINGER_SECONDS = 1.0
+"""Time for which what still arrives is discarded."""
 CLOSE_TIMEOUT_SECONDS = 10.0
 """Time for the client's close frame after ours."""
 MAX_EARLY_BYTES = 64 << 10
