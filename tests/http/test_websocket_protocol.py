@@ -135,6 +135,16 @@ def test_an_application_that_closes_before_it_accepts(loop: Any) -> None:
     talk(sends(CLOSE), client, loop=loop)
 
 
+def test_a_connection_whose_handshake_is_denied_ends_at_once(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
+    monkeypatch.setattr(websocket, "LINGER_SECONDS", 1000)
+
+    async def client(it: Connection) -> None:
+        assert (await it.reader.read()).startswith(b"HTTP/1.1 403 ")
+        await it.lost()
+
+    talk(sends(CLOSE), client, loop=loop)
+
+
 START = {"type": "websocket.http.response.start"}
 BODY = {"type": "websocket.http.response.body"}
 LENGTH = b"content-length: 4\r\n"

@@ -5,8 +5,8 @@ waits, and so does what arrives while it does not receive: reading pauses. When 
 "going away" (RFC 6455 §7.4.1).
 
 Strategy: data is parsed in small pieces, so that one read of tiny or compressed frames does not turn into many messages
-at once. This side of a connection ends by a half-close, and what still arrives is discarded for `LINGER_SECONDS`: the
-client does not lose the last frame.
+at once. This side of a connection ends by a half-close, and what still arrives is discarded for `LINGER_SECONDS`, so
+that the client does not lose the last frame.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._messages = MessageQueue()
         self._frames = WebSocketFrames(config, self._messages, lambda payload: self._keepalive.handle_pong(payload))
         self._unread = bytearray()
+        self._has_early_data = False
         self._is_reading_paused = self._is_write_paused = False
         self._unsent_reply_bytes = 0
         self._may_send = Event()
@@ -97,6 +98,8 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or keep it until the application takes more."""
+        if self.state in (State.CONNECTING, State.DENYING):
+            self._has_early_data = True
         if self.state in (State.CONNECTING, State.OPEN, State.CLOSING):
             self._unread += data
             self._parse()
@@ -177,6 +180,8 @@ class WebSocketProtocol(asyncio.Protocol):
         if is_last:
             self._messages.end(ABNORMAL_CLOSURE)
             self._enter(State.LINGERING)
+            if not self._has_early_data:  # the client waits for this response, and sends nothing that could reset it
+                self._transport.close()
 
     def send_message(self, message: str | bytes) -> None:
         """Send a message to the client."""
