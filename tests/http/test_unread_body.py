@@ -185,7 +185,7 @@ def test_what_comes_late_of_a_body_is_no_request(strict: Running) -> None:
     for kind in BY_PROXY:
         refused = KINDS[kind]
         with connect(strict.port) as connection:
-            connection.sendall(make_head(refused, b"Content-Length: 200000\r\n") + BLOCK)
+            connection.sendall(make_head(refused, b"Content-Length: 2000000\r\n") + BLOCK)
             wait_until_read(connection)
             with suppress(ConnectionError):  # it may be closed by now
                 for _ in range(5):

@@ -1,6 +1,6 @@
 """Requests that one recipient takes for another than the next one does: their bytes, and what may come of them.
 
-Each is followed by a marker, a request of its own. `OUTCOMES` says what a recipient may do by RFC 9112:
+Each is followed by a marker, a request of its own. The keys of the tables say what a recipient may do by RFC 9112:
 
 - "refused": one response of 4xx or 5xx, and the connection ends; the marker is not seen.
 - "took ...": the application gets these bytes as the body; then the marker is answered.
