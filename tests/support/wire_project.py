@@ -30,9 +30,9 @@ def fields(request):
     return JsonResponse({name: request.META[name] for name in names if name in request.META})
 
 def slow(request):
+    gate.clear()
     print("slow begins", flush=True)
     gate.wait()
-    gate.clear()
     return HttpResponse("slow")
 
 async def release(request):
