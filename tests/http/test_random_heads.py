@@ -1,0 +1,125 @@
+"""100,000 random heads: the same bytes with the fast path and without it, whole and in pieces. No socket is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from static_host.http.fast_path import FastPathProtocol
+from static_host.http.limits import LimitedProtocol
+from static_host.middleware.static_files import StaticFilesMiddleware
+from static_host.origin.responder import Responder
+from static_host.origin.tree import load_tree
+from tests.support.memory_transport import exchange_in_memory
+from tests.support.trees import make_tree
+from tests.support.wire import parse_responses
+
+HEADS_PER_SEED = 5_000
+LINE, HOST = b"GET /static/a.txt HTTP/1.1", b"Host: a"
+PIECES = (
+    *(b"GET", b"HEAD", b"POST", b"get", b" ", b"  ", b"/", b"/page", b"/static/a.txt", b"/static/", b"//static/a.txt"),
+    *(b"?a=1", b"#x", b"%61", b"%", b"..", b"http://a/static/a.txt", b" HTTP/1.1", b" HTTP/1.0", b" HTTP/2.0", b"*"),
+    *(b"\r\n", b"\n", b"\r", b"\t", b":", b",", b";", b"\x00", b"\x0b", b"\x7f", b"\xe9", b"\r\n\r\n", b"\r\n ", b"0"),
+    *(b"Host: a", b"Host: b", b"Host:", b"Connection: close", b"connection: Keep-Alive", b"Connection: upgrade, x"),
+    *(b"Upgrade: websocket", b"Upgrade: h2c", b"Content-Length: 0", b"Content-Length: 5", b"content-length: +5"),
+    *(b"Transfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked", b"Expect: 100-continue", b"hello"),
+    *(
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"0\r\n\r\n",
+        b"Accept-Encoding: br",
+        b"ACCEPT-ENCODING: gzip;q=0",
+        b"Range: bytes=2-3",
+    ),
+    *(b"If-None-Match: *", b"If-Match: x", b"range: bytes=2-3", b"Proxy-Connection: close", b"X-Request-ID: \x80"),
+)
+END = b"\r\n\r\nGET /static/end HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def make_heads(chance: random.Random) -> bytes:
+    """Return one to three requests that are nearly right, and one that is."""
+    requests = []
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        lines = [LINE, HOST, b"Accept-Encoding: br"]
+        for _ in range(chance.choice((0, 0, 1, 1, 2))):
+            lines.insert(chance.randrange(len(lines) + 1), chance.choice(PIECES))
+            number = chance.randrange(len(lines))
+            if chance.random() < 0.25:
+                place = chance.randrange(len(lines[number]) + 1)
+                lines[number] = lines[number][:place] + chance.choice(PIECES) + lines[number][place:]
+            if chance.random() < 0.2:
+                del lines[number]
+        requests.append(b"\r\n".join(lines))
+    return b"\r\n\r\n".join(requests) + END
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    """Respond with the request."""
+    body = b""
+    while (message := await receive())["type"] == "http.request":
+        body += message["body"]
+        if not message["more_body"]:
+            break
+    text = b"%s %s %s" % (scope["method"].encode(), scope["raw_path"], body)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+class App:
+    """The origin and a page behind it."""
+
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
+        self._app = StaticFilesMiddleware(answer, responder)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
+
+Connect = Callable[[], Any]
+
+
+def make_connectors(responder: Responder) -> Iterator[Connect]:
+    """Yield what makes a connection with the fast path, and one without it: the only lines that know the class."""
+    for kind in (FastPathProtocol, LimitedProtocol):
+        config = uvicorn.Config(App(responder), http=kind, log_config=None, proxy_headers=False, ws="none")
+        config.load()
+        state = uvicorn.Server(config).server_state
+        state.default_headers = [(b"date", b"now")]
+        yield lambda kind=kind, config=config, state=state: kind(config, state, {})  # type: ignore[misc]
+
+
+@pytest.fixture
+def responder(tmp_path: Path) -> Responder:
+    return Responder(
+        load_tree(make_tree(tmp_path / "tree", {"a.txt": {"identity": b"0123456789", "br": b"br"}})), "/static/"
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_fast_path_and_the_other_one_send_the_same_bytes(
+    responder: Responder, seed: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    chance = random.Random(seed)
+
+    async def compare() -> None:
+        fast, other = make_connectors(responder)
+        for _ in range(HEADS_PER_SEED):
+            data = make_heads(chance)
+            by_fast_path = await exchange_in_memory(fast(), data)
+            assert by_fast_path == await exchange_in_memory(other(), data), data
+            if b"HEAD" not in data and b"Upgrade" not in data:
+                parse_responses(by_fast_path)
+            if chance.random() < 0.2:
+                cuts = sorted(chance.sample(range(1, len(data)), chance.choice((1, 1, 2, 5))))
+                pieces = [data[first:end] for first, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+                assert await exchange_in_memory(fast(), *pieces) == by_fast_path, pieces
+
+    asyncio.run(compare())
