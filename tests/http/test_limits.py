@@ -373,6 +373,24 @@ def test_a_client_that_takes_nothing_of_its_answer_is_given_up(plain: Path, monk
     instantly.run(talk(HttpProtocol, Large(plain), stalled))
 
 
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000000\r\n", b"Transfer-Encoding: chunked\r\n"])
+@pytest.mark.parametrize("path", [b"/", b"/static/digits.txt"])
+def test_a_client_that_never_stops_sending_is_closed(
+    plain: Path, monkeypatch: pytest.MonkeyPatch, path: bytes, framing: bytes
+) -> None:
+    monkeypatch.setattr(http_connection, "LINGER_SECONDS", 5)
+
+    async def endless(reader: Any, writer: Any, _: Any) -> bytes:
+        writer.write(b"POST %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n" % (path, framing))
+        got = await reader.read()
+        while not writer.transport.is_closing():
+            writer.write(b"2\r\nhi\r\n")
+            await asyncio.sleep(0.1)
+        return bytes(got)
+
+    assert b"\r\nconnection: close\r\n" in instantly.run(talk(HttpProtocol, App(plain), endless))
+
+
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/"])
 def test_at_the_end_a_connection_is_closed_with_its_next_answer_which_says_so(plain: Path, path: bytes) -> None:
     async def used(reader: Any, writer: Any, state: Any) -> bytes:

@@ -15,6 +15,10 @@ class MemoryTransport(asyncio.Transport):
         self.written: list[bytes] = []
         self.has_ended = False
         self._is_reading = True
+        self.protocol: Any = None
+
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         if not self.has_ended:
@@ -58,11 +62,12 @@ class MemoryTransport(asyncio.Transport):
 async def exchange_in_memory(protocol: Any, *pieces: bytes) -> bytes:
     """Give a protocol the pieces, each when nothing more is to be done for the one before; return what it sends."""
     transport = MemoryTransport()
+    transport.set_protocol(protocol)
     protocol.connection_made(transport)
     for piece in pieces:
-        protocol.data_received(piece)
+        transport.protocol.data_received(piece)
         await _settle()
-    protocol.connection_lost(None)
+    transport.protocol.connection_lost(None)
     await _settle()
     return b"".join(transport.written)
 

@@ -166,7 +166,7 @@ def test_a_client_that_leaves_before_its_handshake_is_answered(project: Path) ->
 def test_a_body_that_is_no_body_is_logged_with_the_status_of_its_refusal(server: Running) -> None:
     with asked(server.port, (HEAD + "Transfer-Encoding: chunked\r\n\r\nno length\r\n").format("/read/?wrong")) as it:
         assert it.recv(1000).startswith(b"HTTP/1.1 400 ")
-    server.wait_for("POST /read/?wrong HTTP/1.1 400 0 - django")
+    server.wait_for("POST /read/?wrong HTTP/1.1 400 12 - refused")
 
 
 def test_what_comes_behind_a_request_and_is_no_request_ends_it(server: Running, tmp_path: Path) -> None:

@@ -45,6 +45,11 @@ class AsgiPath:
         return self._parser.is_complete
 
     @property
+    def request(self) -> Request | None:
+        """The request that is read, once its head is complete."""
+        return self._parser.request
+
+    @property
     def is_head_request(self) -> bool:
         """Whether the method is HEAD, also of a head that is not complete."""
         return self._parser.head.startswith(b"HEAD ")

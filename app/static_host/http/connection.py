@@ -306,12 +306,13 @@ class HttpProtocol(asyncio.Protocol):
 
     def _refuse(self, status: int) -> None:
         """Respond to what is no request that an application could get, and end the connection."""
-        recorder = None if self._asgi.is_busy else self._context.recorder  # its own record is that of the request
-        if self._asgi.disconnect(status):  # a refusal would be taken for the rest of the response that has begun
+        asgi, fields = self._asgi, self.server_state.default_headers
+        recorder = None if asgi.is_busy else self._context.recorder  # else the request is recorded
+        if asgi.disconnect(status):  # a refusal would be taken for the rest of the response that has begun
             self.close()
             return
-        fields = self.server_state.default_headers
-        send_refusal(self.transport, status, fields, self.client, recorder, is_head=self._asgi.is_head_request)
+        is_head, request = asgi.is_head_request, asgi.request
+        send_refusal(self.transport, status, fields, self.client, recorder, request=request, is_head=is_head)
         self._linger()
 
     def _linger(self) -> None:

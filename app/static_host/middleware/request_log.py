@@ -90,11 +90,17 @@ class RequestLogMiddleware:
 
 
 def ensure_identifier(fields: list[tuple[bytes, bytes]]) -> tuple[str, list[tuple[bytes, bytes]]]:
-    """Return a request's identifier and its fields; where it has none, a random one is added."""
-    identifier = find_identifier(fields)
-    if not identifier:
-        identifier = secrets.token_hex(8)
-        fields = [*fields, (b"x-request-id", identifier.encode())]
+    """Return a request's identifier and its fields, in which ``X-Request-ID`` has no other valid value, nor two.
+
+    Where it has no identifier, a random one is added.
+    """
+    found = find_identifier(fields)
+    identifier = found or secrets.token_hex(8)
+    own = [value for name, value in fields if name == b"x-request-id"]
+    valid = [identifier.encode()] if not found or find_identifier((b"x-request-id", value) for value in own) else []
+    if own != valid:
+        others = [field for field in fields if field[0] != b"x-request-id"]
+        fields = [*others, *((b"x-request-id", value) for value in valid)]
     return identifier, fields
 
 

@@ -34,6 +34,7 @@ from static_host.workers.request_body import (
     BodyTooLargeError,
     ClientGoneError,
     RequestBody,
+    get_length,
     has_body,
     read_body,
 )
@@ -103,6 +104,8 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
         is_streamed = self._is_asgi and has_body(headers)
+        if get_length(headers) > self._max_body_bytes:
+            raise BodyTooLargeError
         body = RequestBody()
         if has_body(headers) and not is_streamed:
             body = await read_body(receive, self._max_body_bytes)
@@ -234,16 +237,21 @@ class Gateway:
         """Wait for the response's head. Raises TimeoutError, and what else the exchange failed with."""
         try:
             return await exchange.head
-        except ClientGoneError:
+        except (ClientGoneError, BodyTooLargeError):
             channel.is_abandoned = True
             raise
 
     async def _watch(self, channel: Channel, exchange: Exchange, receive: Receive, is_streamed: bool) -> None:
         """Pass a streamed body on as it arrives; end the exchange when the client goes away."""
+        length = 0
         while is_streamed:
             message = await receive()
             if message["type"] == "http.disconnect":
                 exchange.fail(ClientGoneError())
+                return
+            length += len(message.get("body", b""))
+            if length > self._max_body_bytes:
+                exchange.fail(BodyTooLargeError())
                 return
             is_streamed = message.get("more_body", False)
             await channel.send(exchange, encode_pieces(Kind.BODY, message.get("body", b""), more=is_streamed))

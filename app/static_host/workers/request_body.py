@@ -53,6 +53,11 @@ def has_body(headers: Sequence[tuple[bytes, bytes]]) -> bool:
     )
 
 
+def get_length(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    """Return the length of the body that a request states, which a parser has accepted; else 0."""
+    return next((int(value) for name, value in headers if name == b"content-length"), 0)
+
+
 async def read_body(receive: Receive, max_bytes: int) -> RequestBody:
     """Return the whole body. Raises ClientGoneError, BodyTooLargeError, BodySpoolError."""
     pieces: list[bytes] = []
