@@ -73,7 +73,7 @@ bench: .venv-projects/run ## measure serving against nginx, WhiteNoise and other
 bench-small: .venv-projects/run ## measure the CPU time of a static response, with the access log and without, beside nginx
 	$(call serving,--only small)
 
-bench-static: .venv-projects/run ## the same, and without the log beside the servers that Django projects use
+bench-static: .venv-projects/run ## measure the same, and without the log the servers that Django projects use
 	$(call serving,--only static)
 
 bench-large: .venv-projects/run ## measure a file of 100 MB, with fast clients and with slow ones

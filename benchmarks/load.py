@@ -1,8 +1,8 @@
 """Runs a server on one core and its load on another: real processes, wrk, and the CPU time of a request.
 
 Rule: the figure is CPU time per request, user and system, of the server's whole process tree. Other programs on the
-machine disturb it less than requests per second. Servers that are compared take turns. Standard output and access logs go to
-files. After each load, an access log must have a line for each response, or the benchmark ends.
+machine disturb it less than requests per second. Servers that are compared take turns. Access logs go to files. After
+each load, a log must have a line for each response, or the benchmark ends.
 """
 
 from __future__ import annotations

@@ -177,9 +177,8 @@ def _run_rounds(tree: Tree, work: Path, rounds: int, names: Iterable[str]) -> Be
 
 def _report(bench: Bench, chart: str) -> Result:
     lines = [_compare(each, bench.loads) for each in COMPARISONS if _has_both(each, bench.loads)]
-    text = "\n\n".join(
-        (format_table(_HEAD, lines), *(f"{title}:\n\n{_tabulate_costs(key, bench)}" for key, title in WORKS.items()))
-    )
+    tables = [f"{title}:\n\n{_tabulate_costs(key, bench)}" for key, title in WORKS.items()]
+    text = "\n\n".join((format_table(_HEAD, lines), *tables))
     figures = {f"{key} {name}": [asdict(load) for load in loads] for (key, name), loads in bench.loads.items() if loads}
     heading = f"Static files, {CONNECTIONS} connections"
     summary = format_table(_HEAD[:_OF_SUMMARY], [line[:_OF_SUMMARY] for line in lines])
@@ -197,6 +196,7 @@ def _compare(each: Comparison, loads: Loads) -> tuple[str, ...]:
     """Return a line of the table of this project beside nginx."""
     ours, its = loads[each.work, each.ours], loads[each.work, each.other]
     cost, its_cost = find_median(ours, "cost"), find_median(its, "cost")
+    combined = find_median(loads[each.work, "nginx-text"], "cost") if "JSON" in LOGS.get(each.ours, "") else None
     shipped = " (as shipped)" if each.ours == "ours-text" else ""
     return (
         WORKS[each.work],
@@ -207,9 +207,7 @@ def _compare(each: Comparison, loads: Loads) -> tuple[str, ...]:
         f"{find_median(its, 'rate'):,.0f}",
         f"{cost / its_cost:.2f}",
         "" if each.limit is None else f"≤ {each.limit:g}{'' if cost / its_cost <= each.limit else ': **missed**'}",
-        f"{cost / find_median(loads[each.work, 'nginx-text'], 'cost'):.2f}"
-        if "JSON" in LOGS.get(each.ours, "")
-        else "",
+        f"{cost / combined:.2f}" if combined else "",
     )
 
 
