@@ -45,7 +45,7 @@ def draw_chart(title: str, subtitle: str, machine: str, groups: Mapping[str, Map
     """Return the chart of CPU seconds by server, in groups by heading, in their order."""
     most = max(cost for costs in groups.values() for cost in costs.values()) * 1e6
     step = 10 ** math.floor(math.log10(most))
-    step = step if most / step >= 3 else step // 2
+    step = max(step // 2, 1) if most / step < 3 else step * 2 if most / step >= 6 else step
     lines = [line for heading, costs in groups.items() if costs for line in ((heading, None), *costs.items())]
     bottom = TOP + STEP * len(lines)
     scale = (WIDTH - LEFT - RIGHT) / most

@@ -143,6 +143,7 @@ class Bench:
 
 
 def _fill(database: Path) -> None:
+    database.unlink(missing_ok=True)  # from an earlier run whose trees were kept
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("CREATE TABLE city (id INTEGER PRIMARY KEY, name TEXT, country TEXT, inhabitants INTEGER)")
         cities = [(f"City {number}", f"Country {number % 7}", 1000 * number) for number in range(1, 21)]

@@ -82,8 +82,8 @@ FACTORS = {"uvicorn": 50.0, "waitress": 8.0}
 _READING = (("small", "nginx-read-text"), ("small", "nginx-read"))
 
 _HEAD = (
-    *("response", "access log", "this project", "nginx", "this project's requests/s", "nginx's", "CPU time to nginx's"),
-    *("goal", "to that of nginx with its combined log"),
+    *("response", "access log", "CPU time of this project", "of nginx", "requests/s of this project", "of nginx"),
+    *("ratio of CPU times", "goal", "ratio to nginx with its combined log"),
 )
 _OF_SUMMARY = len(_HEAD) - 2
 
