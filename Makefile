@@ -13,8 +13,8 @@ IMAGE ?= django-static-host
 WORKERS ?= -n 4 --dist worksteal
 SLOW := browser or docker or slow
 
-.PHONY: run test unit slow azurite check docs projects projects-all fuzz mutants bench bench-static bench-large bench-busy bench-start bench-memory \
-    bench-workers bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
+.PHONY: run test unit slow azurite check docs projects projects-all fuzz mutants bench bench-small bench-static bench-large bench-busy bench-start \
+    bench-memory bench-workers bench-proxy bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # Ctrl-C on a terminal reaches the whole foreground process group, and make would report an error of its own. So the
@@ -67,10 +67,13 @@ define serving
 @$(PROJECTS_BIN)/python -m benchmarks.static $(1) $(BENCH)
 endef
 
-bench: .venv-projects/run ## measure serving against nginx, WhiteNoise and others: the next six, 20 minutes (BENCH=--help)
-	$(call serving,--chart docs/benchmark.svg)
+bench: .venv-projects/run ## measure serving against nginx, WhiteNoise and others: bench-static to bench-proxy, 25 minutes (BENCH=--help)
+	$(call serving)
 
-bench-static: .venv-projects/run ## measure the CPU time of a static response
+bench-small: .venv-projects/run ## measure the CPU time of a static response, with the access log and without, beside nginx
+	$(call serving,--only small)
+
+bench-static: .venv-projects/run ## measure the same, and without the log the servers that Django projects use
 	$(call serving,--only static)
 
 bench-large: .venv-projects/run ## measure a file of 100 MB, with fast clients and with slow ones
@@ -88,6 +91,9 @@ bench-memory: .venv-projects/run ## measure the memory of the front, and of all 
 
 bench-workers: .venv-projects/run ## measure what a second worker adds
 	$(call serving,--only workers)
+
+bench-proxy: .venv-projects/run ## measure a request to Django with access logs on, beside nginx in front of gunicorn
+	$(call serving,--only proxy)
 
 bench-django: .venv-projects/run ## measure the CPU time of a request to Django, against four other servers (BENCH=--help)
 	@$(PROJECTS_BIN)/python -m compileall -q app static_build benchmarks -x node_modules

@@ -1,5 +1,7 @@
 """Draws the README's chart, the cost of one response in each server, as SVG without a library.
 
+Strategy: bars come in groups, each with a heading; the group of what is shipped is first.
+
 Rule: a bar's length is proportional to its figure, from zero, and the figure is beside it. The chart has its own
 background, light or dark as the reader prefers, so that it is readable everywhere.
 """
@@ -27,7 +29,7 @@ _STYLE = """
     .grid { stroke: #e3e6eb; }
     .bar { fill: #9aa5b4; }
     .ours .bar { fill: #0b7a4b; }
-    .ours text { font-weight: 600; }
+    .ours text, .heading { font-weight: 600; }
     @media (prefers-color-scheme: dark) {
       .ground { fill: #14181f; stroke: #39424f; }
       text { fill: #e6eaf0; }
@@ -39,12 +41,13 @@ _STYLE = """
 """
 
 
-def draw_chart(title: str, subtitle: str, machine: str, costs: Mapping[str, float]) -> str:
-    """Return the chart of CPU seconds by server, in their order."""
-    most = max(costs.values()) * 1e6
+def draw_chart(title: str, subtitle: str, machine: str, groups: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the chart of CPU seconds by server, in groups by heading, in their order."""
+    most = max(cost for costs in groups.values() for cost in costs.values()) * 1e6
     step = 10 ** math.floor(math.log10(most))
-    step = step if most / step >= 3 else step // 2
-    bottom = TOP + STEP * len(costs)
+    step = max(step // 2, 1) if most / step < 3 else step * 2 if most / step >= 6 else step
+    lines = [line for heading, costs in groups.items() if costs for line in ((heading, None), *costs.items())]
+    bottom = TOP + STEP * len(lines)
     scale = (WIDTH - LEFT - RIGHT) / most
     caption = f"CPU time per request; less is better. {machine}"
     size = f'viewBox="0 0 {WIDTH} {bottom + BOTTOM}" width="{WIDTH}"'
@@ -56,7 +59,7 @@ def draw_chart(title: str, subtitle: str, machine: str, costs: Mapping[str, floa
             f'<text class="title" x="24" y="36">{escape(title)}</text>',
             f'<text class="quiet" x="24" y="58">{escape(subtitle)}</text>',
             *(_mark(value, LEFT + value * scale, bottom) for value in range(0, int(most) + 1, step)),
-            *(_bar(name, cost * 1e6, TOP + STEP * row, scale) for row, (name, cost) in enumerate(costs.items())),
+            *(_line(name, cost, TOP + STEP * row, scale) for row, (name, cost) in enumerate(lines)),
             f'<text class="quiet" x="24" y="{bottom + 40}">{escape(caption)}</text>',
             "</svg>\n",
         ]
@@ -66,6 +69,13 @@ def draw_chart(title: str, subtitle: str, machine: str, costs: Mapping[str, floa
 def _mark(value: int, x: float, bottom: float) -> str:
     line = f'<line class="grid" x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{bottom}"/>'
     return f'{line}<text class="quiet number" x="{x:.1f}" y="{bottom + 16}">{value:,} µs</text>'
+
+
+def _line(name: str, cost: float | None, top: int, scale: float) -> str:
+    """Return a heading, or a bar with its name."""
+    if cost is None:
+        return f'<text class="heading" x="24" y="{top + BAR / 2 + 5}">{escape(name)}</text>'
+    return _bar(name, cost * 1e6, top, scale)
 
 
 def _bar(name: str, cost: float, top: int, scale: float) -> str:

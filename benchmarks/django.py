@@ -34,7 +34,7 @@ PACKAGE = "benchmarks.project_django"
 VIEWS = ("hello", "rows")
 PACKAGES = ("django", "uvicorn", "uvloop", "httptools", "starlette", "gunicorn", "waitress", "granian")
 
-_THREADS = "10"
+THREADS = "10"
 _WARM_UP = 1
 
 
@@ -57,7 +57,7 @@ SERVERS = {
     "gunicorn": Server(
         "gunicorn, gthread, 1 worker, 10 threads",
         lambda port: _module(
-            *("gunicorn", "--worker-class", "gthread", "--threads", _THREADS),
+            *("gunicorn", "--worker-class", "gthread", "--threads", THREADS),
             *("--bind", f"127.0.0.1:{port}", f"{PACKAGE}.wsgi:application"),
         ),
     ),
@@ -71,13 +71,13 @@ SERVERS = {
     "waitress": Server(
         "waitress, 10 threads",
         lambda port: _module(
-            *("waitress", f"--threads={_THREADS}", f"--listen=127.0.0.1:{port}", f"{PACKAGE}.wsgi:application"),
+            *("waitress", f"--threads={THREADS}", f"--listen=127.0.0.1:{port}", f"{PACKAGE}.wsgi:application"),
         ),
     ),
     "granian": Server(
         "granian, WSGI, 1 worker, 10 blocking threads",
         lambda port: _module(
-            *("granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", _THREADS, "--no-ws"),
+            *("granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", THREADS, "--no-ws"),
             *("--port", str(port), f"{PACKAGE}.wsgi:application"),
         ),
     ),
@@ -98,16 +98,19 @@ TARGETS_OF_P99 = {"gunicorn": 1.0}
 class Bench:
     """Collects the rounds of a server on one core and its load on the other."""
 
-    def __init__(self, work: Path, seconds: int, connections: int, workers: int = 1) -> None:
+    def __init__(
+        self, work: Path, seconds: int, connections: int, workers: int = 1, servers: Mapping[str, Server] = SERVERS
+    ) -> None:
         self.loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
         self._work = work
+        self._servers = servers
         self._seconds = seconds
         self._connections = connections
         self._variables = {
             "DJANGO_SETTINGS_MODULE": f"{PACKAGE}.settings",
             "DJANGO_STATIC_ROOT": str(work / "tree"),
             "DJANGO_STATIC_CACHE": str(work / "cache"),
-            "DJANGO_THREADS": _THREADS,
+            "DJANGO_THREADS": THREADS,
             "WEB_CONCURRENCY": str(workers),  # also of gunicorn
             "ACCESS_LOG": "false",
             "BENCH_DATABASE": str(work / "rows.sqlite3"),
@@ -128,17 +131,19 @@ class Bench:
         """Start a server anew on these cores, and load the views."""
         _, core_of_wrk = select_cores()
         age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation says for ASGI
-        row = replace(SERVERS[name], variables=self._variables | age)
+        server = self._servers[name]
+        row = replace(server, variables={**self._variables, **server.variables, **age})
         loads = {}
-        with run_server(row, self._work, cores) as server:
+        with run_server(row, self._work, cores) as running:
             for view in views:
                 request = Request(f"/{view}")
-                server.load(request, _WARM_UP, self._connections, core_of_wrk)
-                loads[view] = server.load(request, self._seconds, self._connections, core_of_wrk)
+                running.load(request, _WARM_UP, self._connections, core_of_wrk)
+                loads[view] = running.load(request, self._seconds, self._connections, core_of_wrk)
         return loads
 
 
 def _fill(database: Path) -> None:
+    database.unlink(missing_ok=True)  # from an earlier run whose trees were kept
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("CREATE TABLE city (id INTEGER PRIMARY KEY, name TEXT, country TEXT, inhabitants INTEGER)")
         cities = [(f"City {number}", f"Country {number % 7}", 1000 * number) for number in range(1, 21)]

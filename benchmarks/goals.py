@@ -27,13 +27,18 @@ class Goal:
 
 @dataclass(slots=True)
 class Result:
-    """The result of one part: heading, Markdown, goals, figures for a program, and a chart."""
+    """The result of one part: heading, Markdown, goals, figures for a program, and a chart.
+
+    `block` names the part's block in the documents: README.md gets the summary, benchmarks/README.md the rest.
+    """
 
     heading: str
     text: str
     goals: list[Goal]
     figures: dict[str, Any] = field(default_factory=dict)
     chart: str = ""
+    block: str = ""
+    summary: str = ""
 
 
 def make_ratio_goal(

@@ -1,7 +1,8 @@
 """Runs a server on one core and its load on another: real processes, wrk, and the CPU time of a request.
 
 Rule: the figure is CPU time per request, user and system, of the server's whole process tree. Other programs on the
-machine disturb it less than requests per second. Servers that are compared take turns.
+machine disturb it less than requests per second. Servers that are compared take turns. Access logs go to files. After
+each load, a log must have a line for each response, or the benchmark ends.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from statistics import median
 from benchmarks.measure import HERE, make_environment
 
 START_TIMEOUT_SECONDS = 60.0
+LOG_TIMEOUT_SECONDS = 5.0
+"""Time in which a server writes its last lines after a load."""
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -32,13 +35,15 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 class Server:
     """A row: the command that listens on a port, its variables, and the text that it prints when it is ready.
 
-    A server without such a text is ready when it listens.
+    A server without such a text is ready when it listens. `logs` are its access logs, each with a line for every
+    response: names in the work directory, with `{port}` for the port.
     """
 
     title: str
     command: Callable[[int], tuple[str, ...]]
     variables: Mapping[str, str] = field(default_factory=dict)
     ready: str = ""
+    logs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class Running:
 
     port: int
     pid: int
+    logs: tuple[Path, ...] = ()
 
     def ask(self, request: Request) -> ServerResponse:
         """Send one request, on a new connection."""
@@ -115,10 +121,15 @@ class Running:
             connection.close()
 
     def load(self, request: Request, seconds: int, connections: int, core: int) -> Load:
-        """Run wrk on the core; every response must have the expected status."""
+        """Run wrk on the core; every response must have the expected status, and its line in every access log."""
+        for log in self.logs:
+            os.truncate(log, 0)  # the server appends; the disk holds one load's lines at a time
         before = measure_tree_cpu(self.pid)
         load = run_wrk(f"http://127.0.0.1:{self.port}{request.path}", request, seconds, connections, core)
-        return replace(load, cpu=measure_tree_cpu(self.pid) - before)
+        load = replace(load, cpu=measure_tree_cpu(self.pid) - before)
+        for log in self.logs:
+            check_access_log(log, round(load.requests), connections)
+        return load
 
 
 def select_cores() -> tuple[int, int]:
@@ -130,7 +141,9 @@ def select_cores() -> tuple[int, int]:
 @contextmanager
 def spawn_server(server: Server, port: int, work: Path, affinity: set[int]) -> Iterator[subprocess.Popen[bytes]]:
     """Start a server on these cores, with a clean environment and its own variables; end it afterwards."""
-    with get_output_path(port, work).open("wb") as output:
+    output_path = get_output_path(port, work)
+    output_path.unlink(missing_ok=True)
+    with output_path.open("ab") as output:  # as a shell's >>
         process = subprocess.Popen(
             server.command(port),
             cwd=work,
@@ -158,12 +171,30 @@ def run_server(server: Server, work: Path, affinity: set[int]) -> Iterator[Runni
     port = find_free_port()
     with spawn_server(server, port, work, affinity) as process:
         wait_for(server, port, process, get_output_path(port, work))
-        yield Running(port, process.pid)
+        yield Running(port, process.pid, tuple(work / log.format(port=port) for log in server.logs))
 
 
 def get_output_path(port: int, work: Path) -> Path:
     """Return the file with a server's output."""
     return work / f"output-{port}"
+
+
+def check_access_log(log: Path, responses: int, connections: int) -> None:
+    """Exit unless the log has a line for each response that wrk counted, and else only lines of requests under way.
+
+    At the end of a load each connection has a request under way; so it may have at the end of the load before.
+    """
+    deadline = time.monotonic() + LOG_TIMEOUT_SECONDS
+    while (lines := count_lines(log)) < responses and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if not responses <= lines <= responses + 2 * connections:
+        raise SystemExit(f"{log}: {lines:,} lines, but wrk counted {responses:,} responses")
+
+
+def count_lines(path: Path) -> int:
+    """Return the number of lines that a file has."""
+    with path.open("rb") as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
 def run_wrk(url: str, request: Request, seconds: int, connections: int, core: int) -> Load:

@@ -31,6 +31,7 @@ _READ_BY_A_SERVER = (
     "PORT",
     "WEB_CONCURRENCY",
     "FORWARDED_ALLOW_IPS",
+    "ACCESS_LOG",
     "LOG_FORMAT",
     "METRICS_PORT",
     "UVICORN_",

@@ -1,7 +1,9 @@
 """The servers of ``make bench``, each with one tree: this project, nginx, and those that Django projects use.
 
-Rule: each is configured as its documentation says for production, with one worker and no access log, and with ten
-threads if threads run Django. A server that is not installed is skipped, with the reason.
+Rule: each is configured as its documentation says for production, with one worker, and with ten threads if threads run
+Django. A server has an access log only if its name ends with the log's form. This project's goes to standard output, a
+file here; nginx's is a file in the same directory, without a buffer, which is nginx's default. A server that is not
+installed is skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.load import Server
+from benchmarks.load import Server, find_free_port
 from benchmarks.measure import HERE, print_progress
 from benchmarks.trees import Tree
 
@@ -41,7 +43,14 @@ WSGI = "benchmarks.project_django.wsgi:application"
 _ASGI = "benchmarks.project_django.asgi:application"
 WHITENOISE = "whitenoise.middleware.WhiteNoiseMiddleware"
 _SERVESTATIC = "servestatic.middleware.ServeStaticMiddleware"
-_NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+_LOGS = {
+    "off": {"ACCESS_LOG": "false"},
+    "text": {},
+    "json": {"LOG_FORMAT": "json"},
+    "json and metrics": {"LOG_FORMAT": "json"},
+}
+"""This project's variables for each form of the access log; text is the default."""
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 _BROTLI = Path("/usr/lib/nginx/modules/ngx_http_brotli_static_module.so")
 
 
@@ -66,24 +75,31 @@ class Place:
         }
 
 
-def _ours(place: Place) -> Server:
+def _ours(log: str, place: Place) -> Server:
     program = str(Path(sys.executable).parent / "static-host")
+    metrics = log == "json and metrics"
+
+    def command(port: int) -> tuple[str, ...]:
+        listen = (f"PORT={port}", *([f"METRICS_PORT={find_free_port()}"] if metrics else []))
+        return ("env", *listen, program, "serve")
+
     return Server(
         "this project, `static-host serve`",
-        lambda port: ("env", f"PORT={port}", program, "serve"),
+        command,
         {
             **place.variables(),
             **({"DJANGO_SETTINGS_MODULE": "static_host_site.settings"} if place.site else {}),
-            "ACCESS_LOG": "false",
+            **_LOGS[log],
             "DJANGO_STATIC_ROOT": str(place.tree.root),
             "DJANGO_THREADS": str(place.threads),
             "WEB_CONCURRENCY": str(place.workers),
         },
         "ready on",
+        ("output-{port}",) if log != "off" else (),
     )
 
 
-def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
+def _nginx(how: str, log: str, place: Place) -> Server:
     def command(port: int) -> tuple[str, ...]:
         configuration = place.work / f"nginx-{port}.conf"
         filled = (
@@ -92,16 +108,19 @@ def _nginx(how: str, changed: tuple[str, str], place: Place) -> Server:
             .format(
                 module=_BROTLI,
                 user="user root;" if os.getuid() == 0 else "",  # only its owner may read the benchmark's directory
+                sendfile="off" if how == "sendfile off" else "on",
+                log=f"{place.work}/access-{port}.log {log}" if log != "off" else "off",
                 workers=place.workers,
                 work=place.work,
                 root=place.tree.root,
                 port=port,
             )
         )
-        configuration.write_text(filled.replace(*changed))
-        return (str(_NGINX), "-c", str(configuration), "-e", str(place.work / f"nginx-{port}.log"))
+        configuration.write_text(filled)
+        return (str(NGINX), "-c", str(configuration), "-e", str(place.work / f"nginx-{port}.log"))
 
-    return Server(f"nginx {read_nginx_version()}, {how}", command)
+    logs = ("access-{port}.log",) if log != "off" else ()
+    return Server(f"nginx {read_nginx_version()}, {how}", command, logs=logs)
 
 
 def _on_waitress(place: Place) -> Server:
@@ -138,9 +157,15 @@ def _module(name: str, *arguments: str) -> tuple[str, ...]:
 
 
 ROWS: dict[str, Callable[[Place], Server]] = {
-    "ours": _ours,
-    "nginx": partial(_nginx, "sendfile", ("", "")),
-    "nginx-read": partial(_nginx, "sendfile off", ("sendfile on", "sendfile off")),
+    "ours": partial(_ours, "off"),
+    "ours-text": partial(_ours, "text"),
+    "ours-json": partial(_ours, "json"),
+    "ours-metrics": partial(_ours, "json and metrics"),
+    "nginx": partial(_nginx, "sendfile", "off"),
+    "nginx-text": partial(_nginx, "sendfile", "combined"),
+    "nginx-json": partial(_nginx, "sendfile", "json"),
+    "nginx-read": partial(_nginx, "sendfile off", "off"),
+    "nginx-read-text": partial(_nginx, "sendfile off", "combined"),
     "waitress": _on_waitress,
     "gunicorn": _on_gunicorn,
     "blacknoise": partial(_on_uvicorn, "blacknoise on uvicorn", f"{_PROJECT}.blacknoise_app:app", ""),
@@ -148,7 +173,7 @@ ROWS: dict[str, Callable[[Place], Server]] = {
     "servestatic": partial(_on_uvicorn, "ServeStatic in Django on uvicorn", _ASGI, _SERVESTATIC),
     "uvicorn": partial(_on_uvicorn, "WhiteNoise in Django on uvicorn", _ASGI, WHITENOISE),
 }
-"""The rows waitress, gunicorn and uvicorn are WhiteNoise in Django on these servers."""
+"""The row ours-text is this project as shipped; waitress, gunicorn and uvicorn are WhiteNoise in Django on these."""
 
 
 def select_installed(names: Iterable[str]) -> list[str]:
@@ -164,14 +189,16 @@ def select_installed(names: Iterable[str]) -> list[str]:
 
 def _find_reason_missing(name: str) -> str:
     if name.startswith("nginx"):
-        if _NGINX is None:
+        if NGINX is None:
             return "nginx is not installed (apt-get install nginx libnginx-mod-http-brotli-static)"
         return "" if _BROTLI.exists() else f"{_BROTLI} is missing (apt-get install libnginx-mod-http-brotli-static)"
-    return "" if name == "ours" or find_spec(name) else f"{name} is not installed (it is in requirements/projects.txt)"
+    if name.startswith("ours") or find_spec(name):
+        return ""
+    return f"{name} is not installed (it is in requirements/projects.txt)"
 
 
 @cache
 def read_nginx_version() -> str:
     """Return nginx's version."""
-    output = subprocess.run([str(_NGINX), "-v"], capture_output=True, text=True, check=True).stderr
+    output = subprocess.run([str(NGINX), "-v"], capture_output=True, text=True, check=True).stderr
     return re.sub(r".*nginx/", "", output).split()[0]

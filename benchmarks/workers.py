@@ -35,7 +35,7 @@ def measure_part(work: Path, rounds: int) -> Result:
     benches = {}
     for workers in (1, 2):
         place = work / f"workers-{workers}"
-        place.mkdir()
+        place.mkdir(exist_ok=True)
         benches[workers] = Bench(place, LOAD_SECONDS, CONNECTIONS, workers)
     for number in range(rounds * TURNS):
         for name in NAMES if number % 2 == 0 else NAMES[::-1]:
