@@ -7,6 +7,7 @@ reason to `NEVER_FOREIGN`. Who adds a loop over foreign bytes adds a row to `FUN
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from static_host.checks import csp
 from static_host.http import page, request_parser
 from static_host.http.page_head import parse_page_head
+from static_host.http.response_head import InvalidResponseError, make_head
 from static_host.http.websocket_frames import WebSocketFrames
 from static_host.http.websocket_handshake import build_scope
 from static_host.http.websocket_messages import MessageQueue
@@ -30,9 +32,9 @@ from static_host.origin.response_cache import ResponseCache
 from static_host.telemetry.request_record import (
     MAX_TARGET_BYTES,
     find_identifier,
+    find_logged_fields,
     format_address,
     format_target,
-    parse_logged_parts,
 )
 from static_host.telemetry.secret_masking import _SECRET_PARAMETER
 from static_host.verify import audit_scope, browser_access, cdn, client, crawler, html_parser, page_references
@@ -72,8 +74,14 @@ def resource(match: str = "", media_type: str = "text/css") -> Resource:
     return Resource(media_type, True, (Representation("identity", "a.css", 1, "x" * 24),), match=match)
 
 
+def make_field(name: bytes, value: bytes) -> object:
+    with suppress(InvalidResponseError):
+        return make_head(200, [(name, value)], "GET", "1.1")
+    return None
+
+
 def of_head(head: bytes) -> object:
-    return parse_logged_parts(head)
+    return find_logged_fields(head)
 
 
 def is_response(payload: bytes) -> bool:
@@ -126,6 +134,15 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.middleware.forwarded._WITH_PORT": repeat_bytes(
         lambda value: TrustedProxies(["10.0.0.0/8"]).find_client([value]), "1", "{:}1", "[", "[{1}", "10.0.0.1,", ",", " "
     ),
+    "static_host.http.request_parser._ABSOLUTE_FORM": repeat_bytes(
+        lambda target: request_parser._ABSOLUTE_FORM.match(target), "http://{a}", "http://{a}#", "http://a/{?}", "http{s}"
+    ),
+    "static_host.http.request_parser._OTHER_VERSION": repeat_bytes(
+        request_parser._OTHER_VERSION.match, "GET{ }", "GET / {a}", "GET{ }/{ }HTTP/", "{a} {a} {a}"
+    ),
+    "static_host.http.response_head._NAME": repeat_bytes(lambda name: make_field(name, b""), "a", "a{:}"),
+    "static_host.http.response_head._VALUE": repeat_bytes(lambda value: make_field(b"a", value), "a", "a{\t}\n"),
+    "static_host.http.response_head._LENGTH": repeat_bytes(lambda value: make_field(b"content-length", value), "1", " ", "1{ }2"),
     "static_host.http.request_parser._HOST": repeat_bytes(request_parser.is_host, "a", "[{a}", "[{:}]", "a:{1}x", "a{ }x", "a:1{ }x"),
     "static_host.http.page_head._REQUEST_LINE": repeat_bytes(parse_page_head, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
     "static_host.http.page_head._FIELD": repeat_bytes(
@@ -162,7 +179,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.index_validation._DIGEST": repeat_texts(index_validation._DIGEST.fullmatch, "a"),
     "static_host.origin.index_validation._SHA_256": repeat_texts(index_validation._SHA_256.fullmatch, "a"),
     "static_host.origin.index_validation._DELTA_SUFFIX": repeat_texts(index_validation._DELTA_SUFFIX.fullmatch, ".", ".{a}", ".dcz", ".{a}.dcz."),
-    "static_host.telemetry.request_record._LOGGED_FIELDS": repeat_bytes(
+    "static_host.telemetry.request_record._find_logged_fields": repeat_bytes(
         of_head, "GET /{a} HTTP/1.1\r\n", "GET / HTTP/1.1{\r\nx-request-id:}", "GET / HTTP/1.1{\r\nx-}", "GET /{?} a"
     ),
     "static_host.middleware.origin_secret.OriginSecret.__init__": repeat_bytes(

@@ -346,7 +346,7 @@ def test_requests_that_wait_behind_others_are_not_read_without_end(plain: Path) 
     async def waiting(_: Any, writer: Any, state: Any) -> int:
         writer.write(PAGE * 500_000)
         await asyncio.sleep(1)
-        found = sum(len(connection._pending) for connection in state.connections)
+        found = sum(len(connection.flow.pending) for connection in state.connections)
         writer.transport.abort()
         return found
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from static_host.http.connection import MAX_PENDING_BYTES
 from static_host.http.connection_state import State
+from static_host.http.flow_control import MAX_PENDING_BYTES
 from static_host.workers.pool import QueueFullError
 from tests.support.page_path import IDLE, PAGE, Talk, frames, talk, until
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
+from static_host.telemetry.access_log import AccessLog
 from static_host.telemetry.request_record import RequestRecord
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Buffered
@@ -117,7 +119,9 @@ class Front:
         self.proxies = TrustedProxies([trusted] if trusted else [])
         self.secret = OriginSecret("X-Secret", [secret]) if secret else None
         self.records: list[RequestRecord] = []
-        self.recorder = SimpleNamespace(record=self.records.append, log=object(), counters=None)
+        self.recorder = SimpleNamespace(
+            record=self.records.append, log=AccessLog("text", os.open(os.devnull, os.O_WRONLY)), counters=None
+        )
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Respond as the ASGI path."""

@@ -20,10 +20,13 @@ class RequestLines(AccessLog):
 
     def __init__(self, form: LogFormat) -> None:
         super().__init__(form)
-        if form == "text":
-            self._format = format_line
+        self._is_text = form == "text"
 
     def add(self, record: RequestRecord) -> None:
         """Add a line. The page of an error asks for the readiness once a second."""
-        if record.handler != "health":
+        if record.handler == "health":
+            return
+        if self._is_text:
+            self.add_line(format_line(record))
+        else:
             super().add(record)

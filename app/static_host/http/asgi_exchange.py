@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Scope
 
     from static_host.http.connection import HttpProtocol
+    from static_host.http.server_context import ServerContext
 
 log = logging.getLogger("static_host.http")
 
@@ -39,6 +40,7 @@ class AsgiExchange:
     def __init__(
         self,
         connection: HttpProtocol,
+        context: ServerContext,
         scope: Scope,
         on_end: Callable[..., None],
         *,
@@ -46,6 +48,7 @@ class AsgiExchange:
         is_persistent: bool,
     ) -> None:
         self._connection = connection
+        self._context = context
         self._on_end = on_end
         self.scope = scope
         self.is_last = not is_persistent
@@ -108,9 +111,9 @@ class AsgiExchange:
         if self._expects_continue and not self.has_begun and not self.is_disconnected:
             self._expects_continue = False
             if not self._body and not self._is_body_complete:
-                self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.is_disconnected and not self.is_complete:
-            self._connection.read_on()
+            self._connection.flow.read_on()
             await self._event.wait()
             self._event.clear()
         if self.is_disconnected or self.is_complete:
@@ -140,7 +143,8 @@ class AsgiExchange:
         end = b"connection: close\r\n" if self.is_last else b""
         if head.delimitation is Delimitation.CHUNKS:
             end += b"transfer-encoding: chunked\r\n"
-        self._pending = b"".join((self._connection.begin_head(status), head.lines, end, b"\r\n"))
+        begin = self._context.begin_head(status, self._connection.server_state.default_headers)
+        self._pending = b"".join((begin, head.lines, end, b"\r\n"))
         self._connection.loop.call_soon(self.flush)  # a stream's first piece may be long in coming
 
     def _send_body(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
@@ -161,13 +165,15 @@ class AsgiExchange:
             self._on_end(is_last=self.is_last)
 
     def _write(self, data: bytes) -> None:
-        pending, self._pending = self._pending, b""
-        if not pending:
-            self._connection.write(data)
-        elif len(data) > MAX_COPY_BYTES:
-            self._connection.transport.writelines((pending, data))
-        else:
-            self._connection.write(pending + data)
+        """Write, together with the head if it waits for that."""
+        transport, pending = self._connection.transport, self._pending
+        self._pending = b""
+        if transport.is_closing():
+            return
+        if pending and len(data) > MAX_COPY_BYTES:
+            transport.writelines((pending, data))
+        elif pending or data:
+            transport.write(pending + data)
 
     def flush(self) -> None:
         """Send the head, if it waits for the body's first piece."""

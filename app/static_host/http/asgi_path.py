@@ -12,6 +12,7 @@ from static_host.http.asgi_exchange import AsgiExchange
 from static_host.http.connection_state import State
 from static_host.http.request_parser import Request, RequestParser
 from static_host.http.server_context import ServerContext
+from static_host.http.websocket import WebSocketProtocol
 from static_host.origin.percent_decoding import unescape
 from static_host.telemetry.scope_keys import BREAK_OFF_KEY, HALF_CLOSED_KEY
 
@@ -78,7 +79,7 @@ class AsgiPath:
         connection, head = self._connection, bytes(self._parser.head)
         scope = self._make_scope(request)
         if request.is_upgrade_to_web_socket:
-            connection.upgrade(scope, head, rest)
+            self._upgrade(scope, head, rest)
             return b""
         if self._parser.is_complete and connection.begin_whole(head):
             self._parser.reset()
@@ -87,6 +88,7 @@ class AsgiPath:
         connection.transport.set_write_buffer_limits()
         exchange = AsgiExchange(
             connection,
+            self._context,
             scope,
             self._end,
             expects_continue=request.expects_continue,
@@ -101,6 +103,20 @@ class AsgiPath:
         task.add_done_callback(connection.server_state.tasks.discard)
         connection.server_state.tasks.add(task)
         return rest
+
+    def _upgrade(self, scope: Scope, head: bytes, rest: bytes) -> None:
+        """Hand the connection over to the WebSocket protocol; `rest` follows the handshake's head."""
+        connection, context = self._connection, self._context
+        connection.release()
+        protocol = WebSocketProtocol(
+            connection.config, connection.server_state, context.app, scope, head, context.recorder
+        )
+        connection.transport.set_protocol(protocol)
+        protocol.connection_made(connection.transport)
+        if rest:
+            protocol.data_received(rest)
+        if connection.is_stopping:
+            protocol.shutdown()
 
     def note_half_closed(self) -> None:
         """Tell the application that its client sends no more, and may be gone."""

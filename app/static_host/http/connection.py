@@ -5,21 +5,21 @@ response, in order, whatever it is: a static file, a page, an upgrade, or no val
 file is answered at once from a prepared response (`static_path`), one of a page goes to a worker (`page_path`), both
 without ASGI; everything else goes to the ASGI application.
 
-A head arrives complete within `HEAD_TIMEOUT_SECONDS` (else 408) and `MAX_HEAD_BYTES` (else 431). A connection is
-aborted when its client takes no data for `WRITE_TIMEOUT_SECONDS`. A client that closes its side after a complete
-request still gets the response. A response before the request's body is complete is the last one: it says so, and what
-still arrives is dropped for a while, so that no reset takes the response from the client (RFC 9112 §9.6). When the
-server stops, a busy connection ends with its next response, which says so. An idle one is closed after
-`SHUTDOWN_IDLE_SECONDS`, because a request may be on its way.
+A head arrives complete within `HEAD_TIMEOUT_SECONDS` (else 408) and `MAX_HEAD_BYTES` (else 431). A client that closes
+its side after a complete request still gets the response. A response before the request's body is complete is the last
+one: it says so, and what still arrives is dropped for a while, so that no reset takes the response from the client
+(RFC 9112 §9.6). When the server stops, a busy connection ends with its next response, which says so; an idle one is
+closed after `SHUTDOWN_IDLE_SECONDS`, because a request may be on its way.
 """
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop, Transport
+from contextlib import suppress
 from typing import Any
 
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 from uvicorn.config import Config
 
 from static_host.http.asgi_path import AsgiPath
@@ -29,10 +29,8 @@ from static_host.http.flow_control import FlowControl
 from static_host.http.page_path import PagePath
 from static_host.http.refusal import send_refusal
 from static_host.http.request_parser import RequestRefusedError
-from static_host.http.server_context import get_server_context
+from static_host.http.server_context import get_address, get_server_context
 from static_host.http.static_path import StaticPath
-from static_host.http.websocket import WebSocketProtocol
-from static_host.middleware.forwarded import unmap_ipv4
 from static_host.telemetry.scope_keys import STATUS_CLIENT_CLOSED_REQUEST
 
 HEAD_TIMEOUT_SECONDS = 10.0
@@ -45,8 +43,6 @@ LINGER_IDLE_SECONDS = 1.0
 """Time without data after which a connection is closed whose last response is sent."""
 LINGER_SECONDS = 30.0
 """Time after which it is closed although data still arrives."""
-MAX_PENDING_BYTES = 64 << 10
-"""Bytes that are read of a body before the application asks for them, and behind a request before its response."""
 
 _IDLE = State.IDLE
 
@@ -60,69 +56,61 @@ class HttpProtocol(asyncio.Protocol):
     def __init__(
         self, config: Config, server_state: Any, app_state: dict[str, Any], _loop: AbstractEventLoop | None = None
     ) -> None:
-        if not config.loaded:
-            config.load()
         self.config = config
         self.server_state = server_state
         self.loop = _loop or asyncio.get_event_loop()
         self.client: tuple[str, int] | None = None
         self.server: tuple[str, int | None] | None = None
         self._context = context = get_server_context(config)
-        self._keep_alive_seconds = config.timeout_keep_alive
         self.state = _IDLE
-        self._pending = b""  # what follows the request under way
-        self._has_received_head = self._is_over_limit = self._is_stopping = False
+        self._has_received_head = self._is_over_limit = False
+        self.is_stopping = False
+        """Whether the server stops."""
         self.is_half_closed = False
         """Whether the client sends no more: it may wait for the response, or be gone."""
         self._linger_until = 0.0
         self._deadline = Deadline(self.loop, self._handle_deadline)
-        self._is_plain = not config.is_ssl
+        self._is_plain = context.response_cache is not None and not config.is_ssl
         """Whether plain requests are answered without ASGI."""
-        cache, pages = context.response_cache, context.pages
         self._asgi = AsgiPath(self, context, app_state)
-        self._static = StaticPath(self, context, cache) if cache is not None else None
-        self._pages = PagePath(self, context, pages) if pages is not None else None
-
-    # What the event loop calls
+        self._static = StaticPath(self, context)
+        self._pages = PagePath(self, context)
+        self._paths: tuple[StaticPath | PagePath, ...] = (self._static, self._pages)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # it is one that writes, too
         """Wait for the first request."""
-        connections = self.server_state.connections
-        connections.add(self)
+        self.server_state.connections.add(self)
         self.transport = transport
         self.flow = FlowControl(transport, self.loop)
-        self.client = _get_address(transport, "peername")
-        self.server = _get_address(transport, "sockname")
+        self.client = get_address(transport, "peername")
+        self.server = get_address(transport, "sockname")
         transport.set_write_buffer_limits(high=0)  # `resume_writing` comes when all that it holds is written
-        limit = self.config.limit_concurrency
-        if limit is not None and len(connections) > limit:
-            self._is_over_limit = True
-            self._is_plain = False
+        self._is_over_limit = self._context.is_crowded(self.server_state)
+        self._is_plain = self._is_plain and not self._is_over_limit
         self._deadline.set(HEAD_TIMEOUT_SECONDS)
 
     def data_received(self, data: bytes) -> None:
         """Begin the requests that arrive, or go on with the one that is under way."""
         if self.state is _IDLE and not self.flow.is_write_paused:
-            if self._is_plain and self._static is not None:
-                data = self._static.answer(data)
+            if self._is_plain:
+                data = self._static.begin(data)
                 if not data:
                     return
             self._begin(data, is_static=False)
         elif self.state is State.HEAD:
             self._begin(data)
         elif self.state is State.ASGI and not self._asgi.is_read:
-            self.keep(self._read(data))
+            self.flow.keep(self._read(data))
         elif self.state is State.LINGERING:
             self._deadline.set(min(LINGER_IDLE_SECONDS, self._linger_until - self.loop.time()))
         else:
-            self.keep(data)
+            self.flow.keep(data)
 
     def eof_received(self) -> bool:
         """Keep the connection open for the response to a complete request, by returning True."""
-        if self.state is State.PAGE and self._pages is not None and self._pages.is_waiting:
+        if self.state is State.PAGE and self._pages.is_waiting:
             self._pages.hand_over()  # who waits may have gone
-        is_answerable = self.state is State.PAGE or (self.state is State.ASGI and self._asgi.is_read)
-        if not is_answerable:
+        if not (self.state is State.PAGE or (self.state is State.ASGI and self._asgi.is_read)):
             return False
         self.is_half_closed = True
         self._asgi.note_half_closed()
@@ -130,15 +118,15 @@ class HttpProtocol(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Wait for the client, which takes less than is sent."""
+        """Wait for the client."""
         self.flow.pause_writing()
 
     def resume_writing(self) -> None:
         """Go on when the transport has written what it held."""
         self.flow.resume_writing()
-        if self.state is State.SENDING and self._static is not None:
+        if self.state is State.SENDING:
             self._static.go_on()
-        elif self.state is _IDLE and self._pending:
+        elif self.state is _IDLE and self.flow.pending:
             self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -147,51 +135,26 @@ class HttpProtocol(asyncio.Protocol):
             self._move(State.CLOSED)
         self.server_state.connections.discard(self)
         self._deadline.cancel()
-        self._disconnect(STATUS_CLIENT_CLOSED_REQUEST)
+        self._disconnect()
         self.flow.end()
-        if self._static is not None:
-            self._static.close()
-
-    # What uvicorn's server calls
+        self._static.close()
 
     def shutdown(self) -> None:
         """End the connection with its next response, or when it stays idle for `SHUTDOWN_IDLE_SECONDS`."""
-        self._is_stopping = True
+        self.is_stopping = True
         self._is_plain = False
         if self.state in (State.IDLE, State.HEAD, State.LINGERING):
             self._deadline.hasten(SHUTDOWN_IDLE_SECONDS)
 
-    # What the paths use
-
     @property
     def is_ending(self) -> bool:
         """Whether the next response is the last one, because the server stops, or the client sends no more."""
-        return self._is_stopping or (self.is_half_closed and not self._pending)
-
-    def begin_head(self, status: int) -> bytes:
-        """Return what a response's head begins with."""
-        return self._context.begin_head(status, self.server_state.default_headers)
-
-    def write(self, data: bytes) -> None:
-        """Write, unless the connection is closing."""
-        if data and not self.transport.is_closing():
-            self.transport.write(data)
-
-    def keep(self, data: bytes) -> None:
-        """Keep what follows the request under way."""
-        self._pending += data
-        if len(self._pending) > MAX_PENDING_BYTES:
-            self.flow.pause_reading()
-
-    def read_on(self) -> None:
-        """Read the request's body, or whether the client leaves."""
-        if len(self._pending) <= MAX_PENDING_BYTES:
-            self.flow.resume_reading()
+        return self.is_stopping or (self.is_half_closed and not self.flow.pending)
 
     def await_request(self) -> None:
         """Wait for the next request."""
         self._has_received_head = True
-        self._deadline.set(self._keep_alive_seconds)
+        self._deadline.set(self.config.timeout_keep_alive)
         if self.state is not _IDLE:
             self._move(_IDLE)
 
@@ -200,10 +163,10 @@ class HttpProtocol(asyncio.Protocol):
         self._move(state)
         self._has_received_head = True
         self._deadline.clear()
-        self.keep(rest)
+        self.flow.keep(rest)
 
     def pass_on(self, head: bytes, app: ASGIApp) -> bool:
-        """Have an application respond to a request that a path has begun; return whether the parser accepts it."""
+        """Have an application respond to a request that a path has begun; False if the parser refuses it."""
         self._read(head, app)
         return self.state is State.ASGI
 
@@ -212,21 +175,20 @@ class HttpProtocol(asyncio.Protocol):
         self.server_state.total_requests += 1
         if self.state is State.CLOSED:
             return
-        if is_last:
-            if is_read and not self._pending:
-                self.close()
-            else:
-                self._linger()
-            return
-        self.await_request()
-        self.transport.set_write_buffer_limits(high=0)
-        self._read_on()
+        if not is_last:
+            self.await_request()
+            self.transport.set_write_buffer_limits(high=0)
+            self._read_on()
+        elif is_read and not self.flow.pending:
+            self.close()
+        else:
+            self._linger()
 
     def close(self) -> None:
         """Close the connection when all is sent."""
         if self.state is not State.CLOSED:
             self._move(State.CLOSED)
-            self._disconnect(STATUS_CLIENT_CLOSED_REQUEST)
+            self._disconnect()
             self.transport.close()
             self.flow.watch_progress()
 
@@ -234,32 +196,20 @@ class HttpProtocol(asyncio.Protocol):
         """Wait for the rest of a head."""
         self._move(State.HEAD)
         if self._has_received_head:
-            self._deadline.set(SHUTDOWN_IDLE_SECONDS if self._is_stopping else HEAD_TIMEOUT_SECONDS)
+            self._deadline.set(SHUTDOWN_IDLE_SECONDS if self.is_stopping else HEAD_TIMEOUT_SECONDS)
 
     def begin_whole(self, head: bytes) -> bool:
         """Begin a plain request whose head came in pieces; return whether it is one."""
-        return self.state is State.HEAD and self._is_plain and not self._begin_on_paths(head)
+        return self.state is State.HEAD and self._is_plain and not self._begin_plain(head)
 
-    def upgrade(self, scope: Scope, head: bytes, rest: bytes) -> None:
-        """Hand the connection over to the WebSocket protocol; `rest` follows the handshake's head."""
+    def release(self) -> None:
+        """Let another protocol have the connection."""
         self._move(State.UPGRADED)
         self._deadline.cancel()
         self.flow.end()
         self.flow.resume_reading()
-        if self._static is not None:
-            self._static.close()
+        self._static.close()
         self.server_state.connections.discard(self)
-        context = self._context
-        protocol = WebSocketProtocol(self.config, self.server_state, context.app, scope, head, context.recorder)
-        self.transport.set_write_buffer_limits()
-        self.transport.set_protocol(protocol)
-        protocol.connection_made(self.transport)
-        if rest:
-            protocol.data_received(rest)
-        if self._is_stopping:
-            protocol.shutdown()
-
-    # The transitions
 
     def _move(self, state: State) -> None:
         if state not in TRANSITIONS[self.state]:
@@ -271,38 +221,36 @@ class HttpProtocol(asyncio.Protocol):
         while data:
             if self.state is _IDLE:
                 if self.flow.is_write_paused:
-                    self.keep(data)
+                    self.flow.keep(data)
                     self.flow.pause_reading()
                     return
                 if self._is_plain:
-                    data = self._begin_on_paths(data, is_static=is_static)
+                    data = self._begin_plain(data, is_static=is_static)
                 if data and self.state is _IDLE:
                     data = self._read(data)
                 is_static = True
             elif self.state is State.HEAD:
                 data = self._read(data)
             else:
-                self.keep(data)
+                self.flow.keep(data)
                 return
 
-    def _begin_on_paths(self, data: bytes, *, is_static: bool = True) -> bytes:
+    def _begin_plain(self, data: bytes, *, is_static: bool = True) -> bytes:
         """Begin the plain requests that the data begins with, without ASGI; return the rest."""
-        if is_static and self._static is not None:
-            data = self._static.answer(data)
-        if data and self._pages is not None:
-            data = self._pages.begin(data)
+        for path in self._paths if is_static else self._paths[1:]:
+            data = path.begin(data) if data else data
         return data
 
     def _read(self, data: bytes, app: ASGIApp | None = None) -> bytes:
         """Have the parser read a request, which is begun when its head is complete; return what follows it."""
-        limit = self.config.limit_concurrency
+        if self._is_over_limit and not self._asgi.is_busy and self._context.is_crowded(self.server_state):
+            self._refuse(503)
+            return b""
         try:
-            if self._is_over_limit and limit is not None and len(self.server_state.connections) > limit:
-                raise RequestRefusedError(503)  # noqa: TRY301 - every refusal is handled in one place
             return self._asgi.read(data, app)
         except RequestRefusedError as refusal:
             self._refuse(refusal.status)
-        return b""
+            return b""
 
     def _refuse(self, status: int) -> None:
         """Respond to what is no request that an application could get, and end the connection."""
@@ -317,24 +265,23 @@ class HttpProtocol(asyncio.Protocol):
 
     def _linger(self) -> None:
         self._move(State.LINGERING)
-        self._pending = b""
+        self.flow.pending = b""
         self._linger_until = self.loop.time() + LINGER_SECONDS
         self._deadline.set(LINGER_IDLE_SECONDS)
         self.transport.set_write_buffer_limits(high=0)
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # the client has reset the connection
+                self.transport.write_eof()
         self.flow.resume_reading()
 
     def _read_on(self) -> None:
         """Begin the requests that were kept."""
-        data, self._pending = self._pending, b""
-        self.flow.resume_reading()
-        self._begin(data)
+        self._begin(self.flow.take_pending())
         if self.is_half_closed and self.state in (State.IDLE, State.HEAD):
             self.close()
 
     def _handle_deadline(self) -> None:
-        if self.state is State.HEAD and not self._is_stopping:
+        if self.state is State.HEAD and not self.is_stopping:
             self._refuse(408)
         elif self.state is State.LINGERING and self.transport.get_write_buffer_size():
             self._deadline.set(LINGER_IDLE_SECONDS)  # the client is slow; `flow` watches its progress
@@ -346,16 +293,8 @@ class HttpProtocol(asyncio.Protocol):
         if self.state is State.PAGE or (self.state is State.ASGI and not self._asgi.has_begun):
             self.close()
 
-    def _disconnect(self, status: int) -> None:
+    def _disconnect(self) -> None:
         """Tell whoever responds that the client is gone."""
-        self._asgi.disconnect(status)
-        if self._pages is not None:
-            self._pages.abandon()
-        if self._static is not None:
-            self._static.abandon()
-
-
-def _get_address(transport: Transport, name: str) -> tuple[str, int] | None:
-    """Return an end of the connection; None for a socket without addresses."""
-    address = transport.get_extra_info(name)
-    return (unmap_ipv4(str(address[0])), int(address[1])) if isinstance(address, tuple | list) else None
+        self._asgi.disconnect(STATUS_CLIENT_CLOSED_REQUEST)
+        for path in self._paths:
+            path.abandon()

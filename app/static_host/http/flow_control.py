@@ -8,6 +8,8 @@ from asyncio import AbstractEventLoop, TimerHandle, Transport
 
 WRITE_TIMEOUT_SECONDS = 60.0
 """Time without progress after which the connection of a client that takes no data is aborted."""
+MAX_PENDING_BYTES = 64 << 10
+"""Bytes behind a request that are read before its response is sent."""
 
 
 class FlowControl:
@@ -21,6 +23,25 @@ class FlowControl:
         self._is_read_paused = False
         self.is_write_paused = False
         """Whether the transport holds more than it should."""
+        self.pending = b""
+        """What follows the request under way."""
+
+    def keep(self, data: bytes) -> None:
+        """Keep what follows the request under way."""
+        self.pending += data
+        if len(self.pending) > MAX_PENDING_BYTES:
+            self.pause_reading()
+
+    def take_pending(self) -> bytes:
+        """Return what was kept, and read on."""
+        data, self.pending = self.pending, b""
+        self.resume_reading()
+        return data
+
+    def read_on(self) -> None:
+        """Read the request's body, or whether the client leaves, unless too much is kept already."""
+        if len(self.pending) <= MAX_PENDING_BYTES:
+            self.resume_reading()
 
     def pause_reading(self) -> None:
         """Read no more for now."""

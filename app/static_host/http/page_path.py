@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from static_host.http.connection_state import State
-from static_host.http.page import Page, PageDispatcher
+from static_host.http.page import Page
 from static_host.http.server_context import ServerContext
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ _END_OF_HEAD = b"\r\n\r\n"
 class PagePath:
     """The pages of one connection."""
 
-    def __init__(self, connection: HttpProtocol, context: ServerContext, dispatcher: PageDispatcher) -> None:
+    def __init__(self, connection: HttpProtocol, context: ServerContext) -> None:
         self._connection = connection
-        self._dispatcher = dispatcher
+        self._context = context
         self._is_one_request = context.single_request_parser.is_one_request
         self._page: Page | None = None
 
     def begin(self, data: bytes) -> bytes:
         """Begin the request that the data begins with, if it is a plain one for a page; return the rest."""
+        connection, dispatcher = self._connection, self._context.pages
         head = data[: data.find(_END_OF_HEAD) + len(_END_OF_HEAD)]
-        parsed = self._dispatcher.parse(head)
-        if parsed is None or not self._is_one_request(head):
+        parsed = dispatcher.parse(head) if dispatcher is not None else None
+        if dispatcher is None or parsed is None or not self._is_one_request(head):
             return data
-        connection = self._connection
-        page = self._dispatcher.begin(parsed, head, connection.client, connection.server)
+        page = dispatcher.begin(parsed, head, connection.client, connection.server)
         if page is None:
             return data
         self._page = page
@@ -77,6 +77,8 @@ class PagePath:
         status, lines, body = response
         is_last = connection.is_ending
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
-        connection.transport.write(b"".join([connection.begin_head(status), lines, end, body]))
+        connection.transport.write(
+            b"".join([self._context.begin_head(status, connection.server_state.default_headers), lines, end, body])
+        )
         page.record(status, lines, len(body))
         connection.end_response(is_last=is_last)

@@ -59,9 +59,7 @@ def make_head(status: int, fields: Iterable[tuple[bytes, bytes]], method: str, v
         if name == b"connection":
             nominated.update(token.strip().lower() for token in bytes(value).split(b","))
         elif name == b"content-length":
-            value = bytes(value).strip(b" \t")
-            if not _LENGTH.fullmatch(value) or length not in (None, value):
-                raise InvalidResponseError(f"not exactly one valid Content-Length: {value!r:.200}")
+            value = _check_length(value, length)
             if length is None and status != HTTPStatus.NO_CONTENT:  # RFC 9110 §8.6
                 kept.append((name, value))
             length = value
@@ -77,3 +75,11 @@ def make_head(status: int, fields: Iterable[tuple[bytes, bytes]], method: str, v
         delimitation = Delimitation.CLOSE if version == "1.0" else Delimitation.CHUNKS
     lines = b"".join([b"%s: %s\r\n" % field for field in kept])
     return ResponseHead(lines, delimitation, int(length or 0), b"close" in nominated)
+
+
+def _check_length(value: bytes, other: bytes | None) -> bytes:
+    """Return a Content-Length that is valid, and the same as the `other` one if there is one."""
+    value = bytes(value).strip(b" \t")
+    if not _LENGTH.fullmatch(value) or other not in (None, value):
+        raise InvalidResponseError(f"not exactly one valid Content-Length: {value!r:.200}")
+    return value

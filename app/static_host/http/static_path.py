@@ -13,15 +13,22 @@ import logging
 import os
 import socket
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from static_host.http.connection_state import State
+from static_host.http.request_parser import Fields
 from static_host.http.response_transfer import ResponseTransfer
 from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
+from static_host.telemetry.access_log import LineFormat
 from static_host.telemetry.log_and_counters import RequestRecorder
-from static_host.telemetry.request_record import RequestRecord, find_identifier, format_address, parse_logged_parts
+from static_host.telemetry.request_record import (
+    find_identifier,
+    find_logged_fields,
+    format_address,
+    parse_logged_target,
+)
 
 if TYPE_CHECKING:
     from static_host.http.connection import HttpProtocol
@@ -37,12 +44,13 @@ _END_OF_HEAD = b"\r\n\r\n"
 class StaticPath:
     """The static responses of one connection."""
 
-    def __init__(self, connection: HttpProtocol, context: ServerContext, cache: ResponseCache) -> None:
+    def __init__(self, connection: HttpProtocol, context: ServerContext) -> None:
         self._connection = connection
         self._context = context
-        self._cache = cache
-        self._find_response = cache.find
-        self._get_body = cache.get_body
+        self._cache = cache = cast("ResponseCache", context.response_cache)
+        if cache is not None:
+            self._find_response = cache.find
+            self._get_body = cache.get_body
         self._is_one_request = context.single_request_parser.is_one_request
         self._secret = context.secret
         self._recorder = context.recorder
@@ -50,8 +58,9 @@ class StaticPath:
         self._socket: socket.socket | None = None
         self._transfer: ResponseTransfer | None = None
         self._started_at = 0.0
+        self._client = ""  # what the log says of it
 
-    def answer(self, data: bytes) -> bytes:
+    def begin(self, data: bytes) -> bytes:
         """Answer the leading requests of the data, which begins a request; return the rest, which is for others."""
         if self._recorder is not None:
             self._started_at = time.perf_counter()
@@ -184,26 +193,31 @@ class StaticPath:
             self._socket = None
 
     def _record(self, recorder: RequestRecorder, head: bytes, response: PreparedResponse, size: int) -> None:
-        """Record a response in the counters and in the access log."""
-        if recorder.log is None:
-            if recorder.counters is not None:
-                recorder.counters.count_response("fast", response.status, response.coding, size)
+        """Record a response that was sent whole, or of which `size` bytes of the body were."""
+        if recorder.counters is not None:
+            recorder.counters.count_response("fast", response.status, response.coding, size)
+        log = recorder.log
+        if log is None:
             return
-        method, target, fields = parse_logged_parts(head)
+        if response.parts:
+            logged = log.format.format_response(response.status, size, response.coding, "fast")
+        else:
+            logged = response.logged = response.logged or log.format.format_response(
+                response.status, size, response.coding, "fast"
+            )
+        fields = find_logged_fields(head)
+        client = self._find_client(log.format, fields) if fields or not self._client else self._client
+        method, target = parse_logged_target(head[: head.find(b"\r\n")])
+        seconds = time.perf_counter() - self._started_at
+        identifier = find_identifier(fields) if fields else ""
+        log.add_line(log.format.join(client, method, target, "1.1", logged, seconds, identifier))
+
+    def _find_client(self, form: LineFormat, fields: Fields) -> str:
+        """Return what the log says of the client."""
         client, proxies = self._connection.client, self._context.proxies
         if client and proxies.is_trusted(client[0]):
-            client = proxies.find_client(value for name, value in fields if name == b"x-forwarded-for") or client
-        recorder.record(
-            RequestRecord(
-                *format_address(client),
-                method,
-                target,
-                "1.1",
-                response.status,
-                size,
-                response.coding,
-                "fast",
-                time.perf_counter() - self._started_at,
-                find_identifier(fields),
-            )
-        )
+            named = proxies.find_client(value for name, value in fields if name == b"x-forwarded-for")
+            if named:
+                return form.format_client(*format_address(named))
+        self._client = form.format_client(*format_address(client))
+        return self._client

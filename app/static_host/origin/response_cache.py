@@ -27,7 +27,7 @@ class PreparedResponse:
     `begin`. It sets `stamp` to an object that tells whether these lines are current.
     """
 
-    __slots__ = ("begin", "body", "coding", "digest", "head", "parts", "stamp", "status")
+    __slots__ = ("begin", "body", "coding", "digest", "head", "logged", "parts", "stamp", "status")
 
     def __init__(self, response: Response) -> None:
         self.status = response.status
@@ -41,6 +41,8 @@ class PreparedResponse:
         """The parts of a body with slices of an open file, else empty; the sender calls `close`."""
         self.body = b"" if self.digest or self.parts else b"".join(in_memory)
         self.stamp: object = None
+        self.logged = ""
+        """What the access log says of the response, once it was sent whole."""
 
     @property
     def block(self) -> bytes:

@@ -32,9 +32,15 @@ TRUNCATION_MARK = "…"
 
 _IDENTIFIER = re.compile(rb"[A-Za-z0-9._=+/:;@-]{1,128}")
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
-_LOGGED_FIELDS = re.compile(
-    rb"\r\n(x-forwarded-for|x-request-id|x-amz-cf-id|cf-ray|x-amzn-trace-id):[ \t]*([^\r]*)", re.IGNORECASE
-)
+
+
+def _build_any_case_pattern(name: bytes) -> str:
+    return "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in name.decode())
+
+
+_LOGGED_NAMES = "|".join(map(_build_any_case_pattern, (b"x-forwarded-for", *IDENTIFIER_FIELDS)))
+_find_logged_fields = re.compile(f"\n(?=[CcXx])({_LOGGED_NAMES}):[ \t]*([^\r]*)".encode()).finditer
+"""Find the fields of a head that can name the client or the request. Both cases are spelled out, as in `origin`."""
 
 
 class RequestRecord(NamedTuple):
@@ -101,10 +107,16 @@ def find_identifier(fields: HeaderFields) -> str:
     return next((found[name].decode() for name in IDENTIFIER_FIELDS if name in found), "")
 
 
-def parse_logged_parts(head: bytes) -> tuple[str, str, list[tuple[bytes, bytes]]]:
-    """Return the method, the target for the log, and the fields that can name the client or the request."""
-    method, target, _ = head.split(b" ", 2)
+def find_logged_fields(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the fields of a raw head that can name the client or the request, their names in lower case."""
+    lines = islice(_find_logged_fields(head), MAX_LOGGED_FIELD_LINES)
+    return [(line[1].lower(), line[2].rstrip(b" \t")) for line in lines]
+
+
+def parse_logged_target(line: bytes) -> tuple[str, str]:
+    """Return the method of a request line, and its target for the log."""
+    method, target, _ = line.split(b" ", 2)
+    if len(target) <= MAX_TARGET_BYTES and b"?" not in target and target.isascii():
+        return method.decode(), target.decode()
     path, _, query = target.partition(b"?")
-    lines = islice(_LOGGED_FIELDS.finditer(head), MAX_LOGGED_FIELD_LINES)
-    fields = [(line[1].lower(), line[2].rstrip(b" \t")) for line in lines]
-    return method.decode("latin-1"), format_target(path, query), fields
+    return method.decode("latin-1"), format_target(path, query)
