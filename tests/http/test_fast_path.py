@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from static_host.http.connection import HttpProtocol
 from static_host.http.single_request import SingleRequestParser
 from static_host.origin.responder import Responder
 from static_host.origin.tree import load_tree
 from tests.support import instantly
 from tests.support.apart import wait_until_read
 from tests.support.cases import CASES, CSS, CSS_BR, LARGE, NOT_OURS, Case
+from tests.support.in_process import serve_in_process
 from tests.support.processes import Running, find_free_port, run_server
 from tests.support.projects import LARGE_BODY as LARGE_BODY
 from tests.support.waiting import wait_until
@@ -190,26 +189,21 @@ class Others:
 
 async def through(app: Others, *writes: bytes, until: bytes, times: int = 1) -> bytes:
     """Send bytes to a connection of the fast path, in several writes, and return all that it sends until it ends so."""
-    config = uvicorn.Config(app, http=HttpProtocol, log_config=None, proxy_headers=False, ws="none")
-    config.load()
-    state = uvicorn.Server(config).server_state
-    state.default_headers = [(b"date", b"now")]
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
     got = b""
-    for data in writes:
-        writer.write(data)
-        await writer.drain()
-        await asyncio.sleep(0.02)  # until all that is ready has been done: the loop's clock jumps
-    async with asyncio.timeout(10):
-        while not got.endswith(until) or got.count(until) < times:
-            piece = await reader.read(1 << 20)
-            if not piece:
-                break
-            got += piece
-    writer.close()
-    server.close()
+    async with serve_in_process(app) as (address, state):
+        state.default_headers = [(b"date", b"now")]
+        reader, writer = await asyncio.open_connection(*address)
+        for data in writes:
+            writer.write(data)
+            await writer.drain()
+            await asyncio.sleep(0.02)  # until all that is ready has been done: the loop's clock jumps
+        async with asyncio.timeout(10):
+            while not got.endswith(until) or got.count(until) < times:
+                piece = await reader.read(1 << 20)
+                if not piece:
+                    break
+                got += piece
+        writer.close()
     return got
 
 
@@ -291,27 +285,22 @@ def test_nothing_is_read_while_a_large_body_is_sent_and_what_came_meanwhile_is_a
     large = b"GET %s HTTP/1.1\r\nHost: a\r\n\r\n" % LARGE.encode()
 
     async def run() -> tuple[bool, bytes, bytes, bool]:
-        config = uvicorn.Config(Others(responder), http=HttpProtocol, log_config=None, proxy_headers=False)
-        config.load()
-        state = uvicorn.Server(config).server_state
-        loop = asyncio.get_running_loop()
         with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            server = await loop.create_server(lambda: HttpProtocol(config, state, {}), sock=listener)
-            client.setblocking(False)
-            await loop.sock_connect(client, listener.getsockname())
-            reader, writer = await asyncio.open_connection(sock=client)
-            writer.write(large)
-            await reader.readuntil(b"\r\n\r\n")
-            (connection,) = state.connections
-            is_reading = connection.transport.is_reading()
-            writer.write(GET)
-            body = await reader.readexactly(3_000_000)
-            next_body = (await reader.readuntil(b"0123456789"))[-10:]
-            is_reading_again = connection.transport.is_reading()
-            writer.close()
-            server.close()
+            async with serve_in_process(Others(responder), listener) as (address, state):
+                client.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(client, address)
+                reader, writer = await asyncio.open_connection(sock=client)
+                writer.write(large)
+                await reader.readuntil(b"\r\n\r\n")
+                (connection,) = state.connections
+                is_reading = connection.transport.is_reading()
+                writer.write(GET)
+                body = await reader.readexactly(3_000_000)
+                next_body = (await reader.readuntil(b"0123456789"))[-10:]
+                is_reading_again = connection.transport.is_reading()
+                writer.close()
         return is_reading, body, next_body, is_reading_again
 
     assert asyncio.run(run()) == (False, LARGE_BODY, b"0123456789", True)
@@ -362,23 +351,16 @@ def test_the_judge_finds_exactly_one_request_or_says_no() -> None:
 
 def test_a_connection_is_closed_when_it_was_idle_for_the_keep_alive_time_and_not_before(responder: Responder) -> None:
     async def run() -> tuple[bytes, bytes]:
-        config = uvicorn.Config(
-            Others(responder), http=HttpProtocol, log_config=None, proxy_headers=False, timeout_keep_alive=1
-        )
-        config.load()
-        state = uvicorn.Server(config).server_state
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        got = b""
-        for _ in range(4):  # for longer than the keep-alive time, with shorter pauses
-            writer.write(GET)
-            got += await reader.readuntil(b"0123456789")
-            await asyncio.sleep(0.6)
-        async with asyncio.timeout(10):
-            rest = await reader.read()
-        writer.close()
-        server.close()
+        async with serve_in_process(Others(responder), timeout_keep_alive=1) as (address, _):
+            reader, writer = await asyncio.open_connection(*address)
+            got = b""
+            for _ in range(4):  # for longer than the keep-alive time, with shorter pauses
+                writer.write(GET)
+                got += await reader.readuntil(b"0123456789")
+                await asyncio.sleep(0.6)
+            async with asyncio.timeout(10):
+                rest = await reader.read()
+            writer.close()
         return got, rest
 
     got, rest = instantly.run(run())

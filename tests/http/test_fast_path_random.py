@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from static_host.http.connection import HttpProtocol
 from static_host.origin.responder import Responder
 from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import load_tree
 from tests.support.apart import send_apart
 from tests.support.cases import CSS, LARGE
+from tests.support.in_process import serve_in_process
 from tests.support.processes import SCRIPTS, Running, find_free_port, make_environment, run_server
 from tests.support.projects import SETTINGS, build_plain_with
 from tests.support.waiting import wait_until
@@ -268,22 +267,17 @@ class App:
 def test_a_full_socket_is_not_waited_for_whatever_the_project_s_default_timeout(bodies: Path) -> None:
     async def timeouts() -> list[float | None]:
         app = App(Responder(load_tree(bodies / "staticfiles"), "/static/"))
-        config = uvicorn.Config(app, http=HttpProtocol, log_config=None, proxy_headers=False)
-        config.load()
-        state = uvicorn.Server(config).server_state
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        socket.setdefaulttimeout(10)
-        try:
-            for _ in range(2):  # the second one goes from memory to the socket
-                writer.write(request("GET /static/0.bin"))
-                await reader.readuntil(BODIES[0][-20:])
-        finally:
-            socket.setdefaulttimeout(None)
-        found = [connection._static._socket.gettimeout() for connection in state.connections]  # type: ignore[union-attr]
-        writer.close()
-        server.close()
+        async with serve_in_process(app) as (address, state):
+            reader, writer = await asyncio.open_connection(*address)
+            socket.setdefaulttimeout(10)
+            try:
+                for _ in range(2):  # the second one goes from memory to the socket
+                    writer.write(request("GET /static/0.bin"))
+                    await reader.readuntil(BODIES[0][-20:])
+            finally:
+                socket.setdefaulttimeout(None)
+            found = [each._static._socket.gettimeout() for each in state.connections]
+            writer.close()
         return found
 
     assert asyncio.run(timeouts()) == [0.0]

@@ -10,9 +10,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import uvicorn
-
-from static_host.http.connection import HttpProtocol
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.origin.responder import Responder
@@ -24,6 +21,7 @@ from static_host.workers.exchange import Buffered
 from static_host.workers.gateway import Gateway
 from static_host.workers.pool import QueueFullError
 from static_host.workers.pool_options import PoolOptions
+from tests.support.in_process import serve_in_process
 from tests.support.trees import make_tree
 
 IDLE = b"\x01\x07\x00\x00\x00\x00\x00\x00"
@@ -168,23 +166,18 @@ def talk(directory: Path, client: Callable[[Talk], Awaitable[None]], workers: in
     async def main() -> Front:
         pool = Pool(workers)
         front = Front(directory / "tree", pool, **options)
-        config = uvicorn.Config(front, http=HttpProtocol, log_config=None, proxy_headers=False, timeout_keep_alive=5)
-        config.load()
-        state = uvicorn.Server(config).server_state
-        state.default_headers = [(b"date", b"now")]
         await pool.open()
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: HttpProtocol(config, state, {}), "127.0.0.1", 0)
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        spoken = Talk(front, pool, reader, writer)
-        await until(lambda: state.connections)
-        (spoken.connection,) = state.connections
-        try:
-            await asyncio.wait_for(client(spoken), 30)
-        finally:
-            for each in (writer, *pool.writers):
-                each.close()
-            server.close()
+        async with serve_in_process(front, timeout_keep_alive=5) as (address, state):
+            state.default_headers = [(b"date", b"now")]
+            reader, writer = await asyncio.open_connection(*address)
+            spoken = Talk(front, pool, reader, writer)
+            await until(lambda: state.connections)
+            (spoken.connection,) = state.connections
+            try:
+                await asyncio.wait_for(client(spoken), 30)
+            finally:
+                for each in (writer, *pool.writers):
+                    each.close()
         return front
 
     return asyncio.run(main())

@@ -155,7 +155,7 @@ class AsgiPath:
             "http_version": request.version,
             "server": connection.server,
             "client": connection.client,
-            "scheme": "https" if connection.config.is_ssl else "http",
+            "scheme": connection.scheme,
             "root_path": root,
             "method": request.method,
             "path": root + unescape(request.path).decode("utf-8", "replace"),

@@ -8,8 +8,7 @@ without ASGI; everything else goes to the ASGI application.
 A head arrives complete within `HEAD_TIMEOUT_SECONDS` (else 408) and `MAX_HEAD_BYTES` (else 431). A client that closes
 its side after a complete request still gets the response. A response before the request's body is complete is the last
 one: it says so, and what still arrives is dropped for a while, so that no reset takes the response from the client
-(RFC 9112 §9.6). When the server stops, a busy connection ends with its next response, which says so; an idle one is
-closed after `SHUTDOWN_IDLE_SECONDS`, because a request may be on its way.
+(RFC 9112 §9.6). When the server stops, a busy connection ends with its next response, which says so.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from static_host.telemetry.scope_keys import STATUS_CLIENT_CLOSED_REQUEST
 HEAD_TIMEOUT_SECONDS = 10.0
 """From a head's first byte, or for the first head from the connection's start, to the head's last byte."""
 SHUTDOWN_IDLE_SECONDS = 1.0
-"""Time for which an idle connection stays open after the server is told to stop."""
+"""Time for which an idle connection stays open when the server stops, because a request may be on its way."""
 HALF_CLOSED_TIMEOUT_SECONDS = 30.0
 """Time within which the response has to begin if the client has closed its side, for it may be gone."""
 LINGER_IDLE_SECONDS = 1.0
@@ -61,6 +60,7 @@ class HttpProtocol(asyncio.Protocol):
         self.loop = _loop or asyncio.get_event_loop()
         self.client: tuple[str, int] | None = None
         self.server: tuple[str, int | None] | None = None
+        self.scheme = "http"
         self._context = context = get_server_context(config)
         self.state = _IDLE
         self._has_received_head = self._is_over_limit = False
@@ -70,8 +70,7 @@ class HttpProtocol(asyncio.Protocol):
         """Whether the client sends no more: it may wait for the response, or be gone."""
         self._linger_until = 0.0
         self._deadline = Deadline(self.loop, self._handle_deadline)
-        self._is_plain = context.response_cache is not None and not config.is_ssl
-        """Whether plain requests are answered without ASGI."""
+        self._is_plain = False  # whether plain requests are answered without ASGI
         self._asgi = AsgiPath(self, context, app_state)
         self._static = StaticPath(self, context)
         self._pages = PagePath(self, context)
@@ -86,7 +85,8 @@ class HttpProtocol(asyncio.Protocol):
         self.server = get_address(transport, "sockname")
         transport.set_write_buffer_limits(high=0)  # `resume_writing` comes when all that it holds is written
         self._is_over_limit = self._context.is_crowded(self.server_state)
-        self._is_plain = self._is_plain and not self._is_over_limit
+        self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
+        self._is_plain = self._context.has_plain_paths and self.scheme == "http" and not self._is_over_limit
         self._deadline.set(HEAD_TIMEOUT_SECONDS)
 
     def data_received(self, data: bytes) -> None:

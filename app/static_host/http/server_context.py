@@ -35,6 +35,11 @@ class ServerContext:
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._begins_of_heads: dict[int, bytes] = {}
 
+    @property
+    def has_plain_paths(self) -> bool:
+        """Whether the application has static files, for which no ASGI is needed."""
+        return self.response_cache is not None
+
     def is_crowded(self, server_state: ServerState) -> bool:
         """Whether there are more connections than there should be."""
         return self._max_connections is not None and len(server_state.connections) > self._max_connections
