@@ -135,6 +135,7 @@ lock: ## resolve the Python dependencies anew into requirements/, for Python 3.1
 	$(call resolve,real,--group real pyproject.toml)
 	$(call resolve,older,--group older,3.10)
 	$(call resolve,newest,--group newest,3.10)
+	$(call resolve,oldest,--no-deps --group oldest)
 	$(call resolve,packages,--no-deps --group packages)
 	$(call resolve,fuzz,--group fuzz)
 	$(call resolve,mutants,--constraint requirements/test.txt --group mutants)

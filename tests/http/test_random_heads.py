@@ -88,7 +88,9 @@ def make_connectors(responder: Responder) -> Iterator[Connect]:
     """Yield what makes a connection with the fast path, and one to an application without static files of its own."""
     app = App(responder)
     for each in (app, app.respond.__call__):
-        config = uvicorn.Config(each, http=HttpProtocol, log_config=None, proxy_headers=False, interface="asgi3")
+        config = uvicorn.Config(
+            each, http=HttpProtocol, log_config=None, proxy_headers=False, ws="none", interface="asgi3"
+        )
         config.load()
         state = uvicorn.Server(config).server_state
         state.default_headers = [(b"date", b"now")]

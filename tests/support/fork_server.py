@@ -174,18 +174,19 @@ class _Worker:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
+        self._descriptor = os.pidfd_open(pid)
+        self._lock = threading.Lock()  # one thread may wait, another one ask or kill
 
     def poll(self) -> int | None:
-        if self.returncode is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
-        return self.returncode
+        with self._lock:
+            if self.returncode is None:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+            return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
         if self.returncode is None:
-            descriptor = os.pidfd_open(self.pid)
-            select.select([descriptor], [], [], timeout)
-            os.close(descriptor)
+            select.select([self._descriptor], [], [], timeout)
         code = self.poll()
         if code is None:
             raise subprocess.TimeoutExpired("worker", timeout or 0)

@@ -16,7 +16,7 @@ from static_host.http.connection import HttpProtocol
 @asynccontextmanager
 async def serve_in_process(app: Any, listener: socket.socket | None = None, **options: Any) -> AsyncIterator[Any]:
     """Serve an application; give the address and uvicorn's state. At the end no connection is left open."""
-    config = uvicorn.Config(app, http=HttpProtocol, log_config=None, proxy_headers=False, **options)
+    config = uvicorn.Config(app, http=HttpProtocol, ws="none", log_config=None, proxy_headers=False, **options)
     config.load()
     state = uvicorn.Server(config).server_state
     place = {"sock": listener} if listener else {"host": "127.0.0.1", "port": 0}
