@@ -49,8 +49,8 @@ BY_PROXY = ("over the limit", "a file", "no secret")
 
 @pytest.fixture(scope="module")
 def strict(wire_project: Path) -> Iterator[Running]:
-    """A server that wants a secret, and has one thread and no queue."""
-    own = {"DJANGO_ORIGIN_SECRET": SECRET, "DJANGO_THREADS": "1", "DJANGO_QUEUE": "0", "DJANGO_INTERFACE": "wsgi"}
+    """A server that wants a secret."""
+    own = {"DJANGO_ORIGIN_SECRET": SECRET, "DJANGO_THREADS": "1", "DJANGO_INTERFACE": "wsgi"}
     with run_server(cwd=wire_project, **VARIABLES, **own) as running:
         yield running
 

@@ -12,10 +12,16 @@ from uvicorn.server import ServerState
 from static_host.http.page import PageDispatcher
 from static_host.http.single_request import SingleRequestParser
 from static_host.http.status_lines import STATUS_LINES
-from static_host.middleware.forwarded import TrustedProxies, unmap_ipv4
+from static_host.middleware.forwarded import ClientAddress, TrustedProxies, unmap_ipv4
 from static_host.middleware.origin_secret import OriginSecret
+from static_host.origin.request_head import MAX_CACHED_LINE_BYTES
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
+from static_host.telemetry.access_log import LineFormat, TextFormat
 from static_host.telemetry.log_and_counters import RequestRecorder
+from static_host.telemetry.request_record import format_address, parse_logged_target
+
+MAX_KEPT_TEXTS = 1024
+"""Request lines, and clients behind proxies, of which `ServerContext` keeps what the log says of them."""
 
 
 class ServerContext:
@@ -32,8 +38,31 @@ class ServerContext:
         """The static responses; None for an application that has none, whose requests all go through ASGI."""
         self.pages = PageDispatcher(app) if hasattr(app, "gateway") else None
         self.single_request_parser = SingleRequestParser()
+        log = self.recorder.log if self.recorder is not None else None
+        self.log = log.format if log is not None else TextFormat()
+        """The form of a line of the access log."""
+        self.logged_requests: dict[bytes, str] = {}
+        """What the log says of request lines."""
+        self._logged_clients: dict[bytes, str] = {}
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._begins_of_heads: dict[int, bytes] = {}
+
+    def describe_request(self, form: LineFormat, line: bytes) -> str:
+        """Return what the log says of a request line, and keep it in `logged_requests`."""
+        return _keep(self.logged_requests, line, form.format_request(*parse_logged_target(line), "1.1"))
+
+    def describe_client(self, form: LineFormat, peer: ClientAddress | None, values: list[bytes]) -> str:
+        """Return what the log says of the client of a request; `values` are those of X-Forwarded-For."""
+        if not values or peer is None or not self.proxies.is_trusted(peer[0]):
+            return form.format_client(*format_address(peer))
+        key = b",".join(values)
+        client = self._logged_clients.get(key)
+        if client is None:
+            named = self.proxies.find_client(values)
+            if named is None:
+                return form.format_client(*format_address(peer))
+            client = _keep(self._logged_clients, key, form.format_client(*format_address(named)))
+        return client
 
     @property
     def has_plain_paths(self) -> bool:
@@ -60,6 +89,15 @@ class ServerContext:
         response.stamp = default_headers
         begin = self.begin_head(response.status, default_headers)
         response.head, response.begin = begin + response.block, len(begin)
+
+
+def _keep(texts: dict[bytes, str], key: bytes, text: str) -> str:
+    """Keep a text unless its key is long, and return it. Clients choose the keys: a full dictionary is cleared."""
+    if len(key) <= MAX_CACHED_LINE_BYTES:
+        if len(texts) >= MAX_KEPT_TEXTS:
+            texts.clear()
+        texts[key] = text
+    return text
 
 
 @cache

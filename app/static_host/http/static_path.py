@@ -16,18 +16,13 @@ import time
 from typing import TYPE_CHECKING, cast
 
 from static_host.http.connection_state import State
-from static_host.http.request_parser import Fields
 from static_host.http.response_transfer import ResponseTransfer
 from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
-from static_host.telemetry.access_log import LineFormat
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.request_record import (
-    find_identifier,
     find_logged_fields,
-    format_address,
-    parse_logged_target,
 )
 
 if TYPE_CHECKING:
@@ -196,28 +191,22 @@ class StaticPath:
         """Record a response that was sent whole, or of which `size` bytes of the body were."""
         if recorder.counters is not None:
             recorder.counters.count_response("fast", response.status, response.coding, size)
-        log = recorder.log
-        if log is None:
-            return
-        if response.parts:
-            logged = log.format.format_response(response.status, size, response.coding, "fast")
-        else:
-            logged = response.logged = response.logged or log.format.format_response(
-                response.status, size, response.coding, "fast"
-            )
-        fields = find_logged_fields(head)
-        client = self._find_client(log.format, fields) if fields or not self._client else self._client
-        method, target = parse_logged_target(head[: head.find(b"\r\n")])
-        seconds = time.perf_counter() - self._started_at
-        identifier = find_identifier(fields) if fields else ""
-        log.add_line(log.format.join(client, method, target, "1.1", logged, seconds, identifier))
+        if recorder.log is not None:
+            seconds = time.perf_counter() - self._started_at
+            recorder.log.add_line((self._describe, head, response, size, seconds))
 
-    def _find_client(self, form: LineFormat, fields: Fields) -> str:
-        """Return what the log says of the client."""
-        client, proxies = self._connection.client, self._context.proxies
-        if client and proxies.is_trusted(client[0]):
-            named = proxies.find_client(value for name, value in fields if name == b"x-forwarded-for")
-            if named:
-                return form.format_client(*format_address(named))
-        self._client = form.format_client(*format_address(client))
-        return self._client
+    def _describe(self, head: bytes, response: PreparedResponse, size: int, seconds: float) -> str:
+        """Return what the access log says of a response."""
+        context = self._context
+        log = context.log
+        logged = response.logged
+        if not logged or response.parts:
+            logged = response.logged = log.format_response(response.status, size, response.coding, "fast")
+        line = head[: head.find(b"\r\n")]
+        forwarded, identifier = find_logged_fields(head)
+        if forwarded:
+            client = context.describe_client(log, self._connection.client, forwarded)
+        else:
+            client = self._client = self._client or context.describe_client(log, self._connection.client, [])
+        request = context.logged_requests.get(line) or context.describe_request(log, line)
+        return log.join(client, request, logged, seconds, identifier)

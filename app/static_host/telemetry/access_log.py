@@ -1,7 +1,8 @@
 """The access log: one line for each request, on standard output.
 
 Strategy: a line is put together at once from parts, of which a prepared response has its own ready. It is written with
-the others of the same turn of the event loop, in one write(2). A logger would cost ten times as much as the response.
+those of the next milliseconds, in one write(2), which costs more than all else. So a process that is killed loses the
+lines of these milliseconds; one that stops in order writes all.
 """
 
 from __future__ import annotations
@@ -11,12 +12,18 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from static_host.telemetry.request_record import RequestRecord
 
 LogFormat = Literal["text", "json"]
+
+MAX_DELAY_SECONDS = 0.005
+"""Time for which lines are collected."""
+MAX_LINES = 128
+"""Lines that are collected at most."""
 
 
 class TextFormat:
@@ -26,15 +33,17 @@ class TextFormat:
         """Return the part of a line that is about the client."""
         return f"{host}:{port}" if host else "-"
 
+    def format_request(self, method: str, target: str, version: str) -> str:
+        """Return the part of a line that is about the request."""
+        return f"{method} {target} HTTP/{version}"
+
     def format_response(self, status: int, size: int, coding: str, handler: str) -> str:
         """Return the part of a line that is about the response."""
         return f"{status} {size} {coding or '-'} {handler}"
 
-    def join(
-        self, client: str, method: str, target: str, version: str, response: str, seconds: float, identifier: str
-    ) -> str:
-        """Return a line; `client` and `response` are its parts about them."""
-        return f"{client} {method} {target} HTTP/{version} {response} {seconds * 1000:.1f}ms {identifier or '-'}\n"
+    def join(self, client: str, request: str, response: str, seconds: float, identifier: str) -> str:
+        """Return a line from its parts."""
+        return f"{client} {request} {response} {seconds * 1000:.1f}ms {identifier or '-'}\n"
 
 
 class JsonFormat:
@@ -48,28 +57,32 @@ class JsonFormat:
         """Return the part of a line that is about the client."""
         return f'"client": {json.dumps(host)}, "client_port": {port or "null"}'
 
+    def format_request(self, method: str, target: str, version: str) -> str:
+        """Return the part of a line that is about the request."""
+        return f'"method": {json.dumps(method)}, "target": {json.dumps(target)}, "protocol": "HTTP/{version}"'
+
     def format_response(self, status: int, size: int, coding: str, handler: str) -> str:
         """Return the part of a line that is about the response."""
         return f'"status": {status}, "bytes": {size}, "coding": {json.dumps(coding)}, "handler": "{handler}"'
 
-    def join(
-        self, client: str, method: str, target: str, version: str, response: str, seconds: float, identifier: str
-    ) -> str:
-        """Return a line; `client` and `response` are its parts about them."""
+    def join(self, client: str, request: str, response: str, seconds: float, identifier: str) -> str:
+        """Return a line from its parts."""
         now = time.time()
-        if int(now) != self._second:
-            self._second = int(now)
-            self._begin = datetime.fromtimestamp(self._second, UTC).strftime('{"time": "%Y-%m-%dT%H:%M:%S.')
-        if not target.isprintable() or '"' in target or "\\" in target:
-            target = json.dumps(target)[1:-1]
+        second = int(now)
+        if second != self._second:
+            self._second = second
+            self._begin = datetime.fromtimestamp(second, UTC).strftime('{"time": "%Y-%m-%dT%H:%M:%S.')
         return (
-            f'{self._begin}{int(now % 1 * 1000):03d}Z", {client}, "method": "{method}", "target": "{target}", '
-            f'"protocol": "HTTP/{version}", {response}, "duration_ms": {round(seconds * 1000, 3)}, '
-            f'"request_id": "{identifier}"}}\n'
+            f'{self._begin}{int((now - second) * 1000):03d}Z", {client}, {request}, {response}, '
+            f'"duration_ms": {seconds * 1000:.3f}, "request_id": "{identifier}"}}\n'
         )
 
 
 LineFormat = TextFormat | JsonFormat
+
+
+DescribedLine = tuple[Callable[..., str], Any, Any, Any, Any]
+"""What returns a line, and its arguments."""
 
 
 class AccessLog:
@@ -78,25 +91,31 @@ class AccessLog:
     def __init__(self, form: LogFormat, descriptor: int = 1) -> None:
         self.format = JsonFormat() if form == "json" else TextFormat()
         self._descriptor = descriptor
-        self._lines: list[str] = []
+        self._lines: list[str | DescribedLine] = []
 
     def add(self, record: RequestRecord) -> None:
-        """Add a line; it is written before the event loop's next turn."""
+        """Add a line; it is written within `MAX_DELAY_SECONDS`."""
         form = self.format
         client = form.format_client(record.client, record.port)
+        request = form.format_request(record.method, record.target, record.version)
         response = form.format_response(record.status, record.size, record.coding, record.handler)
-        line = (record.method, record.target, record.version, response, record.seconds, record.identifier)
-        self.add_line(form.join(client, *line))
+        self.add_line(form.join(client, request, response, record.seconds, record.identifier))
 
-    def add_line(self, line: str) -> None:
-        """Add a line that is put together."""
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self.write)
-        self._lines.append(line)
+    def add_line(self, line: str | DescribedLine) -> None:
+        """Add a line, or what makes one when it is written."""
+        lines = self._lines
+        if not lines:
+            asyncio.get_running_loop().call_later(MAX_DELAY_SECONDS, self.write)
+        lines.append(line)
+        if len(lines) >= MAX_LINES:
+            self.write()
 
     def write(self) -> None:
         """Write all lines. When the reader is gone, they are dropped and the server continues."""
-        data = memoryview("".join(self._lines).encode("utf-8", "backslashreplace"))
+        if not self._lines:
+            return
+        lines = [line if isinstance(line, str) else line[0](*line[1:]) for line in self._lines]
+        data = memoryview("".join(lines).encode("utf-8", "backslashreplace"))
         self._lines.clear()
         try:
             while data:

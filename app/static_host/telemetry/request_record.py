@@ -10,6 +10,7 @@ import re
 import string
 from collections.abc import Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -19,6 +20,10 @@ HeaderFields = Iterable[tuple[bytes, bytes]]
 
 IDENTIFIER_FIELDS = (b"x-request-id", b"x-amz-cf-id", b"cf-ray", b"x-amzn-trace-id")
 """Fields in which a proxy gives a request its identifier; the first one present counts."""
+_FORWARDED_RANK = len(IDENTIFIER_FIELDS) + 1
+_RANKS = {name: rank for rank, name in enumerate((*IDENTIFIER_FIELDS, b"x-forwarded-for"), 1)}
+_RANKS |= {b"X-Forwarded-For": _FORWARDED_RANK, b"X-Amz-Cf-Id": _RANKS[b"x-amz-cf-id"]}  # as they often come
+_get_rank = itemgetter(0)
 MAX_TARGET_BYTES = 2048
 """Bytes of a target that are logged."""
 MAX_ADDRESS_CHARACTERS = 64
@@ -39,7 +44,7 @@ def _build_any_case_pattern(name: bytes) -> str:
 
 
 _LOGGED_NAMES = "|".join(map(_build_any_case_pattern, (b"x-forwarded-for", *IDENTIFIER_FIELDS)))
-_find_logged_fields = re.compile(f"\n(?=[CcXx])({_LOGGED_NAMES}):[ \t]*([^\r]*)".encode()).finditer
+_find_logged_fields = re.compile(f"\n(?=[CcXx])({_LOGGED_NAMES}):[ \t]*([^\r]*)".encode()).findall
 """Find the fields of a head that can name the client or the request. Both cases are spelled out, as in `origin`."""
 
 
@@ -99,18 +104,32 @@ def get_raw_path(scope: Any) -> bytes:
 
 def find_identifier(fields: HeaderFields) -> str:
     """Return the request's identifier from a proxy's field, or an empty string; field names are in lower case."""
-    found = {
-        name: value
-        for name, value in islice(fields, MAX_FIELDS)
-        if name in IDENTIFIER_FIELDS and _IDENTIFIER.fullmatch(value)
-    }
-    return next((found[name].decode() for name in IDENTIFIER_FIELDS if name in found), "")
+    return _select_identifier(
+        [(_RANKS[name], value) for name, value in islice(fields, MAX_FIELDS) if name in IDENTIFIER_FIELDS]
+    )
 
 
-def find_logged_fields(head: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the fields of a raw head that can name the client or the request, their names in lower case."""
-    lines = islice(_find_logged_fields(head), MAX_LOGGED_FIELD_LINES)
-    return [(line[1].lower(), line[2].rstrip(b" \t")) for line in lines]
+def find_logged_fields(head: bytes) -> tuple[list[bytes], str]:
+    """Return the values of X-Forwarded-For in a raw head, and the request's identifier or an empty string."""
+    forwarded: list[bytes] = []
+    identifiers: list[tuple[int, bytes]] = []
+    for name, value in _find_logged_fields(head)[:MAX_LOGGED_FIELD_LINES]:
+        rank = _RANKS.get(name) or _RANKS[name.lower()]
+        if rank == _FORWARDED_RANK:
+            forwarded.append(value)
+        else:
+            identifiers.append((rank, value.rstrip(b" \t")))
+    return forwarded, _select_identifier(identifiers) if identifiers else ""
+
+
+def _select_identifier(found: list[tuple[int, bytes]]) -> str:
+    """Return the first valid value of the field with the lowest rank."""
+    if len(found) > 1:
+        found.sort(key=_get_rank)
+    for _, value in found:
+        if _IDENTIFIER.fullmatch(value):
+            return value.decode()
+    return ""
 
 
 def parse_logged_target(line: bytes) -> tuple[str, str]:
