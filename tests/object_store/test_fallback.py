@@ -130,7 +130,8 @@ def test_the_handler_and_the_outcome_are_recorded(old: Path, store: Bucket, tmp_
     assert " br store " in running.output
     assert "files that the tree has not are looked for in s3://bucket\n" in running.output
     assert 'static_host_requests_total{handler="store",status="200"} 1.0' in lines
-    assert 'static_host_requests_total{handler="static",status="404"} 2.0' in lines
+    for handler in ("fast", "static"):  # a name is missed without a look-up while the list of releases is fresh
+        assert f'static_host_requests_total{{handler="{handler}",status="404"}} 1.0' in lines
     for outcome in ("found", "absent", "failed"):
         assert f'static_host_store_lookups_total{{outcome="{outcome}"}} 1.0' in lines
     assert "static_host_store_circuit_open 0.0" in lines

@@ -29,6 +29,7 @@ from static_host.origin.index import INDEX_FILE_NAME, dump_index
 from static_host.origin.representation import Representation, Resource, shorten_digest
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response, Slice
+from static_host.origin.response_cache import ResponseCache
 from static_host.origin.tree import load_tree
 from tests.support import instantly
 from tests.support.clocks import ManualClock
@@ -549,6 +550,31 @@ def variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return read
 
 
+def test_what_is_known_without_a_look_up_is_answered_on_the_fast_path(
+    host: Host, responder: Responder, store: ScriptedStore, clock: ManualClock
+) -> None:
+    responder.is_fallback_candidate, responder.recall = host.fallback.is_candidate, host.fallback.recall
+    cache = ResponseCache(responder)
+
+    def find(name: str) -> tuple[int, str, bytes | None] | None:
+        head = b"GET /static/%s HTTP/1.1\r\nHost: a\r\n\r\n" % name.encode()
+        assert cache.find(head) is None
+        found = cache.respond(head)
+        return found and (found.status, found.handler, cache.get_body(found.digest) if found.digest else found.body)
+
+    missing = "gone.0123456789ab.css"
+    assert [find(NAME), find(missing)] == [None, None]
+    assert gets(host, NAME, missing) == [b"hello", None]
+    store.asked.clear()
+    assert find(NAME) == (200, "store", b"hello")
+    assert find(missing) == (404, "fast", b"Not Found\n")
+    assert host.outcomes == {"found": 2, "absent": 2}
+    clock.now += release_catalog.FRESH_SECONDS
+    assert find(missing) is None, "a newer release may have it"
+    assert find(NAME) == (200, "store", b"hello")
+    assert gets(host, OTHER) == [b"other"]
+
+
 def test_the_settings_choose_store_names_disk_and_time(
     responder: Responder, variables: Callable[..., Settings], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -566,7 +592,7 @@ def test_the_settings_choose_store_names_disk_and_time(
     disk = made._fetched_tree.disk_cache
     assert disk
     assert (disk.directory, disk.budget) == (tmp_path / "disk", 1000)
-    assert responder.is_fallback_candidate is made.is_candidate
+    assert (responder.is_fallback_candidate, responder.recall) == (made.is_candidate, made.recall)
     assert [made.is_candidate(name) for name in (NAME, "site.css", "special.css")] == [True, False, True]
     assert caplog.messages == []
 

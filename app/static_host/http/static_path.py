@@ -190,7 +190,7 @@ class StaticPath:
     def _record(self, recorder: RequestRecorder, head: bytes, response: PreparedResponse, size: int) -> None:
         """Record a response that was sent whole, or of which `size` bytes of the body were."""
         if recorder.counters is not None:
-            recorder.counters.count_response("fast", response.status, response.coding, size)
+            recorder.counters.count_response(response.handler, response.status, response.coding, size)
         if recorder.log is not None:
             seconds = time.perf_counter() - self._started_at
             recorder.log.add_line((self._describe, head, response, size, seconds))
@@ -201,7 +201,7 @@ class StaticPath:
         log = context.log
         logged = response.logged
         if not logged or response.parts:
-            logged = response.logged = log.format_response(response.status, size, response.coding, "fast")
+            logged = response.logged = log.format_response(response.status, size, response.coding, response.handler)
         line = head[: head.find(b"\r\n")]
         forwarded, identifier = find_logged_fields(head)
         if forwarded:

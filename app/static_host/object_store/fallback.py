@@ -91,6 +91,7 @@ class ObjectStoreFallback:
         except StoreOpenError as error:
             log.warning("%s %s", url, error)
         responder.is_fallback_candidate = names
+        responder.recall = fallback.recall
         return fallback
 
     def __init__(
@@ -162,6 +163,14 @@ class ObjectStoreFallback:
         if self._outcomes is not None:
             self._outcomes["found" if response else outcome] += 1
         return response
+
+    def recall(self, method: str, name: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[Response | None, bool]:
+        """Return the response if its body is cached, and whether it is known that there is none, without a look-up."""
+        response = self._answer_at_once(method, name, tuple(headers))
+        is_absent = response is None and self._catalog.is_fresh and not self._find_candidates(name)
+        if self._outcomes is not None and (response or is_absent):
+            self._outcomes["found" if response else "absent"] += 1
+        return response, is_absent
 
     def _answer_at_once(self, method: str, name: str, headers: FieldLines) -> Response | None:
         """Return the response if its body is cached, as it usually is after the first request."""

@@ -120,6 +120,8 @@ class Responder:
         self._served: dict[str, ServedResource] = {**self._shown}
         self.is_fallback_candidate: Callable[[str], bool] | None = None
         """Whether the fallback may have a name that the tree lacks; None without a fallback."""
+        self.recall: Callable[[str, str, list[tuple[bytes, bytes]]], tuple[Response | None, bool]] | None = None
+        """What the fallback knows without a look-up: its response to method, name and fields, or that it has none."""
         self.on_replaced: list[Callable[[], None]] = []
         """Called after the tree was replaced, so that what was made of the former one is forgotten."""
 

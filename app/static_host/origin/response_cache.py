@@ -10,7 +10,13 @@ so a client that tries many names evicts nothing else.
 from __future__ import annotations
 
 from static_host.origin.body_cache import Body
-from static_host.origin.request_head import MAX_CACHED_LINE_BYTES, MAX_HEAD_BYTES, find_field_lines, parse_request_head
+from static_host.origin.request_head import (
+    MAX_CACHED_LINE_BYTES,
+    MAX_HEAD_BYTES,
+    PlainRequest,
+    find_field_lines,
+    parse_request_head,
+)
 from static_host.origin.responder import Responder
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 
@@ -27,9 +33,11 @@ class PreparedResponse:
     `begin`. It sets `stamp` to an object that tells whether these lines are current.
     """
 
-    __slots__ = ("begin", "body", "coding", "digest", "head", "logged", "parts", "stamp", "status")
+    __slots__ = ("begin", "body", "coding", "digest", "handler", "head", "logged", "parts", "stamp", "status")
 
-    def __init__(self, response: Response) -> None:
+    def __init__(self, response: Response, handler: str = "fast") -> None:
+        self.handler = handler
+        """Who responds, for the access log."""
         self.status = response.status
         self.head = b"".join(b"%s: %s\r\n" % field for field in response.headers) + b"\r\n"
         self.begin = 0
@@ -78,8 +86,8 @@ class ResponseCache:
     def respond(self, head: bytes) -> PreparedResponse | None:
         """Return the response to a head, or None for an unusual request and for a path that is not a static one.
 
-        Also None for a missing name that the fallback may have, because that look-up takes time. The caller closes the
-        response.
+        Also None for a missing name that the fallback has to look for, because that takes time; what it knows already
+        is not cached here, for it may forget. The caller closes the response.
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
         request = parse_request_head(head) if self._responder.is_owned(path) else None
@@ -88,13 +96,23 @@ class ResponseCache:
             return None
         not_found = self._not_found.get(id(response))
         if not_found and self._is_fallback_candidate(path):
-            return None
+            return self._recall(request, not_found)
         prepared = not_found or PreparedResponse(response)
         if not_found:
             self._cached_not_found.keep(head, not_found)
         elif response.digest or response.status == 304:
             self._cached.keep(head, prepared)
         return prepared
+
+    def _recall(self, request: PlainRequest | None, not_found: PreparedResponse) -> PreparedResponse | None:
+        recall = self._responder.recall
+        if recall is None or request is None:
+            return None
+        method, path, fields = request
+        response, is_absent = recall(method, self._responder.resolve_name(path) or "", fields)
+        if response is not None:
+            return PreparedResponse(response, "store")
+        return not_found if is_absent else None
 
     def _is_fallback_candidate(self, path: bytes) -> bool:
         is_candidate = self._responder.is_fallback_candidate
