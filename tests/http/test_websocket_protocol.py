@@ -680,7 +680,7 @@ def test_a_message_at_the_wrong_time_is_an_error_of_the_application(messages: li
 
     with logged() as records:
         talk(sends(*messages), client)
-    assert [record.getMessage() for record in records] == ["Exception in ASGI application\n"]
+    assert [record.getMessage() for record in records] == ["Exception in ASGI application"]
 
 
 @pytest.mark.parametrize(
@@ -694,7 +694,7 @@ def test_an_exception_of_the_application(messages: list[Any], response: bytes, e
 
     with logged() as records:
         talk(sends(*messages, error=error), client)
-    assert [record.getMessage() for record in records] == ["Exception in ASGI application\n"]
+    assert [record.getMessage() for record in records] == ["Exception in ASGI application"]
     assert records[0].exc_info
     assert records[0].exc_info[1] is error
 

@@ -187,7 +187,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
             records.append(record)
 
     handler = Handler(logging.WARNING)
-    log = logging.getLogger("uvicorn.error")
+    log = logging.getLogger("static_host.http")
     log.addHandler(handler)
     try:
         yield records

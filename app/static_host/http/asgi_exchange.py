@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
@@ -26,12 +27,6 @@ log = logging.getLogger("static_host.http")
 
 MAX_COPY_BYTES = 16 << 10
 """Length up to which copying a piece costs less than passing a second buffer."""
-_ERROR_TEXT = b"Internal Server Error"
-_ERROR_FIELDS = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", b"%d" % len(_ERROR_TEXT)),
-    (b"connection", b"close"),
-]
 
 
 class AsgiExchange:
@@ -92,19 +87,30 @@ class AsgiExchange:
         """Call the application."""
         try:
             await app(self.scope, self.receive, self.send)
-        except BaseException as error:
-            log.error("Exception in ASGI application", exc_info=error)  # noqa: TRY400 - TODO
+        except asyncio.CancelledError:  # the server has stopped, and its grace time is over
+            await self._fail(503)
+            raise
+        except BaseException:
+            log.exception("Exception in ASGI application")
         else:
             if self.is_complete or self.is_disconnected:
                 return
             log.error("The ASGI application returned without %s.", "a complete response" if self._head else "response")
+        await self._fail(500)
+
+    async def _fail(self, status: int) -> None:
+        """Respond with an error, or break off the response that has begun."""
         if self.is_complete or self.is_disconnected:
             return
         if self._head:
             self.break_off()
             return
-        await self.send({"type": "http.response.start", "status": 500, "headers": _ERROR_FIELDS})
-        await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
+        text = HTTPStatus(status).phrase.encode()
+        fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+        await self.send(
+            {"type": "http.response.start", "status": status, "headers": [*fields, (b"connection", b"close")]}
+        )
+        await self.send({"type": "http.response.body", "body": text})
 
     async def receive(self) -> Message:
         """Return the next piece of the request's body, or http.disconnect."""

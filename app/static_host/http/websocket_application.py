@@ -20,7 +20,7 @@ from static_host.http.websocket_state import BEFORE_CLOSE, State
 if TYPE_CHECKING:
     from static_host.http.websocket import WebSocketProtocol
 
-log = logging.getLogger("uvicorn.error")
+log = logging.getLogger("static_host.http")
 
 NORMAL_CLOSURE = 1000
 INTERNAL_ERROR = 1011
@@ -51,7 +51,7 @@ class WebSocketApplication:
             self._end(INTERNAL_ERROR)
             raise
         except (Exception, SystemExit):
-            log.exception("Exception in ASGI application\n")
+            log.exception("Exception in ASGI application")
             self._end(INTERNAL_ERROR)
         else:
             if self._connection.state in (State.CONNECTING, State.DENYING):

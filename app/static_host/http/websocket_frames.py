@@ -40,7 +40,7 @@ class WebSocketFrames:
         self._protocol = ServerProtocol(
             extensions=[deflate] if config.ws_per_message_deflate else None,
             max_size=config.ws_max_size,
-            logger=logging.getLogger("uvicorn.error"),
+            logger=logging.getLogger("static_host.http"),
         )
         self._messages = messages
         self._handle_pong = handle_pong
