@@ -20,6 +20,7 @@ import pytest
 
 from tests.support.processes import Running, run, run_server
 from tests.support.waiting import wait_until
+from tests.support.wire_project import make_wire_project
 from tests.support.worker_projects import VARIABLES, get, list_children, make_project
 
 
@@ -228,6 +229,24 @@ def test_several_workers_share_the_requests_and_end_with_the_front(project: Path
 
 def serve(project: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return run("static-host", "serve", cwd=project, **{**VARIABLES, "PORT": "0", **variables})
+
+
+def test_the_channels_of_a_peak_are_closed_after_it(tmp_path: Path, cache: Path) -> None:
+    project = make_wire_project(tmp_path, cache)
+    with run_server(cwd=project, DJANGO_INTERFACE="asgi", **VARIABLES) as server, ExitStack() as stack:
+
+        def count_descriptors() -> int:
+            return len(list(Path(f"/proc/{server.process.pid}/fd").iterdir()))
+
+        before = count_descriptors()
+        for _ in range(200):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
+            connection.sendall(b"GET /slow/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        wait_until(lambda: count_descriptors() >= before + 400, lambda: f"{count_descriptors() - before} are open")
+        wait_until(
+            lambda: get(server, "/release/").text == "released" and count_descriptors() < before + 80,
+            lambda: f"{count_descriptors() - before} stay open",
+        )
 
 
 def test_a_settings_module_that_does_not_exist_is_named(project: Path) -> None:

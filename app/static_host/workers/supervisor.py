@@ -253,6 +253,7 @@ class Supervisor:
             self._pool.check_times()
             for slot in self.slots:
                 if slot.worker is not None:
+                    slot.worker.close_surplus()
                     self.recycle(slot.worker)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

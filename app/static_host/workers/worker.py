@@ -20,6 +20,8 @@ from static_host_django.frames import FrameError, decode_head
 
 log = logging.getLogger("static_host.workers")
 
+MAX_FREE_CHANNELS = 64
+"""Free channels that stay open: an ASGI project has as many as it has requests at a time, each with two descriptors."""
 _MAX_LISTED_REQUESTS = 10
 _MAX_LINE_CHARACTERS = 200
 _STACK_SECONDS = 5.0
@@ -103,6 +105,14 @@ class Worker:
     def has_room(self) -> bool:
         """Whether it can take another request."""
         return not self.is_retiring and (bool(self.free) or len(self.channels) < self.max_channels)
+
+    def close_surplus(self) -> None:
+        """Close some of the channels that nobody has needed since a peak: the last ones to be used again."""
+        surplus = len(self.free) - MAX_FREE_CHANNELS
+        for channel in self.free[: -(-surplus // 2)] if surplus > 0 else ():
+            self.free.remove(channel)
+            del self.channels[channel.number]
+            channel.close()
 
     def list_busy(self) -> list[Channel]:
         """Return the channels that have a request, the longest first."""
