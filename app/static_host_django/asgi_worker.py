@@ -74,6 +74,8 @@ async def _serve(application: ASGIApp, control: Control) -> None:
                     await _connect(protocol, descriptor)
                 elif message["type"] in ANSWERS:
                     Thread(target=ANSWERS[message["type"]], args=(control, message), daemon=True).start()
+                elif message["type"] == "ping":  # answered by the event loop, unless something blocks it
+                    control.send(type="ping", id=message["id"])
                 elif message["type"] == "stop":
                     break
     except LifespanStartupError as error:

@@ -26,6 +26,21 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     return make_project(tmp_path_factory.mktemp("readiness"), cache)
 
 
+BLOCKING = """
+import time
+from pathlib import Path
+from django.core.asgi import get_asgi_application
+django = get_asgi_application()
+
+async def app(scope, receive, send):
+    if scope.get("path") == "/block/":
+        print("blocks", flush=True)
+        while not Path("go").exists():
+            time.sleep(0.01)
+    await django(scope, receive, send)
+"""
+
+
 def test_the_log_names_what_keeps_all_threads_busy(project: Path) -> None:
     with run_server(cwd=project, **VARIABLES) as server, ThreadPoolExecutor(5) as threads:
         views = [threads.submit(get, server, f"/hang/?n={number}&password=hidden") for number in range(3)]
@@ -47,6 +62,7 @@ class Pool:
         self.waiting_count = 0
         self.workers = [self]
         self.is_retiring = False
+        self.blocked_seconds = 0.0
 
     def list_busy(self) -> list[Any]:
         return [SimpleNamespace(head=b"", began_at=0.0), SimpleNamespace(head=b"", began_at=1.0)]
@@ -103,6 +119,21 @@ def test_a_server_that_answers_nothing_while_requests_wait_is_not_ready_until_it
         assert waiting.result().status_code == 200
         assert get(server, "/readyz").text == "ok\n"
         server.wait_for("ready again")
+
+
+def test_a_server_whose_event_loop_is_blocked_is_not_ready_until_it_answers(project: Path) -> None:
+    (project / "mysite/blocking.py").write_text(BLOCKING)
+    (project / "blocking.py").write_text("from mysite.settings import *\nASGI_APPLICATION = 'mysite.blocking.app'\n")
+    own = {**VARIABLES, "DJANGO_SETTINGS_MODULE": "blocking", "DJANGO_READY_SECONDS": "1"}
+    with run_server(cwd=project, **own) as server, ThreadPoolExecutor(1) as threads:
+        assert get(server, "/readyz").status_code == 200
+        blocked = threads.submit(get, server, "/block/")
+        server.wait_for("blocks")
+        wait_until(lambda: get(server, "/readyz").status_code == 503, "it stays ready")
+        assert get(server, "/readyz").text == "no event loop has answered for 1 s\n"
+        (project / "go").touch()
+        assert blocked.result().status_code == 404
+        wait_until(lambda: get(server, "/readyz").status_code == 200, "it does not become ready again")
 
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])

@@ -1,7 +1,8 @@
 """Notices that all threads are busy, and that requests wait without being answered.
 
 Rule: when every thread of all workers has been busy for `BUSY_SECONDS`, the log has it once, with the requests that
-they run. Requests that wait while no thread has become free for `ready_seconds` make the server not ready.
+they run. Requests that wait while no thread has become free for `ready_seconds` make the server not ready, and so do
+event loops that are all blocked for that time.
 """
 
 from __future__ import annotations
@@ -51,10 +52,15 @@ class BusyWatch:
     def find_obstacle(self) -> str:
         """Return why the server is not ready, or an empty string."""
         seconds = self._pool.options.ready_seconds
-        stuck = time.monotonic() - max(self._waiting_since, self._answered_at)
-        if not seconds or not self._pool.waiting_count or stuck < seconds:
+        if not seconds:
             return ""
-        return f"requests wait, and no thread has become free for {seconds:g} s"
+        stuck = time.monotonic() - max(self._waiting_since, self._answered_at)
+        if self._pool.waiting_count and stuck >= seconds:
+            return f"requests wait, and no thread has become free for {seconds:g} s"
+        serving = [worker for worker in self._pool.workers if not worker.is_retiring]
+        if serving and all(worker.blocked_seconds >= seconds for worker in serving):
+            return f"no event loop has answered for {seconds:g} s"
+        return ""
 
     def check(self) -> None:
         """Log what keeps all threads busy, once for each time that they are."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from static_host.workers.busy_watch import BusyWatch
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Buffered
-from static_host.workers.pool_options import UNLIMITED_CHANNELS, PoolOptions
+from static_host.workers.pool_options import PoolOptions
 from static_host.workers.reloader import Reloader
 from static_host.workers.supervisor import Supervisor
 from static_host.workers.worker import Worker, WorkerGoneError, describe_request
@@ -268,7 +268,7 @@ class WorkerPool:
         if channel.unwanted_since is None:
             channel.unwanted_since = now
         elif now - channel.unwanted_since >= self.options.request_seconds and (
-            self.options.max_channels < UNLIMITED_CHANNELS or channel.is_abandoned
+            not self.options.is_unlimited or channel.is_abandoned
         ):
             line = describe_request(channel.head)
             log.error("%s: its view has gone on for %g s without a client", line, self.options.request_seconds)

@@ -35,6 +35,11 @@ class PoolOptions:
         )
 
     @property
+    def is_unlimited(self) -> bool:
+        """Whether a worker takes any number of requests at a time, as an event loop does."""
+        return self.max_channels == UNLIMITED_CHANNELS
+
+    @property
     def retirement_seconds(self) -> float | None:
         """Seconds in which the requests of a worker that is replaced may end; None without a limit."""
         return max(self.grace_seconds, self.request_seconds) if self.request_seconds else None

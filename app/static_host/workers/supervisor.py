@@ -254,6 +254,8 @@ class Supervisor:
             for slot in self.slots:
                 if slot.worker is not None:
                     slot.worker.close_surplus()
+                    if self._pool.options.is_unlimited:
+                        slot.worker.ping()
                     self.recycle(slot.worker)
 
     def begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

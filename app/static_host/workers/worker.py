@@ -88,6 +88,8 @@ class Worker:
         """The heads of requests whose channel the worker closed: it is about to end, or has sent garbage."""
         self.telling_count = 0
         """The stacks of its views that it is to tell before it ends."""
+        self._ping: asyncio.Future[Message] | None = None
+        self._pinged_at = 0.0
         self._questions: dict[int, asyncio.Future[Message]] = {}
         self._next_question = 0
 
@@ -131,6 +133,16 @@ class Worker:
         question.add_done_callback(lambda _: self._questions.pop(number, None))
         self.process.send(type=kind, id=number, **fields)
         return question
+
+    def ping(self) -> None:
+        """Ask the event loop of an ASGI project for a sign of life, unless it is asked already."""
+        if self._ping is None or self._ping.done():
+            self._ping, self._pinged_at = self.ask("ping"), time.monotonic()
+
+    @property
+    def blocked_seconds(self) -> float:
+        """The time for which the event loop has not answered `ping`."""
+        return 0.0 if self._ping is None or self._ping.done() else time.monotonic() - self._pinged_at
 
     async def log_stack(self, channel_number: int) -> None:
         """Log the stack of the view of a channel; until that is done, the worker does not end."""
