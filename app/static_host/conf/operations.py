@@ -46,8 +46,8 @@ class OperationsSettings(BaseModel):
     ready_seconds: float = define_variable(
         "DJANGO_READY_SECONDS",
         10.0,
-        "Not ready while requests wait and no thread has become free for so many seconds, or while all event loops have "
-        "been blocked for so long. 0: no limit.",
+        "Not ready while requests wait and no thread has become free for so many seconds, or while all event loops "
+        "have been blocked for so long. 0: no limit.",
         "a number of seconds from 0 to 86400",
         shown="10",
         ge=0,

@@ -59,7 +59,8 @@ class AsgiExchange:
         self._is_body_complete = False
         self._head: ResponseHead | None = None
         self._sent = 0
-        self._pending = b""
+        self._status = 0
+        self._is_head_pending = False
 
     @property
     def held_bytes(self) -> int:
@@ -142,19 +143,15 @@ class AsgiExchange:
 
     def _send_head(self, status: int, fields: Any) -> None:
         head = make_head(status, fields, self.scope["method"], self.scope["http_version"])
-        self._head = head
-        self.has_begun = True
-        is_last = self.is_last or head.is_last or head.delimitation is Delimitation.CLOSE
-        self.is_last = is_last or not self._is_body_complete or self._connection.is_ending
-        end = b"connection: close\r\n" if self.is_last else b""
-        if head.delimitation is Delimitation.CHUNKS:
-            end += b"transfer-encoding: chunked\r\n"
-        begin = self._context.begin_head(status, self._connection.server_state.default_headers)
-        self._pending = b"".join((begin, head.lines, end, b"\r\n"))
+        self._head, self._status = head, status
+        self.has_begun = self._is_head_pending = True
+        self.is_last = self.is_last or head.is_last or not self._is_body_complete or self._connection.is_ending
         self._connection.loop.call_soon(self.flush)  # a stream's first piece may be long in coming
 
     def _send_body(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
         self._sent += len(body)
+        if not more and self._is_head_pending:
+            head = self._head = head.complete(len(body))
         if head.delimitation is Delimitation.NOTHING:
             body = b""
         elif head.delimitation is Delimitation.CHUNKS:
@@ -171,19 +168,30 @@ class AsgiExchange:
             self._on_end(is_last=self.is_last)
 
     def _write(self, data: bytes) -> None:
-        """Write, together with the head if it waits for that."""
-        transport, pending = self._connection.transport, self._pending
-        self._pending = b""
+        """Write, together with the head if that is still to be sent."""
+        transport = self._connection.transport
         if transport.is_closing():
             return
-        if pending and len(data) > MAX_COPY_BYTES:
-            transport.writelines((pending, data))
-        elif pending or data:
-            transport.write(pending + data)
+        head = self._take_head()
+        if head and len(data) > MAX_COPY_BYTES:
+            transport.writelines((head, data))
+        elif head or data:
+            transport.write(head + data)
+
+    def _take_head(self) -> bytes:
+        """Return the bytes of the head if it is still to be sent, else none."""
+        head, is_pending, self._is_head_pending = self._head, self._is_head_pending, False
+        if head is None or not is_pending:
+            return b""
+        begin = self._context.begin_head(self._status, self._connection.server_state.default_headers)
+        end = b"connection: close\r\n" if self.is_last else b""
+        if head.delimitation is Delimitation.CHUNKS:
+            end += b"transfer-encoding: chunked\r\n"
+        return b"".join((begin, head.lines, end, b"\r\n"))
 
     def flush(self) -> None:
         """Send the head, if it waits for the body's first piece."""
-        if self._pending and not self.is_disconnected:
+        if self._is_head_pending and not self.is_disconnected:
             self._write(b"")
 
     def break_off(self) -> None:

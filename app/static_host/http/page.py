@@ -164,6 +164,8 @@ class Page:
         if self._parsed.method == b"HEAD" or status in _BODILESS:
             if exchange.held_bytes or any(name != b"content-length" for name, _ in framing):
                 return None
+        elif not framing:
+            lines += b"content-length: %d\r\n" % exchange.held_bytes
         elif framing != [(b"content-length", b"%d" % exchange.held_bytes)]:
             return None
         self.stop_watching()

@@ -1,8 +1,9 @@
 """The head of an application's response → its lines on the wire, and how its body is delimited.
 
 Rule: what belongs to one connection only is the server's own business (RFC 9110 §7.6.1): Connection, what it names,
-Transfer-Encoding and the like do not go out as an application says. A body has the length that Content-Length states;
-without one it is chunked, or delimited by the end of the connection for a client of HTTP/1.0 (RFC 9112 §6.3).
+Transfer-Encoding and the like do not go out as an application says. A body has the length that Content-Length states.
+Without one, a body that is sent as a whole gets its length stated; others are chunked, or delimited by the end of the
+connection for a client of HTTP/1.0 (RFC 9112 §6.3).
 """
 
 from __future__ import annotations
@@ -45,6 +46,13 @@ class ResponseHead(NamedTuple):
     """The bytes of the body, if it has a length."""
     is_last: bool
     """Whether the application wants the connection closed."""
+
+    def complete(self, length: int) -> ResponseHead:
+        """Return the head of a body that is known to have this length, and states none."""
+        if self.delimitation not in (Delimitation.CHUNKS, Delimitation.CLOSE):
+            return self
+        lines = self.lines + b"content-length: %d\r\n" % length
+        return self._replace(lines=lines, delimitation=Delimitation.LENGTH, length=length)
 
 
 def make_head(status: int, fields: Iterable[tuple[bytes, bytes]], method: str, version: str) -> ResponseHead:
