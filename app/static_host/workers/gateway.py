@@ -125,7 +125,7 @@ class Gateway:
         self, request: _Request, scope: Scope, receive: Receive, send: Send, *, is_repeatable: bool = False
     ) -> bool:
         """Have a worker respond; False if it was lost before its response began, and the request can be repeated."""
-        channel = await self._acquire(scope, receive)
+        channel = await self._acquire(scope, receive, request.is_streamed)
         if HALF_CLOSED_KEY in scope and channel is None:
             scope[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         if channel is None:
@@ -181,15 +181,20 @@ class Gateway:
             channel.finish(exchange)
         return True
 
-    async def _acquire(self, scope: Scope, receive: Receive) -> Channel | None:
-        """Return a channel; None if the client may have gone while its request waited. Raises QueueFullError."""
+    async def _acquire(self, scope: Scope, receive: Receive, is_streamed: bool) -> Channel | None:
+        """Return a channel; None if the client may have gone while its request waited. Raises QueueFullError.
+
+        A body that is streamed is left for the worker, so it is not seen meanwhile whether the client leaves, except by
+        our own server.
+        """
         if self.pool.has_free_channel:
             return await self.pool.acquire()
         acquiring = asyncio.ensure_future(self.pool.acquire())
-        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+        left = asyncio.Event().wait() if is_streamed else _wait_for_disconnect(receive)
+        gone: asyncio.Future[Any] = asyncio.ensure_future(left)
         scope[ON_DISCONNECT_KEY] = gone.cancel
         try:
-            await asyncio.wait([acquiring, gone], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((acquiring, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
             is_gone = gone.done()
             gone.cancel()
