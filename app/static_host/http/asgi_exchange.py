@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
@@ -26,12 +27,6 @@ log = logging.getLogger("static_host.http")
 
 MAX_COPY_BYTES = 16 << 10
 """Length up to which copying a piece costs less than passing a second buffer."""
-_ERROR_TEXT = b"Internal Server Error"
-_ERROR_FIELDS = [
-    (b"content-type", b"text/plain; charset=utf-8"),
-    (b"content-length", b"%d" % len(_ERROR_TEXT)),
-    (b"connection", b"close"),
-]
 
 
 class AsgiExchange:
@@ -58,6 +53,8 @@ class AsgiExchange:
         self.is_complete = False
         """Whether all of the response is sent."""
         self.is_disconnected = False
+        self.is_receiving = False
+        """Whether the application waits for what the client sends."""
         self._expects_continue = expects_continue
         self._event = asyncio.Event()
         self._body = bytearray()
@@ -90,8 +87,11 @@ class AsgiExchange:
 
     async def run(self, app: ASGIApp) -> None:
         """Call the application."""
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
         try:
             await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:  # the server stops, and the time for requests under way is over
+            status = HTTPStatus.SERVICE_UNAVAILABLE
         except BaseException as error:
             log.error("Exception in ASGI application", exc_info=error)  # noqa: TRY400 - TODO
         else:
@@ -103,8 +103,11 @@ class AsgiExchange:
         if self._head:
             self.break_off()
             return
-        await self.send({"type": "http.response.start", "status": 500, "headers": _ERROR_FIELDS})
-        await self.send({"type": "http.response.body", "body": _ERROR_TEXT})
+        text = status.phrase.encode()
+        fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+        fields.append((b"connection", b"close"))
+        await self.send({"type": "http.response.start", "status": status, "headers": fields})
+        await self.send({"type": "http.response.body", "body": text})
 
     async def receive(self) -> Message:
         """Return the next piece of the request's body, or http.disconnect."""
@@ -114,7 +117,11 @@ class AsgiExchange:
                 self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.is_disconnected and not self.is_complete:
             self._connection.flow.read_on()
-            await self._event.wait()
+            self.is_receiving = True
+            try:
+                await self._event.wait()
+            finally:
+                self.is_receiving = False
             self._event.clear()
         if self.is_disconnected or self.is_complete:
             return {"type": "http.disconnect"}

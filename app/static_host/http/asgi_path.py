@@ -60,6 +60,12 @@ class AsgiPath:
         """Whether a part of the response may be sent."""
         return self._exchange is not None and self._exchange.has_begun
 
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the application waits for more of the request's body before it responds."""
+        exchange = self._exchange
+        return exchange is not None and exchange.is_receiving and not exchange.has_begun and not self.is_read
+
     def read(self, data: bytes, app: ASGIApp | None = None) -> bytes:
         """Read on; begin the request when its head is complete. Return what follows it. Raises RequestRefusedError.
 

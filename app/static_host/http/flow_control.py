@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from contextlib import suppress
 
 WRITE_TIMEOUT_SECONDS = 60.0
 """Time without progress after which the connection of a client that takes no data is aborted."""
@@ -66,6 +67,12 @@ class FlowControl:
         if self._has_room is not None:
             self._has_room.set()
             self._has_room = None
+
+    def end_writing(self) -> None:
+        """Close our side of the connection, behind what is written; TLS can only end both."""
+        if self._transport.can_write_eof():
+            with suppress(OSError):  # the client has reset the connection
+                self._transport.write_eof()
 
     async def drain(self) -> None:
         """Wait until the transport has room."""

@@ -171,7 +171,7 @@ class StaticPath:
         transfer.response.close()
         if self._recorder is not None:
             self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
-        self._connection.end_response(is_last=self._connection.is_ending)
+        self._connection.end_response(is_last=False)  # its head does not say that it is the last one
 
     def abandon(self) -> None:
         """Send no more of a body from files."""
