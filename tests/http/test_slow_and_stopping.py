@@ -36,6 +36,10 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
 
 
+def count_own_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 SLOW_APP_SECONDS = 200.0
 
@@ -249,3 +253,53 @@ def test_a_length_with_thousands_of_digits_is_refused(tmp_path: Path, digits: by
         return await client.read()
 
     assert get_statuses(run(tmp_path, script)) == [400]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_response_that_breaks_off_does_not_seem_complete(tmp_path: Path, version: str) -> None:
+    class Failing(App):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"some", "more_body": True})
+            await asyncio.sleep(1)
+            raise ValueError
+
+    async def main() -> bytes:
+        async with connect(Failing(tmp_path)) as client:
+            await client.send(get("/").replace(b"/1.1", b"/" + version.encode()))
+            got = b""
+            try:
+                while piece := await client.loop.sock_recv(client.socket, 1000):
+                    got += piece
+            except ConnectionResetError:
+                got += b"reset"
+            return got
+
+    got = instantly.run(main())
+    assert got.endswith(b"some\r\n" if version == "1.1" else b"reset")
+
+
+def test_a_connection_takes_one_descriptor(tmp_path: Path) -> None:
+    async def script(_: App, client: Client) -> list[int]:
+        counts = []
+        for _number in range(2):
+            await client.send(get("/static/memory.bin"))
+            left = len(MEMORY_FILE)
+            while left > 0:
+                left -= len(await client.loop.sock_recv(client.socket, 1 << 16))
+            counts.append(count_own_descriptors())
+        return counts
+
+    first, second = run(tmp_path, script)
+    assert first == second
+
+
+def test_what_a_client_has_sent_of_a_head_is_freed_when_it_leaves(tmp_path: Path) -> None:
+    async def script(_: App, client: Client) -> None:
+        await client.send(b"GET / HTTP/1.1\r\nX: " + b"x" * 60_000)
+        parser = client.connection._asgi._parser
+        await until(lambda: len(parser.head) > 60_000)
+        client.socket.close()
+        await until(lambda: not parser.head)
+
+    run(tmp_path, script)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from static_host.http.flow_control import reset_connection
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
 from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, ON_DISCONNECT_KEY
 
@@ -188,6 +189,8 @@ class AsgiExchange:
             self._write(b"")
 
     def break_off(self) -> None:
-        """Close the connection within the response, which the client sees is incomplete then."""
+        """Close the connection within the response, so that the client sees that it is incomplete (RFC 9112 §8)."""
         self.flush()
+        if self._head is not None and self._head.delimitation is Delimitation.CLOSE:
+            reset_connection(self._connection.transport)  # any other end would be that of the body
         self._connection.close()

@@ -88,7 +88,8 @@ class AsgiPath:
             self._upgrade(scope, head, rest)
             return b""
         if self._parser.is_complete and connection.begin_whole(head):
-            self._parser.reset()
+            if self._exchange is None:  # else the page path has passed it on at once
+                self._parser.reset()
             return rest
         connection.begin_response(State.ASGI, b"")
         connection.transport.set_write_buffer_limits()
@@ -139,6 +140,10 @@ class AsgiPath:
             return False
         exchange.disconnect(status)
         return exchange.has_begun
+
+    def close(self) -> None:
+        """Read no more."""
+        self._parser.close()
 
     def _end(self, *, is_last: bool) -> None:
         """End the response."""

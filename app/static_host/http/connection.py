@@ -140,6 +140,7 @@ class HttpProtocol(asyncio.Protocol):
         self.server_state.connections.discard(self)
         self._deadline.cancel()
         self._disconnect()
+        self._asgi.close()
         self.flow.end()
         self._static.close()
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import socket
+import struct
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from contextlib import suppress
 
@@ -11,6 +14,15 @@ WRITE_TIMEOUT_SECONDS = 60.0
 """Time without progress after which the connection of a client that takes no data is aborted."""
 MAX_PENDING_BYTES = 64 << 10
 """Bytes behind a request that are read before its response is sent."""
+
+
+def reset_connection(transport: Transport) -> None:
+    """End a connection by a reset: `transport.abort` drops what it holds, but ends as if all had been sent."""
+    with suppress(OSError):  # the client was faster
+        duplicate = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        with duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class FlowControl:
@@ -94,6 +106,7 @@ class FlowControl:
     def end(self) -> None:
         """Let nobody wait, because the connection is lost or another protocol has it."""
         self._stop_watching()
+        self.pending = b""
         self.resume_writing()
 
     def _stop_watching(self) -> None:

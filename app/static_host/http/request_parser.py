@@ -85,6 +85,11 @@ class RequestParser:
         self._lines_bytes = 0  # length of such lines since the last bytes of the body
         self._status = 0  # of the refusal, once a chunked body is not to be read further
 
+    def close(self) -> None:
+        """Read no more. Frees at once what has arrived, which a cycle of references would keep for a while."""
+        self.reset()
+        del self._parser
+
     def feed(self, data: bytes) -> bytes:
         """Parse what belongs to this request; return what follows it. Raises RequestRefusedError."""
         if self.request is None:
