@@ -279,7 +279,16 @@ NEVER_FOREIGN = {
 }
 LEXERS = "static_host_build.references."
 
+
+def feed_chunks(data: bytes) -> None:
+    """Read a chunked body that arrives at once."""
+    parser = request_parser.RequestParser()
+    with suppress(request_parser.RequestRefusedError):
+        parser.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
+
+
 FUNCTIONS = {
+    "a chunked body": repeat_bytes(feed_chunks, "1\r\na\r\n", "0\r\n{a:b\r\n}", "{0}1\r\na\r\n", "1;{a}\r\n", "\n"),
     "a request's environ": [
         Hostile(lambda fields: build_environ(head_of(fields), {}), lambda count: [(b"x-a", b"bc")] * count),
         Hostile(lambda fields: build_environ(head_of(fields), {}), lambda count: [(b"cookie", b"a=b")] * count),
@@ -396,3 +405,8 @@ def test_the_measure_tells_a_quadratic_function(text: str) -> None:
 
     (row,) = repeat_texts(quadratic, text)
     assert median(measure_growth(row, 0.005) for _ in range(5)) > MAX_GROWTH_RATIO
+
+
+def test_tiny_chunks_that_arrive_at_once_are_read_without_copying_what_follows_each() -> None:
+    row = Hostile(feed_chunks, lambda count: b"1\r\na\r\n" * count)
+    assert min(measure_growth(row, 0.1) for _ in range(3)) < MAX_GROWTH_RATIO

@@ -11,6 +11,7 @@ import pytest
 
 from static_host.http.connection_state import State
 from static_host.http.flow_control import MAX_PENDING_BYTES
+from static_host.workers.exchange import WorkerLostError
 from static_host.workers.pool import QueueFullError
 from tests.support.page_path import IDLE, PAGE, Talk, frames, talk, until
 
@@ -378,3 +379,26 @@ def test_a_trusted_proxy_tells_address_and_scheme(tmp_path: Path, trusted: str, 
 
     front = talk(tmp_path, client, trusted=trusted)
     assert front.records[0].client == seen[1].decode()
+
+
+def test_a_request_in_two_parts_whose_worker_is_lost_at_once_leaves_the_next_request_alone(tmp_path: Path) -> None:
+    async def client(it: Talk) -> None:
+        channel = it.pool.all[0]
+        begin = channel.begin
+
+        def begin_and_fail(*arguments: Any, **options: Any) -> Any:
+            channel.begin = begin  # type: ignore[method-assign]
+            exchange = begin(*arguments, **options)
+            exchange.fail(WorkerLostError())
+            return exchange
+
+        channel.begin = begin_and_fail  # type: ignore[method-assign]
+        it.writer.write(GET[:9])
+        await until(lambda: it.connection.state is State.HEAD)
+        it.writer.write(GET[9:])
+        await it.read_frame()
+        it.writer.write(b"GET /static/a.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+        await until(lambda: it.connection.flow.pending)
+        assert it.connection.state is State.ASGI
+
+    talk(tmp_path, client)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from static_host.http.flow_control import reset_connection
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
 from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, ON_DISCONNECT_KEY
 
@@ -53,6 +54,8 @@ class AsgiExchange:
         self.is_complete = False
         """Whether all of the response is sent."""
         self.is_disconnected = False
+        self.is_receiving = False
+        """Whether the application waits for what the client sends."""
         self._expects_continue = expects_continue
         self._event = asyncio.Event()
         self._body = bytearray()
@@ -107,10 +110,9 @@ class AsgiExchange:
             self.break_off()
             return
         text = HTTPStatus(status).phrase.encode()
-        fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
-        await self.send(
-            {"type": "http.response.start", "status": status, "headers": [*fields, (b"connection", b"close")]}
-        )
+        length = (b"content-length", b"%d" % len(text))
+        fields = [(b"content-type", b"text/plain; charset=utf-8"), length, (b"connection", b"close")]
+        await self.send({"type": "http.response.start", "status": status, "headers": fields})
         await self.send({"type": "http.response.body", "body": text})
 
     async def receive(self) -> Message:
@@ -121,7 +123,11 @@ class AsgiExchange:
                 self._write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if not self.is_disconnected and not self.is_complete:
             self._connection.flow.read_on()
-            await self._event.wait()
+            self.is_receiving = True
+            try:
+                await self._event.wait()
+            finally:
+                self.is_receiving = False
             self._event.clear()
         if self.is_disconnected or self.is_complete:
             return {"type": "http.disconnect"}
@@ -195,6 +201,8 @@ class AsgiExchange:
             self._write(b"")
 
     def break_off(self) -> None:
-        """Close the connection within the response, which the client sees is incomplete then."""
+        """Close the connection within the response, so that the client sees that it is incomplete (RFC 9112 §8)."""
         self.flush()
+        if self._head is not None and self._head.delimitation is Delimitation.CLOSE:
+            reset_connection(self._connection.transport)  # any other end would be that of the body
         self._connection.close()

@@ -60,6 +60,12 @@ class AsgiPath:
         """Whether a part of the response may be sent."""
         return self._exchange is not None and self._exchange.has_begun
 
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the application waits for more of the request's body before it responds."""
+        exchange = self._exchange
+        return exchange is not None and exchange.is_receiving and not exchange.has_begun and not self.is_read
+
     def read(self, data: bytes, app: ASGIApp | None = None) -> bytes:
         """Read on; begin the request when its head is complete. Return what follows it. Raises RequestRefusedError.
 
@@ -82,7 +88,8 @@ class AsgiPath:
             self._upgrade(scope, head, rest)
             return b""
         if self._parser.is_complete and connection.begin_whole(head):
-            self._parser.reset()
+            if self._exchange is None:  # else the page path has passed it on at once
+                self._parser.reset()
             return rest
         connection.begin_response(State.ASGI, b"")
         connection.transport.set_write_buffer_limits()
@@ -133,6 +140,10 @@ class AsgiPath:
             return False
         exchange.disconnect(status)
         return exchange.has_begun
+
+    def close(self) -> None:
+        """Read no more."""
+        self._parser.close()
 
     def _end(self, *, is_last: bool) -> None:
         """End the response."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import AbstractEventLoop, Transport
-from contextlib import suppress
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -36,6 +35,8 @@ HEAD_TIMEOUT_SECONDS = 10.0
 """From a head's first byte, or for the first head from the connection's start, to the head's last byte."""
 SHUTDOWN_IDLE_SECONDS = 1.0
 """Time for which an idle connection stays open when the server stops, because a request may be on its way."""
+BODY_TIMEOUT_SECONDS = 60.0
+"""Time without data for which an application waits for a request's body."""
 HALF_CLOSED_TIMEOUT_SECONDS = 30.0
 """Time within which the response has to begin if the client has closed its side, for it may be gone."""
 LINGER_IDLE_SECONDS = 1.0
@@ -100,6 +101,7 @@ class HttpProtocol(asyncio.Protocol):
         elif self.state is State.HEAD:
             self._begin(data)
         elif self.state is State.ASGI and not self._asgi.is_read:
+            self._deadline.set(BODY_TIMEOUT_SECONDS)
             self.flow.keep(self._read(data))
         elif self.state is State.LINGERING:
             self._deadline.set(min(LINGER_IDLE_SECONDS, self._linger_until - self.loop.time()))
@@ -110,11 +112,12 @@ class HttpProtocol(asyncio.Protocol):
         """Keep the connection open for the response to a complete request, by returning True."""
         if self.state is State.PAGE and self._pages.is_waiting:
             self._pages.hand_over()  # who waits may have gone
-        if not (self.state is State.PAGE or (self.state is State.ASGI and self._asgi.is_read)):
+        is_read = self._asgi.is_read if self.state is State.ASGI else self.state is State.PAGE
+        if not (is_read or (self.state is _IDLE and self.flow.pending)):
             return False
         self.is_half_closed = True
         self._asgi.note_half_closed()
-        self.loop.call_later(HALF_CLOSED_TIMEOUT_SECONDS, self._close_unanswered)
+        self._deadline.set(HALF_CLOSED_TIMEOUT_SECONDS)
         return True
 
     def pause_writing(self) -> None:
@@ -126,7 +129,8 @@ class HttpProtocol(asyncio.Protocol):
         self.flow.resume_writing()
         if self.state is State.SENDING:
             self._static.go_on()
-        elif self.state is _IDLE and self.flow.pending:
+        elif self.state is _IDLE:
+            self.await_request()
             self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -136,6 +140,7 @@ class HttpProtocol(asyncio.Protocol):
         self.server_state.connections.discard(self)
         self._deadline.cancel()
         self._disconnect()
+        self._asgi.close()
         self.flow.end()
         self._static.close()
 
@@ -154,7 +159,7 @@ class HttpProtocol(asyncio.Protocol):
     def await_request(self) -> None:
         """Wait for the next request."""
         self._has_received_head = True
-        self._deadline.set(self.config.timeout_keep_alive)
+        self._deadline.set(SHUTDOWN_IDLE_SECONDS if self.is_stopping else self.config.timeout_keep_alive)
         if self.state is not _IDLE:
             self._move(_IDLE)
 
@@ -162,7 +167,7 @@ class HttpProtocol(asyncio.Protocol):
         """Let one of the paths respond; `rest` follows the request."""
         self._move(state)
         self._has_received_head = True
-        self._deadline.clear()
+        self._deadline.set(HALF_CLOSED_TIMEOUT_SECONDS if self.is_half_closed else BODY_TIMEOUT_SECONDS)
         self.flow.keep(rest)
 
     def pass_on(self, head: bytes, app: ASGIApp) -> bool:
@@ -269,28 +274,23 @@ class HttpProtocol(asyncio.Protocol):
         self._linger_until = self.loop.time() + LINGER_SECONDS
         self._deadline.set(LINGER_IDLE_SECONDS)
         self.transport.set_write_buffer_limits(high=0)
-        if self.transport.can_write_eof():
-            with suppress(OSError):  # the client has reset the connection
-                self.transport.write_eof()
+        self.flow.end_writing()
         self.flow.resume_reading()
 
     def _read_on(self) -> None:
         """Begin the requests that were kept."""
         self._begin(self.flow.take_pending())
-        if self.is_half_closed and self.state in (State.IDLE, State.HEAD):
+        if self.is_half_closed and self.state in (State.IDLE, State.HEAD) and not self.flow.pending:
             self.close()
 
     def _handle_deadline(self) -> None:
-        if self.state is State.HEAD and not self.is_stopping:
+        if self._asgi.awaits_body or (self.state is State.HEAD and not self.is_stopping):
             self._refuse(408)
-        elif self.state is State.LINGERING and self.transport.get_write_buffer_size():
+        elif self.state in (State.IDLE, State.LINGERING) and self.transport.get_write_buffer_size():
             self._deadline.set(LINGER_IDLE_SECONDS)  # the client is slow; `flow` watches its progress
-        else:
-            self.close()
-
-    def _close_unanswered(self) -> None:
-        """Close a half-closed connection whose response has not begun."""
-        if self.state is State.PAGE or (self.state is State.ASGI and not self._asgi.has_begun):
+        elif self.state in (State.PAGE, State.ASGI, State.SENDING) and not self.is_half_closed:
+            self._deadline.set(BODY_TIMEOUT_SECONDS)
+        elif self.state is not State.SENDING and not self._asgi.has_begun:
             self.close()
 
     def _disconnect(self) -> None:

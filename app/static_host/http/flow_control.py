@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import socket
+import struct
 from asyncio import AbstractEventLoop, TimerHandle, Transport
+from contextlib import suppress
 
 WRITE_TIMEOUT_SECONDS = 60.0
 """Time without progress after which the connection of a client that takes no data is aborted."""
 MAX_PENDING_BYTES = 64 << 10
 """Bytes behind a request that are read before its response is sent."""
+
+
+def reset_connection(transport: Transport) -> None:
+    """End a connection by a reset: `transport.abort` drops what it holds, but ends as if all had been sent."""
+    with suppress(OSError):  # the client was faster
+        duplicate = socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno()))
+        with duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class FlowControl:
@@ -67,6 +80,12 @@ class FlowControl:
             self._has_room.set()
             self._has_room = None
 
+    def end_writing(self) -> None:
+        """Close our side of the connection, behind what is written; TLS can only end both."""
+        if self._transport.can_write_eof():
+            with suppress(OSError):  # the client has reset the connection
+                self._transport.write_eof()
+
     async def drain(self) -> None:
         """Wait until the transport has room."""
         if self.is_write_paused:
@@ -87,6 +106,7 @@ class FlowControl:
     def end(self) -> None:
         """Let nobody wait, because the connection is lost or another protocol has it."""
         self._stop_watching()
+        self.pending = b""
         self.resume_writing()
 
     def _stop_watching(self) -> None:

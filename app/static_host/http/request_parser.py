@@ -28,6 +28,8 @@ _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 _OTHER_VERSION = re.compile(rb"[^ \r\n]+ +[^ \r\n]+ +HTTP/(?:[02-9]|1\.[2-9])")
 _VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
+_MAX_LENGTH_DIGITS = 20
+"""Digits of the longest Content-Length that the parser accepts, but for zeros in front, without end."""
 
 
 class RequestRefusedError(Exception):
@@ -81,14 +83,18 @@ class RequestParser:
         self._left = 0  # bytes of the body or of the chunk that are to come
         self._line = b""  # of a chunked body, what has arrived of a line
         self._lines_bytes = 0  # length of such lines since the last bytes of the body
+        self._status = 0  # of the refusal, once a chunked body is not to be read further
+
+    def close(self) -> None:
+        """Read no more. Frees at once what has arrived, which a cycle of references would keep for a while."""
+        self.reset()
+        del self._parser
 
     def feed(self, data: bytes) -> bytes:
         """Parse what belongs to this request; return what follows it. Raises RequestRefusedError."""
         if self.request is None:
             data = self._feed_head(data)
-        while data and self.request is not None and not self.is_complete:
-            data = self._feed_line(data) if self._is_chunked and not self._left else self._feed_body(data)
-        return data
+        return self._feed_body(data) if data and self.request is not None and not self.is_complete else data
 
     def take_body(self) -> bytes:
         """Return what has arrived of the body since the last call."""
@@ -115,6 +121,8 @@ class RequestParser:
         """Check the head, and prepare for the body. Raises RequestRefusedError."""
         self.request = request = self._make_request()
         lengths = [value for name, value in self._fields if name == b"content-length"]
+        if lengths and len(lengths[0]) > _MAX_LENGTH_DIGITS:
+            raise RequestRefusedError(400)
         self._left = int(lengths[0]) if lengths else 0
         if self._is_upgrade and not request.is_upgrade_to_web_socket:
             self._ignore_upgrade(request)
@@ -154,32 +162,47 @@ class RequestParser:
         self._parse(b"POST / HTTP/1.1\r\n%s\r\n" % b"".join(lines))
 
     def _feed_body(self, data: bytes) -> bytes:
-        piece = data[: self._left] if self._left < len(data) else data
-        self._left -= len(piece)
-        self._parse(piece)
-        return data[len(piece) :]
+        end = self._find_end_of_chunks(data) if self._is_chunked else min(self._left, len(data))
+        if not self._is_chunked:
+            self._left -= end
+        self._parse(data[:end])
+        if self._status:
+            raise RequestRefusedError(self._status)
+        return data[end:]
 
-    def _feed_line(self, data: bytes) -> bytes:
-        """Parse one line of a chunked body: the length of a chunk, or a trailer."""
-        end = data.find(b"\n") + 1
-        piece = data[:end] if end else data
-        self._line += piece
-        self._lines_bytes += len(piece)
-        if self._lines_bytes > MAX_HEAD_BYTES:
-            raise RequestRefusedError(431)
-        self._parse(piece)
-        if end:
-            line, self._line = self._line, b""
-            if not self._is_last_chunk:
+    def _find_end_of_chunks(self, data: bytes) -> int:
+        """Return how many bytes of the data belong to a chunked body (RFC 9112 §7.1), before the parser judges them."""
+        at = 0
+        while at < len(data) and not self._status:
+            if self._left:
+                length = min(self._left, len(data) - at)
+                self._left -= length
+                self._lines_bytes = 0
+                at += length
+                continue
+            end = data.find(b"\n", at) + 1 or len(data)
+            line = self._line + data[at:end]
+            self._lines_bytes += end - at
+            at = end
+            self._line = b"" if line.endswith(b"\n") else line
+            if self._lines_bytes > MAX_HEAD_BYTES:
+                self._status = 431
+            elif not self._line and not self._is_last_chunk:
                 self._begin_chunk(line)
-        return data[len(piece) :]
+            elif line == b"\r\n":
+                break
+        return at
 
     def _begin_chunk(self, line: bytes) -> None:
-        """Read the length from a chunk's first line, which the parser has accepted."""
+        """Read the length from a chunk's first line; one that is no number is refused, by the parser first."""
+        digits = line.partition(b";")[0].strip()
         try:
-            length = int(line.partition(b";")[0], 16)
+            length = int(digits, 16) if digits.isalnum() else -1
         except ValueError:
-            raise RequestRefusedError(400) from None
+            length = -1
+        if length < 0:
+            self._status = 400
+            return
         self._is_last_chunk = not length
         self._left = length + 2 if length else 0  # with the end of line behind the data
 
@@ -220,7 +243,6 @@ class RequestParser:
 
     def on_body(self, body: bytes) -> None:
         """Add a piece of the body."""
-        self._lines_bytes = 0
         self._body += body
 
     def on_message_complete(self) -> None:

@@ -92,8 +92,7 @@ class StaticPath:
         if not transport.get_write_buffer_size():
             try:
                 if self._socket is None:
-                    connection = transport.get_extra_info("socket")
-                    self._socket = socket.socket(fileno=os.dup(connection.fileno()))
+                    self._socket = socket.socket(fileno=transport.get_extra_info("socket").fileno())
                     self._socket.setblocking(False)  # the project may call socket.setdefaulttimeout
                 begun = self._socket.send(head, MSG_MORE)
                 if begun == len(head):
@@ -171,7 +170,7 @@ class StaticPath:
         transfer.response.close()
         if self._recorder is not None:
             self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
-        self._connection.end_response(is_last=self._connection.is_ending)
+        self._connection.end_response(is_last=False)  # its head does not say that it is the last one
 
     def abandon(self) -> None:
         """Send no more of a body from files."""
@@ -182,9 +181,9 @@ class StaticPath:
                 self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
 
     def close(self) -> None:
-        """Close the duplicate of the socket's descriptor, which would keep the connection open."""
+        """Leave the socket's descriptor, which a connection has one of alone, to the transport, which closes it."""
         if self._socket is not None:
-            self._socket.close()
+            self._socket.detach()
             self._socket = None
 
     def _record(self, recorder: RequestRecorder, head: bytes, response: PreparedResponse, size: int) -> None:

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from static_host.http.flow_control import reset_connection
 from static_host.http.refusal import build_refusal_record, send_refusal
 from static_host.http.websocket_application import INTERNAL_ERROR, ClientDisconnectedError, WebSocketApplication
 from static_host.http.websocket_frames import ABNORMAL_CLOSURE, HandshakeError, WebSocketFrames
@@ -195,7 +196,7 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection."""
-        self._transport.abort()
+        reset_connection(self._transport)
 
     # The state
 

@@ -6,6 +6,7 @@ recorder.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import MutableMapping
@@ -62,6 +63,9 @@ class RequestLogMiddleware:
 
         try:
             await self.app(scope, receive, recording_send)
+        except asyncio.CancelledError:
+            scope.setdefault(LOGGED_STATUS_KEY, 503)  # so does the server respond when it stops
+            raise
         finally:
             seconds = time.perf_counter() - started_at
             status = status or scope.get(LOGGED_STATUS_KEY, 500)  # the server responds to an exception with 500

@@ -51,8 +51,6 @@ _TEXTS = {
     504: b"The server did not respond in time.\n",
 }
 _NO_ROOM_TEXT = b"There is no room for a body of this size.\n"
-
-
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that do not change anything, so that a request may be repeated (RFC 9110 §9.2.1)."""
 
@@ -125,7 +123,7 @@ class Gateway:
         self, request: _Request, scope: Scope, receive: Receive, send: Send, *, is_repeatable: bool = False
     ) -> bool:
         """Have a worker respond; False if it was lost before its response began, and the request can be repeated."""
-        channel = await self._acquire(scope, receive)
+        channel = await self._acquire(scope, receive, request.is_streamed)
         if HALF_CLOSED_KEY in scope and channel is None:
             scope[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         if channel is None:
@@ -181,15 +179,17 @@ class Gateway:
             channel.finish(exchange)
         return True
 
-    async def _acquire(self, scope: Scope, receive: Receive) -> Channel | None:
+    async def _acquire(self, scope: Scope, receive: Receive, is_streamed: bool) -> Channel | None:
         """Return a channel; None if the client may have gone while its request waited. Raises QueueFullError."""
         if self.pool.has_free_channel:
             return await self.pool.acquire()
         acquiring = asyncio.ensure_future(self.pool.acquire())
-        gone = asyncio.ensure_future(_wait_for_disconnect(receive))
+        # a body that is streamed is left for the worker
+        left = asyncio.Event().wait() if is_streamed else _wait_for_disconnect(receive)
+        gone: asyncio.Future[Any] = asyncio.ensure_future(left)
         scope[ON_DISCONNECT_KEY] = gone.cancel
         try:
-            await asyncio.wait([acquiring, gone], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((acquiring, gone), return_when=asyncio.FIRST_COMPLETED)
         finally:
             is_gone = gone.done()
             gone.cancel()
