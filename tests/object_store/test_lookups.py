@@ -556,11 +556,13 @@ def test_what_is_known_without_a_look_up_is_answered_on_the_fast_path(
     responder.is_fallback_candidate, responder.recall = host.fallback.is_candidate, host.fallback.recall
     cache = ResponseCache(responder)
 
-    def find(name: str) -> tuple[int, str, bytes | None] | None:
+    def find(name: str) -> tuple[int, str, Any] | None:
         head = b"GET /static/%s HTTP/1.1\r\nHost: a\r\n\r\n" % name.encode()
         assert cache.find(head) is None
         found = cache.respond(head)
-        return found and (found.status, found.handler, cache.get_body(found.digest) if found.digest else found.body)
+        if found is None:
+            return None
+        return found.status, found.handler, cache.get_body(found.digest) if found.digest else found.body
 
     missing = "gone.0123456789ab.css"
     assert [find(NAME), find(missing)] == [None, None]
