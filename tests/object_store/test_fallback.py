@@ -246,7 +246,7 @@ def test_a_look_up_under_way_does_not_keep_a_server_from_ending(old: Path, store
         waiting = threads.submit(httpx.get, running.url + CSS, timeout=30)
         wait_until(lambda: store.requested_keys, "the store is not asked")
         assert running.stop() == 0
-        assert waiting.result(10).status_code == 500  # as every request that takes longer than the grace time
+        assert waiting.result(10).status_code == 503  # as every request that takes longer than the grace time
     assert "panicked" not in running.output
 
 
