@@ -570,6 +570,7 @@ def test_what_is_known_without_a_look_up_is_answered_on_the_fast_path(
     store.asked.clear()
     assert find(NAME) == (200, "store", b"hello")
     assert find(missing) == (404, "fast", b"Not Found\n")
+    assert find(OTHER) is None, "its body is in the store alone"
     assert host.outcomes == {"found": 2, "absent": 2}
     clock.now += release_catalog.FRESH_SECONDS
     assert find(missing) is None, "a newer release may have it"

@@ -8,6 +8,7 @@ import pytest
 
 from static_host.origin.request_head import MAX_HEAD_BYTES
 from static_host.origin.responder import Responder
+from static_host.origin.response import Response
 from static_host.origin.response_cache import MAX_CACHED_NOT_FOUND, PreparedResponse, ResponseCache
 from static_host.origin.tree import load_tree
 from tests.support.trees import Files, make_tree
@@ -212,6 +213,32 @@ def test_a_miss_that_may_be_found_elsewhere_is_not_answered(answers: ResponseCac
     assert remember(answers, head_of("/static/x.js")).status == 404
     assert remember(answers, head_of("/static/a.txt")).status == 200
     assert asked == ["x/.0123456789ab.js", "x.js"]
+
+
+def test_what_is_known_of_elsewhere_is_answered_and_not_kept(answers: ResponseCache, responder: Responder) -> None:
+    asked: list[tuple[str, str, list[tuple[bytes, bytes]]]] = []
+    known: list[tuple[Response | None, bool]] = [(Response(200, ((b"a", b"b"),), (b"found",)), False)]
+
+    def recall(method: str, name: str, fields: list[tuple[bytes, bytes]]) -> tuple[Response | None, bool]:
+        asked.append((method, name, fields))
+        return known[0]
+
+    responder.is_fallback_candidate = bool
+    responder.recall = recall
+    head = head_of("/static/x%2f.js?a", "Accept-Encoding: br")
+    found = answers.respond(head)
+    assert found
+    assert (found.status, found.handler, found.logged, found.block, found.body) == (
+        *(200, "store", "", b"a: b\r\n\r\n", b"found"),
+    )
+    assert asked == [("GET", "x/.js", [(b"accept-encoding", b"br")])]
+    known[0] = None, False
+    assert answers.respond(head) is None
+    known[0] = None, True
+    missed = answers.respond(head)
+    assert missed
+    assert (missed.status, missed.handler, missed.body) == (404, "fast", b"Not Found\n")
+    assert answers.find(head) is None
 
 
 def test_a_name_that_is_served_at_the_root_alone_is_no_name_for_elsewhere(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from static_host.origin.body_cache import Body
 from static_host.origin.request_head import (
     MAX_CACHED_LINE_BYTES,
     MAX_HEAD_BYTES,
-    PlainRequest,
     find_field_lines,
     parse_request_head,
 )
@@ -91,12 +90,16 @@ class ResponseCache:
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
         request = parse_request_head(head) if self._responder.is_owned(path) else None
-        response = self._responder.respond(*request) if request else None
+        if request is None:
+            return None
+        response = self._responder.respond(*request)
         if response is None:
             return None
         not_found = self._not_found.get(id(response))
-        if not_found and self._is_fallback_candidate(path):
-            return self._recall(request, not_found)
+        if not_found and self._responder.is_fallback_candidate is not None:
+            name = self._responder.resolve_name(path) or ""
+            if self._responder.is_fallback_candidate(name):
+                return self._recall(request[0], name, request[2], not_found)
         prepared = not_found or PreparedResponse(response)
         if not_found:
             self._cached_not_found.keep(head, not_found)
@@ -104,19 +107,16 @@ class ResponseCache:
             self._cached.keep(head, prepared)
         return prepared
 
-    def _recall(self, request: PlainRequest | None, not_found: PreparedResponse) -> PreparedResponse | None:
-        recall = self._responder.recall
-        if recall is None or request is None:
+    def _recall(
+        self, method: str, name: str, fields: list[tuple[bytes, bytes]], not_found: PreparedResponse
+    ) -> PreparedResponse | None:
+        """Return what the fallback responds without a look-up; None if it does not know."""
+        if self._responder.recall is None:
             return None
-        method, path, fields = request
-        response, is_absent = recall(method, self._responder.resolve_name(path) or "", fields)
+        response, is_absent = self._responder.recall(method, name, fields)
         if response is not None:
             return PreparedResponse(response, "store")
         return not_found if is_absent else None
-
-    def _is_fallback_candidate(self, path: bytes) -> bool:
-        is_candidate = self._responder.is_fallback_candidate
-        return is_candidate is not None and is_candidate(self._responder.resolve_name(path) or "")
 
 
 class _BoundedCache:
