@@ -134,7 +134,7 @@ class HttpProtocol(asyncio.Protocol):
             self._read_on()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """Disconnect whoever responds."""
+        """Disconnect the application, the worker or the file that responds."""
         if self.state is not State.CLOSED:
             self._move(State.CLOSED)
         self.server_state.connections.discard(self)
@@ -294,7 +294,7 @@ class HttpProtocol(asyncio.Protocol):
             self.close()
 
     def _disconnect(self) -> None:
-        """Tell whoever responds that the client is gone."""
+        """Tell the part that responds that the client is gone."""
         self._asgi.disconnect(STATUS_CLIENT_CLOSED_REQUEST)
         for path in self._paths:
             path.abandon()

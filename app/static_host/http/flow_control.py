@@ -104,7 +104,7 @@ class FlowControl:
             self._watch = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self.watch_progress, unsent)
 
     def end(self) -> None:
-        """Let nobody wait, because the connection is lost or another protocol has it."""
+        """End all waits, because the connection is lost or another protocol has it."""
         self._stop_watching()
         self.pending = b""
         self.resume_writing()

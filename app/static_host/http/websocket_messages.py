@@ -1,8 +1,8 @@
 """What a WebSocket's client has sent and the application has not received yet.
 
-Rule: the queue is full at `MAX_QUEUED_MESSAGES` or `MAX_QUEUED_BYTES`; whoever fills it stops then. A message in
-fragments is joined; `websockets` bounds its length. After the last message comes the disconnect, again for every
-further call of `receive`.
+Rule: the queue is full at `MAX_QUEUED_MESSAGES` or `MAX_QUEUED_BYTES`; parsing stops then. A message in fragments is
+joined; `websockets` bounds its length. After the last message comes the disconnect, again for every further call of
+`receive`.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import secrets
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from collections.abc import Callable
 
-WRITE_TIMEOUT_SECONDS = 60.0
-"""Time without progress after which the connection of a client that takes no data is aborted."""
+from static_host.http.flow_control import WRITE_TIMEOUT_SECONDS
+
 _PING_BYTES = 4
 
 

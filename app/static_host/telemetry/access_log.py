@@ -112,11 +112,11 @@ class AccessLog:
 
     def write(self) -> None:
         """Write all lines. When the reader is gone, they are dropped and the server continues."""
-        if not self._lines:
+        added, self._lines = self._lines, []
+        if not added:
             return
-        lines = [line if isinstance(line, str) else line[0](*line[1:]) for line in self._lines]
+        lines = [line if isinstance(line, str) else line[0](*line[1:]) for line in added]
         data = memoryview("".join(lines).encode("utf-8", "backslashreplace"))
-        self._lines.clear()
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]

@@ -109,7 +109,7 @@ class Worker:
         return not self.is_retiring and (bool(self.free) or len(self.channels) < self.max_channels)
 
     def close_surplus(self) -> None:
-        """Close some of the channels that nobody has needed since a peak: the last ones to be used again."""
+        """Close a part of the channels that a peak has opened: those that were free for longest."""
         surplus = len(self.free) - MAX_FREE_CHANNELS
         for channel in self.free[: -(-surplus // 2)] if surplus > 0 else ():
             self.free.remove(channel)
