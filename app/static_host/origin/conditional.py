@@ -45,10 +45,17 @@ _RANGE = re.compile(rb"\d+-\d*|-\d+")
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """The selected representation's validators: a strong entity tag, quoted, and the date in Unix seconds."""
+    """The selected representation's validators (§8.8).
 
-    etag: bytes
-    modified: int
+    `etag` is the entity tag as in its field, empty without one. `modified` is the Last-Modified date in Unix seconds.
+    """
+
+    etag: bytes = b""
+    modified: int | None = None
+    is_date_derived: bool = True
+    """Whether the date is derived from the content (`derive_last_modified`), else it is that of a clock."""
+    is_date_strong: bool = True
+    """Whether the representation cannot have changed twice within the date's second (§8.8.2.2)."""
 
 
 def derive_last_modified(digest: str) -> int:
@@ -80,47 +87,57 @@ def evaluate(headers: Mapping[bytes, bytes], validators: Validators, length: int
 
 
 def evaluate_preconditions(headers: Mapping[bytes, bytes], validators: Validators) -> Literal[200, 304, 412]:
-    """Evaluate all preconditions but If-Range, for GET and HEAD; 200 means that none fails."""
+    """Evaluate all preconditions but If-Range, for GET and HEAD; 200 means that none fails.
+
+    One that needs a validator which the representation has not is ignored.
+    """
     if b"if-match" in headers:
-        if not _is_etag_listed(headers[b"if-match"], validators.etag, weak=False):
+        if validators.etag and not _is_etag_listed(headers[b"if-match"], validators.etag, weak=False):
             return 412
-    elif b"if-unmodified-since" in headers:
-        date = parse_http_date(headers[b"if-unmodified-since"])
-        if date is not None and _is_modified_since(validators.modified, date):
-            return 412
+    elif b"if-unmodified-since" in headers and _is_modified_since(validators, headers[b"if-unmodified-since"]):
+        return 412
     if b"if-none-match" in headers:
         return 304 if _is_etag_listed(headers[b"if-none-match"], validators.etag, weak=True) else 200
-    if b"if-modified-since" in headers:
-        date = parse_http_date(headers[b"if-modified-since"])
-        if date is not None and not _is_modified_since(validators.modified, date):
-            return 304
+    if b"if-modified-since" in headers and _is_modified_since(validators, headers[b"if-modified-since"]) is False:
+        return 304
     return 200
 
 
-def _is_modified_since(own: int, date: int) -> bool:
-    """Compare as §13.1.3 and §13.1.4 say, for dates that are derived from content.
+def _is_modified_since(validators: Validators, field: bytes) -> bool | None:
+    """Compare as §13.1.3 and §13.1.4 say; None if one of the dates is missing or no date.
 
-    A date that some content could have is taken as that content's: the client has another version, whichever date is
-    later. Any other date comes from a clock, and is compared as one.
+    Where dates are derived from content, a date that some content could have is taken as that content's: the client
+    has another version, whichever date is later. Any other date comes from a clock, and is compared as one.
     """
+    own, date = validators.modified, parse_http_date(field)
+    if own is None or date is None:
+        return None
     steps, rest = divmod(date - _DATE_ORIGIN, _DATE_STEP)
-    of_content = rest == 0 and 0 <= steps < _DATE_STEPS
+    of_content = validators.is_date_derived and rest == 0 and 0 <= steps < _DATE_STEPS
     return date != own if of_content else own > date
 
 
 def _is_range_applicable(if_range: bytes | None, validators: Validators) -> bool:
-    if if_range is None or if_range == validators.etag:  # §13.1.5: strong comparison
+    """Compare as §13.1.5 says: a weak tag or date never matches."""
+    if if_range is None:
         return True
-    return parse_http_date(if_range) == validators.modified
+    if if_range.endswith(b'"'):
+        return if_range == validators.etag and not if_range.startswith(b"W/")
+    date = parse_http_date(if_range)
+    return date is not None and date == validators.modified and validators.is_date_strong
 
 
 def _is_etag_listed(field: bytes, etag: bytes, *, weak: bool) -> bool:
+    """Compare as §8.8.3.2 says, also with a tag of our own that is weak."""
     if field == b"*":
         return True
     if not _ENTITY_TAGS.fullmatch(field):
         return False
     tags = _EACH_TAG.findall(field)
-    return etag in tags or (weak and b"W/" + etag in tags)
+    if not weak:
+        return etag in tags and not etag.startswith(b"W/")
+    opaque = etag.removeprefix(b"W/")
+    return bool(etag) and (opaque in tags or b"W/" + opaque in tags)
 
 
 def parse_http_date(field: bytes) -> int | None:

@@ -37,14 +37,28 @@ PREFLIGHT: Headers = (
 
 @dataclass(frozen=True, slots=True)
 class PreparedHeaders:
-    """The headers of one representation: for 200, for 304 (RFC 9110 §15.4.5), and the common ones of every 206."""
+    """The headers of one selected representation, and what its parts are made of.
 
-    representation: Representation
+    `ok` is for 200, `not_modified` for 304 (RFC 9110 §15.4.5), `common` is what every 206 has. `boundary` separates
+    the parts of several ranges: the body does not contain it by chance.
+    """
+
     validators: Validators
     media_type: bytes
+    length: int
+    boundary: bytes
+    is_coded: bool
+    """Whether it has a content coding other than identity."""
     common: Headers
     ok: Headers
     not_modified: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class StaticHeaders(PreparedHeaders):
+    """The headers of a representation of the tree."""
+
+    representation: Representation
 
 
 def format_cache_control(max_age: int, *, immutable: bool) -> bytes:
@@ -67,15 +81,16 @@ def format_use_as_dictionary(resource: Resource) -> Headers:
     return ((b"use-as-dictionary", b'match="%s"' % text),)
 
 
-def prepare_headers(resource: Resource, representation: Representation, max_age: int) -> PreparedHeaders:
+def prepare_headers(resource: Resource, representation: Representation, max_age: int) -> StaticHeaders:
     """Return the header blocks of one representation; `max_age` is in seconds."""
-    validators = Validators(b'"%s"' % representation.digest.encode(), derive_last_modified(representation.digest))
+    modified = derive_last_modified(representation.digest)
+    validators = Validators(b'"%s"' % representation.digest.encode(), modified)
     coding = representation.coding.encode()
     media_type = resource.media_type.encode("latin-1")
     encoding: Headers = () if coding == b"identity" else ((b"content-encoding", coding),)
     not_modified: Headers = (
         (b"etag", validators.etag),
-        (b"last-modified", format_http_date(validators.modified)),
+        (b"last-modified", format_http_date(modified)),
         (b"cache-control", format_cache_control(max_age, immutable=resource.immutable)),
         *select_vary(resource),
         *CORS_HEADERS,
@@ -87,7 +102,17 @@ def prepare_headers(resource: Resource, representation: Representation, max_age:
         *common,
         *format_use_as_dictionary(resource),
     )
-    return PreparedHeaders(representation, validators, media_type, common, ok, not_modified)
+    return StaticHeaders(
+        validators,
+        media_type,
+        representation.length,
+        representation.digest.encode(),
+        coding != b"identity",
+        common,
+        ok,
+        not_modified,
+        representation,
+    )
 
 
 def build_error_headers(text: bytes, *extra: tuple[bytes, bytes]) -> Headers:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from static_host.origin.body_cache import Body
-from static_host.origin.conditional import ByteRange, evaluate
+from static_host.origin.conditional_response import combine_fields, respond_conditionally
 from static_host.origin.headers import (
     METHODS,
     PREFLIGHT,
     VARY,
-    Headers,
-    PreparedHeaders,
+    StaticHeaders,
     build_error_headers,
     prepare_headers,
     select_vary,
@@ -31,24 +31,12 @@ from static_host.origin.negotiation import (
     select_representation,
 )
 from static_host.origin.percent_decoding import unescape
-from static_host.origin.representation import Resource
+from static_host.origin.representation import Representation, Resource
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 from static_host.origin.tree import Tree
 
 log = logging.getLogger("static_host.origin")
 
-_RELEVANT_FIELDS = frozenset(
-    {
-        b"accept-encoding",
-        b"available-dictionary",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-match",
-        b"if-range",
-        b"if-unmodified-since",
-        b"range",
-    }
-)
 MAX_FIELD_BYTES = 16 << 10
 """Maximum length of one field's value, its lines joined; a longer one is refused with 431 (RFC 6585 §5)."""
 MAX_PATH_BYTES = 3 * 4096
@@ -66,10 +54,10 @@ class ServedResource:
         self.tree = tree
         self._max_age = max_age
         self._dictionaries = frozenset(r.dictionary for r in resource.representations if r.dictionary)
-        self._prepared: dict[str, PreparedHeaders] = {}
-        self._choices: dict[tuple[Weights, str], PreparedHeaders | None] = {}
+        self._prepared: dict[str, StaticHeaders] = {}
+        self._choices: dict[tuple[Weights, str], StaticHeaders | None] = {}
 
-    def select(self, headers: Mapping[bytes, bytes]) -> PreparedHeaders | None:
+    def select(self, headers: Mapping[bytes, bytes]) -> StaticHeaders | None:
         """Return the headers of the representation that these request fields select, or None if none is acceptable."""
         dictionary = parse_available_dictionary(headers.get(b"available-dictionary")) if self._dictionaries else ""
         wanted = (
@@ -83,7 +71,7 @@ class ServedResource:
                 self._choices.clear()
             return self._choices.setdefault(wanted, self._select_uncached(*wanted))
 
-    def _select_uncached(self, wanted: Weights, dictionary: str) -> PreparedHeaders | None:
+    def _select_uncached(self, wanted: Weights, dictionary: str) -> StaticHeaders | None:
         representation = select_representation(wanted, self.resource.representations, dictionary)
         if representation is None:
             return None
@@ -153,7 +141,7 @@ class Responder:
         """Return the response to a request for a resource, which may belong to another tree than `tree`."""
         if method not in ("GET", "HEAD"):
             return _build_error(method, 405, b"Method Not Allowed\n", (b"allow", METHODS))
-        fields = _combine_fields(headers)
+        fields = combine_fields(headers)
         if any(len(value) > MAX_FIELD_BYTES for value in fields.values()):
             return _build_error(method, 431, b"Request Header Fields Too Large\n")
         return self._answer(method, served, fields)
@@ -185,42 +173,27 @@ class Responder:
         chosen = served.select(headers)
         if chosen is None:
             return _build_error(method, 406, b"Not Acceptable\n", *(select_vary(served.resource) or VARY))
-        if method == "HEAD":
-            headers.pop(b"range", None)  # §14.2: ranges are for GET alone
-        outcome, ranges = evaluate(headers, chosen.validators, chosen.representation.length)
-        if outcome == 304:
-            return Response(304, chosen.not_modified)
-        if outcome == 412:
-            return _build_error(method, 412, b"Precondition Failed\n", *select_vary(served.resource))
-        if outcome == 416:
-            return _build_error(
-                method,
-                416,
-                b"Range Not Satisfiable\n",
-                _format_unsatisfied_range(chosen),
-                *select_vary(served.resource),
-            )
-        if len(ranges) > 1 and chosen.representation.coding != "identity":
-            ranges = []  # clients cannot decode parts of a coded body one by one; §14.2 permits ignoring Range
-        return self._respond_with_body(method, served.tree, chosen, ranges)
-
-    def _respond_with_body(self, method: str, tree: Tree, chosen: PreparedHeaders, ranges: list[ByteRange]) -> Response:
+        vary = select_vary(served.resource)
         try:
-            body = tree.read_body(chosen.representation)
-            source = tree.open(chosen.representation) if body is None else body
+            response = respond_conditionally(
+                method,
+                headers,
+                chosen,
+                partial(_read, served.tree, chosen.representation),
+                lambda status, text, *extra: _build_error(method, status, text, *extra, *vary),
+            )
         except OSError as error:
             log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
             return _build_error(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
-        if method == "HEAD":
-            if isinstance(source, io.FileIO):
-                source.close()
-            return Response(200, chosen.ok)
-        if not ranges:
-            part = _slice_body(source, (0, chosen.representation.length))
-            return Response(200, chosen.ok, (part,), chosen.representation.digest if body is not None else "")
-        if len(ranges) == 1:
-            return _build_partial(chosen, source, ranges[0])
-        return _build_multipart(chosen, source, ranges)
+        if response.status == 200 and response.body and not isinstance(response.body[0], Slice):
+            return Response(200, response.headers, response.body, chosen.representation.digest)
+        return response
+
+
+def _read(tree: Tree, representation: Representation) -> Body | io.FileIO:
+    """Return a body, or the open file of one that is not kept in memory. Raises OSError."""
+    body = tree.read_body(representation)
+    return tree.open(representation) if body is None else body
 
 
 def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
@@ -228,63 +201,6 @@ def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]
     yield from (name for name in root_files if name in index)
     if folders:
         yield from (name for name in index if name.startswith(folders))
-
-
-def _combine_fields(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return the relevant fields, with several lines of one field joined to a list (RFC 9110 §5.3)."""
-    lines: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        if name in _RELEVANT_FIELDS:
-            lines.setdefault(name, []).append(value.strip(b" \t"))
-    return {name: values[0] if len(values) == 1 else b", ".join(values) for name, values in lines.items()}
-
-
-def _slice_body(source: Body | io.FileIO, byte_range: ByteRange) -> Body | Slice:
-    first, end = byte_range
-    if isinstance(source, io.FileIO):
-        return Slice(source, first, end - first)
-    return source if end - first == len(source) else source[first:end]
-
-
-def _format_content_range(chosen: PreparedHeaders, byte_range: ByteRange) -> bytes:
-    return b"bytes %d-%d/%d" % (byte_range[0], byte_range[1] - 1, chosen.representation.length)
-
-
-def _build_partial(chosen: PreparedHeaders, source: Body | io.FileIO, byte_range: ByteRange) -> Response:
-    headers: Headers = (
-        (b"content-type", chosen.media_type),
-        (b"content-length", b"%d" % (byte_range[1] - byte_range[0])),
-        (b"content-range", _format_content_range(chosen, byte_range)),
-        *chosen.common,
-    )
-    return Response(206, headers, (_slice_body(source, byte_range),))
-
-
-def _build_multipart(chosen: PreparedHeaders, source: Body | io.FileIO, ranges: list[ByteRange]) -> Response:
-    """Return a multipart/byteranges response (RFC 9110 §14.6).
-
-    The boundary is the body's own digest, which the body cannot contain by chance.
-    """
-    boundary = chosen.representation.digest.encode()
-    parts: list[Body | Slice] = []
-    for byte_range in ranges:
-        head = b"\r\n--%s\r\nContent-Type: %s\r\nContent-Range: %s\r\n\r\n"
-        parts += [
-            head % (boundary, chosen.media_type, _format_content_range(chosen, byte_range)),
-            _slice_body(source, byte_range),
-        ]
-    parts.append(b"\r\n--%s--\r\n" % boundary)
-    length = sum(part.length if isinstance(part, Slice) else len(part) for part in parts)
-    headers: Headers = (
-        (b"content-type", b"multipart/byteranges; boundary=%s" % boundary),
-        (b"content-length", b"%d" % length),
-        *chosen.common,
-    )
-    return Response(206, headers, tuple(parts))
-
-
-def _format_unsatisfied_range(chosen: PreparedHeaders) -> tuple[bytes, bytes]:
-    return b"content-range", b"bytes */%d" % chosen.representation.length
 
 
 def _build_error(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
