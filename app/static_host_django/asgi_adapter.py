@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from static_host_django.asgi_types import ASGIApp, Message, Receive, Scope, Send
+from static_host_django.file_responses import patch_file_responses
 from static_host_django.sync_streaming import patch_sync_streaming
 from static_host_django.wsgi_worker import is_bodiless
 
@@ -31,6 +32,7 @@ def adapt_asgi_application(application: ASGIApp) -> ASGIApp:
     from django.core.handlers.asgi import ASGIHandler
 
     patch_sync_streaming()
+    patch_file_responses()
     _patch_request()
     _patch_system_exit()
     has_websockets = type(application) is not ASGIHandler

@@ -21,7 +21,8 @@ from static_host_django.worker_channel import Channel
 
 Message = dict[str, Any]
 
-
+_DESCRIPTORS = {"channel": 2, "fork": 1}
+"""How many descriptors come with a message of the front, by its type."""
 _END_SECONDS = 0.7
 """Time that is left to a process whose front is gone: threads of the project may hold it up."""
 
@@ -67,8 +68,8 @@ class Control:
         """Close the socket."""
         self._channel.close()
 
-    def receive(self) -> tuple[Message, int | None] | None:
-        """Wait for an object, and the descriptor that came with it; None at the end. Raises FrameError, OSError."""
+    def receive(self) -> tuple[Message, list[int]] | None:
+        """Wait for an object, and the descriptors that came with it; None at the end. Raises FrameError, OSError."""
         frame = self._channel.read()
         if frame is None:
             _end_soon()
@@ -76,8 +77,9 @@ class Control:
         if frame.kind != Kind.CONTROL:
             raise FrameError(f"a frame of kind {frame.kind} on the control channel")
         message = json.loads(frame.payload)
-        wants = message.get("type") in ("channel", "fork") and self._channel.descriptors
-        return message, self._channel.descriptors.popleft() if wants else None
+        descriptors = self._channel.descriptors
+        count = min(len(descriptors), _DESCRIPTORS.get(message.get("type"), 0))
+        return message, [descriptors.popleft() for _ in range(count)]
 
 
 def _end_soon() -> None:

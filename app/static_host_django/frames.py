@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from enum import IntEnum
+from enum import Enum, IntEnum
 from itertools import chain
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ MAX_PAYLOAD_BYTES = 1 << 20
 MAX_MESSAGE_BYTES = 64 << 20
 """The largest message of a WebSocket that either side sends."""
 _SEPARATOR = b"\0"
+_FILE = struct.Struct("!cQQ")
 _HEAD_FIELDS = 10
 """The fields of a request's head before its header fields."""
 _RESPONSE_HEAD = re.compile(
@@ -39,7 +40,7 @@ class Kind(IntEnum):
     BODY = 3
     """both directions: a piece of a body; more: another one follows."""
     RESPONSE = 4
-    """worker → front: status and field lines; more: the body follows, piece by piece."""
+    """worker → front: status and field lines; more: the body follows, piece by piece; else it is the FILE before."""
     DISCONNECT = 5
     """front → worker: the client has gone; the payload is a WebSocket's close code, or empty."""
     FAILED = 6
@@ -56,6 +57,19 @@ class Kind(IntEnum):
     """worker → front: a WebSocket is closed: code and reason."""
     CONTROL = 12
     """both directions, on the control channel: a JSON object."""
+    FILE = 13
+    """worker → front: the body of the response whose RESPONSE follows is a file: its content, or a descriptor."""
+
+
+class FileForm(Enum):
+    """What comes with a FILE frame."""
+
+    CONTENT = b"C"
+    """The file's content, in the frame."""
+    DESCRIPTOR = b"D"
+    """A descriptor of the open file, on the channel's second socket."""
+    LENGTH = b"L"
+    """Nothing: the request's method is HEAD."""
 
 
 class FrameError(Exception):
@@ -138,6 +152,23 @@ def decode_response(payload: bytes) -> tuple[int, bytes]:
 def split_field_lines(lines: bytes) -> list[tuple[bytes, bytes]]:
     """Return name and value of each field line of a response."""
     return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])]
+
+
+def encode_file(form: FileForm, offset: int, length: int, content: bytes = b"") -> bytes:
+    """Return a FILE frame: `length` bytes from `offset` on, which are the `content` if that comes along."""
+    return encode(Kind.FILE, _FILE.pack(form.value, offset, length) + content, more=True)
+
+
+def decode_file(payload: bytes) -> tuple[FileForm, int, int, bytes]:
+    """Return the form, the offset, the length and the content of a FILE frame. Raises FrameError."""
+    try:
+        form, offset, length = _FILE.unpack_from(payload)
+        content = payload[_FILE.size :]
+        if offset + length >= 1 << 63 or len(content) != (length if FileForm(form) is FileForm.CONTENT else 0):
+            raise ValueError("of another length")  # noqa: TRY301 - one way out
+    except (struct.error, ValueError):
+        raise FrameError(f"a file's frame is malformed: {payload[:100]!r}") from None
+    return FileForm(form), offset, length, content
 
 
 def encode_fields(first: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

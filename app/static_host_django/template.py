@@ -95,9 +95,10 @@ def _serve(control: Control) -> Control | None:
         received = control.receive()
         if received is None:
             return None
-        _, descriptor = received
-        if descriptor is None:
+        _, descriptors = received
+        if not descriptors:
             continue
+        descriptor = descriptors[0]
         pid = _fork(control, descriptor)
         if pid:
             children.append(pid)

@@ -114,10 +114,10 @@ def _serve_threads(application: Any, control: Control, options: dict[str, Any]) 
     threads: list[WSGIThread] = []
     control.send(type="ready")
     while (received := control.receive()) is not None:
-        message, descriptor = received
-        if message["type"] == "channel" and descriptor is not None:
-            connection = _open_socket(descriptor)
-            thread = WSGIThread(application, base, Channel(connection), message["number"])
+        message, descriptors = received
+        if message["type"] == "channel" and len(descriptors) == 2:
+            channel = Channel(*map(_open_socket, descriptors))
+            thread = WSGIThread(application, base, channel, message["number"])
             threads.append(thread)
             thread.start()
         elif message["type"] == "stack":

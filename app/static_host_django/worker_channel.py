@@ -18,11 +18,13 @@ _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 class Channel:
     """Reads frames from a blocking socket, and writes bytes to it.
 
-    `descriptors` are those that arrived and were not taken yet. The caller that takes one closes it.
+    `descriptors` are those that arrived and were not taken yet. The caller that takes one closes it. `files` is the
+    socket over which descriptors go to the front.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, files: socket.socket | None = None) -> None:
         self.connection = connection
+        self._files = files
         self.descriptors: deque[int] = deque()
         self._reader = FrameReader()
         self._frames: deque[Frame] = deque()
@@ -53,9 +55,17 @@ class Channel:
         """Send all of it; waits while the other side takes nothing. Raises OSError."""
         self.connection.sendall(data)
 
+    def send_descriptor(self, descriptor: int) -> None:
+        """Send a descriptor to the front, before the FILE frame that it belongs to. Raises OSError."""
+        if self._files is None:
+            raise OSError("this channel takes no files")
+        socket.send_fds(self._files, [b"F"], [descriptor])
+
     def close(self) -> None:
-        """Close the socket, and the descriptors that were not taken."""
+        """Close the sockets, and the descriptors that were not taken."""
         self.connection.close()
+        if self._files is not None:
+            self._files.close()
         while self.descriptors:
             os.close(self.descriptors.popleft())
 

@@ -25,6 +25,7 @@ from static_host_django.frames import (
     encode_pieces,
     encode_response,
 )
+from static_host_django.open_file import MAX_INLINE_BYTES, encode_file_response, find_length, find_open_file
 from static_host_django.worker_channel import Channel
 
 log = logging.getLogger("static_host.worker")
@@ -41,7 +42,7 @@ def is_bodiless(status: int) -> bool:
 
 
 class File:
-    """``wsgi.file_wrapper``: a file to be sent, in blocks of a size that suits the channel."""
+    """``wsgi.file_wrapper``: a file to be sent, from its descriptor or in blocks of a size that suits the channel."""
 
     def __init__(self, file: Any, _block_size: int = 0) -> None:
         self.file = file
@@ -171,6 +172,8 @@ class _Call:
         if isinstance(response, (list, tuple)) or not getattr(response, "streaming", True):  # Django's HttpResponse
             self._send_whole(b"".join([*self._written, *response]))
             return
+        if isinstance(response, File) and self._send_file(response):
+            return
         has_begun = False
         for piece in iter_pieces(self._written, response):
             if not has_begun:
@@ -188,11 +191,25 @@ class _Call:
         else:
             self._send_whole(b"")
 
+    def _send_file(self, response: File) -> bool:
+        """Have the front send a file; return whether it does."""
+        status, headers = self._list_headers()
+        found = find_open_file(response.file, find_length(headers))
+        if found is None or self._written or is_bodiless(status):
+            return False
+        send, is_head = self._channel.send_descriptor, self._environ["REQUEST_METHOD"] == "HEAD"
+        data = encode_file_response(found, status, headers, send, is_head=is_head, max_inline_bytes=MAX_INLINE_BYTES)
+        self._end(data)
+        return True
+
     def _send_whole(self, body: bytes) -> None:
         start = self._encode_start(body, more=True)
         body = b"" if self._has_no_body else self._fit(body)
+        self._end(b"".join([start, *encode_pieces(Kind.BODY, body)]))
+
+    def _end(self, data: bytes) -> None:
+        """Send a whole response, or hold it for the caller."""
         self._is_over = True
-        data = b"".join([start, *encode_pieces(Kind.BODY, body)])
         if self._may_hold and len(data) <= MAX_HELD_BYTES:
             self.held = data
         else:
@@ -204,17 +221,22 @@ class _Call:
 
     def _encode_start(self, body: bytes | None, *, more: bool) -> bytes:
         """Return the frame of the response's head; a whole body gets its Content-Length."""
+        status, headers = self._list_headers()
+        if not is_bodiless(status):
+            self._room = find_length(headers)
+            if body is not None and self._room is None:
+                headers.append((b"content-length", b"%d" % len(body)))
+        return encode(Kind.RESPONSE, encode_response(status, headers), more=more)
+
+    def _list_headers(self) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """Return the status and the header fields, without a length where there is no body."""
         if not self._status:
             raise RuntimeError("the WSGI application did not call start_response")
         status = int(self._status[:3])
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
         if is_bodiless(status):
             headers = [field for field in headers if field[0] != b"content-length"]
-        else:
-            self._room = next((int(value) for name, value in headers if name == b"content-length"), None)
-            if body is not None and self._room is None:
-                headers.append((b"content-length", b"%d" % len(body)))
-        return encode(Kind.RESPONSE, encode_response(status, headers), more=more)
+        return status, headers
 
     def _fit(self, body: bytes) -> bytes:
         """Return what the Content-Length leaves room for, in the body or in its next piece (PEP 3333)."""

@@ -14,9 +14,11 @@ from django.http import HttpRequest, HttpResponseBase
 from static_host import health
 from static_host.asgi import Front
 from static_host.conf.settings import Settings
+from static_host.files.sendfile_roots import SendfileRoots
 from static_host.origin.responder import Responder
 from static_host.server.listener import open_listener
 from static_host.server.serve import build_uvicorn_config
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from static_host.workers.pool import WorkerPool
 from static_host.workers.pool_options import PoolOptions
@@ -59,7 +61,7 @@ class Server:
         settings, readiness = Settings(), health.Readiness()
         routes = health.build_routes(settings.health_path, settings.ready_path, readiness)
         pool = WorkerPool(NoFactory(), [worker], options)  # type: ignore[arg-type]
-        gateway = Gateway(pool, is_asgi=is_asgi, max_body_bytes=1 << 30)
+        gateway = Gateway(pool, FileResponder(SendfileRoots(())), is_asgi=is_asgi, max_body_bytes=1 << 30)
         lifespan = lambda _: gateway.run()  # noqa: E731
         front = Front(settings, self.responder, readiness, None, gateway, routes=routes, lifespan=lifespan)
         self._server = uvicorn.Server(build_uvicorn_config(front, settings))

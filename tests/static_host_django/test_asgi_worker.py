@@ -33,7 +33,8 @@ def exchange(application: Any, *sent: bytes) -> bytes:
 
     async def main() -> bytes:
         ours, theirs = socket.socketpair()
-        protocol = _ChannelProtocol(application, {}, lambda: None)
+        our_files, their_files = socket.socketpair()
+        protocol = _ChannelProtocol(application, {}, their_files, lambda: None)
         await _connect(protocol, theirs.detach())
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         got = b""
@@ -42,6 +43,7 @@ def exchange(application: Any, *sent: bytes) -> bytes:
             got += await asyncio.wait_for(reader.readuntil(IDLE), 30)
         writer.close()
         await writer.wait_closed()
+        our_files.close()
         return got
 
     return asyncio.run(main())

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from static_host.files.sendfile_roots import SendfileRoots
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.origin.responder import Responder
@@ -18,6 +19,7 @@ from static_host.telemetry.access_log import AccessLog
 from static_host.telemetry.request_record import RequestRecord
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Buffered
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from static_host.workers.pool import QueueFullError
 from static_host.workers.pool_options import PoolOptions
@@ -53,6 +55,8 @@ class Pool:
         self.options = PoolOptions(request_seconds=0)
         self.workers: list[asyncio.StreamReader] = []
         self.writers: list[asyncio.StreamWriter] = []
+        self.files: list[socket.socket] = []
+        """The ends of the workers on which they send descriptors."""
         self.free: list[Channel] = []
         self.all: list[Channel] = []
         self.waiting: list[asyncio.Future[Channel]] = []
@@ -66,7 +70,10 @@ class Pool:
             ours, theirs = socket.socketpair()
             for end in (ours, theirs):
                 end.setblocking(False)
-            channel = Channel(number, ours, buffered, self.give_back, lambda _: None)
+            our_files, their_files = socket.socketpair()
+            our_files.setblocking(False)
+            self.files.append(their_files)
+            channel = Channel(number, ours, our_files, buffered, self.give_back, lambda _: None)
             await loop.create_unix_connection(lambda channel=channel: channel, sock=ours)  # type: ignore[misc]
             reader, writer = await asyncio.open_unix_connection(sock=theirs)
             self.workers.append(reader)
@@ -112,7 +119,7 @@ class Front:
 
     def __init__(self, directory: Path, pool: Pool, secret: str = "", trusted: str = "") -> None:
         self.responder = Responder(load_tree(make_tree(directory, {"a.txt": b"0123456789"})), "/static/")
-        self.gateway = Gateway(pool, is_asgi=False, max_body_bytes=1000)  # type: ignore[arg-type]
+        self.gateway = Gateway(pool, FileResponder(SendfileRoots(())), is_asgi=False, max_body_bytes=1000)  # type: ignore[arg-type]
         self.open_paths = ("/healthz", "/readyz")
         self.proxies = TrustedProxies([trusted] if trusted else [])
         self.secret = OriginSecret("X-Secret", [secret]) if secret else None
@@ -176,7 +183,7 @@ def talk(directory: Path, client: Callable[[Talk], Awaitable[None]], workers: in
             try:
                 await asyncio.wait_for(client(spoken), 30)
             finally:
-                for each in (writer, *pool.writers):
+                for each in (writer, *pool.writers, *pool.files, *pool.all):
                     each.close()
         return front
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from static_host.workers.channel import Channel
+from static_host.workers.channel import Channel, open_sockets
 from static_host.workers.exchange import (
     MAX_BUFFERED_BYTES,
     MAX_TOTAL_BYTES,
@@ -37,12 +37,13 @@ class Ends:
         self.buffered = Buffered()
         self.idle = asyncio.Event()
         self.lost = asyncio.Event()
-        self.ours, self.worker = socket.socketpair()
+        (self.ours, our_files), (self.worker, self.files) = open_sockets()
         self.worker.settimeout(10)
-        self.channel = Channel(1, self.ours, self.buffered, lambda _: self.idle.set(), lambda _: self.lost.set())
+        self.channel = Channel(
+            1, self.ours, our_files, self.buffered, lambda _: self.idle.set(), lambda _: self.lost.set()
+        )
 
     async def open(self) -> None:
-        self.ours.setblocking(False)
         await asyncio.get_running_loop().create_unix_connection(lambda: self.channel, sock=self.ours)
 
     def begin(self, body: RequestBody | None = None) -> Exchange:
@@ -52,7 +53,7 @@ class Ends:
 def run(test: Callable[[Ends], Awaitable[None]]) -> None:
     async def main() -> None:
         ends = Ends()
-        with ends.worker:
+        with ends.worker, ends.files:
             await ends.open()
             await asyncio.wait_for(test(ends), 30)
 
@@ -204,7 +205,7 @@ def test_random_bytes_raise_nothing_in_the_event_loop() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
         for _ in range(200):
             ends = Ends()
-            with ends.worker:
+            with ends.worker, ends.files:
                 await ends.open()
                 ends.begin()
                 data = bytearray(RESPONSE + BODY + IDLE)

@@ -244,7 +244,7 @@ def test_the_channels_of_a_peak_are_closed_after_it(tmp_path: Path, cache: Path)
             connection.sendall(b"GET /slow/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         wait_until(lambda: count_descriptors() >= before + 400, lambda: f"{count_descriptors() - before} are open")
         wait_until(
-            lambda: get(server, "/release/").text == "released" and count_descriptors() < before + 80,
+            lambda: get(server, "/release/").text == "released" and count_descriptors() < before + 150,
             lambda: f"{count_descriptors() - before} stay open",
         )
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from static_host.files.sendfile_roots import SendfileRoots
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from tests.support.page_path import PAGE, Pool, until
 
@@ -24,7 +26,7 @@ def test_a_body_that_arrives_before_there_is_a_worker_reaches_it() -> None:
         pool = Pool(1)
         await pool.open()
         channel = pool.free.pop()
-        gateway = Gateway(pool, is_asgi=True, max_body_bytes=1000)  # type: ignore[arg-type]
+        gateway = Gateway(pool, FileResponder(SendfileRoots(())), is_asgi=True, max_body_bytes=1000)  # type: ignore[arg-type]
         arriving = iter([b"he", b"llo"])
         sent: list[Any] = []
 

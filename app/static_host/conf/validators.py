@@ -80,6 +80,18 @@ def validate_url_prefix(value: str | None) -> str | None:
     return value
 
 
+def validate_sendfile_roots(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return pairs of a URL prefix and a directory, with ``=`` between them. Raises ValueError."""
+    for pair in value:
+        prefix, _, directory = pair.partition("=")
+        if not directory.startswith("/"):
+            raise ValueError(f"{pair!r} does not name a path, then =, then the absolute path of a directory")
+        validate_url_prefix(prefix)
+    if len({pair.partition("=")[0] for pair in value}) < len(value):
+        raise ValueError("one path stands for two directories")
+    return value
+
+
 def validate_path(value: str) -> str:
     """Return a URL path below ``/``."""
     if not re.fullmatch(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+/?", value) or {".", ".."} & set(value.split("/")):

@@ -20,9 +20,11 @@ from static_host.dev.finder import ProjectFinder
 from static_host.dev.finder_files import FinderFilesMiddleware
 from static_host.dev.pool import DevPool, DevWorker, ProjectUnavailableError
 from static_host.dev.request_lines import RequestLines
+from static_host.files.sendfile_roots import SendfileRoots
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
 from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.telemetry.log_and_counters import RequestRecorder
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from static_host.workers.request_body import ClientGoneError, has_body
 from static_host_django.static_url import DEFAULT_PREFIX
@@ -77,12 +79,13 @@ class _ProjectApplication:
     def __init__(self, pool: DevPool, settings: Settings) -> None:
         self._pool = pool
         self._max_body_bytes = settings.max_body
+        self._files = FileResponder(SendfileRoots.from_settings(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientGoneError):
             worker = await self._wait(scope, receive)
             pool = cast("WorkerPool", self._pool)  # it has what a gateway calls
-            gateway = Gateway(pool, is_asgi=worker.is_asgi, max_body_bytes=self._max_body_bytes)
+            gateway = Gateway(pool, self._files, is_asgi=worker.is_asgi, max_body_bytes=self._max_body_bytes)
             await gateway(scope, receive, send)
 
     async def _wait(self, scope: Scope, receive: Receive) -> DevWorker:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections.abc import Callable
 from contextlib import suppress
 
 from static_host.dev.project_process import ProjectProcess, ReloadLink
 from static_host.errors import StaticHostError
-from static_host.workers.channel import Channel
+from static_host.workers.channel import Channel, open_sockets
 from static_host.workers.exchange import Buffered, WorkerLostError
 
 log = logging.getLogger("static_host")
@@ -68,14 +67,13 @@ class DevWorker:
         """Return a free channel; there must be room."""
         if self._free:
             return self._free.pop()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        ours, theirs = open_sockets()
         self._number += 1
-        channel = Channel(self._number, ours, self._buffered, self.give_back, self._forget)
+        channel = Channel(self._number, *ours, self._buffered, self.give_back, self._forget)
         self._channels[channel.number] = channel
-        with theirs:
-            self.process.send(theirs.fileno(), type="channel", number=channel.number)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        with theirs[0], theirs[1]:
+            self.process.send(theirs[0].fileno(), theirs[1].fileno(), type="channel", number=channel.number)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours[0])
         return channel
 
     def give_back(self, channel: Channel) -> None:

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from static_host.http.flow_control import reset_connection
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
-from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, ON_DISCONNECT_KEY
+from static_host.http.sendfile import SendfileTransfer
+from static_host.origin.response import Slice
+from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, ON_DISCONNECT_KEY, SENT_BYTES_KEY
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Scope
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from static_host.http.connection import HttpProtocol
     from static_host.http.server_context import ServerContext
 
+FILE_MESSAGE = "http.response.zerocopysend"
+"""The type of the message with a part of a file (ASGI's extension of this name)."""
 log = logging.getLogger("static_host.http")
 
 MAX_COPY_BYTES = 16 << 10
@@ -64,6 +68,7 @@ class AsgiExchange:
         self._sent = 0
         self._status = 0
         self._is_head_pending = False
+        self._file_end: asyncio.Future[OSError | None] | None = None
 
     @property
     def held_bytes(self) -> int:
@@ -83,6 +88,7 @@ class AsgiExchange:
         self.scope.setdefault(LOGGED_STATUS_KEY, status)
         self.is_disconnected = True
         self._event.set()
+        self._note_file_end(None)
         on_disconnect: Callable[[], None] | None = self.scope.get(ON_DISCONNECT_KEY)
         if on_disconnect:
             on_disconnect()
@@ -140,6 +146,9 @@ class AsgiExchange:
         if self.is_disconnected:
             return
         kind = message["type"]
+        if kind == FILE_MESSAGE and self._head is not None and not self.is_complete:
+            await self._send_file(self._head, Slice(message["file"], message["offset"], message["count"]))
+            return
         if kind != ("http.response.start" if self._head is None else "http.response.body") or self.is_complete:
             raise RuntimeError(f"{kind!r} is not what comes next in an ASGI response")
         if self._head is None:
@@ -172,6 +181,43 @@ class AsgiExchange:
             self.flush()
             self._event.set()
             self._on_end(is_last=self.is_last)
+
+    async def _send_file(self, head: ResponseHead, part: Slice) -> None:
+        """Send a part of a file from its descriptor, at the client's pace. An empty piece has to follow."""
+        self._sent += part.length
+        if head.delimitation is not Delimitation.LENGTH or self._sent > head.length:
+            raise RuntimeError("a file is sent within a Content-Length")
+        transport = self._connection.transport
+        self.flush()
+        transport.set_write_buffer_limits(high=0)
+        await self._connection.flow.drain()
+        if self.is_disconnected:
+            return
+        self._file_end = end = self._connection.loop.create_future()
+        try:
+            transfer = SendfileTransfer(transport.get_extra_info("socket"), [part], self._note_file_end)
+        except OSError as error:  # no descriptor is left
+            self._end_file(error)
+            return
+        try:
+            self._end_file(await end)
+        finally:
+            transfer.abandon()
+            self.scope[SENT_BYTES_KEY] = self.scope.get(SENT_BYTES_KEY, 0) + transfer.sent_bytes
+        transport.set_write_buffer_limits()
+
+    def _note_file_end(self, error: OSError | None) -> None:
+        if self._file_end is not None and not self._file_end.done():
+            self._file_end.set_result(error)
+
+    def _end_file(self, error: OSError | None) -> None:
+        """End the connection if the client cannot receive all of the file."""
+        if error is None or self.is_disconnected:
+            return
+        if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
+            log.error("a body could not be sent to its end: %s", error)
+        self._connection.close()
+        self._connection.transport.abort()
 
     def _write(self, data: bytes) -> None:
         """Write, together with the head if that is still to be sent."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from static_host.http.asgi_exchange import AsgiExchange
+from static_host.http.asgi_exchange import FILE_MESSAGE, AsgiExchange
 from static_host.http.connection_state import State
 from static_host.http.request_parser import Request, RequestParser
 from static_host.http.server_context import ServerContext
@@ -162,6 +162,7 @@ class AsgiPath:
         root = connection.config.root_path
         return {
             "type": "http",
+            "extensions": {FILE_MESSAGE: {}} if connection.scheme == "http" else {},  # TLS has to copy
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": request.version,
             "server": connection.server,

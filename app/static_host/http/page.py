@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
+from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS
 from static_host.http.page_head import PageHead, parse_page_head
 from static_host.middleware.forwarded import ClientAddress
 from static_host.middleware.request_log import RequestLogMiddleware, ensure_identifier
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from static_host.asgi import Front
 
 _find_framing = re.compile(
-    rb"(?m)^(connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade): ([^\r]*)"
+    rb"(?m)^(connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade"
+    rb"|x-accel-redirect|x-sendfile): ([^\r]*)"
 ).findall
-"""Return the fields that delimit a body, or belong to one connection only, out of field lines."""
+"""Return the fields that delimit a body, belong to one connection only, or name a file, out of field lines."""
+_RANGED = re.compile(rb"(?m)^(?:accept-ranges|content-encoding|content-range): ")
+"""Finds a field of a response whose file is not sent in parts, or is sent so by the view."""
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -160,6 +164,10 @@ class Page:
         if exchange is None or channel is None or not exchange.is_complete or exchange.error is not None:
             return None
         status, lines = exchange.head.result()
+        if exchange.file_length is not None and status == HTTPStatus.OK and not _RANGED.search(lines):
+            if exchange.file is not None or any(name in CONDITIONAL_FIELDS for name, _ in self._parsed.fields):
+                return None
+            lines += b"%b: %b\r\n" % ACCEPT_RANGES
         framing = _find_framing(lines)
         if self._parsed.method == b"HEAD" or status in _BODILESS:
             if exchange.held_bytes or any(name != b"content-length" for name, _ in framing):
@@ -207,7 +215,7 @@ class Page:
                 status,
                 size,
                 rest.partition(b"\r\n")[0].decode("latin-1") if found else "",
-                "django",
+                "django" if self._exchange is None or self._exchange.file_length is None else "file",
                 time.perf_counter() - self._started_at,
                 self._identifier,
             )

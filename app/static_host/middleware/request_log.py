@@ -22,7 +22,7 @@ from static_host.telemetry.request_record import (
     format_target,
     get_raw_path,
 )
-from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY, STARTED_AT_KEY
+from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY, SENT_BYTES_KEY, STARTED_AT_KEY
 
 HANDSHAKE_STATUSES = {"websocket.accept": 101, "websocket.close": 403}
 """An application's first message to a WebSocket → the status of the handshake's response (RFC 6455 §4.2.2)."""
@@ -68,6 +68,7 @@ class RequestLogMiddleware:
             raise
         finally:
             seconds = time.perf_counter() - started_at
+            size += scope.get(SENT_BYTES_KEY, 0)
             status = status or scope.get(LOGGED_STATUS_KEY, 500)  # the server responds to an exception with 500
             self._record(_build_record(scope, status, size, coding, seconds, identifier))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from static_host.middleware.response_sending import send_response
+from static_host.files.response_sending import send_response
 from static_host.origin.responder import Responder
 from static_host.origin.response import is_not_found
 from static_host.telemetry.request_record import get_raw_path
@@ -46,6 +46,6 @@ class StaticFilesMiddleware:
             if found is not None:
                 scope[HANDLER_KEY], response = "store", found
         try:
-            await send_response(response, receive, send)
+            await send_response(response, scope, receive, send)
         finally:
             response.close()

@@ -6,7 +6,6 @@ which status and which ranges; a body is read only for a response that has one.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
 
 from static_host.origin.body_cache import Body
@@ -44,10 +43,10 @@ def respond_conditionally(
     method: str,
     fields: dict[bytes, bytes],
     prepared: PreparedHeaders,
-    read: Callable[[], Body | io.FileIO],
+    read: Callable[[], Body | Slice],
     build_error: ErrorBuilder,
 ) -> Response:
-    """Return the response to GET or HEAD. `read` returns the body or its open file, which the caller closes.
+    """Return the response to GET or HEAD. `read` returns the body or a slice of its file, which the caller closes.
 
     Raises what `read` raises.
     """
@@ -62,8 +61,8 @@ def respond_conditionally(
         return build_error(416, b"Range Not Satisfiable\n", (b"content-range", b"bytes */%d" % prepared.length))
     source = read()
     if method == "HEAD":
-        if isinstance(source, io.FileIO):
-            source.close()
+        if isinstance(source, Slice):
+            source.file.close()
         return Response(200, prepared.ok)
     if len(ranges) > 1 and prepared.is_coded:
         ranges = []  # clients cannot decode parts of a coded body one by one; §14.2 permits ignoring Range
@@ -74,10 +73,10 @@ def respond_conditionally(
     return _build_multipart(prepared, source, ranges)
 
 
-def _slice_body(source: Body | io.FileIO, byte_range: ByteRange) -> Body | Slice:
+def _slice_body(source: Body | Slice, byte_range: ByteRange) -> Body | Slice:
     first, end = byte_range
-    if isinstance(source, io.FileIO):
-        return Slice(source, first, end - first)
+    if isinstance(source, Slice):
+        return Slice(source.file, source.offset + first, end - first)
     return source if end - first == len(source) else source[first:end]
 
 
@@ -85,7 +84,7 @@ def _format_content_range(prepared: PreparedHeaders, byte_range: ByteRange) -> b
     return b"bytes %d-%d/%d" % (byte_range[0], byte_range[1] - 1, prepared.length)
 
 
-def _build_partial(prepared: PreparedHeaders, source: Body | io.FileIO, byte_range: ByteRange) -> Response:
+def _build_partial(prepared: PreparedHeaders, source: Body | Slice, byte_range: ByteRange) -> Response:
     headers: Headers = (
         (b"content-type", prepared.media_type),
         (b"content-length", b"%d" % (byte_range[1] - byte_range[0])),
@@ -95,7 +94,7 @@ def _build_partial(prepared: PreparedHeaders, source: Body | io.FileIO, byte_ran
     return Response(206, headers, (_slice_body(source, byte_range),))
 
 
-def _build_multipart(prepared: PreparedHeaders, source: Body | io.FileIO, ranges: list[ByteRange]) -> Response:
+def _build_multipart(prepared: PreparedHeaders, source: Body | Slice, ranges: list[ByteRange]) -> Response:
     """Return a multipart/byteranges response (RFC 9110 §14.6)."""
     boundary = prepared.boundary
     parts: list[Body | Slice] = []

@@ -7,7 +7,6 @@ waits; the only I/O is reading a file of the tree that is not in memory yet.
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -190,10 +189,10 @@ class Responder:
         return response
 
 
-def _read(tree: Tree, representation: Representation) -> Body | io.FileIO:
+def _read(tree: Tree, representation: Representation) -> Body | Slice:
     """Return a body, or the open file of one that is not kept in memory. Raises OSError."""
     body = tree.read_body(representation)
-    return tree.open(representation) if body is None else body
+    return Slice(tree.open(representation), 0, representation.length) if body is None else body
 
 
 def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HANDLER_KEY = "static_host.handler"
-"""Who answers, where it is not Django: "static", "store", "health" or "refused"."""
+"""Who answers, where it is not Django: "static", "store", "file", "sendfile", "media", "health" or "refused"."""
 HALF_CLOSED_KEY = "static_host.half_closed"
 """Present when the client has closed its side of the connection: it may wait for the response, or be gone."""
 ON_DISCONNECT_KEY = "static_host.on_disconnect"
@@ -14,5 +14,7 @@ STARTED_AT_KEY = "static_host.started_at"
 """The time (`time.perf_counter`) at which the request's head arrived, where that was before ASGI began."""
 LOGGED_STATUS_KEY = "static_host.logged_status"
 """The status to log for a request whose client is gone, in place of the one that is not sent."""
+SENT_BYTES_KEY = "static_host.sent_bytes"
+"""Bytes of files that the server has sent in the body, beside those in messages."""
 STATUS_CLIENT_CLOSED_REQUEST = 499
 """The status to log when the client closed the connection before the response began, as nginx logs it."""

@@ -9,39 +9,68 @@ from __future__ import annotations
 
 import array
 import asyncio
+import io
 import logging
+import os
 import socket
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from static_host.workers.exchange import Buffered, Exchange, WorkerLostError
+from static_host.origin.response import Slice
+from static_host.workers.exchange import Buffered, Exchange, NoDescriptorError, WorkerLostError
 from static_host.workers.request_body import RequestBody
 from static_host_django.frames import (
     MAX_MESSAGE_BYTES,
+    FileForm,
     Frame,
     FrameError,
     FrameReader,
     Kind,
     MessageJoiner,
     decode_fields,
+    decode_file,
     encode,
     encode_pieces,
 )
 
 log = logging.getLogger("static_host.workers")
 
-_LAST_OF_REQUEST = frozenset({Kind.BODY, Kind.FAILED, Kind.CLOSE})
-_OF_REQUEST = frozenset({Kind.RESPONSE, Kind.BODY, Kind.FAILED, Kind.ACCEPT, Kind.TEXT, Kind.BYTES, Kind.CLOSE})
+_LAST_OF_REQUEST = frozenset({Kind.RESPONSE, Kind.BODY, Kind.FAILED, Kind.CLOSE})
+_OF_REQUEST = frozenset(
+    {Kind.RESPONSE, Kind.FILE, Kind.BODY, Kind.FAILED, Kind.ACCEPT, Kind.TEXT, Kind.BYTES, Kind.CLOSE}
+)
+
+
+_CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+
+
+def open_sockets() -> tuple[tuple[socket.socket, socket.socket], tuple[socket.socket, socket.socket]]:
+    """Return the front's sockets of a channel, for frames and for descriptors, and the worker's. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    try:
+        our_files, their_files = socket.socketpair()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    ours.setblocking(False)
+    our_files.setblocking(False)
+    return (ours, our_files), (theirs, their_files)
 
 
 class Channel(asyncio.Protocol):
-    """A socketpair to a worker. `on_idle` and `on_lost` are called with it when it is free, and when it is closed."""
+    """A socketpair to a worker, and another one on which the descriptors of files come.
+
+    `on_idle` and `on_lost` are called with the channel when it is free, and when it is closed.
+    """
 
     def __init__(
         self,
         number: int,
         connection: socket.socket,
+        files: socket.socket,
         buffered: Buffered,
         on_idle: Callable[[Any], None],
         on_lost: Callable[[Any], None],
@@ -62,6 +91,7 @@ class Channel(asyncio.Protocol):
         self.unwanted_since: float | None = None
         """When the pool found it busy after its response, or without a client."""
         self._connection = connection
+        self._files = files
         self._buffered = buffered
         self._on_idle = on_idle
         self._on_lost = on_lost
@@ -180,11 +210,43 @@ class Channel(asyncio.Protocol):
             if whole is not None and exchange is not None:
                 exchange.add(Frame(frame.kind, whole))
             return
+        if frame.kind == Kind.FILE:
+            self._take_file(frame.payload)
+            return
         self.is_answered = frame.kind in _LAST_OF_REQUEST and not frame.more
         if exchange is not None:
             if frame.kind in (Kind.ACCEPT, Kind.CLOSE):
                 decode_fields(frame.payload)
             exchange.add(frame)
+
+    def _take_file(self, payload: bytes) -> None:
+        """Take the file that is the body of the response; closes one that is not wanted. Raises FrameError."""
+        form, offset, length, content = decode_file(payload)
+        descriptor = self._receive_descriptor() if form is FileForm.DESCRIPTOR else None
+        exchange = self.exchange
+        if exchange is None or exchange.error is not None:
+            if descriptor is not None:
+                os.close(descriptor)
+        elif form is FileForm.DESCRIPTOR and descriptor is None:
+            exchange.fail(NoDescriptorError())
+        else:
+            file = Slice(io.FileIO(descriptor), offset, length) if descriptor is not None else None
+            exchange.add_file(length, content, file)
+
+    def _receive_descriptor(self) -> int | None:
+        """Return the descriptor that has come; None if this process has no room for it. Raises FrameError."""
+        try:
+            _, descriptors, flags, _ = socket.recv_fds(self._files, 1, 1, _CLOSE_ON_EXEC)
+        except OSError as error:
+            raise FrameError(f"a file without its descriptor: {error}") from None
+        if not descriptors:
+            if flags & socket.MSG_CTRUNC:
+                return None
+            raise FrameError("a file without its descriptor")
+        if not stat.S_ISREG(os.fstat(descriptors[0]).st_mode):
+            os.close(descriptors[0])
+            raise FrameError("a file that is no regular one")
+        return descriptors[0]
 
     def pause_writing(self) -> None:
         """Let `send` wait: the worker takes nothing."""
@@ -197,6 +259,7 @@ class Channel(asyncio.Protocol):
     def connection_lost(self, _: Exception | None) -> None:
         """Fail the current request, and tell the pool."""
         self._is_lost = True
+        self._files.close()
         self._writable.set()
         if self.exchange is not None and not self.exchange.is_complete:
             self.exchange.fail(WorkerLostError())
@@ -204,5 +267,6 @@ class Channel(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the channel, once it is open; a thread of the worker that waits for a request ends."""
+        self._files.close()
         if self._transport is not None:
             self._transport.close()

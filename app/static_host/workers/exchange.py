@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from static_host.origin.response import Slice
 from static_host_django.frames import Frame, FrameError, Kind, decode_response
 
 MAX_BUFFERED_BYTES = 1 << 20
@@ -24,6 +25,10 @@ class WorkerLostError(Exception):
 
 class ApplicationFailedError(Exception):
     """The application raised an exception, which the worker has logged."""
+
+
+class NoDescriptorError(Exception):
+    """The file of a response cannot be received: the front has no descriptor left."""
 
 
 class Buffered:
@@ -45,6 +50,10 @@ class Exchange:
         """Whether the worker has sent all of the response."""
         self.error: Exception | None = None
         """Why the rest of the response will not come, or is not wanted."""
+        self.file_length: int | None = None
+        """The length of the body if that is a file of the project's: all of it, or what its Content-Length leaves."""
+        self.file: Slice | None = None
+        """That file, if its content has not come along; `discard` closes it."""
         self.messages: deque[Frame] = deque()
         """Frames of a WebSocket."""
         self._pieces: list[bytes] = []
@@ -74,7 +83,10 @@ class Exchange:
             head = decode_response(frame.payload)
             if self.error is None and self.head.done():
                 raise FrameError("a second head for one request")
+            self.is_complete = not frame.more
             if self.error is None:  # else it comes too late
+                if not frame.more and self.file_length is None:
+                    raise FrameError("a response without its body")
                 self.head.set_result(head)
         elif frame.kind == Kind.BODY:
             if not self.head.done():
@@ -90,6 +102,16 @@ class Exchange:
             self._hold(len(frame.payload))
             self.is_complete = frame.kind == Kind.CLOSE
         self._wake()
+
+    def add_file(self, length: int, content: bytes, file: Slice | None) -> None:
+        """Add a file that is the body, before the response's head. Raises FrameError."""
+        if self.file_length is not None or self.head.done():
+            if file is not None:
+                file.file.close()
+            raise FrameError("a file that is not the only one, or after the response's head")
+        self.file_length, self.file = length, file
+        self._pieces.append(content)
+        self._hold(len(content))
 
     def fail(self, error: Exception) -> None:
         """End the exchange with an error, for the coroutine that waits for the response."""
@@ -121,6 +143,9 @@ class Exchange:
 
     def discard(self) -> None:
         """Drop what was not taken."""
+        if self.file is not None:
+            self.file.file.close()
+            self.file = None
         self._pieces.clear()
         self.messages.clear()
         self._hold(-self._held_bytes)

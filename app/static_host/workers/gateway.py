@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from static_host.telemetry.request_record import format_target, get_raw_path
+from static_host.files.response_sending import send_response
 from static_host.telemetry.scope_keys import (
     BREAK_OFF_KEY,
     HALF_CLOSED_KEY,
@@ -27,8 +27,10 @@ from static_host.telemetry.scope_keys import (
     STATUS_CLIENT_CLOSED_REQUEST,
 )
 from static_host.workers.channel import Channel
-from static_host.workers.exchange import ApplicationFailedError, Exchange, WorkerLostError
+from static_host.workers.exchange import ApplicationFailedError, Exchange, NoDescriptorError, WorkerLostError
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.pool import QueueFullError, WorkerPool
+from static_host.workers.refusal import NO_ROOM_TEXT, refuse
 from static_host.workers.request_body import (
     BodySpoolError,
     BodyTooLargeError,
@@ -38,19 +40,12 @@ from static_host.workers.request_body import (
     has_body,
     read_body,
 )
+from static_host.workers.request_head import describe_request, make_head
 from static_host.workers.web_socket import run_web_socket
-from static_host_django.frames import Head, Kind, encode_head, encode_pieces, split_field_lines
+from static_host_django.frames import Kind, encode_head, encode_pieces, split_field_lines
 
 log = logging.getLogger("static_host.workers")
 
-_TEXTS = {
-    413: b"The body of this request is too large.\n",
-    500: b"Internal Server Error",
-    502: b"The server could not complete this request.\n",
-    503: b"The server is busy. Try again in a moment.\n",
-    504: b"The server did not respond in time.\n",
-}
-_NO_ROOM_TEXT = b"There is no room for a body of this size.\n"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that do not change anything, so that a request may be repeated (RFC 9110 §9.2.1)."""
 
@@ -66,8 +61,9 @@ class _Request(NamedTuple):
 class Gateway:
     """Passes requests and WebSockets on to the workers."""
 
-    def __init__(self, pool: WorkerPool, *, is_asgi: bool, max_body_bytes: int) -> None:
+    def __init__(self, pool: WorkerPool, files: FileResponder, *, is_asgi: bool, max_body_bytes: int) -> None:
         self.pool = pool
+        self._files = files
         self._is_asgi = is_asgi
         self._max_body_bytes = max_body_bytes
 
@@ -92,12 +88,12 @@ class Gateway:
             try:
                 await self._serve(scope, receive, send)
             except QueueFullError:
-                await _refuse(send, 503)
+                await refuse(send, 503)
             except BodyTooLargeError:
-                await _refuse(send, 413)
+                await refuse(send, 413)
             except BodySpoolError as error:
-                log.error("%s: its body is not kept: %s", _describe(scope), error.__cause__)  # noqa: TRY400
-                await _refuse(send, 413, _NO_ROOM_TEXT)
+                log.error("%s: its body is not kept: %s", describe_request(scope), error.__cause__)  # noqa: TRY400
+                await refuse(send, 413, NO_ROOM_TEXT)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
@@ -114,7 +110,7 @@ class Gateway:
             if scope["method"] not in _SAFE_METHODS or is_streamed or body.file is not None:
                 await self._attempt(request, scope, receive, send)
             elif not await self._attempt(request, scope, receive, send, is_repeatable=True):
-                log.warning("%s: its worker ended; another one is tried", _describe(scope))
+                log.warning("%s: its worker ended; another one is tried", describe_request(scope))
                 await self._attempt(request, scope, receive, send)
         finally:
             body.close()
@@ -127,7 +123,7 @@ class Gateway:
         if HALF_CLOSED_KEY in scope and channel is None:
             scope[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         if channel is None:
-            await _refuse(send, 503)
+            await refuse(send, 503)
             return True
         exchange = channel.begin(Kind.HTTP_REQUEST, request.head, request.body, more=request.is_streamed)
         request.body.close()
@@ -140,11 +136,11 @@ class Gateway:
         with suppress(ClientGoneError):
             if await self._finish(channel, exchange, scope, receive, send, is_streamed=False, is_repeatable=True):
                 return
-            log.warning("%s: its worker ended; another one is tried", _describe(scope))
+            log.warning("%s: its worker ended; another one is tried", describe_request(scope))
             try:
                 await self._attempt(_Request(channel.head, RequestBody(), False), scope, receive, send)
             except QueueFullError:
-                await _refuse(send, 503)
+                await refuse(send, 503)
 
     async def _finish(
         self,
@@ -159,18 +155,19 @@ class Gateway:
     ) -> bool:
         scope[ON_DISCONNECT_KEY] = lambda: exchange.fail(ClientGoneError())
         watcher = asyncio.ensure_future(self._watch(channel, exchange, receive, is_streamed)) if self._is_asgi else None
+        is_whole = True
         try:
             try:
-                await self._respond(scope, channel, exchange, send)
+                is_whole = await self._respond(scope, channel, exchange, receive, send)
             except WorkerLostError:
                 if is_repeatable:
                     return False
-                log.error("%s: its worker ended", _describe(scope))  # noqa: TRY400 - the supervisor has logged how
-                await _refuse(send, 502)
-            if exchange.has_begun and not exchange.is_complete:
+                log.error("%s: its worker ended", describe_request(scope))  # noqa: TRY400 - the supervisor has logged how
+                await refuse(send, 502)
+            if not is_whole:
                 watcher = watcher or asyncio.ensure_future(self._watch(channel, exchange, receive, False))
                 await self._stream(channel, exchange, send)
-            if exchange.has_begun and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
+            if not is_whole and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
                 scope[BREAK_OFF_KEY]()
         finally:
             scope.pop(ON_DISCONNECT_KEY, None)
@@ -204,22 +201,40 @@ class Gateway:
             return None
         return channel
 
-    async def _respond(self, scope: Scope, channel: Channel, exchange: Exchange, send: Send) -> None:
-        """Send the response's head, and its body if it is whole. Raises WorkerLostError before anything is sent."""
+    async def _respond(self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send) -> bool:
+        """Send the response's head, and its body if it is whole; return whether it was.
+
+        Raises WorkerLostError before anything is sent.
+        """
         try:
             status, lines = await self._await_head(channel, exchange)
         except TimeoutError:
-            log.error("%s: no response within %g s", _describe(scope), self.pool.options.request_seconds)  # noqa: TRY400
+            log.error("%s: no response within %g s", describe_request(scope), self.pool.options.request_seconds)  # noqa: TRY400
             telling = self.pool.retire(channel)
-            await _refuse(send, 504)
+            await refuse(send, 504)
             await asyncio.wait([telling])  # before the view learns that its client has gone, and moves on
-            return
+            return True
         except ApplicationFailedError:
-            await _refuse(send, 500)
-            return
-        await send({"type": "http.response.start", "status": status, "headers": split_field_lines(lines)})
-        if exchange.is_complete and exchange.error is None:
-            await send({"type": "http.response.body", "body": exchange.take()})
+            await refuse(send, 500)
+            return True
+        except NoDescriptorError:
+            log.error("%s: no descriptor is left for its file", describe_request(scope))  # noqa: TRY400
+            await refuse(send, 503)
+            return True
+        fields = split_field_lines(lines)
+        if self._files.is_concerned(exchange, fields):
+            response, fields = await self._files.respond(scope, exchange, status, fields)
+            if response is not None:
+                try:
+                    await send_response(response, scope, receive, send)
+                finally:
+                    response.close()
+                return True
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        if not exchange.is_complete or exchange.error is not None:
+            return False
+        await send({"type": "http.response.body", "body": exchange.take()})
+        return True
 
     async def _stream(self, channel: Channel, exchange: Exchange, send: Send) -> None:
         """Send the body as it arrives, to its end or until the exchange fails."""
@@ -262,39 +277,3 @@ class Gateway:
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def make_head(scope: Scope, headers: Any) -> Head:
-    """Return the head of a request, for its worker."""
-    host, port = scope.get("server") or ("localhost", None)
-    client_host, client_port = scope.get("client") or ("", "")
-    return Head(
-        scope.get("method", "GET").encode("latin-1"),
-        get_raw_path(scope),
-        scope["query_string"],
-        scope["http_version"].encode("latin-1"),
-        scope.get("scheme", "http").encode("latin-1"),
-        scope.get("root_path", "").encode("utf-8"),
-        str(client_host).encode("latin-1", "replace"),
-        str(client_port).encode(),
-        str(host).encode("latin-1", "replace"),
-        str(port or 80).encode(),
-        headers,
-    )
-
-
-def _describe(scope: Scope) -> str:
-    return f"{scope['method']} {format_target(get_raw_path(scope), b'')}"
-
-
-async def _refuse(send: Send, status: int, text: bytes = b"") -> None:
-    text = text or _TEXTS[status]
-    fields = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(text)),
-        (b"cache-control", b"private, no-store, max-age=0"),
-    ]
-    if status == 503:
-        fields.append((b"retry-after", b"1"))
-    await send({"type": "http.response.start", "status": status, "headers": fields})
-    await send({"type": "http.response.body", "body": text})

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 from collections import deque
 from collections.abc import Callable
 
 from static_host.workers.busy_watch import BusyWatch
-from static_host.workers.channel import Channel
+from static_host.workers.channel import Channel, open_sockets
 from static_host.workers.exchange import Buffered
 from static_host.workers.pool_options import PoolOptions
 from static_host.workers.reloader import Reloader
@@ -151,23 +150,22 @@ class WorkerPool:
     async def _open_channel(self, worker: Worker) -> Channel | None:
         """Return a new channel, or None if the worker was lost meanwhile. Raises QueueFullError without descriptors."""
         try:
-            ours, theirs = socket.socketpair()
+            ours, theirs = open_sockets()
         except OSError as error:
             log.error("no channel to a worker can be opened: %s", error.strerror)  # noqa: TRY400 - no fault of ours
             raise QueueFullError from None
         self._next_number += 1
         channel = Channel(
             self._next_number,
-            ours,
+            *ours,
             self._buffered,
             lambda each: self._note_idle(worker, each),
             lambda each: self._forget(worker, each),
         )
         worker.channels[channel.number] = channel
-        with theirs:
-            worker.process.send(theirs.fileno(), type="channel", number=channel.number)
-        ours.setblocking(False)
-        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
+        with theirs[0], theirs[1]:
+            worker.process.send(theirs[0].fileno(), theirs[1].fileno(), type="channel", number=channel.number)
+        await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours[0])
         if channel.number in worker.channels and worker in self.workers:
             return channel
         channel.close()

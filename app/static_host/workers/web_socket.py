@@ -19,7 +19,7 @@ _INTERNAL_ERROR = 1011
 
 async def run_web_socket(pool: WorkerPool, scope: Scope, receive: Receive, send: Send) -> None:
     """Pass the messages of both sides on until one of them closes."""
-    from static_host.workers.gateway import make_head
+    from static_host.workers.request_head import make_head
 
     head: Head = make_head(scope, scope["headers"])
     await receive()  # websocket.connect, which the worker makes of the head

@@ -21,7 +21,7 @@ from static_host_django.frames import FrameError, decode_head
 log = logging.getLogger("static_host.workers")
 
 MAX_FREE_CHANNELS = 64
-"""Free channels that stay open: an ASGI project has as many as it has requests at a time, each with two descriptors."""
+"""Free channels that stay open: an ASGI project has as many as it has requests at a time, each with four descriptors."""
 _MAX_LISTED_REQUESTS = 10
 _MAX_LINE_CHARACTERS = 200
 _STACK_SECONDS = 5.0

@@ -99,14 +99,11 @@ class WorkerProcess:
         """Wait for the end of the process, and return how it ended."""
         return self._handle.describe_end()
 
-    def send(self, descriptor: int | None = None, **message: Any) -> None:
-        """Send a message, with a descriptor; the control channel takes it at once. Nothing happens without a worker."""
+    def send(self, *descriptors: int, **message: Any) -> None:
+        """Send a message, with descriptors; the control channel takes it at once. Nothing happens without a worker."""
         frame = encode(Kind.CONTROL, json.dumps(message).encode())
         with suppress(OSError):
-            if descriptor is None:
-                self.control.send(frame)
-            else:
-                socket.send_fds(self.control, [frame], [descriptor])
+            socket.send_fds(self.control, [frame], descriptors)
 
     def receive(self) -> list[Message] | None:
         """Return the messages that have arrived; None if the worker has closed the channel, or sent garbage.

@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from static_host.conf.settings import Settings
+from static_host.files.sendfile_roots import SendfileRoots
 from static_host.origin.tree import Tree
 from static_host.project.errors import ProjectLoadError
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from static_host.workers.interpreter import find_interpreter
 from static_host.workers.pool import WorkerPool
@@ -61,6 +63,7 @@ class WorkerProject(RemoteProject):
         pool = WorkerPool(self._factory, processes, options, self._starting, self._load_anew)
         return Gateway(
             pool,
+            FileResponder(SendfileRoots.from_settings(self.settings)),
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
         )

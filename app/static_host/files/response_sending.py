@@ -1,7 +1,8 @@
 """Sends a response of the origin as an ASGI application does.
 
-Rule: one message for the head; the body in one message if it is in memory. Of a large file, a thread reads one chunk
-after the other, at the client's pace, until the client disconnects.
+Rule: one message for the head; the body in one message if it is in memory. A large file is left to the server, if that
+has ASGI's extension for it, as our own has where there is no TLS. Else a thread reads one chunk after the other, at the
+client's pace, until the client disconnects.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import AsyncIterator
 
 import anyio
 import anyio.to_thread
-from starlette.types import Receive, Send
+from starlette.types import Receive, Scope, Send
 
 from static_host.origin.body_cache import Body
 from static_host.origin.response import Response, Slice
 
 log = logging.getLogger("static_host.origin")
 
+EXTENSION = "http.response.zerocopysend"
+"""The extension of ASGI by which a server sends a part of an open file."""
 READ_CHUNK_BYTES = 256 << 10
 """Bytes of a large file that a thread reads at a time; each chunk is one message."""
 
@@ -27,14 +30,27 @@ class DownloadAbortedError(Exception):
     """The client closed the connection during a body."""
 
 
-async def send_response(response: Response, receive: Receive, send: Send) -> None:
+async def send_response(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a response of the origin. The caller closes it."""
     await send({"type": "http.response.start", "status": response.status, "headers": list(response.headers)})
     in_memory = [part for part in response.body if not isinstance(part, Slice)]
     if len(in_memory) == len(response.body):
         await send({"type": "http.response.body", "body": b"".join(in_memory)})
+    elif EXTENSION in (scope.get("extensions") or ()):
+        await _send_from_files(response, send)
     else:
         await _send_until_disconnect(response, receive, send)
+
+
+async def _send_from_files(response: Response, send: Send) -> None:
+    """Have the server send the slices; it waits for the client, and notices when that is gone."""
+    for part in response.body:
+        if isinstance(part, Slice):
+            where = {"file": part.file, "offset": part.offset, "count": part.length}
+            await send({"type": EXTENSION, **where, "more_body": True})
+        else:
+            await send({"type": "http.response.body", "body": bytes(part), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_until_disconnect(response: Response, receive: Receive, send: Send) -> None:

@@ -1,0 +1,80 @@
+"""The response of a view whose body is a whole file → the response that the client gets.
+
+Rule: what the view says stays, but for what follows from the request: ranges and conditions are decided as for static
+files, by the view's own ETag and Last-Modified. That holds for GET and HEAD, status 200, and a body without content
+coding; any other response is sent as it is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+
+from static_host.origin.body_cache import Body
+from static_host.origin.conditional import Validators, parse_http_date
+from static_host.origin.conditional_response import combine_fields, respond_conditionally
+from static_host.origin.headers import UNCACHEABLE, Headers, PreparedHeaders
+from static_host.origin.response import Response, Slice
+
+_OF_LENGTH = frozenset({b"content-length"})
+_OF_CONTENT = frozenset({b"accept-ranges", b"content-disposition", b"content-language", b"content-length"})
+_NOT_OF_304 = _OF_CONTENT | {b"content-type"}
+_NOT_OF_ERROR = _NOT_OF_304 | {b"cache-control", b"content-location", b"etag", b"expires", b"last-modified"}
+CONDITIONAL_FIELDS = (b"range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
+"""Fields of a request without which the response is the view's own."""
+ACCEPT_RANGES = (b"accept-ranges", b"bytes")
+
+
+def has_ranges(status: int, names: Iterable[bytes]) -> bool:
+    """Whether parts of a file can be requested, by status and field names of the view's response."""
+    return status == 200 and not {b"content-encoding", b"content-range", b"accept-ranges"}.intersection(names)
+
+
+def respond_with_file(
+    method: str,
+    request_fields: Iterable[tuple[bytes, bytes]],
+    status: int,
+    fields: list[tuple[bytes, bytes]],
+    length: int,
+    source: Body | Slice,
+) -> Response:
+    """Return the response. `fields` are the view's; the body is `source`, of this length, which the caller closes."""
+    length_field = (b"content-length", b"%d" % length)
+    if method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
+        body = () if method == "HEAD" else (source,)
+        return Response(status, (*_drop(fields, _OF_LENGTH), length_field), body)
+    found = dict(reversed(fields))  # the first one counts
+    common = (*_drop(fields, _OF_LENGTH | {b"content-type"}), ACCEPT_RANGES)
+    media_type = found.get(b"content-type", b"application/octet-stream")
+    prepared = PreparedHeaders(
+        _find_validators(found),
+        media_type,
+        length,
+        secrets.token_hex(16).encode(),
+        False,
+        common,
+        (*_drop(fields, _OF_LENGTH), length_field, ACCEPT_RANGES),
+        _drop(fields, _NOT_OF_304),
+    )
+
+    def build_error(status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
+        own: Headers = (
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", b"%d" % len(text)),
+            (b"cache-control", UNCACHEABLE),
+        )
+        return Response(status, (*own, *extra, *_drop(fields, _NOT_OF_ERROR)), () if method == "HEAD" else (text,))
+
+    return respond_conditionally(method, combine_fields(request_fields), prepared, lambda: source, build_error)
+
+
+def _find_validators(fields: dict[bytes, bytes]) -> Validators:
+    """Return the validators of a view's response. Its date is strong once its second is over (RFC 9110 §8.8.2.2)."""
+    modified = parse_http_date(fields.get(b"last-modified", b""))
+    is_strong = modified is not None and modified < int(time.time())
+    return Validators(fields.get(b"etag", b"").strip(), modified, is_date_derived=False, is_date_strong=is_strong)
+
+
+def _drop(fields: Iterable[tuple[bytes, bytes]], names: frozenset[bytes]) -> Headers:
+    return tuple(field for field in fields if field[0] not in names)
