@@ -21,7 +21,7 @@ from static_host_django.frames import FrameError, decode_head
 log = logging.getLogger("static_host.workers")
 
 MAX_FREE_CHANNELS = 64
-"""Free channels that stay open: an ASGI project has as many as it has requests at a time, each with four descriptors."""
+"""Free channels that stay open, each with four descriptors: an ASGI project has as many as requests at a time."""
 _MAX_LISTED_REQUESTS = 10
 _MAX_LINE_CHARACTERS = 200
 _STACK_SECONDS = 5.0
