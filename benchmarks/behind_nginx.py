@@ -55,8 +55,8 @@ def _write_configuration(port: str) -> Path:
     work = Path.cwd()
     configuration = work / f"nginx-{port}.conf"
     user = "user root;" if os.getuid() == 0 else ""  # only its owner may read the benchmark's directory
-    filled = (HERE / "nginx-gunicorn.conf").read_text().format(user=user, port=port, work=work)
-    configuration.write_text(filled)
+    names = {"user": user, "port": port, "work": work, "files": os.environ["BENCH_FILES"]}
+    configuration.write_text((HERE / "nginx-gunicorn.conf").read_text().format(**names))
     return configuration
 
 

@@ -13,14 +13,15 @@ import sqlite3
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from benchmarks.load import (
     Load,
     Request,
+    Running,
     Server,
     compare_with_target,
     find_median,
@@ -114,6 +115,8 @@ class Bench:
             "WEB_CONCURRENCY": str(workers),  # also of gunicorn
             "ACCESS_LOG": "false",
             "BENCH_DATABASE": str(work / "rows.sqlite3"),
+            "BENCH_FILES": str(work / "files"),
+            "TMPDIR": str(work),  # on a disk, as nginx's temporary files are
             "PYTHONPATH": str(HERE.parent),
         }
         _fill(work / "rows.sqlite3")
@@ -130,16 +133,22 @@ class Bench:
     def measure(self, name: str, views: Sequence[str], cores: set[int]) -> dict[str, Load]:
         """Start a server anew on these cores, and load the views."""
         _, core_of_wrk = select_cores()
-        age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation says for ASGI
-        server = self._servers[name]
-        row = replace(server, variables={**self._variables, **server.variables, **age})
         loads = {}
-        with run_server(row, self._work, cores) as running:
+        with self.run(name, cores) as running:
             for view in views:
                 request = Request(f"/{view}")
                 running.load(request, _WARM_UP, self._connections, core_of_wrk)
                 loads[view] = running.load(request, self._seconds, self._connections, core_of_wrk)
         return loads
+
+    @contextmanager
+    def run(self, name: str, cores: set[int]) -> Iterator[Running]:
+        """Start a server on these cores; yield it when it listens."""
+        age = {} if name == "asgi" else {"BENCH_CONN_MAX_AGE": "60"}  # as Django's documentation says for ASGI
+        server = self._servers[name]
+        row = replace(server, variables={**self._variables, **server.variables, **age})
+        with run_server(row, self._work, cores) as running:
+            yield running
 
 
 def _fill(database: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.measure import format_table
+from benchmarks.measure import format_megabytes, format_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +76,13 @@ def label_microseconds(seconds: float) -> tuple[float, str]:
 def label_milliseconds(seconds: float) -> tuple[float, str]:
     """Return a latency in seconds, with its text."""
     return seconds, f"{seconds * 1e3:,.2f} ms"
+
+
+def label_throughput(rate: float) -> tuple[float, str]:
+    """Return bytes per second, with their text."""
+    return rate, f"{format_megabytes(rate)}/s"
+
+
+def label_gigabyte(seconds: float) -> tuple[float, str]:
+    """Return the CPU seconds of 10⁹ bytes, with their text."""
+    return seconds, f"{seconds * 1e3:,.0f} ms"

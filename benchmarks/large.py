@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 
-from benchmarks.goals import Goal, Result, make_ratio_goal
+from benchmarks.goals import Goal, Result, label_gigabyte, label_throughput, make_ratio_goal
 from benchmarks.load import Load, Request, Running, find_median, measure_tree_cpu, run_server, select_cores
 from benchmarks.measure import HERE, format_megabytes, format_table, make_environment, print_progress
 from benchmarks.pss import watch_memory
@@ -72,26 +72,39 @@ class Bench:
                     self._measure(work, name, servers[name])
 
     def _measure(self, work: str, name: str, server: Running) -> None:
-        before = measure_tree_cpu(server.pid)
         with watch_memory(server.pid) as growth:
-            taken = self._taken(WORKS[work], server)
-        took = replace(taken, cpu=measure_tree_cpu(server.pid) - before)
+            took = run_downloads(server, self._request.path, WORKS[work])
         self.loads[work, name].append(took)
         self.growths[work, name].append(growth.size)
         rate = f"{format_megabytes(took.throughput)}/s, {took.cost_of_a_gigabyte * 1e3:7,.0f} ms/GB"
         print_progress(f"{work} {name:10} {rate}, {format_megabytes(growth.size)} more")
 
-    def _taken(self, work: Work, server: Running) -> Load:
-        figures = (server.port, self._request.path, work.clients, work.rate, work.seconds)
-        output = subprocess.run(
-            [sys.executable, "-m", "benchmarks.downloads", *map(str, figures)],
-            cwd=HERE.parent,
-            env=make_environment(),
-            stdout=subprocess.PIPE,
-            check=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {select_cores()[1]}),
-        ).stdout
-        return Load(**json.loads(output))
+
+def run_downloads(server: Running, path: str, work: Work) -> Load:
+    """Run the clients; return their figures and the server's CPU time."""
+    before = measure_tree_cpu(server.pid)
+    load = finish_downloads(start_downloads(server, path, work))
+    return replace(load, cpu=measure_tree_cpu(server.pid) - before)
+
+
+def start_downloads(server: Running, path: str, work: Work) -> subprocess.Popen[bytes]:
+    """Start the clients on their core."""
+    figures = (server.port, path, work.clients, work.rate, work.seconds)
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.downloads", *map(str, figures)],
+        cwd=HERE.parent,
+        env=make_environment(),
+        stdout=subprocess.PIPE,
+        preexec_fn=lambda: os.sched_setaffinity(0, {select_cores()[1]}),
+    )
+
+
+def finish_downloads(clients: subprocess.Popen[bytes]) -> Load:
+    """Return the figures of the clients when they have ended. Exits if the server did not answer as it should."""
+    output = clients.communicate()[0]
+    if clients.returncode:
+        raise SystemExit("a download failed")
+    return Load(**json.loads(output))
 
 
 def measure_part(tree: Tree, work: Path, rounds: int) -> Result:
@@ -115,8 +128,8 @@ def _line(work: str, name: str, bench: Bench) -> tuple[str, ...]:
     costs = sorted(load.cost_of_a_gigabyte * 1e3 for load in loads)
     return (
         ROWS[name](bench.place).title,
-        f"{format_megabytes(find_median(loads, 'throughput'))}/s",
-        f"{find_median(loads, 'cost_of_a_gigabyte') * 1e3:,.0f} ms",
+        _rate("", loads)[1],
+        _gigabyte("", loads)[1],
         f"{costs[0]:,.0f} to {costs[-1]:,.0f}",
         format_megabytes(median(bench.growths[work, name])),
     )
@@ -147,10 +160,10 @@ def _goals(bench: Bench) -> list[Goal]:
 
 
 def _rate(name: str, loads: Sequence[Load]) -> tuple[float, str]:
-    rate = find_median(loads, "throughput")
-    return rate, f"{name}{format_megabytes(rate)}/s"
+    rate, text = label_throughput(find_median(loads, "throughput"))
+    return rate, f"{name}{text}"
 
 
 def _gigabyte(name: str, loads: Sequence[Load]) -> tuple[float, str]:
-    cost = find_median(loads, "cost_of_a_gigabyte")
-    return cost, f"{name}{cost * 1e3:,.0f} ms"
+    cost, text = label_gigabyte(find_median(loads, "cost_of_a_gigabyte"))
+    return cost, f"{name}{text}"

@@ -1,1 +1,1 @@
-"""A Django project of two synchronous views, for ``make bench-django``."""
+"""A Django project of synchronous views, for ``make bench-django``, ``bench-proxy`` and ``bench-files``."""

@@ -11,6 +11,8 @@ MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middlewar
 ROOT_URLCONF = "benchmarks.project_django.urls"
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 STATIC_URL = "/static/"
+MEDIA_URL = "/media/"
+MEDIA_ROOT = os.environ.get("BENCH_FILES", "")
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

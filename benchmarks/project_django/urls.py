@@ -1,8 +1,12 @@
-"""The two views."""
+"""The views: two pages, a file in two ways, and an upload."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 
@@ -19,4 +23,27 @@ def rows(request: HttpRequest) -> HttpResponse:
     return render(request, "rows.html", {"cities": City.objects.order_by("-inhabitants")[:20]})
 
 
-urlpatterns = [path("hello", hello), path("rows", rows)]
+def send_file(_request: HttpRequest, name: str) -> FileResponse:
+    """Return a file."""
+    return FileResponse((Path(settings.MEDIA_ROOT) / name).open("rb"))
+
+
+def name_file(_request: HttpRequest, name: str) -> HttpResponse:
+    """Leave the same file to the server in front."""
+    return HttpResponse(headers={"X-Accel-Redirect": f"/protected/{name}"})
+
+
+def receive(request: HttpRequest) -> HttpResponse:
+    """Return the length of an uploaded file."""
+    file = request.FILES["file"]
+    assert isinstance(file, UploadedFile)
+    return HttpResponse(str(file.size), content_type="text/plain")
+
+
+urlpatterns = [
+    path("hello", hello),
+    path("rows", rows),
+    path("file/<name>", send_file),
+    path("accel/<name>", name_file),
+    path("upload", receive),
+]
