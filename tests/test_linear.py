@@ -137,6 +137,8 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.http.request_parser._ABSOLUTE_FORM": repeat_bytes(
         lambda target: request_parser._ABSOLUTE_FORM.match(target), "http://{a}", "http://{a}#", "http://a/{?}", "http{s}"
     ),
+    "static_host.http.request_parser._END_OF_HEAD": repeat_bytes(request_parser._END_OF_HEAD.search, "\r", "{\r}\n", "\na", "\n\r{\r}"),
+    "static_host.http.request_parser._BEGIN_OF_LINE": repeat_bytes(request_parser._BEGIN_OF_LINE.match, "A", "{A}(", "A{ }", " "),
     "static_host.http.request_parser._OTHER_VERSION": repeat_bytes(
         request_parser._OTHER_VERSION.match, "GET{ }", "GET / {a}", "GET{ }/{ }HTTP/", "{a} {a} {a}"
     ),

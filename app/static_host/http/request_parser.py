@@ -4,7 +4,7 @@ Rule: the parser gets the bytes of one request at a time, never one byte of the 
 the caller until the response is sent. So requests are answered in order, each with its own response, and nothing of a
 body is ever read as a request. httptools judges every byte; this only knows how far a request may go: a head ends with
 its first empty line, a body after Content-Length bytes, a chunked one with an empty line behind its last chunk
-(RFC 9112 §6, §7.1).
+(RFC 9112 §6, §7.1). A head is judged when it is complete: until then it takes the memory of its bytes, and no more.
 
 What httptools lets pass and is wrong is refused here: versions other than 1.0 and 1.1, targets that are none, not
 exactly one Host, transfer codings other than chunked.
@@ -25,6 +25,12 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-
 """RFC 9110 §7.2: uri-host [":" port], possibly empty."""
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 """RFC 9112 §3.2.2: the schemes of this server, authority, path and query."""
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+"""An empty line, also one that httptools refuses for its missing CR."""
+_TCHAR = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+"""RFC 9110 §5.6.2: the characters of a token."""
+_BEGIN_OF_LINE = re.compile(rb"%b{65}|%b+ |%b*\Z" % (_TCHAR, _TCHAR, _TCHAR))
+"""What a request line may begin with: a method, or a part of one."""
 _OTHER_VERSION = re.compile(rb"[^ \r\n]+ +[^ \r\n]+ +HTTP/(?:[02-9]|1\.[2-9])")
 _VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
@@ -105,14 +111,16 @@ class RequestParser:
     def _feed_head(self, data: bytes) -> bytes:
         if not self.head:
             data = data.lstrip(b"\r\n")  # RFC 9112 §2.2: empty lines before a request
-        last = bytes(self.head[-3:])
-        end = (last + data).find(b"\r\n\r\n") + 4 - len(last)
-        if end < 4 - len(last):
-            end = len(data)
+        last = bytes(self.head[-2:])
+        found = _END_OF_HEAD.search(last + data)
+        end = found.end() - len(last) if found else len(data)
         self.head += data[:end]
         if len(self.head) > MAX_HEAD_BYTES:
             raise RequestRefusedError(431)
-        self._parse(data[:end])
+        if found:
+            self._parse(self.head)
+        elif not _BEGIN_OF_LINE.match(self.head):
+            raise RequestRefusedError(400)
         if self._is_head_complete:
             self._begin()
         return data[end:]
@@ -218,7 +226,7 @@ class RequestParser:
     def _new_parser(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | bytearray) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
