@@ -139,8 +139,8 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
     "static_host.http.request_parser._END_OF_HEAD": repeat_bytes(request_parser._END_OF_HEAD.search, "\r", "{\r}\n", "\na", "\n\r{\r}"),
     "static_host.http.request_parser._BEGIN_OF_LINE": repeat_bytes(request_parser._BEGIN_OF_LINE.match, "A", "{A}(", "A{ }", " "),
-    "static_host.http.request_parser._OTHER_VERSION": repeat_bytes(
-        request_parser._OTHER_VERSION.match, "GET{ }", "GET / {a}", "GET{ }/{ }HTTP/", "{a} {a} {a}"
+    "static_host.http.request_parser._REQUEST_LINE": repeat_bytes(
+        request_parser._REQUEST_LINE.fullmatch, "A", "GET{ }", "GET / {a}", "GET{ }/{ }HTTP/", "{a} {a} {a}", "GET {HTTP/}"
     ),
     "static_host.http.response_head._NAME": repeat_bytes(lambda name: make_field(name, b""), "a", "a{:}"),
     "static_host.http.response_head._VALUE": repeat_bytes(lambda value: make_field(b"a", value), "a", "a{\t}\n"),

@@ -33,10 +33,16 @@ def refuse(server: Running, data: bytes, *statuses: int) -> Response:
     [
         *((version, 505) for version in (b"HTTP/2.0", b"HTTP/0.9", b"HTTP/3.0")),
         *((version, 400) for version in (b"RTSP/1.0", b"HTTP/1.1x", b"http/1.1", b"HTTP/1", b"HTTP/11", b"HTTP/ 1.1")),
+        *((version, 505) for version in (b"HTTP/1.2", b"HTTP/9.9")),
+        *((version, 400) for version in (b"HTTP/01.1", b"HTTP/2", b"HTTP/2.", b"HTTP/1.", b"HTTP/.1", b"HTTP/22.0")),
+        *((version, 400) for version in (b"HTTP/2.00", b"HTTP/1.10", b"HTTP/2.0x", b"HTTP/+2.0", b"HTTP/2.0 HTTP/1.1")),
+        *((version, 400) for version in (b"HTTP/1.1 ", b"HTTP/1.1\t", b"HTTP/2.0 ", b"HTTP/1.1\x0b", b"HTTP/2.0\0")),
         *((version, 400) for version in (b"ICE/1.0", b"HTTP/1.1 HTTP/1.1", b"HTTPS/1.1", b"HTTP/-1.1", b"HTTP/1.1.1")),
     ],
 )
-def test_another_version_is_refused(wsgi: Running, path: bytes, version: bytes, status: int) -> None:
+def test_another_version_is_refused_and_what_is_none_is_malformed(
+    wsgi: Running, path: bytes, version: bytes, status: int
+) -> None:
     refuse(wsgi, b"GET %s %s\r\nHost: localhost\r\n\r\n" % (path, version), status)
 
 

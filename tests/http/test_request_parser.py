@@ -27,6 +27,8 @@ def refuse(*pieces: bytes) -> int:
     [
         *((line, 0) for line in (b"GET / HTTP/1.1", b"QUERY /a?b HTTP/1.0", b"\r\n\r\nM-SEARCH / HTTP/1.1")),
         *((line, 400) for line in (b"G\0T / HTTP/1.1", b"GE(T / HTTP/1.1", b" GET / HTTP/1.1", b"GET\t/ HTTP/1.1")),
+        *((line, 400) for line in (b"GET / HTTP/01.1", b"GET / HTTP/2", b"GET / HTTP/2.00", b"GET / HTTP/1.1 ")),
+        *((line, 505) for line in (b"GET / HTTP/2.0", b"GET / HTTP/1.2", b"GET * HTTP/0.9")),
     ],
 )
 def test_every_split_of_a_head_has_the_same_outcome(line: bytes, status: int) -> None:

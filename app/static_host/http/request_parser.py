@@ -31,8 +31,9 @@ _TCHAR = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 """RFC 9110 §5.6.2: the characters of a token."""
 _BEGIN_OF_LINE = re.compile(rb"%b{65}|%b+ |%b*\Z" % (_TCHAR, _TCHAR, _TCHAR))
 """What a request line may begin with: a method, or a part of one."""
-_OTHER_VERSION = re.compile(rb"[^ \r\n]+ +[^ \r\n]+ +HTTP/(?:[02-9]|1\.[2-9])")
-_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
+_REQUEST_LINE = re.compile(rb"%b+ +[^ \r\n]+ +HTTP/([0-9]\.[0-9])" % _TCHAR)
+"""RFC 9112 §3 and §2.3: method, target and version, whether they are known or not."""
+_VERSIONS = {b"1.1": "1.1", b"1.0": "1.0"}
 _FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH_DIGITS = 20
 """Digits of the longest Content-Length that the parser accepts, but for zeros in front, without end."""
@@ -136,10 +137,7 @@ class RequestParser:
             self._ignore_upgrade(request)
 
     def _make_request(self) -> Request:
-        line = bytes(self.head[: self.head.find(b"\r\n")])
-        version = _VERSIONS.get(line.rpartition(b" ")[2])
-        if version is None:
-            raise RequestRefusedError(505 if _OTHER_VERSION.match(line) else 400)
+        version = self._get_version()
         method = self._parser.get_method().decode("ascii")
         authority, path, query = _split_target(method, self._url)
         hosts = [value for name, value in self._fields if name == b"host"]
@@ -214,14 +212,25 @@ class RequestParser:
         self._is_last_chunk = not length
         self._left = length + 2 if length else 0  # with the end of line behind the data
 
+    def _get_version(self) -> str:
+        """Return the version of a request line. Raises RequestRefusedError."""
+        line = _REQUEST_LINE.fullmatch(self.head, 0, self.head.find(b"\r\n"))
+        if line is None:
+            raise RequestRefusedError(400)
+        if line[1] not in _VERSIONS:
+            raise RequestRefusedError(505)
+        return _VERSIONS[line[1]]
+
     def _explain(self) -> int:
         """Return the status for bytes that the parser refuses."""
-        if self._is_head_complete and self.request is None:
+        if self.request is None:
             try:
-                self._make_request()
+                self._get_version()
+                if self._is_head_complete:
+                    self._make_request()
             except RequestRefusedError as error:
                 return error.status
-        return 505 if self.request is None and _OTHER_VERSION.match(self.head) else 400
+        return 400
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
