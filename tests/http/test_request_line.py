@@ -47,6 +47,29 @@ def test_another_version_is_refused_and_what_is_none_is_malformed(
 
 
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/echo/", b"/healthz"])
+@pytest.mark.parametrize(
+    "method",
+    [b"FOO", b"PROPFINDX", b"G", b"GETX", b"get", b"PRI", b"ANNOUNCE", b"PLAY", b"1", b"!#$%&'*+-.^_`|~", b"A" * 999],
+)
+def test_a_method_that_is_not_known_is_not_implemented(wsgi: Running, path: bytes, method: bytes) -> None:
+    body = refuse(wsgi, b"%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % (method, path), 501).body
+    assert body == b"Not Implemented\n"
+
+
+@pytest.mark.parametrize("method", [b"G\0T", b"GE(T", b"G\xc9T", b"", b"GET:", b"G/T", b'"GET"', b"(", b"G\x7fT"])
+def test_what_cannot_be_a_method_is_malformed(wsgi: Running, method: bytes) -> None:
+    refuse(wsgi, b"%s /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n" % method, 400)
+
+
+@pytest.mark.parametrize("method", [b"PROPFIND", b"MKCOL", b"M-SEARCH", b"QUERY", b"PURGE", b"PATCH", b"SOURCE"])
+def test_a_method_that_is_known_is_a_view_s_to_judge(wire: Running, method: bytes) -> None:
+    assert [got.status for got in ask(wire.port, method + b" /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n" + NEXT)] == [
+        200,
+        200,
+    ]
+
+
+@pytest.mark.parametrize("path", [b"/static/digits.txt", b"/echo/", b"/healthz"])
 def test_a_request_line_without_a_version_is_refused(wsgi: Running, path: bytes) -> None:
     refuse(wsgi, b"GET %s\r\nHost: localhost\r\n\r\n" % path, 400)
     refuse(wsgi, b"GET %s\r\n\r\n" % path, 400)

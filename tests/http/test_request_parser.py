@@ -6,7 +6,8 @@ import tracemalloc
 
 import pytest
 
-from static_host.http.request_parser import RequestParser, RequestRefusedError
+from static_host.http.request_line import RequestRefusedError
+from static_host.http.request_parser import RequestParser
 
 FIELDS = b"\r\nHost: a\r\n\r\n"
 
@@ -28,7 +29,9 @@ def refuse(*pieces: bytes) -> int:
         *((line, 0) for line in (b"GET / HTTP/1.1", b"QUERY /a?b HTTP/1.0", b"\r\n\r\nM-SEARCH / HTTP/1.1")),
         *((line, 400) for line in (b"G\0T / HTTP/1.1", b"GE(T / HTTP/1.1", b" GET / HTTP/1.1", b"GET\t/ HTTP/1.1")),
         *((line, 400) for line in (b"GET / HTTP/01.1", b"GET / HTTP/2", b"GET / HTTP/2.00", b"GET / HTTP/1.1 ")),
-        *((line, 505) for line in (b"GET / HTTP/2.0", b"GET / HTTP/1.2", b"GET * HTTP/0.9")),
+        *((line, 501) for line in (b"FOO / HTTP/1.1", b"PROPFINDX / HTTP/1.0", b"get / HTTP/1.1", b"PRI * HTTP/1.1")),
+        *((line, 400) for line in (b"FOO /", b"FOO  HTTP/1.1", b"FOO / HTTP/1.1 ", b"GE\xc9 / HTTP/1.1")),
+        *((line, 505) for line in (b"GET / HTTP/2.0", b"GET / HTTP/1.2", b"FOO * HTTP/0.9", b"PRI * HTTP/2.0")),
     ],
 )
 def test_every_split_of_a_head_has_the_same_outcome(line: bytes, status: int) -> None:

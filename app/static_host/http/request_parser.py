@@ -6,8 +6,8 @@ body is ever read as a request. httptools judges every byte; this only knows how
 its first empty line, a body after Content-Length bytes, a chunked one with an empty line behind its last chunk
 (RFC 9112 §6, §7.1). A head is judged when it is complete: until then it takes the memory of its bytes, and no more.
 
-What httptools lets pass and is wrong is refused here: versions other than 1.0 and 1.1, targets that are none, not
-exactly one Host, transfer codings other than chunked.
+What httptools lets pass and is wrong is refused here: versions other than 1.0 and 1.1 and targets that are none
+(`request_line`), not exactly one Host, transfer codings other than chunked.
 """
 
 from __future__ import annotations
@@ -17,34 +17,23 @@ from typing import NamedTuple
 
 import httptools
 
+from static_host.http.request_line import (
+    RequestRefusedError,
+    check_begin,
+    check_method,
+    is_host,
+    parse_version,
+    split_target,
+)
 from static_host.origin.request_head import MAX_HEAD_BYTES
 
 Fields = list[tuple[bytes, bytes]]
 
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
-"""RFC 9110 §7.2: uri-host [":" port], possibly empty."""
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-"""RFC 9112 §3.2.2: the schemes of this server, authority, path and query."""
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 """An empty line, also one that httptools refuses for its missing CR."""
-_TCHAR = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-"""RFC 9110 §5.6.2: the characters of a token."""
-_BEGIN_OF_LINE = re.compile(rb"%b{65}|%b+ |%b*\Z" % (_TCHAR, _TCHAR, _TCHAR))
-"""What a request line may begin with: a method, or a part of one."""
-_REQUEST_LINE = re.compile(rb"%b+ +[^ \r\n]+ +HTTP/([0-9]\.[0-9])" % _TCHAR)
-"""RFC 9112 §3 and §2.3: method, target and version, whether they are known or not."""
-_VERSIONS = {b"1.1": "1.1", b"1.0": "1.0"}
 _FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH_DIGITS = 20
 """Digits of the longest Content-Length that the parser accepts, but for zeros in front, without end."""
-
-
-class RequestRefusedError(Exception):
-    """The bytes are no request that this server understands; `status` says why."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Request(NamedTuple):
@@ -60,11 +49,6 @@ class Request(NamedTuple):
     """Whether the client expects the connection to stay open (RFC 9112 §9.3)."""
     is_upgrade_to_web_socket: bool
     expects_continue: bool
-
-
-def is_host(value: bytes) -> bool:
-    """Whether this is a valid value of a Host field."""
-    return _HOST.fullmatch(value) is not None
 
 
 class RequestParser:
@@ -120,8 +104,8 @@ class RequestParser:
             raise RequestRefusedError(431)
         if found:
             self._parse(self.head)
-        elif not _BEGIN_OF_LINE.match(self.head):
-            raise RequestRefusedError(400)
+        else:
+            check_begin(self.head)
         if self._is_head_complete:
             self._begin()
         return data[end:]
@@ -137,9 +121,9 @@ class RequestParser:
             self._ignore_upgrade(request)
 
     def _make_request(self) -> Request:
-        version = self._get_version()
+        version = parse_version(self.head)
         method = self._parser.get_method().decode("ascii")
-        authority, path, query = _split_target(method, self._url)
+        authority, path, query = split_target(method, self._url)
         hosts = [value for name, value in self._fields if name == b"host"]
         if not (len(hosts) == 1 and is_host(hosts[0])) and (hosts or version == "1.1"):
             raise RequestRefusedError(400)
@@ -212,20 +196,12 @@ class RequestParser:
         self._is_last_chunk = not length
         self._left = length + 2 if length else 0  # with the end of line behind the data
 
-    def _get_version(self) -> str:
-        """Return the version of a request line. Raises RequestRefusedError."""
-        line = _REQUEST_LINE.fullmatch(self.head, 0, self.head.find(b"\r\n"))
-        if line is None:
-            raise RequestRefusedError(400)
-        if line[1] not in _VERSIONS:
-            raise RequestRefusedError(505)
-        return _VERSIONS[line[1]]
-
     def _explain(self) -> int:
         """Return the status for bytes that the parser refuses."""
         if self.request is None:
             try:
-                self._get_version()
+                parse_version(self.head)
+                check_method(self.head)
                 if self._is_head_complete:
                     self._make_request()
             except RequestRefusedError as error:
@@ -265,20 +241,6 @@ class RequestParser:
     def on_message_complete(self) -> None:
         """Note the end of the request."""
         self.is_complete = True
-
-
-def _split_target(method: str, target: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return authority (of the absolute form, else empty), path and query. Raises RequestRefusedError."""
-    authority = b""
-    if absolute := _ABSOLUTE_FORM.match(target):
-        authority, target = absolute[1], absolute[2]
-        if not is_host(authority) or not authority.partition(b":")[0]:
-            raise RequestRefusedError(400)
-        target = target if target.startswith(b"/") else b"/" + target
-    if method == "CONNECT" or not (target.startswith(b"/") or (target == b"*" and method == "OPTIONS")):
-        raise RequestRefusedError(400)
-    path, _, query = target.partition(b"#")[0].partition(b"?")
-    return authority, path, query
 
 
 def _is_chunked(fields: Fields, version: str) -> bool:
