@@ -95,11 +95,18 @@ def is_response(payload: bytes) -> bool:
 def feed_web_socket(pieces: list[bytes]) -> None:
     config: Any = SimpleNamespace(ws_per_message_deflate=False, ws_max_size=None)
     frames = WebSocketFrames(config, MessageQueue(), lambda _: None)
-    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    frames.send_response(frames.receive_handshake(b"GET / HTTP/1.1\r\n" + fields + key))
+    fields = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
+    key = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
+    frames.send_response(frames.receive_handshake([*fields, key]))
     for piece in pieces:
         frames.receive(piece)
+
+
+def receive_handshake(fields: list[tuple[bytes, bytes]]) -> None:
+    config: Any = SimpleNamespace(ws_per_message_deflate=True, ws_max_size=None)
+    others = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
+    key = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
+    WebSocketFrames(config, MessageQueue(), lambda _: None).receive_handshake([*others, key, *fields])
 
 
 def feed_in_pieces(count: int) -> None:
@@ -290,6 +297,12 @@ def feed_chunks(data: bytes) -> None:
 
 
 FUNCTIONS = {
+    "the fields of a handshake": [
+        Hostile(receive_handshake, lambda count: [(b"connection", b"a")] * count),
+        Hostile(receive_handshake, lambda count: [(b"sec-websocket-extensions", b"permessage-deflate;a")] * count),
+        Hostile(receive_handshake, lambda count: [(b"sec-websocket-extensions", b"," * count)]),
+        Hostile(receive_handshake, lambda count: [(b"sec-websocket-key", b"a" * count)]),
+    ],
     "a chunked body": repeat_bytes(feed_chunks, "1\r\na\r\n", "0\r\n{a:b\r\n}", "{0}1\r\na\r\n", "1;{a}\r\n", "\n"),
     "a request's environ": [
         Hostile(lambda fields: build_environ(head_of(fields), {}), lambda count: [(b"x-a", b"bc")] * count),

@@ -54,12 +54,10 @@ class WebSocketProtocol(asyncio.Protocol):
         server_state: ServerState,
         app: ASGIApp,
         scope: Scope,
-        head: bytes,
         recorder: RequestRecorder | None,
     ) -> None:
         self.state = State.CONNECTING
         self.scope = build_scope(scope)
-        self._head = head
         self._server_state = server_state
         self._recorder = recorder
         self._loop = loop = asyncio.get_running_loop()
@@ -95,7 +93,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._watch.start()
         if not transport.is_reading():
             transport.resume_reading()
-        self._begin_handshake(self._head)
+        self._begin_handshake()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or keep it until the application takes more."""
@@ -240,12 +238,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # What the client sends, and what it gets at once
 
-    def _begin_handshake(self, head: bytes) -> None:
+    def _begin_handshake(self) -> None:
         client = self.scope["client"]
         try:
-            self._response = response = self._frames.receive_handshake(head)
-        except HandshakeError as error:
-            send_refusal(self._transport, error.status, self.default_fields, client, self._recorder)
+            self._response = response = self._frames.receive_handshake(self.scope["headers"])
+        except HandshakeError:
+            send_refusal(self._transport, 400, self.default_fields, client, self._recorder)
             self._enter(State.LINGERING)
             return
         if response.status_code == 101:
