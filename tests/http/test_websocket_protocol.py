@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from static_host.http import websocket, websocket_timers
+from static_host.http import flow_control, websocket, websocket_timers
 from static_host.http.websocket import MAX_EARLY_BYTES
 from static_host.http.websocket_messages import MAX_QUEUED_MESSAGES
 from static_host.telemetry.request_record import RequestRecord
@@ -819,7 +819,7 @@ def test_a_client_that_reads_nothing_makes_the_application_wait(loop: Any) -> No
 
 
 def test_a_client_that_takes_nothing_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
-    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT_SECONDS", 0.05)
     errors: list[BaseException] = []
 
     async def app(_scope: Any, receive: Any, send: Any) -> None:
@@ -843,7 +843,7 @@ def test_a_client_that_takes_nothing_is_aborted(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_client_that_takes_nothing_of_the_last_frames_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
-    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(websocket, "CLOSE_TIMEOUT_SECONDS", 0.01)
     app = sends(ACCEPT, {"type": "websocket.send", "bytes": bytes(60_000)}, CLOSE)
 
@@ -855,7 +855,7 @@ def test_a_client_that_takes_nothing_of_the_last_frames_is_aborted(monkeypatch: 
 
 
 def test_a_client_that_takes_a_part_of_what_is_left_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
-    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(websocket, "LINGER_SECONDS", 0.01)
 
     async def client(it: Connection) -> None:

@@ -195,7 +195,7 @@ class HttpProtocol(asyncio.Protocol):
             self._move(State.CLOSED)
             self._disconnect()
             self.transport.close()
-            self.flow.watch_progress()
+            self.flow.watch.start()
 
     def begin_head_of_request(self) -> None:
         """Wait for the rest of a head."""

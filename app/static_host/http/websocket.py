@@ -20,14 +20,14 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from static_host.http.flow_control import reset_connection
+from static_host.http.flow_control import WriteWatch, reset_connection
 from static_host.http.refusal import build_refusal_record, send_refusal
 from static_host.http.websocket_application import INTERNAL_ERROR, ClientDisconnectedError, WebSocketApplication
 from static_host.http.websocket_frames import ABNORMAL_CLOSURE, HandshakeError, WebSocketFrames
 from static_host.http.websocket_handshake import Field, build_scope, format_denial
 from static_host.http.websocket_messages import MessageQueue
 from static_host.http.websocket_state import BEFORE_CLOSE, State, check_transition
-from static_host.http.websocket_timers import Keepalive, WriteWatch
+from static_host.http.websocket_timers import Keepalive
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, STATUS_CLIENT_CLOSED_REQUEST
 
