@@ -30,6 +30,7 @@ def refuse(*pieces: bytes) -> int:
         *((line, 400) for line in (b"G\0T / HTTP/1.1", b"GE(T / HTTP/1.1", b" GET / HTTP/1.1", b"GET\t/ HTTP/1.1")),
         *((line, 400) for line in (b"GET / HTTP/01.1", b"GET / HTTP/2", b"GET / HTTP/2.00", b"GET / HTTP/1.1 ")),
         *((line, 501) for line in (b"FOO / HTTP/1.1", b"PROPFINDX / HTTP/1.0", b"get / HTTP/1.1", b"PRI * HTTP/1.1")),
+        *((line, 400) for line in (b"FOO /\0 HTTP/1.1", b"FOO /\t HTTP/1.1", b"GET /\x7f HTTP/2.0")),
         *((line, 400) for line in (b"FOO /", b"FOO  HTTP/1.1", b"FOO / HTTP/1.1 ", b"GE\xc9 / HTTP/1.1")),
         *((line, 505) for line in (b"GET / HTTP/2.0", b"GET / HTTP/1.2", b"FOO * HTTP/0.9", b"PRI * HTTP/2.0")),
     ],

@@ -13,7 +13,7 @@ import httptools
 _TCHAR = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 """RFC 9110 §5.6.2: the characters of a token."""
 _BEGIN = re.compile(rb"%b{65}|%b+ |%b*\Z" % (_TCHAR, _TCHAR, _TCHAR))
-_LINE = re.compile(rb"%b+ +[^ \r\n]+ +HTTP/([0-9]\.[0-9])" % _TCHAR)
+_LINE = re.compile(rb"%b+ +[^\x00-\x20\x7f]+ +HTTP/([0-9]\.[0-9])" % _TCHAR)
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 """RFC 9110 §7.2: uri-host [":" port], possibly empty."""
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
