@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from static_host.http.file_sender import log_failed_body
 from static_host.http.flow_control import reset_connection
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
 from static_host.http.sendfile import SendfileTransfer
@@ -214,8 +215,7 @@ class AsgiExchange:
         """End the connection if the client cannot receive all of the file."""
         if error is None or self.is_disconnected:
             return
-        if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
-            log.error("a body could not be sent to its end: %s", error)
+        log_failed_body(error)
         self._connection.close()
         self._connection.transport.abort()
 
