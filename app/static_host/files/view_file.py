@@ -39,7 +39,21 @@ def respond_with_file(
     length: int,
     source: Body | Slice,
 ) -> Response:
-    """Return the response. `fields` are the view's; the body is `source`, of this length, which the caller closes."""
+    """Return the response, which the caller closes. `fields` are the view's; `source` is the body, of this length."""
+    response = _respond(method, request_fields, status, fields, length, source)
+    if isinstance(source, Slice) and not any(isinstance(part, Slice) for part in response.body):
+        source.file.close()
+    return response
+
+
+def _respond(
+    method: str,
+    request_fields: Iterable[tuple[bytes, bytes]],
+    status: int,
+    fields: list[tuple[bytes, bytes]],
+    length: int,
+    source: Body | Slice,
+) -> Response:
     ok = _state_length(fields, length)
     if method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
         body = () if method == "HEAD" else (source,)

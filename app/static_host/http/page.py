@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS, respond_with_file
+from static_host.files.sendfile_roots import FIELDS
+from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS
 from static_host.http.page_head import PageHead, parse_page_head
 from static_host.middleware.forwarded import ClientAddress
 from static_host.middleware.request_log import RequestLogMiddleware, ensure_identifier
@@ -26,6 +27,7 @@ from static_host.telemetry.request_record import RequestRecord, format_address, 
 from static_host.telemetry.scope_keys import STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Exchange
+from static_host.workers.file_responder import RequestFacts
 from static_host.workers.pool import QueueFullError
 from static_host.workers.request_body import ClientGoneError
 from static_host_django.frames import Head, Kind, encode_head, split_field_lines
@@ -40,6 +42,7 @@ _find_framing = re.compile(
 """Return the fields that delimit a body, belong to one connection only, or name a file, out of field lines."""
 _RANGED = (b"accept-ranges: ", b"content-encoding: ", b"content-range: ")
 """Fields of a response whose file is not sent in parts, or is sent so by the view."""
+_OF_FILES = frozenset((b"content-length", *FIELDS))
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -183,10 +186,10 @@ class Page:
             return None
         status, lines = exchange.head.result()
         framing = _find_framing(lines)
-        if exchange.file_length is not None:
-            if any(name != b"content-length" for name, _ in framing):
+        if exchange.file_length is not None or any(name in FIELDS for name, _ in framing):
+            response = self._make_file_response(exchange, status, lines, framing)
+            if response is None:
                 return None
-            response = self._respond_with_file(exchange, exchange.file_length, status, lines, framing)
         else:
             if self._parsed.method == b"HEAD" or status in _BODILESS:
                 if exchange.held_bytes or any(name != b"content-length" for name, _ in framing):
@@ -200,28 +203,35 @@ class Page:
         channel.finish(exchange)
         return response
 
-    def _respond_with_file(
-        self, exchange: Exchange, length: int, status: int, lines: bytes, framing: list[tuple[bytes, bytes]]
-    ) -> PageResponse:
-        """Return the response whose body is a file; its caller closes that."""
-        parsed, (source, exchange.file) = self._parsed, (exchange.file or exchange.take(), None)
-        is_plain = framing == [(b"content-length", b"%d" % length)] and not any(each in lines for each in _RANGED)
+    def _make_file_response(
+        self, exchange: Exchange, status: int, lines: bytes, framing: list[tuple[bytes, bytes]]
+    ) -> PageResponse | None:
+        """Return the response whose body is a file, which its caller closes; None if a thread has to open it."""
+        parsed = self._parsed
         if (
-            is_plain
+            exchange.file is None
+            and framing == [(b"content-length", b"%d" % (exchange.file_length or 0))]
             and status == HTTPStatus.OK
+            and not any(each in lines for each in _RANGED)
             and CONDITIONAL_FIELDS.isdisjoint([name for name, _ in parsed.fields])
-            and isinstance(source, bytes)
         ):
-            return PageResponse(status, lines + b"%b: %b\r\n" % ACCEPT_RANGES, source, "file")
-        fields = split_field_lines(lines)
-        response = respond_with_file(parsed.method.decode(), parsed.fields, status, fields, length, source)
+            return PageResponse(status, lines + b"%b: %b\r\n" % ACCEPT_RANGES, exchange.take(), "file")
+        if any(name not in _OF_FILES for name, _ in framing):
+            return None
+        request = RequestFacts(parsed.method.decode(), parsed.path, parsed.fields)
+        try:
+            handler, response, _ = self._dispatcher.gateway.files.respond_at_once(
+                request, exchange, status, split_field_lines(lines)
+            )
+        except BlockingIOError:
+            return None
+        if response is None:  # the field that names a file is removed
+            return None
         lines = b"".join([b"%b: %b\r\n" % field for field in response.headers])
         in_memory = [part for part in response.body if not isinstance(part, Slice)]
         if len(in_memory) < len(response.body):
-            return PageResponse(response.status, lines, b"", "file", response.body)
-        if isinstance(source, Slice):
-            source.file.close()
-        return PageResponse(response.status, lines, b"".join(in_memory), "file")
+            return PageResponse(response.status, lines, b"", handler, response.body)
+        return PageResponse(response.status, lines, b"".join(in_memory), handler)
 
     def stop_watching(self) -> None:
         """Call nothing any more, and wait for no worker."""
