@@ -195,11 +195,8 @@ class AsgiExchange:
         if self.is_disconnected:
             return
         self._file_end = end = self._connection.loop.create_future()
-        try:
-            transfer = SendfileTransfer(transport.get_extra_info("socket"), [part], self._note_file_end)
-        except OSError as error:  # no descriptor is left
-            self._end_file(error)
-            return
+        transfer = SendfileTransfer(transport.get_extra_info("socket"), [part], self._note_file_end)
+        transfer.start()
         try:
             self._end_file(await end)
         finally:

@@ -56,10 +56,8 @@ class FileSender:
         transport = self._connection.transport
         if self._transfer is not None or self._on_end is None or transport.get_write_buffer_size():
             return
-        try:
-            self._transfer = SendfileTransfer(transport.get_extra_info("socket"), self._parts, self._finish)
-        except OSError as error:  # no descriptor is left
-            self._finish(error)
+        self._transfer = SendfileTransfer(transport.get_extra_info("socket"), self._parts, self._finish)
+        self._transfer.start()
 
     def _finish(self, error: OSError | None) -> None:
         """Continue after a body; abort the connection if the client has not received all of it."""
