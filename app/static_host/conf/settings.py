@@ -24,6 +24,7 @@ from static_host.conf.build import BuildSettings
 from static_host.conf.bundled_site import BundledSiteSettings
 from static_host.conf.development import DevelopmentSettings
 from static_host.conf.django import DjangoSettings
+from static_host.conf.files import FileSettings
 from static_host.conf.object_store import ObjectStoreSettings
 from static_host.conf.operations import OperationsSettings
 from static_host.conf.server import ServerSettings
@@ -38,6 +39,7 @@ GROUPS = (
     BuildSettings,
     ObjectStoreSettings,
     DjangoSettings,
+    FileSettings,
     ServerSettings,
     OperationsSettings,
     DevelopmentSettings,
@@ -66,6 +68,7 @@ class Settings(
     DevelopmentSettings,
     OperationsSettings,
     ServerSettings,
+    FileSettings,
     DjangoSettings,
     ObjectStoreSettings,
     BuildSettings,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HANDLER_KEY = "static_host.handler"
-"""Who answers, where it is not Django: "static", "store", "health" or "refused"."""
+"""Who answers, where it is not Django: "static", "store", "media", "health" or "refused"."""
 HALF_CLOSED_KEY = "static_host.half_closed"
 """Present when the client has closed its side of the connection: it may wait for the response, or be gone."""
 ON_DISCONNECT_KEY = "static_host.on_disconnect"
