@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from static_host.checks import csp
+from static_host.files import media_files
 from static_host.http import page, request_line, request_parser
 from static_host.http.page_head import parse_page_head
 from static_host.http.response_head import InvalidResponseError, make_head
@@ -171,6 +172,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.conditional._RANGE": repeat_bytes(
         validators("range"), "bytes={0}", "bytes={0-}", "bytes={0-0,}", "bytes={,}", "bytes={-1,}", "bytes=0-{9}x"
     ),
+    "static_host.files.media_files._find_invalid": repeat_bytes(media_files._find_invalid, "a", "/", "a/", "a.", "a/{.}", "{a/}."),
     "static_host.origin.percent_decoding._ESCAPE": repeat_bytes(percent_decoding.unescape, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
     "static_host.origin.request_head.find_field_lines": repeat_bytes(request_head.find_field_lines, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
     "static_host.origin.request_head._REQUEST_LINE": repeat_bytes(request_head._REQUEST_LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
@@ -313,7 +315,7 @@ FUNCTIONS = {
     ],
     "an identifier among fields": [Hostile(find_identifier, lambda count: [(b"x-request-id", b"!")] * count)],
     "a head that may have been answered": repeat_bytes(
-        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _not_found_by_line={}), head),  # type: ignore[arg-type]
+        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _others_by_line={}, _not_found_by_line={}), head),  # type: ignore[arg-type]
         *("GET\r\n{host:}", "GET\r\n{host:a\r\n}", "{GET}", "\r\n"),
     ),
     "the codings of an answer": repeat_texts(lambda coding: client._decode_body(coding, b"a" * 4096), "gzip,", ",", "br, "),

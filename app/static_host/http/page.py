@@ -53,6 +53,7 @@ class PageDispatcher:
         self.gateway = front.gateway
         self.recorder = front.recorder
         self._is_owned = front.responder.is_owned
+        self._media = front.media
         self._open_paths = {path.encode() for path in front.open_paths}
         self._proxies = front.proxies
         self._secret = front.secret
@@ -61,6 +62,8 @@ class PageDispatcher:
         """Return the parts of a head, or None if it is not that of a plain request, or not for the project."""
         parsed = parse_page_head(head)
         if parsed is None or self._is_owned(parsed.path):
+            return None
+        if self._media is not None and self._media.is_owned(parsed.path):
             return None
         path = unescape(parsed.path) if b"%" in parsed.path else parsed.path
         return None if path in self._open_paths else parsed

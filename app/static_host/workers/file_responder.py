@@ -16,13 +16,12 @@ from typing import NamedTuple
 from starlette.types import Scope
 
 from static_host.files.beneath import RootDirectory
-from static_host.files.media_types import guess_media_type
+from static_host.files.media_types import format_content_type, guess_media_type
 from static_host.files.sendfile_roots import FIELDS, NamedFileError, SendfileRoots
 from static_host.files.short_files import read_short_file
 from static_host.files.validators import find_validators
 from static_host.files.view_file import respond_with_file
 from static_host.origin.body_cache import Body
-from static_host.origin.conditional import format_http_date
 from static_host.origin.headers import UNCACHEABLE
 from static_host.origin.response import NOT_FOUND, Response, Slice
 from static_host.telemetry.request_record import format_target, get_raw_path
@@ -127,10 +126,9 @@ def _add_facts(fields: Fields, facts: os.stat_result, name: bytes) -> Fields:
     """Return the fields with what a file says of itself, where the view has not said it."""
     fields = [field for field in fields if field[0] != b"content-type" or field[1].strip()]
     given = {name for name, _ in fields}
-    validators = find_validators(facts, time.time())
-    own = {b"etag": validators.etag, b"last-modified": format_http_date(validators.modified or 0)}
+    own = dict(find_validators(facts, time.time())[1])
     if b"content-encoding" not in given:
-        own[b"content-type"] = guess_media_type(name).encode()
+        own[b"content-type"] = format_content_type(guess_media_type(name))
     return [*fields, *((name, value) for name, value in own.items() if name not in given)]
 
 
