@@ -74,7 +74,8 @@ async def serve_both_ways(directory: Path, media: MediaFiles) -> AsyncIterator[t
                 reader, writer = await asyncio.open_connection(*address)
                 writer.write(data)
                 received = await reader.read(1 << 16)  # so that the request arrived by itself
-                writer.write(LAST_REQUEST)
+                if b"connection: close" not in data.lower():  # else the server closes, whatever still comes
+                    writer.write(LAST_REQUEST)
                 received += await reader.read()
                 writer.close()
                 return remove_dates(received).removesuffix(LAST_RESPONSE)
