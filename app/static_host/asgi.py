@@ -20,7 +20,9 @@ from static_host import health
 from static_host.conf import misspelled_variables
 from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
+from static_host.files.fallback_page import FallbackPage
 from static_host.files.media_files import MediaFiles
+from static_host.files.sendfile_roots import SendfileRoots
 from static_host.health import Readiness
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
 from static_host.middleware.media_files import MediaFilesMiddleware
@@ -31,6 +33,7 @@ from static_host.origin.responder import Responder
 from static_host.served_tree import TreeSwitch, find_served_media, load_served_tree, summarize_media
 from static_host.telemetry import log_configuration
 from static_host.telemetry.log_and_counters import RequestRecorder
+from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from static_host.workers.pool import WorkerPool
 from static_host.workers.remote_project import RemoteProject
@@ -100,7 +103,9 @@ def create_app(
     served = load_served_tree(settings, project, length_check_seconds)
     responder = served.responder
     media = MediaFiles.from_settings(settings)
-    gateway = project.start_workers(served.static_url, served.tree, TreeSwitch(settings, served, media))
+    fallback_page = FallbackPage(responder, settings.static_fallback) if settings.static_fallback else None
+    files = FileResponder(SendfileRoots.from_settings(settings), fallback_page)
+    gateway = project.start_workers(served.static_url, served.tree, TreeSwitch(settings, served, media), files)
     if media is not None:
         media.use(find_served_media(project, responder.prefixes))
     readiness = Readiness(

@@ -27,6 +27,16 @@ class PrefixChangedError(StaticHostError):
         super().__init__(message, remedy="Start the server anew: pages of both releases cannot be served together.")
 
 
+class FallbackMissingError(TreeUnusableError):
+    """The tree lacks the page of DJANGO_STATIC_FALLBACK."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        super().__init__(
+            f"DJANGO_STATIC_FALLBACK={name!r}: {root} has no such file.",
+            remedy="Name a file of the tree, or build it with that page.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ServedTree:
     """A loaded tree, and what responds from it. `static_url` is the project's STATIC_URL for it.
@@ -97,6 +107,9 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
     Raises TreeUnusableError; TreeDamagedError if files are missing or differ.
     """
     tree = _load_current_tree(project.static_root, settings.static_memory)
+    if settings.static_fallback and settings.static_fallback not in tree.index:
+        tree.close()
+        raise FallbackMissingError(settings.static_fallback, tree.root)
     compared = tree.check_lengths(length_check_seconds)
     prefix = settings.static_prefix or tree.index.prefix
     prefixes = project.expand_prefix(prefix)

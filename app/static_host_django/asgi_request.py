@@ -23,6 +23,7 @@ from static_host_django.frames import (
     encode_response,
 )
 from static_host_django.open_file import encode_file_response
+from static_host_django.unknown_paths import mark_unknown
 
 log = logging.getLogger("static_host.worker")
 
@@ -130,6 +131,7 @@ class Request:
         if kind == "http.response.start":
             self._has_begun = True
             headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+            headers = mark_unknown(message["status"], headers, self.scope["method"], self.scope["path"])
             if FILE_KEY in message:
                 self._has_sent_file = True
                 is_head = self.scope["method"] == "HEAD"

@@ -47,6 +47,14 @@ class StaticFileSettings(BaseModel):
         "names below the static root, separated by commas, for example favicon.ico,robots.txt",
         shown="favicon.ico,robots.txt",
     )
+    static_fallback: Annotated[str, AfterValidator(validators.validate_fallback)] = define_variable(
+        "DJANGO_STATIC_FALLBACK",
+        "",
+        "A file of the tree that answers requests for HTML whose path the project's URLconf does not know: the page of "
+        "a single-page application. Empty: Django's own 404.",
+        "the name of a file below the static root, for example index.html",
+        shown="",
+    )
     static_max_age: int = define_variable(
         "DJANGO_STATIC_MAX_AGE",
         60,

@@ -19,6 +19,7 @@ from static_host.origin.percent_decoding import unescape
 ACCEL_FIELD = b"x-accel-redirect"
 SENDFILE_FIELD = b"x-sendfile"
 FIELDS = (ACCEL_FIELD, SENDFILE_FIELD)
+"""The fields; the first one of a response counts."""
 
 
 class NamedFileError(Exception):

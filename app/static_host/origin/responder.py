@@ -132,8 +132,10 @@ class Responder:
         `path` is the target's raw path, percent-encoded, without the query; header names are in lower case.
         """
         name = self.resolve_name(path)
-        if name is None:
-            return None
+        return None if name is None else self.respond_with_name(method, name, headers)
+
+    def respond_with_name(self, method: str, name: str, headers: Iterable[tuple[bytes, bytes]]) -> Response:
+        """Return the response to a request for a file of the tree, or for one that it lacks."""
         if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
             return Response(204, PREFLIGHT)
         served = self._find(name)

@@ -71,6 +71,7 @@ class WorkerProcess:
             "workers": settings.workers,
             "log_format": settings.log_format,
             "serve_media": settings.serve_media,
+            "has_fallback": bool(settings.static_fallback),
             **more,
         }
         try:

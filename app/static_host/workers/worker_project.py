@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from static_host.conf.settings import Settings
-from static_host.files.sendfile_roots import SendfileRoots
 from static_host.origin.tree import Tree
 from static_host.project.errors import ProjectLoadError
 from static_host.workers.file_responder import FileResponder
@@ -51,10 +50,11 @@ class WorkerProject(RemoteProject):
         """Start the first worker, and import the settings module there. Raises StaticHostError."""
         return cls(settings, find_interpreter(settings))
 
-    def start_workers(self, static_url: str, tree: Tree, tree_switch: TreeSwitch) -> Gateway:
+    def start_workers(self, static_url: str, tree: Tree, tree_switch: TreeSwitch, files: FileResponder) -> Gateway:
         """Load the project in all workers, with these settings for the tree. Raises StaticHostError.
 
-        Returns the application that passes requests on to them. `tree_switch` has the next tree for a reload.
+        Returns the application that passes requests on to them. `tree_switch` has the next tree for a reload, `files`
+        makes the responses whose body is a file.
         """
         self._tree_switch = tree_switch
         self._factory.on_disposed = tree.close
@@ -66,7 +66,7 @@ class WorkerProject(RemoteProject):
         pool = WorkerPool(self._factory, processes, options, self._starting, self._load_anew)
         return Gateway(
             pool,
-            FileResponder(SendfileRoots.from_settings(self.settings)),
+            files,
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
         )
