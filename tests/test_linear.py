@@ -25,7 +25,15 @@ from static_host.http.websocket_messages import MessageQueue
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.object_store import candidate_names, disk_cache
-from static_host.origin import conditional, index_validation, negotiation, percent_decoding, request_head
+from static_host.origin import (
+    conditional,
+    header_rules,
+    index_validation,
+    negotiation,
+    own_fields,
+    percent_decoding,
+    request_head,
+)
 from static_host.origin.index import dump_index, parse_index
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.response_cache import ResponseCache
@@ -174,6 +182,10 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
         negotiation.parse_accept_encoding, "a", " ", ",", "a;", "a{ }x", "{ }a{ }", "a;q={0}", "a;q=0.{0}", "a{ }, b{ };", "br,"
     ),
     "static_host.origin.negotiation._SHA_256": repeat_bytes(negotiation.parse_available_dictionary, ":", "a", ":{a}=:"),
+    "static_host.origin.header_rules._PATTERN_PART": repeat_texts(header_rules._PATTERN_PART.split, ":", ":a", "*", "a"),
+    "static_host.origin.header_rules._PLACEHOLDER": repeat_texts(lambda text: header_rules._PLACEHOLDER.sub("", text), ":", ":a", "a"),
+    "static_host.origin.own_fields._NAME": repeat_texts(own_fields._NAME.fullmatch, "a", "a{ }"),
+    "static_host.origin.own_fields._VALUE": repeat_texts(own_fields._VALUE.fullmatch, "a", " ", "a {}\n", "a{ }\t"),
     "static_host.origin.index_validation._PLAIN_MATCH": repeat_texts(index_validation.is_valid_match, "a", " "),
     "static_host.origin.index_validation._TEXT": repeat_texts(index_validation._TEXT.fullmatch, "a", "a{ }\n"),
     "static_host.origin.index_validation._DIGEST": repeat_texts(index_validation._DIGEST.fullmatch, "a"),
@@ -259,6 +271,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
 }  # fmt: skip
 NEVER_FOREIGN = {
+    "static_host.origin.header_rules._compile_pattern": "patterns of the project's own file; names are bounded by the file system",
     "static_host_django.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled_variables.find_misspelled": "names of the operator's variables",
     "static_host_django.checks.project_settings._find_unusable_header": "a setting of the project's",

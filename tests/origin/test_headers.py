@@ -9,6 +9,7 @@ from static_host.origin.headers import (
     format_cache_control,
     format_use_as_dictionary,
     prepare_headers,
+    prepare_preflight,
     select_vary,
 )
 from static_host.origin.representation import Representation, Resource
@@ -60,6 +61,50 @@ def test_the_headers_of_a_representation_without_coding_or_choice() -> None:
         (b"accept-ranges", b"bytes"),
     )
     assert prepared.validators.modified == 1_142_421_381
+
+
+def test_fields_of_the_project_s_own() -> None:
+    fields = (
+        ("access-control-allow-origin", "https://app.example"),
+        ("cache-control", "no-cache"),
+        ("content-disposition", "attachment"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("timing-allow-origin", None),
+        ("x-unknown", None),
+    )
+    resource = Resource("text/plain", True, (BR, IDENTITY), match="a.*.txt", fields=fields)
+    prepared = prepare_headers(resource, BR, 60)
+    assert prepared.not_modified == (
+        (b"etag", b'"W-beZnwQuOVuBP5mCaUfEqZF"'),
+        (b"last-modified", prepared.not_modified[1][1]),
+        (b"cache-control", b"no-cache"),
+        (b"vary", b"Accept-Encoding"),
+        (b"access-control-allow-origin", b"https://app.example"),
+        (b"cross-origin-resource-policy", b"cross-origin"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"strict-transport-security", b"max-age=31536000"),
+    )
+    describing = (b"content-disposition", b"attachment")
+    assert prepared.common == (
+        (b"content-encoding", b"br"),
+        *prepared.not_modified,
+        (b"accept-ranges", b"bytes"),
+        describing,
+    )
+    assert prepared.ok == (
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"7"),
+        *prepared.common,
+        (b"use-as-dictionary", b'match="a.*.txt"'),
+    )
+    assert prepare_preflight(resource) == (
+        (b"allow", b"GET, HEAD, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+        (b"access-control-allow-headers", b"*"),
+        (b"access-control-max-age", b"86400"),
+        (b"access-control-allow-origin", b"https://app.example"),
+        *OPEN[1:],
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from static_host.origin.headers import (
     StaticHeaders,
     build_error_headers,
     prepare_headers,
+    prepare_preflight,
     select_vary,
 )
 from static_host.origin.index import INDEX_FILE_NAME, Index
@@ -129,9 +130,9 @@ class Responder:
         name = self.resolve_name(path)
         if name is None:
             return None
-        if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
-            return Response(204, PREFLIGHT)
         served = self._find(name)
+        if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
+            return Response(204, prepare_preflight(served.resource) if served else PREFLIGHT)
         if served is None:
             return NOT_FOUND_RESPONSES["HEAD" if method == "HEAD" else "GET"]
         return self.answer(method, served, headers)
