@@ -288,7 +288,7 @@ NEVER_FOREIGN = {
     "static_host.conf.validators.mask_credentials": "the operator's variables",
     "static_host.conf.validators.validate_url_prefix": "the operator's variables, and STATIC_URL",
     "static_host_build.external_tree_index._make_immutable_test": "the operator's own expression",
-    "static_host_build.pipeline._Build._make_resources": "the operator's own expression, and one of ours",
+    "static_host_build.resource_step.ResourceStep.make": "the operator's own expression, and one of ours",
 }
 LEXERS = "static_host_build.references."
 

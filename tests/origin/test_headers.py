@@ -6,6 +6,7 @@ import pytest
 
 from static_host.origin.headers import (
     build_error_headers,
+    encode_own_fields,
     format_cache_control,
     format_use_as_dictionary,
     prepare_headers,
@@ -97,7 +98,7 @@ def test_fields_of_the_project_s_own() -> None:
         *prepared.common,
         (b"use-as-dictionary", b'match="a.*.txt"'),
     )
-    assert prepare_preflight(resource) == (
+    assert prepare_preflight(encode_own_fields(resource.fields)) == (
         (b"allow", b"GET, HEAD, OPTIONS"),
         (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
         (b"access-control-allow-headers", b"*"),

@@ -86,9 +86,9 @@ def format_use_as_dictionary(resource: Resource) -> Headers:
     return ((b"use-as-dictionary", b'match="%s"' % text),)
 
 
-def encode_own_fields(resource: Resource) -> OwnHeaders:
-    """Return the fields that the project has for a resource."""
-    return [(name.encode(), None if value is None else value.encode()) for name, value in resource.fields]
+def encode_own_fields(fields: Iterable[tuple[str, str | None]]) -> OwnHeaders:
+    """Return the fields that the project has for a resource, as bytes."""
+    return [(name.encode(), None if value is None else value.encode()) for name, value in fields]
 
 
 def replace_fields(ours: Headers, own: Iterable[tuple[bytes, bytes | None]]) -> Headers:
@@ -98,9 +98,9 @@ def replace_fields(ours: Headers, own: Iterable[tuple[bytes, bytes | None]]) -> 
     return tuple((name, value) for name, value in fields if value is not None)
 
 
-def prepare_preflight(resource: Resource) -> Headers:
-    """Return the response to OPTIONS: which requests from other origins the resource allows."""
-    return replace_fields(PREFLIGHT, [own for own in encode_own_fields(resource) if own[0].startswith(b"access-")])
+def prepare_preflight(own: OwnHeaders) -> Headers:
+    """Return the header of the response to OPTIONS: which requests from other origins a resource allows."""
+    return replace_fields(PREFLIGHT, [field for field in own if field[0].startswith(b"access-")])
 
 
 def prepare_headers(resource: Resource, representation: Representation, max_age: int) -> StaticHeaders:
@@ -117,7 +117,7 @@ def prepare_headers(resource: Resource, representation: Representation, max_age:
         *select_vary(resource),
         *CORS_HEADERS,
     )
-    own = encode_own_fields(resource)
+    own = encode_own_fields(resource.fields)
     not_modified = replace_fields(ours, [field for field in own if field[0] not in _DESCRIBING_NAMES])
     describing = replace_fields((), [field for field in own if field[0] in _DESCRIBING_NAMES])
     common: Headers = (*encoding, *not_modified, (b"accept-ranges", b"bytes"), *describing)

@@ -15,10 +15,10 @@ from static_host.origin.body_cache import Body
 from static_host.origin.conditional_response import combine_fields, respond_conditionally
 from static_host.origin.headers import (
     METHODS,
-    PREFLIGHT,
     VARY,
     StaticHeaders,
     build_error_headers,
+    encode_own_fields,
     prepare_headers,
     prepare_preflight,
     select_vary,
@@ -132,7 +132,7 @@ class Responder:
             return None
         served = self._find(name)
         if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
-            return Response(204, prepare_preflight(served.resource) if served else PREFLIGHT)
+            return Response(204, prepare_preflight(encode_own_fields(served.resource.fields) if served else []))
         if served is None:
             return NOT_FOUND_RESPONSES["HEAD" if method == "HEAD" else "GET"]
         return self.answer(method, served, headers)

@@ -17,6 +17,7 @@ from hashlib import file_digest
 from itertools import chain
 from pathlib import Path
 
+from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
 from static_host.origin.index import Index
 from static_host.origin.negotiation import CODINGS
 from static_host.origin.representation import CODING_SUFFIXES, Representation, Resource, compute_digest, shorten_digest
@@ -109,10 +110,10 @@ def ignore_progress(contents: Iterable[Content], _: int) -> Iterable[Content]:
 def list_resource_names(root: Path, root_files: tuple[str, ...]) -> list[str]:
     """Return the files below `root` that are resources, sorted.
 
-    Left out are encoded siblings of other files, and hidden files outside of `root_files` (names, or folders with a
-    slash at the end).
+    Left out are encoded siblings of other files, files with rules for header fields, and hidden files outside of
+    `root_files` (names, or folders with a slash at the end).
     """
-    found = set(_walk(root))
+    found = {name for name in _walk(root) if name.rpartition("/")[2] != HEADER_FILE_NAME}
     suffixes = tuple(suffix for suffix in CODING_SUFFIXES.values() if suffix)
     siblings = {name for name in found if name.endswith(suffixes) and name.rpartition(".")[0] in found}
     folders = tuple(name for name in root_files if name.endswith("/"))
