@@ -271,6 +271,11 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
 }  # fmt: skip
 NEVER_FOREIGN = {
+    "static_host_django.whitenoise_settings._MEDIA_TYPE": "a setting of the project's",
+    "static_host_django.whitenoise_settings._CHARSET": "a setting of the project's",
+    "static_host_django.whitenoise_settings._read_prefix": "a setting of the project's",
+    "static_host_django.whitenoise_settings._name_immutable_test": "a setting of the project's",
+    "static_host_django.collect.whitenoise_functions.find_immutable": "a setting of the project's, as WhiteNoise uses it",
     "static_host.origin.header_rules._compile_pattern": "patterns of the project's own file; names are bounded by the file system",
     "static_host_django.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled_variables.find_misspelled": "names of the operator's variables",

@@ -37,6 +37,7 @@ from static_host_build.collect.precompress import precompress
 from static_host_build.collect.project_process import BuiltProject, ProjectProcess
 from static_host_build.collect.source_checks import refuse_clashes, refuse_nested_root
 from static_host_build.collect.sources import FoundSources, find_sources, fingerprint
+from static_host_build.collect.whitenoise_root import check_root
 from static_host_build.compressed_blocks import BlockStep
 from static_host_build.dictionary.deltas import DeltaEncoder, measure_savings
 from static_host_build.encode import dcz, tree_encoding
@@ -116,7 +117,8 @@ class _Build:
         self.settings = settings
         self.root = root
         self.directory = directory
-        self.encoder = Encoder(settings.static_codings, settings.static_effort)
+        skipped = project.built_settings.skipped_extensions
+        self.encoder = Encoder(settings.static_codings, settings.static_effort, skipped)
         self.recipes = {**self.encoder.recipes, DELTA_RECIPE: dcz.format_recipe(settings.static_effort)}
         self.cache = EncodingCache(choose_cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.previous_tree = find_current_tree(root)
@@ -137,6 +139,8 @@ class _Build:
         """Return what the release consists of, and whether the tree has changed."""
         found = find_sources(self.project)
         refuse_nested_root(self.root, found.folders)
+        if self.project.built_settings.root:
+            check_root(self.project.built_settings.root, (self.root, self.project.project_static_root))
         refuse_clashes(found.sources, self.facts["ignore_patterns"])
         own, names = self.project.project_static_root, {source.name for source in found.sources}
         unknown = static_root_files.refuse_unknown_files(self.root, own, names, self.blocks.output["folder"])
@@ -236,11 +240,13 @@ class _Build:
 
     def _fingerprint_inputs(self, found: FoundSources) -> str | None:
         """Return the fingerprint of all inputs of this build; None if it has inputs that cannot be listed."""
-        if self.facts["is_compressor_used"] or not self.facts["is_default"]:
+        whitenoise = self.project.built_settings
+        if self.facts["is_compressor_used"] or not self.facts["is_default"] or whitenoise.has_functions:
             return None
         settings = self.settings.model_dump(include=_TREE_SETTINGS)
         manifests = bundler_manifests.read_configured_manifests(self.project.manifests)
-        project = (self.project.version, self.facts["settings"], self.blocks.static_url, self.blocks.output, manifests)
+        options = (self.facts["settings"], whitenoise)
+        project = (self.project.version, options, self.blocks.static_url, self.blocks.output, manifests)
         encoding = (self.encoder.recipe, dcz.format_recipe(self.settings.static_effort), self.deltas.budget_bytes)
         return fingerprint(found.sources, settings, *project, *encoding, self.modes)
 

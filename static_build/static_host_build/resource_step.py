@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from static_host.conf.settings import Settings
+from static_host.origin.index import ROOT_FOLDER
 from static_host_build import bundler_manifests
 from static_host_build.build_errors import BuildError
 from static_host_build.collect.collection import CollectionResult
 from static_host_build.collect.header_file import HeaderFile, ResourcePaths
 from static_host_build.collect.project_process import BuiltProject
+from static_host_build.collect.whitenoise_resources import WhiteNoiseResources
 from static_host_build.encode import svgz, tree_encoding
 from static_host_build.encode.cached_encoder import CachedEncoder
 from static_host_build.encode.tree_encoding import EncodingProgress, ResourceSet
@@ -41,8 +43,10 @@ class ResourceStep:
         of_django = tree_encoding.parse_fingerprinted_names(manifest.read_bytes())
         unfolded = tuple(svgz.unfold(self.directory, self.writer, of_django))
         manifests = (collected.manifest_name, self.block_output["manifest_name"])
-        found = tree_encoding.list_resource_names(self.directory, self.settings.static_root_files)
-        names = [name for name in found if name not in manifests]
+        root_files = (*self.settings.static_root_files, ROOT_FOLDER)
+        found = tree_encoding.list_resource_names(self.directory, root_files)
+        whitenoise = WhiteNoiseResources(self.project, self.settings, self.directory)
+        names = whitenoise.remove_unhashed([name for name in found if name not in manifests], collected)
         if not names:
             raise BuildError("the project has no static files: its finders find none.")
         known = set(names)
@@ -51,6 +55,7 @@ class ResourceStep:
             message = f"the manifest lists missing files: {', '.join(sorted(lost))}."
             raise BuildError(message, remedy="Rename their sources.")
         hashed = of_django | bundler_manifests.find_hashed_outputs(collected.bundler_manifests, known)
+        hashed |= whitenoise.find_immutable(names)
         patterns = [
             re.compile(self.settings.static_immutable_pattern or tree_encoding.MATCH_NOTHING),
             re.compile(self.block_output["name_pattern"] or tree_encoding.MATCH_NOTHING),
@@ -63,7 +68,8 @@ class ResourceStep:
             self.writer,
             progress,
         )
-        return self._add_fields(replace(made, warnings=(*unfolded, *made.warnings)), collected.names)
+        made = replace(made, resources=whitenoise.apply(made.resources), warnings=(*unfolded, *made.warnings))
+        return self._add_fields(made, collected.names)
 
     def _add_fields(self, made: ResourceSet, names: Mapping[str, str]) -> ResourceSet:
         """Return the resources with the header fields of the project's own."""

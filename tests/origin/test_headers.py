@@ -129,6 +129,13 @@ def test_a_pattern_is_a_string_of_structured_fields() -> None:
     assert format_use_as_dictionary(resource) == ((b"use-as-dictionary", b'match="a\\"\\\\.*.js"'),)
 
 
+def test_without_a_lifetime_there_is_no_cache_control_but_for_immutable_files() -> None:
+    mutable = prepare_headers(Resource("text/plain", False, (IDENTITY,)), IDENTITY, None)
+    assert b"cache-control" not in dict(mutable.ok)
+    immutable = prepare_headers(Resource("text/plain", True, (IDENTITY,)), IDENTITY, None)
+    assert dict(immutable.ok)[b"cache-control"] == b"public, max-age=31536000, immutable"
+
+
 def test_cache_control() -> None:
     assert format_cache_control(7, immutable=True) == b"public, max-age=31536000, immutable"
     assert format_cache_control(0, immutable=False) == b"max-age=0, must-revalidate"

@@ -20,6 +20,7 @@ from static_host.dev.finder import ProjectFinder
 from static_host.dev.finder_files import FinderFilesMiddleware
 from static_host.dev.pool import DevPool, DevWorker, ProjectUnavailableError
 from static_host.dev.request_lines import RequestLines
+from static_host.dev.whitenoise import DevWhiteNoise
 from static_host.files.sendfile_roots import SendfileRoots
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
 from static_host.middleware.request_log import RequestLogMiddleware
@@ -27,6 +28,7 @@ from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
 from static_host.workers.request_body import ClientGoneError, has_body
+from static_host.workers.worker_process import Message
 from static_host_django.static_url import DEFAULT_PREFIX
 
 if TYPE_CHECKING:
@@ -44,12 +46,21 @@ class DevApplication:
         self._on_missing = on_missing
         self._app: ASGIApp | None = None
 
-    def use(self, settings: Settings, prefixes: tuple[str, ...] = (DEFAULT_PREFIX,)) -> None:
-        """Serve static files at these prefixes from now on."""
+    def use(
+        self, settings: Settings, prefixes: tuple[str, ...] = (DEFAULT_PREFIX,), whitenoise: Message | None = None
+    ) -> None:
+        """Serve static files at these prefixes from now on. `whitenoise` are the project's settings of WhiteNoise."""
         checks = health.build_routes(settings.health_path, settings.ready_path, _Readiness(self._pool))
         project = _ProjectApplication(self._pool, settings)
         routes = Router([*checks, Mount("/", app=project)], redirect_slashes=False)
-        files = FinderFilesMiddleware(routes, self._finder, prefixes, settings.static_root_files, self._on_missing)
+        files = FinderFilesMiddleware(
+            routes,
+            self._finder,
+            prefixes,
+            settings.static_root_files,
+            self._on_missing,
+            DevWhiteNoise(whitenoise or {}),
+        )
         app: ASGIApp = _ErrorPageMiddleware(files, self._pool, settings.ready_path)
         if settings.access_log:
             self.recorder = RequestRecorder(RequestLines(settings.log_format), None)

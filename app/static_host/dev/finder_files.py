@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.dev.finder import ProjectFinder, is_normalized, read_facts
 from static_host.dev.header_fields import FinderHeaderFields
+from static_host.dev.whitenoise import DevWhiteNoise
 from static_host.origin.conditional import parse_range
 from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
 from static_host.origin.headers import CORS_HEADERS, UNCACHEABLE, OwnHeaders, prepare_preflight, replace_fields
@@ -38,7 +39,7 @@ class FinderFilesMiddleware:
 
     `prefixes` begin and end with a slash. `root_files` are names of files that are also served at ``/``; a name that
     ends with a slash means everything below it. `on_missing` is called with each name that has no file, and the
-    nearest one.
+    nearest one. `whitenoise` are the project's settings of WhiteNoise.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class FinderFilesMiddleware:
         prefixes: tuple[str, ...],
         root_files: Iterable[str],
         on_missing: Callable[[str, str], None],
+        whitenoise: DevWhiteNoise,
     ) -> None:
         self.app = app
         self._finder = finder
@@ -55,8 +57,9 @@ class FinderFilesMiddleware:
         self._root_files = frozenset(root_files)
         self._root_folders = tuple(name for name in self._root_files if name.endswith("/"))
         self._on_missing = on_missing
-        self._fields = FinderHeaderFields(finder)
-        self._responses = _FileResponses(load_media_type_function())
+        self._fields = FinderHeaderFields(finder, whitenoise.header_file)
+        self._whitenoise = whitenoise
+        self._responses = _FileResponses(whitenoise.make_media_type_function(load_media_type_function()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a static file, or pass the request on."""
@@ -74,9 +77,13 @@ class FinderFilesMiddleware:
         """Return name and path of the static file at a URL, without a path if there is none; None if it is no URL."""
         if path.startswith(self._prefixes):
             name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
+            name = self._whitenoise.add_index_file(name)
             is_rules = name.rpartition("/")[2] == HEADER_FILE_NAME
             return name, "" if is_rules else await self._finder.find(name)
         name = path.removeprefix("/")
+        at_root = await asyncio.to_thread(self._whitenoise.find_root_file, path)
+        if at_root and not at_root.endswith(f"/{HEADER_FILE_NAME}"):
+            return name, at_root
         if not (name in self._root_files or name.startswith(self._root_folders)) or not is_normalized(name):
             return None
         found = await self._finder.find(name, is_at_root=True)

@@ -19,15 +19,16 @@ log = logging.getLogger("static_host")
 
 
 class FinderHeaderFields:
-    """Finds the fields of a file by its URL paths."""
+    """Finds the fields of a file by its URL paths. If the finders find no `_headers`, that at `other` counts."""
 
-    def __init__(self, finder: ProjectFinder) -> None:
+    def __init__(self, finder: ProjectFinder, other: str) -> None:
         self._finder = finder
+        self._other = other
         self._logged: tuple[str, object] | None = None
 
     async def find(self, paths: Iterable[str]) -> OwnHeaders:
         """Return the fields of the file with these decoded paths; None removes the server's own."""
-        file = await self._finder.find(FILE_NAME)
+        file = await self._finder.find(FILE_NAME) or self._other
         if not file:
             return []
         try:

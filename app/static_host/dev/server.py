@@ -126,7 +126,7 @@ class _DevServer(uvicorn.Server):
         address = (project.settings.host, project.settings.port)
         if not self._is_address_set and address != (self._settings.host, self._settings.port):
             log.warning("HOST or PORT changed; restart `static-host dev` to use the new address")
-        self._app.use(project.settings, project.expand_prefix(project.prefix))
+        self._app.use(project.settings, project.expand_prefix(project.prefix), project.whitenoise)
 
     def _announce(self, worker: DevWorker, project: RemoteProject, seconds: float) -> None:
         self._missing.clear()

@@ -103,17 +103,18 @@ def prepare_preflight(own: OwnHeaders) -> Headers:
     return replace_fields(PREFLIGHT, [field for field in own if field[0].startswith(b"access-")])
 
 
-def prepare_headers(resource: Resource, representation: Representation, max_age: int) -> StaticHeaders:
-    """Return the header blocks of one representation; `max_age` is in seconds."""
+def prepare_headers(resource: Resource, representation: Representation, max_age: int | None) -> StaticHeaders:
+    """Return the header blocks of one representation; `max_age` is in seconds, or None for no Cache-Control."""
     modified = derive_last_modified(representation.digest)
     validators = Validators(b'"%s"' % representation.digest.encode(), modified)
     coding = representation.coding.encode()
     media_type = resource.media_type.encode("latin-1")
     encoding: Headers = () if coding == b"identity" else ((b"content-encoding", coding),)
+    is_limited = resource.immutable or max_age is not None
     ours: Headers = (
         (b"etag", validators.etag),
         (b"last-modified", format_http_date(modified)),
-        (b"cache-control", format_cache_control(max_age, immutable=resource.immutable)),
+        *([(b"cache-control", format_cache_control(max_age or 0, immutable=resource.immutable))] if is_limited else []),
         *select_vary(resource),
         *CORS_HEADERS,
     )

@@ -10,6 +10,8 @@ sources, the number of resources, and the CRC-32 of everything after that line. 
 sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A
 file of ``null`` has the default name: the resource's name plus the coding's suffix.
 
+A name that is empty or ends with a slash is that of a folder; its file is the folder's index file.
+
 The lines stay in memory as one piece of bytes. A name is found by bisection, and its line is parsed on access. So an
 index of 100,000 files loads in a few hundredths of a second, and takes the memory of its file.
 
@@ -50,6 +52,8 @@ READABLE_VERSIONS = (1, 2, 3)
 HEADER_KEYS = ("format", "prefix", "manifest", "resources", "crc32")
 INDEX_FILE_NAME = "static-host.index"
 """The index's file name inside a tree."""
+ROOT_FOLDER = ".root/"
+"""The folder of a tree whose files are served at ``/`` alone."""
 
 
 class InvalidIndexError(ValueError):
@@ -96,6 +100,19 @@ class Index(Mapping[str, Resource]):
         kept = (number for number in range(len(self)) if self._read_name(number).decode() not in names)
         lines = b"".join(self._lines[self._starts[number] : self._starts[number + 1]] for number in kept)
         return Index(self.prefix, lines, releases=self.releases, field_sets=self._field_sets)
+
+    def list_below(self, folder: str) -> Iterator[str]:
+        """Yield the names that begin with `folder`, which ends with a slash."""
+        begin = folder.encode()
+        number = bisect_left(range(len(self)), begin, key=self._read_name)
+        while number < len(self) and self._read_name(number).startswith(begin):
+            yield self._read_name(number).decode()
+            number += 1
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether a name is that of a folder."""
+        return self._lines.startswith(b"\t") or b"/\t" in self._lines
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find_line(name) is not None

@@ -12,12 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from static_host.origin.header_rules import FILE_NAME, HeaderRules, InvalidHeaderRulesError
+from static_host.origin.index import ROOT_FOLDER
 from static_host.origin.own_fields import sort_fields
 from static_host.origin.representation import Resource
 from static_host_build.build_errors import BuildError, list_problems
 from static_host_build.collect.sources import Source
 
 log = logging.getLogger("static_host.build")
+
+_TOP_NAMES = (FILE_NAME, ROOT_FOLDER + FILE_NAME)
+"""Where the file may be: at the top of the static files, else at that of WHITENOISE_ROOT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class ResourcePaths:
 
     def list_paths(self, name: str) -> list[str]:
         """Return the decoded URL paths of a file."""
+        if name.startswith(ROOT_FOLDER):
+            return [f"/{name.removeprefix(ROOT_FOLDER)}"]
         folders = tuple(folder for folder in self.root_files if folder.endswith("/"))
         is_at_root = name in self.root_files or name.startswith(folders)
         return [*(prefix + name for prefix in self.prefixes), *([f"/{name}"] if is_at_root else [])]
@@ -58,7 +64,7 @@ class HeaderFile:
     def find(cls, sources: Iterable[Source]) -> HeaderFile | None:
         """Return the file that holds, if there is one; warn of all others."""
         found = [source for source in sources if source.name.rpartition("/")[2] == FILE_NAME and source.is_file]
-        used = next((source for source in found if source.name == FILE_NAME), None)
+        used = next((source for top in _TOP_NAMES for source in found if source.name == top), None)
         for source in found:
             if source is not used:
                 why = f"that of {used.file} holds" if used else "only one at the top of the static files holds"

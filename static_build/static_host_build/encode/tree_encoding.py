@@ -87,15 +87,15 @@ class ResourceSet:
     def from_index(cls, index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> ResourceSet:
         """Return what `encode_resources` returned for the tree with this index: its own files, not the carried ones."""
         resources = {name: resource for name, resource in index.items() if not resource.carried}
-        groups: dict[str, list[str]] = {}
-        for name, resource in resources.items():
-            groups.setdefault(resource.identity.digest, []).append(name)
+        groups: dict[str, list[Resource]] = {}
+        for resource in resources.values():
+            groups.setdefault(resource.identity.digest, []).append(resource)
         contents = []
         for group in groups.values():
-            own = (r for r in resources[group[0]].representations if not r.dictionary)
-            facts = tuple((r.coding, r.length, r.digest) for r in own)
-            is_tried = is_compressible(encoder, group)
-            contents.append(Content(tuple(group), facts, is_tried, from_cache=is_tried, seconds=0.0))
+            names = tuple(resource.identity.file for resource in group)
+            facts = tuple((r.coding, r.length, r.digest) for r in group[0].representations if not r.dictionary)
+            is_tried = is_compressible(encoder, names)
+            contents.append(Content(names, facts, is_tried, from_cache=is_tried, seconds=0.0))
         return cls(resources, tuple(sorted(contents, key=lambda content: content.names)), warnings)
 
 
