@@ -190,3 +190,9 @@ def test_two_values_of_a_field_that_is_no_list_are_an_error(name: str) -> None:
     problem = f"{name} has another value for /b in line 2, and is no list. Write `! {name}` above it to replace that"
     assert error.value.problems == ((5, problem),)
     assert select(f"/*\n  {name}: a\n/b\n  ! {name}\n  {name}: b\n", "/b") == {name.lower(): "b"}
+
+
+def test_values_that_are_too_long_together_are_an_error() -> None:
+    with pytest.raises(InvalidHeaderRulesError) as error:
+        select(f"/*\n  X-A: {'a' * 5000}\n  X-A: {'b' * 5000}\n", "/b")
+    assert error.value.problems == ((3, "the value of X-A has more than 8192 characters"),)

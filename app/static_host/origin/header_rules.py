@@ -73,7 +73,7 @@ class HeaderRules:
         """Return the fields of a file, by names in lower case; None removes the server's field.
 
         `paths` are its URL paths, decoded; `unversioned` those of the name without its fingerprint. Raises
-        InvalidHeaderRulesError if a field has two values that cannot be joined.
+        InvalidHeaderRulesError if a field has two values that cannot be joined, or too long ones.
         """
         chosen: dict[str, _Field] = {}
         own, others = tuple(paths), tuple(unversioned)
@@ -89,6 +89,10 @@ class HeaderRules:
                 if is_own or name != "cache-control":
                     value = field.value and _insert_matched(field.value, match)
                     chosen[name] = _add_field(chosen.get(name), _Field(field.line, field.name, value), match.string)
+        for field in chosen.values():  # what a pattern has matched, and other values, may have been added
+            problem = explain_invalid_field(field.name, field.value)
+            if problem:
+                raise InvalidHeaderRulesError([(field.line, problem)])
         return {name: field.value for name, field in chosen.items()}
 
     def list_unmatched(self) -> list[tuple[int, str]]:

@@ -94,6 +94,8 @@ def encode_own_fields(fields: Iterable[tuple[str, str | None]]) -> OwnHeaders:
 def replace_fields(ours: Headers, own: Iterable[tuple[bytes, bytes | None]]) -> Headers:
     """Return the server's fields with those of the project: each in the place of its namesake, or at the end."""
     values = dict(own)
+    if not values:
+        return ours
     fields = [*((name, values.pop(name, value)) for name, value in ours), *values.items()]
     return tuple((name, value) for name, value in fields if value is not None)
 

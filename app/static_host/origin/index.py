@@ -4,11 +4,11 @@ Rule: the index holds facts (media type, immutability, codings, files, lengths, 
 the project asks for. The server reads it, and derives nothing from names, suffixes or the file system.
 
 The file is UTF-8 text. Its first line is a JSON object: format version, URL prefix, name and CRC-32 of Django's
-manifest and of other files that are no resources, whether other tools made the tree, the release and its time, the
-earlier releases with files in the tree, the recipe of each content coding, the encoded files that came with the
-sources, the number of resources, and the CRC-32 of everything after that line. Each further line is one resource,
-sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A
-file of ``null`` has the default name: the resource's name plus the coding's suffix.
+manifest and of other files that are no resources, whether other tools made the tree, whether folders have names, the
+release and its time, the earlier releases with files in the tree, the recipe of each content coding, the encoded files
+that came with the sources, the number of resources, and the CRC-32 of everything after that line. Each further line is
+one resource, sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest,
+file], …]]``. A file of ``null`` has the default name: the resource's name plus the coding's suffix.
 
 A name that is empty or ends with a slash is that of a folder; its file is the folder's index file.
 
@@ -73,6 +73,7 @@ class Index(Mapping[str, Resource]):
         releases: Sequence[Release] = (Release(""),),
         recipes: EncodingRecipes = NO_RECIPES,
         field_sets: Sequence[Fields] = (),
+        has_folders: bool = False,
     ) -> None:
         self.prefix = prefix
         self.recipes = recipes
@@ -84,6 +85,8 @@ class Index(Mapping[str, Resource]):
         """Whether other tools made the tree, and only the index is from `static-host index`."""
         self.manifest = manifest
         """File name and CRC-32 of Django's manifest, or None if the build made none."""
+        self.has_folders = has_folders
+        """Whether names of folders are among the names."""
         self._field_sets = tuple(field_sets)
         self._lines = lines
         self._starts = array("Q", [0, *(end.end() for end in re.finditer(b"\n", lines))])
@@ -108,11 +111,6 @@ class Index(Mapping[str, Resource]):
         while number < len(self) and self._read_name(number).startswith(begin):
             yield self._read_name(number).decode()
             number += 1
-
-    @property
-    def has_folders(self) -> bool:
-        """Whether a name is that of a folder."""
-        return self._lines.startswith(b"\t") or b"/\t" in self._lines
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find_line(name) is not None
@@ -169,6 +167,7 @@ def dump_index(
             {"others": {name: f"{crc32(other_files[name]):08x}" for name in sorted(other_files)}} if other_files else {}
         ),
         **({"adopted": True} if adopted else {}),
+        **({"folders": True} if any(name == "" or name.endswith("/") for name in resources) else {}),
     }
     head = {
         "format": FIELDS_FORMAT_VERSION if field_sets else FORMAT_VERSION,
@@ -225,7 +224,8 @@ def parse_index(data: bytes) -> Index:
     releases = _parse_releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
     other_files, adopted = head.get("others", ()), bool(head.get("adopted"))
     recipes, field_sets = EncodingRecipes.from_header(head), _parse_field_sets(head)
-    index = Index(prefix, body, manifest, other_files, adopted, releases, recipes, field_sets)
+    has_folders = bool(head.get("folders"))
+    index = Index(prefix, body, manifest, other_files, adopted, releases, recipes, field_sets, has_folders)
     if count != len(index) or not index:
         raise InvalidIndexError(f"it lists {len(index)} resources, its header says {count}")
     return index
