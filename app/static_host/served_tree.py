@@ -10,6 +10,7 @@ from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
 from static_host.files.media_files import MediaFiles
 from static_host.files.media_place import MediaPlace, Storage, find_media_place
+from static_host.origin.index import ROOT_FOLDER
 from static_host.origin.responder import Responder
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
 from static_host.workers.remote_project import RemoteProject
@@ -111,14 +112,16 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         tree.close()
         raise FallbackMissingError(settings.static_fallback, tree.root)
     compared = tree.check_lengths(length_check_seconds)
+    _report_missing_root(tree, project.whitenoise.get("root", ""))
     prefix = settings.static_prefix or tree.index.prefix
     prefixes = project.expand_prefix(prefix)
     responder = Responder(
         tree,
         prefixes,
-        settings.static_max_age,
+        project.max_age,
         settings.static_root_files,
         is_index_served=settings.static_show_index,
+        are_root_files_first="static_root_files" in settings.model_fields_set,
     )
     place = f"{project.static_root} at {project.host}{' and '.join(prefixes)}"
     summary = [
@@ -126,6 +129,12 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         *_summarize_length_check(compared, len(tree.index)),
     ]
     return ServedTree(tree, prefix, project.host + prefix, responder, summary)
+
+
+def _report_missing_root(tree: Tree, directory: str) -> None:
+    """Log that the tree has no file of WHITENOISE_ROOT; it is of another tool, or older than the setting."""
+    if directory and Path(directory).is_dir() and not any(tree.index.list_below(ROOT_FOLDER)):
+        log.warning("the tree has no file of WHITENOISE_ROOT = %s. `static-host build` adds them", directory)
 
 
 def _load_current_tree(static_root: Path, memory: int) -> Tree:

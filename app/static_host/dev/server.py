@@ -128,7 +128,7 @@ class _DevServer(uvicorn.Server):
         address = (project.settings.host, project.settings.port)
         if not self._is_address_set and address != (self._settings.host, self._settings.port):
             log.warning("HOST or PORT changed; restart `static-host dev` to use the new address")
-        self._app.use(project.settings, project.expand_prefix(project.prefix))
+        self._app.use(project.settings, project.expand_prefix(project.prefix), project.whitenoise)
 
     def _use_media(self, project: RemoteProject) -> None:
         media = self._app.media

@@ -39,7 +39,8 @@ class FallbackPage:
             return None
         response = self._responder.respond_with_name(method, self._name, request_fields)
         kept = [field for field in fields if field[0] not in _OF_CONTENT]
-        own = [field for field in response.headers if field not in _OF_STATIC and field[0] != b"cache-control"]
+        others = {name for name, _ in kept if name != b"vary"} | {b"cache-control"}
+        own = [field for field in response.headers if field not in _OF_STATIC and field[0] not in others]
         caching = (b"cache-control", format_cache_control(0, immutable=False))
         return Response(response.status, (*own, caching, (b"vary", b"Accept"), *kept), response.body, response.digest)
 

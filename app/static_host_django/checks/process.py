@@ -87,7 +87,7 @@ def _check_settings(request: CheckRequest, settings: Any) -> Iterator[Finding]:
     yield from project_settings.check_proxy(request, settings)
     yield from project_settings.check_static_root(request, settings)
     yield from project_settings.check_media_url(request, settings)
-    yield from whitenoise.check_whitenoise(settings)
+    yield from whitenoise.check_whitenoise(request, settings)
     yield from whitenoise.check_cache_middleware(settings)
 
 
