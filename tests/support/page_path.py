@@ -183,7 +183,8 @@ def talk(directory: Path, client: Callable[[Talk], Awaitable[None]], workers: in
             try:
                 await asyncio.wait_for(client(spoken), 30)
             finally:
-                for each in (writer, *pool.writers, *pool.files, *pool.all):
+                open_ends: list[Any] = [writer, *pool.writers, *pool.files, *pool.all]
+                for each in open_ends:
                     each.close()
         return front
 

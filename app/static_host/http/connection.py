@@ -26,7 +26,7 @@ from static_host.http.deadline import Deadline
 from static_host.http.flow_control import FlowControl
 from static_host.http.page_path import PagePath
 from static_host.http.refusal import send_refusal
-from static_host.http.request_parser import RequestRefusedError
+from static_host.http.request_line import RequestRefusedError
 from static_host.http.server_context import get_address, get_server_context
 from static_host.http.static_path import StaticPath
 from static_host.telemetry.scope_keys import STATUS_CLIENT_CLOSED_REQUEST
@@ -195,7 +195,7 @@ class HttpProtocol(asyncio.Protocol):
             self._move(State.CLOSED)
             self._disconnect()
             self.transport.close()
-            self.flow.watch_progress()
+            self.flow.watch.start()
 
     def begin_head_of_request(self) -> None:
         """Wait for the rest of a head."""

@@ -36,8 +36,8 @@ _find_framing = re.compile(
     rb"|x-accel-redirect|x-sendfile): ([^\r]*)"
 ).findall
 """Return the fields that delimit a body, belong to one connection only, or name a file, out of field lines."""
-_RANGED = re.compile(rb"(?m)^(?:accept-ranges|content-encoding|content-range): ")
-"""Finds a field of a response whose file is not sent in parts, or is sent so by the view."""
+_RANGED = (b"accept-ranges: ", b"content-encoding: ", b"content-range: ")
+"""Fields of a response whose file is not sent in parts, or is sent so by the view."""
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -164,8 +164,10 @@ class Page:
         if exchange is None or channel is None or not exchange.is_complete or exchange.error is not None:
             return None
         status, lines = exchange.head.result()
-        if exchange.file_length is not None and status == HTTPStatus.OK and not _RANGED.search(lines):
+        if exchange.file_length is not None and status == HTTPStatus.OK:
             if exchange.file is not None or any(name in CONDITIONAL_FIELDS for name, _ in self._parsed.fields):
+                return None
+            if any(field in lines for field in _RANGED):
                 return None
             lines += b"%b: %b\r\n" % ACCEPT_RANGES
         framing = _find_framing(lines)
