@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional import Validators, parse_http_date
@@ -40,6 +41,8 @@ def respond_with_file(
     source: Body | Slice,
 ) -> Response:
     """Return the response. `fields` are the view's; the body is `source`, of this length, which the caller closes."""
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # a view may name a file all the same
+        return Response(status, _drop(fields, _OF_LENGTH))
     length_field = (b"content-length", b"%d" % length)
     if method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
         body = () if method == "HEAD" else (source,)

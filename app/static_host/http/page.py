@@ -163,9 +163,11 @@ class Page:
         exchange, channel = self._exchange, self._channel
         if exchange is None or channel is None or not exchange.is_complete or exchange.error is not None:
             return None
+        if exchange.file is not None:
+            return None
         status, lines = exchange.head.result()
         if exchange.file_length is not None and status == HTTPStatus.OK:
-            if exchange.file is not None or any(name in CONDITIONAL_FIELDS for name, _ in self._parsed.fields):
+            if any(name in CONDITIONAL_FIELDS for name, _ in self._parsed.fields):
                 return None
             if any(field in lines for field in _RANGED):
                 return None
