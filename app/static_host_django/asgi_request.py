@@ -27,7 +27,7 @@ from static_host_django.open_file import encode_file_response
 log = logging.getLogger("static_host.worker")
 
 FILE_KEY = "static_host.file"
-"""The key of the OpenFile that is the body, in the message that starts a response. Its further messages are empty."""
+"""The key of the OfferedFile that may be the body, in the message that starts a response."""
 _MAX_UNREAD_BYTES = 1 << 20
 """Bytes of a request's body that wait for the application, before the front is not read any more."""
 _MAX_UNWRITTEN_BYTES = 64 << 10
@@ -130,11 +130,12 @@ class Request:
         if kind == "http.response.start":
             self._has_begun = True
             headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-            if FILE_KEY in message:
+            found = message[FILE_KEY].take(headers) if FILE_KEY in message else None
+            if found is not None:
                 self._has_sent_file = True
                 is_head = self.scope["method"] == "HEAD"
                 send = self._send_descriptor
-                return [encode_file_response(message[FILE_KEY], message["status"], headers, send, is_head=is_head)]
+                return [encode_file_response(found, message["status"], headers, send, is_head=is_head)]
             return [encode(Kind.RESPONSE, encode_response(message["status"], headers), more=True)]
         if kind == "http.response.body":
             self._is_over = not message.get("more_body", False)
