@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from email.errors import HeaderParseError
 from email.header import decode_header
 from pathlib import Path
 
@@ -59,10 +60,17 @@ class SendfileRoots:
 
 
 def _decode(value: bytes) -> bytes:
-    """Return a path as the file system has it: UTF-8, which Django writes as an encoded word, or as Latin-1."""
+    """Return a path as the file system has it: UTF-8, which Django writes as an encoded word, or as Latin-1.
+
+    Raises NamedFileError.
+    """
     text = value.decode("latin-1")
     if text.lower().startswith("=?utf-8?"):  # RFC 2047
-        return b"".join(part if isinstance(part, bytes) else part.encode("latin-1") for part, _ in decode_header(text))
+        try:
+            parts = decode_header(text)
+        except HeaderParseError:
+            raise NamedFileError("its encoded word is malformed") from None
+        return b"".join(part if isinstance(part, bytes) else part.encode("latin-1") for part, _ in parts)
     try:
         value.decode()
     except UnicodeDecodeError:
