@@ -9,14 +9,12 @@ Strategy: `ResponseCache` finds the header lines that matter, so no parser callb
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from static_host.http.connection_state import State
-from static_host.http.response_transfer import ResponseTransfer
 from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
@@ -27,8 +25,6 @@ from static_host.telemetry.request_record import (
 
 if TYPE_CHECKING:
     from static_host.http.connection import HttpProtocol
-
-log = logging.getLogger("static_host.origin")
 
 MAX_BATCH_BYTES = 256 << 10
 """Bytes of responses to pipelined requests that are collected for one write."""
@@ -51,7 +47,6 @@ class StaticPath:
         self._recorder = context.recorder
         self._server_state = connection.server_state
         self._socket: socket.socket | None = None
-        self._transfer: ResponseTransfer | None = None
         self._started_at = 0.0
         self._client = ""  # what the log says of it
 
@@ -122,7 +117,8 @@ class StaticPath:
             at = end
             output.append(response.head)
             if response.parts:
-                self._start_transfer(b"".join(output), head, response, data[at:])
+                on_end = partial(self._note_sent, head, response)
+                self._connection.files.start(b"".join(output), response.parts, data[at:], on_end)
                 return b""
             output.append(body)
             size += len(body)
@@ -141,44 +137,11 @@ class StaticPath:
             return None
         return response
 
-    def _start_transfer(self, output: bytes, head: bytes, response: PreparedResponse, rest: bytes) -> None:
-        """Write `output`, then send a body from its files. `rest` is the data that follows the request."""
-        connection = self._connection
-        connection.begin_response(State.SENDING, rest)
-        self._transfer = ResponseTransfer(connection.transport, head, response, self._end_transfer)
-        connection.flow.pause_reading()
-        connection.transport.write(output)
-        self._transfer.start_body()
-
-    def go_on(self) -> None:
-        """Send a body from files once the transport has written what it held."""
-        if self._transfer is not None:
-            self._transfer.start_body()
-
-    def _end_transfer(self, error: OSError | None) -> None:
-        """Continue after a body from files; abort the connection if the client has not received all of it."""
-        transfer = self._transfer
-        if transfer is None:
-            return
-        if error:
-            if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
-                log.error("a body could not be sent to its end: %s", error)
-            self.abandon()
-            self._connection.transport.abort()
-            return
-        self._transfer = None
-        transfer.response.close()
+    def _note_sent(self, head: bytes, response: PreparedResponse, sent_bytes: int) -> None:
+        """Close the files of a response, and record it."""
+        response.close()
         if self._recorder is not None:
-            self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
-        self._connection.end_response(is_last=False)  # its head does not say that it is the last one
-
-    def abandon(self) -> None:
-        """Send no more of a body from files."""
-        transfer, self._transfer = self._transfer, None
-        if transfer is not None:
-            transfer.abandon()
-            if self._recorder is not None:
-                self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
+            self._record(self._recorder, head, response, sent_bytes)
 
     def close(self) -> None:
         """Leave the socket's descriptor, which a connection has one of alone, to the transport, which closes it."""
