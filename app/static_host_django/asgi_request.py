@@ -39,6 +39,7 @@ class Request:
 
     def __init__(self, scope: Scope, transport: Any, files: socket.socket, *, has_body: bool) -> None:
         self.scope = scope
+        self._is_head = scope.get("method") == "HEAD"
         self._files = files
         self.is_writable = asyncio.Event()
         self.is_writable.set()
@@ -133,8 +134,7 @@ class Request:
             found = message[FILE_KEY].take(headers) if FILE_KEY in message else None
             if found is not None:
                 self._has_sent_file = True
-                is_head = self.scope["method"] == "HEAD"
-                send = self._send_descriptor
+                send, is_head = self._send_descriptor, self._is_head
                 return [encode_file_response(found, message["status"], headers, send, is_head=is_head)]
             return [encode(Kind.RESPONSE, encode_response(message["status"], headers), more=True)]
         if kind == "http.response.body":

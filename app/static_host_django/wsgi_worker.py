@@ -137,6 +137,8 @@ class _Call:
         self._may_hold = may_hold
         self._application = application
         self._environ = environ
+        self._is_head = environ["REQUEST_METHOD"] == "HEAD"
+        """Whether the client's method is HEAD; middleware of the project may change it in the environ."""
         self._channel = channel
         self._status = ""
         self._headers: list[tuple[str, str]] = []
@@ -197,7 +199,7 @@ class _Call:
         found = find_open_file(response.file, find_length(headers))
         if found is None or self._written or is_bodiless(status):
             return False
-        send, is_head = self._channel.send_descriptor, self._environ["REQUEST_METHOD"] == "HEAD"
+        send, is_head = self._channel.send_descriptor, self._is_head
         data = encode_file_response(found, status, headers, send, is_head=is_head, max_inline_bytes=MAX_INLINE_BYTES)
         self._end(data)
         return True
@@ -217,7 +219,7 @@ class _Call:
 
     @property
     def _has_no_body(self) -> bool:
-        return self._environ["REQUEST_METHOD"] == "HEAD" or is_bodiless(int(self._status[:3]))
+        return self._is_head or is_bodiless(int(self._status[:3]))
 
     def _encode_start(self, body: bytes | None, *, more: bool) -> bytes:
         """Return the frame of the response's head; a whole body gets its Content-Length."""

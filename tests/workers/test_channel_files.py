@@ -15,6 +15,7 @@ import pytest
 
 from static_host.workers.exchange import NoDescriptorError, WorkerLostError
 from static_host.workers.request_body import ClientGoneError
+from static_host_django.frames import Kind
 from tests.support.descriptors import count_descriptors
 from tests.workers.test_channel import BODY, IDLE, RESPONSE, Ends, run
 
@@ -89,7 +90,7 @@ def test_a_file_comes_as_a_descriptor_and_is_the_receiver_s_own(path: Path) -> N
 @pytest.mark.parametrize(("frame", "content"), [(CONTENT, b"abcde"), (LENGTH, b"")])
 def test_a_file_comes_whole_or_as_its_length(frame: bytes, content: bytes) -> None:
     async def test(ends: Ends) -> None:
-        exchange = ends.begin()
+        exchange = ends.channel.begin(Kind.HTTP_REQUEST, b"HEAD\0/" if frame == LENGTH else b"GET\0/")
         ends.worker.sendall(frame + HEAD + IDLE)
         assert await exchange.head == (200, b"server: me\r\n")
         assert (exchange.file_length, exchange.file, exchange.held_bytes) == (5, None, len(content))
@@ -217,6 +218,7 @@ Opener = Callable[[Ends, Path], None]
         (open_nothing, CONTENT + CONTENT + HEAD),
         (open_two, RESPONSE + DESCRIPTOR),
         (open_nothing, RESPONSE + CONTENT),
+        (open_nothing, LENGTH + HEAD),
         (open_nothing, HEAD),
         (open_nothing, HEAD + IDLE),
         (open_two, DESCRIPTOR + HEAD + DESCRIPTOR),
