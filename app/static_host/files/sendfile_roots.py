@@ -20,6 +20,8 @@ from static_host.origin.percent_decoding import unescape
 ACCEL_FIELD = b"x-accel-redirect"
 SENDFILE_FIELD = b"x-sendfile"
 FIELDS = (ACCEL_FIELD, SENDFILE_FIELD)
+_MAX_ENCODED_CHARACTERS = 16 << 10
+"""Enough for the longest path of Linux; to decode many encoded words takes more than linear time."""
 
 
 class NamedFileError(Exception):
@@ -65,7 +67,7 @@ def _decode(value: bytes) -> bytes:
     Raises NamedFileError.
     """
     text = value.decode("latin-1")
-    if text.lower().startswith("=?utf-8?"):  # RFC 2047
+    if len(text) <= _MAX_ENCODED_CHARACTERS and text.lower().startswith("=?utf-8?"):  # RFC 2047
         try:
             parts = decode_header(text)
         except HeaderParseError:
