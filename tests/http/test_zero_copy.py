@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from static_host.http.connection_state import State
+from tests.support import instantly
 from tests.support.descriptors import count_descriptors
 from tests.support.in_process import serve_in_process
 from tests.support.page_path import until
@@ -65,7 +66,7 @@ class Client:
         return bytes(got)
 
 
-def run(app: Any, script: Callable[[Client], Awaitable[Any]]) -> Any:
+def run(app: Any, script: Callable[[Client], Awaitable[Any]], runner: Any = asyncio.run) -> Any:
     async def main() -> Any:
         before = count_descriptors()
         async with serve_in_process(app) as (address, state):
@@ -75,13 +76,13 @@ def run(app: Any, script: Callable[[Client], Awaitable[Any]]) -> Any:
                 await asyncio.get_running_loop().sock_connect(sock, address)
                 await until(lambda: state.connections)
                 client = Client(sock, next(iter(state.connections)), state.tasks)
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(1000):
                     result = await script(client)
             await until(lambda: not state.connections and not state.tasks)
         assert count_descriptors() == before
         return result
 
-    return asyncio.run(main())
+    return runner(main())
 
 
 def respond(*messages: Any) -> Any:
@@ -208,6 +209,25 @@ def test_a_client_that_leaves_ends_the_transfer(tmp_path: Path, end: str, caplog
             await ended.wait()
 
         run(app, script)
+    assert caplog.records == []
+
+
+def test_a_client_that_takes_nothing_is_left_after_a_minute_and_a_slow_one_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with make_large(tmp_path) as file:
+
+        async def script(client: Client) -> bytes:
+            await client.loop.sock_sendall(client.socket, GET)
+            for _ in range(5):
+                await asyncio.sleep(40)
+                assert len(await client.read(1_000_000)) == 1_000_000
+            await asyncio.sleep(200)
+            return await client.read()
+
+        got = run(respond(start(50_000_000), part(file, 0, 50_000_000), body()), script, instantly.run)
+    assert len(got) < 45_000_000
+    assert got.endswith((b"closed", b"reset"))
     assert caplog.records == []
 
 

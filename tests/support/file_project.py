@@ -114,6 +114,36 @@ else:
     urlpatterns.append(path("private/<path:name>", private))
 """
 
+WSGI = """
+from pathlib import Path
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
+MEDIUM = Path(__file__).parents[1] / "files/medium.bin"
+
+def overridden(environ, start_response):
+    environ["REQUEST_METHOD"] = environ.get("HTTP_X_METHOD", environ["REQUEST_METHOD"])
+    return application(environ, start_response)
+
+class Wrapped:
+    def __init__(self, response):
+        self.response = response
+        self.close = response.close
+
+    def __iter__(self):
+        return (piece.swapcase() for piece in self.response)
+
+def wrapped(environ, start_response):
+    response = application(environ, start_response)
+    return Wrapped(response) if environ["PATH_INFO"].startswith("/send/") else response
+
+def bare(environ, start_response):
+    write = start_response("200 OK", [("Content-Type", "text/x-own")])
+    if environ["QUERY_STRING"] == "written":
+        write(b"written ")
+    return environ["wsgi.file_wrapper"](MEDIUM.open("rb"), 8192)
+"""
+
 ASGI = """
 from django.core.asgi import get_asgi_application
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -177,6 +207,13 @@ async def dispatch(request, call_next):
     response.headers["x-added"] = "1"
     return response
 
+def override(app):
+    async def wrapped(scope, receive, send):
+        scope["method"] = dict(scope["headers"]).get(b"x-method", scope["method"].encode()).decode()
+        await app(scope, receive, send)
+    return wrapped
+
+overridden = override(application)
 passed = pass_on(application)
 added = add_field(application)
 anew = build_anew(application)
@@ -190,6 +227,7 @@ SETTINGS = """
 ALLOWED_HOSTS = ["*"]
 MIDDLEWARE = []
 ASGI_APPLICATION = "mysite.asgi.application"
+WSGI_APPLICATION = "mysite.wsgi.application"
 SENDFILE_ROOT = str(BASE_DIR / "files")
 SENDFILE_URL = "/protected"
 SENDFILE_BACKEND = "django_sendfile.backends.nginx"
@@ -200,6 +238,7 @@ def make_file_project(directory: Path, cache: Path) -> Path:
     """Copy and build the project "plain" with these views, and with files in its directory ``files``."""
     project = make_project(directory, cache, VIEWS)
     (project / "mysite/asgi.py").write_text(ASGI)
+    (project / "mysite/wsgi.py").write_text(WSGI)
     with (project / "mysite/settings.py").open("a") as settings:
         settings.write(SETTINGS)
     files = project / "files"

@@ -338,6 +338,42 @@ def test_an_asgi_middleware_around_django_gets_a_whole_response(project: Path, n
     assert "Traceback" not in running.output
 
 
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_a_middleware_that_changes_the_method_changes_no_framing(project: Path, interface: str) -> None:
+    name = f"{interface.upper()}_APPLICATION = 'mysite.{interface}.overridden'"
+    variables = {**write_settings(project, f"overridden_{interface}", name), "DJANGO_INTERFACE": interface}
+    with run_server(cwd=project, **variables) as running:
+        for target in ("/send/small.txt", "/send/medium.bin"):
+            requests = [
+                make_request(target, "X-Method: HEAD"),
+                make_request(target, "X-Method: GET", method="HEAD"),
+                make_request("/page/"),
+            ]
+            got = ask(running.port, b"".join(requests), methods=[b"GET", b"HEAD", b"GET"])
+            assert [len(each.body) for each in got] == [int(got[0].get_all(b"content-length")[0]), 0, 2]
+        assert running.stop() == 0
+    assert "Traceback" not in running.output
+
+
+def test_a_wsgi_middleware_that_changes_the_body_has_its_way(project: Path) -> None:
+    variables = write_settings(project, "wrapped", "WSGI_APPLICATION = 'mysite.wsgi.wrapped'")
+    with run_server(cwd=project, DJANGO_INTERFACE="wsgi", **variables) as running:
+        got = get(running.port, "/send/medium.bin", "Range: bytes=0-1")
+        assert (got.status, got.body, got.get_all(b"accept-ranges")) == (200, MEDIUM.swapcase(), [])
+        expect_events(running, CLOSED_ONCE)
+
+
+def test_a_wsgi_application_s_file_has_a_length_and_ranges(project: Path) -> None:
+    variables = write_settings(project, "bare", "WSGI_APPLICATION = 'mysite.wsgi.bare'")
+    with run_server(cwd=project, DJANGO_INTERFACE="wsgi", **variables) as running:
+        got = get(running.port, "/")
+        assert (got.status, got.body, got.get_all(b"content-length")) == (200, MEDIUM, [b"512000"])
+        got = get(running.port, "/", "Range: bytes=-2")
+        assert (got.status, got.body, got.get_all(b"content-type")) == (206, MEDIUM[-2:], [b"text/x-own"])
+        got = get(running.port, "/?written", "Range: bytes=-2")
+        assert (got.status, got.body) == (200, b"written " + MEDIUM)
+
+
 def test_under_another_server_the_file_goes_in_chunks(project: Path) -> None:
     port = find_free_port()
     command = tuple(part.format(port=port) for part in COMMANDS["uvicorn"])
