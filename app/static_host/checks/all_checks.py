@@ -132,4 +132,5 @@ def make_error_finding(error: StaticHostError) -> Finding:
     if isinstance(error, InvalidSettingsError):
         remedy = error.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
         return Finding("error", "settings", error.message, remedy)
-    return Finding("error", "tree" if isinstance(error, TreeUnusableError) else "project", error.message, error.remedy)
+    check = "tree" if isinstance(error, TreeUnusableError) else "project"
+    return Finding("error", check, "\n".join([error.message, *error.notes]), error.remedy)

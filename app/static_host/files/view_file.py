@@ -63,12 +63,13 @@ def _respond(
         return Response(status, ok, body)
     found = dict(reversed(fields))  # the first one counts
     common = (*_drop(fields, _OF_LENGTH | {b"content-type"}), ACCEPT_RANGES)
+    requested = combine_fields(request_fields)
     media_type = found.get(b"content-type", b"application/octet-stream")
     prepared = PreparedHeaders(
         _find_validators(found),
         media_type,
         length,
-        secrets.token_hex(16).encode(),
+        secrets.token_hex(16).encode() if b"," in requested.get(b"range", b"") else b"",
         False,
         common,
         (*ok, ACCEPT_RANGES),
@@ -83,7 +84,7 @@ def _respond(
         )
         return Response(status, (*own, *extra, *_drop(fields, _NOT_OF_ERROR)), () if method == "HEAD" else (text,))
 
-    return respond_conditionally(method, combine_fields(request_fields), prepared, lambda: source, build_error)
+    return respond_conditionally(method, requested, prepared, lambda: source, build_error)
 
 
 def _find_validators(fields: dict[bytes, bytes]) -> Validators:

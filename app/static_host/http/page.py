@@ -209,13 +209,14 @@ class Page:
         """Return the response whose body is a file, which its caller closes; None if a thread has to open it."""
         parsed = self._parsed
         if (
-            exchange.file is None
-            and framing == [(b"content-length", b"%d" % (exchange.file_length or 0))]
+            framing == [(b"content-length", b"%d" % (exchange.file_length or 0))]
             and status == HTTPStatus.OK
             and not any(each in lines for each in _RANGED)
             and CONDITIONAL_FIELDS.isdisjoint([name for name, _ in parsed.fields])
         ):
-            return PageResponse(status, lines + b"%b: %b\r\n" % ACCEPT_RANGES, exchange.take(), "file")
+            lines += b"%b: %b\r\n" % ACCEPT_RANGES
+            parts, exchange.file = (exchange.file,) if exchange.file else (), None
+            return PageResponse(status, lines, exchange.take(), "file", parts)
         if any(name not in _OF_FILES for name, _ in framing):
             return None
         request = RequestFacts(parsed.method.decode(), parsed.path, parsed.fields)
