@@ -245,6 +245,20 @@ def test_what_is_no_file_ends_its_request_and_its_channel_alone(path: Path, open
     run(test)
 
 
+@pytest.mark.parametrize("frame", [CONTENT, DESCRIPTOR])
+def test_head_gets_no_file(path: Path, frame: bytes) -> None:
+    async def test(ends: Ends) -> None:
+        exchange = ends.channel.begin(Kind.HTTP_REQUEST, b"HEAD\0/")
+        send_open(ends, path)
+        ends.worker.sendall(frame + HEAD)
+        await ends.lost.wait()
+        with pytest.raises(WorkerLostError):
+            await exchange.head
+        ends.channel.finish(exchange)
+
+    run(test)
+
+
 def test_a_file_of_a_request_that_is_over_ends_the_channel(path: Path) -> None:
     async def test(ends: Ends) -> None:
         exchange = ends.begin()

@@ -374,10 +374,12 @@ def test_a_wsgi_application_s_file_has_a_length_and_ranges(project: Path) -> Non
         assert (got.status, got.body) == (200, b"written " + MEDIUM)
 
 
-def test_under_another_server_the_file_goes_in_chunks(project: Path) -> None:
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_under_another_server_the_file_goes_in_chunks(project: Path, interface: str) -> None:
     port = find_free_port()
     command = tuple(part.format(port=port) for part in COMMANDS["uvicorn"])
-    with run_server(*command, cwd=project, ready=READY["uvicorn"], **VARIABLES) as running:
+    variables = {**VARIABLES, "DJANGO_INTERFACE": interface}
+    with run_server(*command, cwd=project, ready=READY["uvicorn"], **variables) as running:
         for case in FILE_CASES:
             asked = {"name": str(len(case.content)), "status": case.view_status, "lines": case.view}
             target = f"/case/?case={quote(json.dumps({**asked, 'states_length': True}))}"

@@ -223,8 +223,8 @@ class Channel(asyncio.Protocol):
     def _take_file(self, payload: bytes) -> None:
         """Take the file that is the body of the response; closes one that is not wanted. Raises FrameError."""
         form, offset, length, content = decode_file(payload)
-        if form is FileForm.LENGTH and not self.head.startswith(b"HEAD\0"):
-            raise FrameError("a length in place of a file")
+        if (form is FileForm.LENGTH) != self.head.startswith(b"HEAD\0"):
+            raise FrameError("a file in the form for another method")
         descriptor = self._receive_descriptor() if form is FileForm.DESCRIPTOR else None
         exchange = self.exchange
         if exchange is None or exchange.error is not None:
