@@ -20,6 +20,11 @@ from tests.support.page_path import until
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\n\r\n"
+FAILED = (
+    b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n\r\n"
+    b"Internal Server Error"
+)
 Send = Callable[[Any], Awaitable[None]]
 
 
@@ -129,9 +134,12 @@ def test_a_connection_goes_on_after_it(file: io.FileIO) -> None:
 @pytest.mark.parametrize(
     ("make", "got"),
     [
-        (lambda file: [part(file, 0, 1)], b"HTTP/1.1 500 Internal Server Error\r\n"),
-        (lambda file: [start(), part(file, 0, 1)], b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"),
-        (lambda file: [start(), body(b"a", more=True), part(file, 0, 1)], b"\r\n1\r\na\r\n"),
+        (
+            lambda file: [part(file, 0, 1)],
+            FAILED,
+        ),
+        (lambda file: [start(), part(file, 0, 1)], CHUNKED),
+        (lambda file: [start(), body(b"a", more=True), part(file, 0, 1)], CHUNKED + b"1\r\na\r\n"),
         (lambda file: [start(5), part(file, 0, 6)], HEAD % 5),
         (lambda file: [start(5), part(file, 0, 5), part(file, 0, 1)], HEAD % 5 + b"01234"),
         (lambda file: [start(5), part(file, 0, 3), body(b"abc")], HEAD % 5 + b"012"),
@@ -143,10 +151,7 @@ def test_a_connection_goes_on_after_it(file: io.FileIO) -> None:
     ],
 )
 def test_what_is_no_response_breaks_the_connection_off(file: io.FileIO, make: Any, got: bytes) -> None:
-    seen = ask(*make(file))
-    assert got in seen
-    assert seen.count(b"HTTP/1.1") == 1
-    assert seen.endswith((b"closed", b"reset"))
+    assert ask(*make(file)).replace(b"transfer-encoding: chunked\r\n", b"") in (got + b"closed", got + b"reset")
 
 
 def test_a_part_behind_the_end_of_a_response_is_an_error(file: io.FileIO, caplog: pytest.LogCaptureFixture) -> None:
