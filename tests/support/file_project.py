@@ -188,6 +188,19 @@ def build_anew(app):
         await app(scope, receive, send_on)
     return wrapped
 
+def swap_case(app):
+    # One that changes the body piece by piece.
+    async def wrapped(scope, receive, send):
+        async def send_on(message):
+            if message["type"] == "http.response.start" and scope["path"].startswith("/send/"):
+                fields = [field for field in message["headers"] if field[0].lower() != b"content-length"]
+                message = {**message, "headers": fields}
+            elif scope["path"].startswith("/send/"):
+                message = {**message, "body": message.get("body", b"").swapcase()}
+            await send(message)
+        await app(scope, receive, send_on)
+    return wrapped
+
 def count_bytes(app):
     # One that wants to see all of the body.
     async def wrapped(scope, receive, send):
@@ -218,6 +231,7 @@ passed = pass_on(application)
 added = add_field(application)
 anew = build_anew(application)
 counted = count_bytes(application)
+swapped = swap_case(application)
 based = BaseHTTPMiddleware(application, dispatch)
 zipped = GZipMiddleware(lower_names(application), minimum_size=500)
 zipped_always = GZipMiddleware(lower_names(application), minimum_size=1)

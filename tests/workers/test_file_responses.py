@@ -338,19 +338,28 @@ def test_an_asgi_middleware_around_django_gets_a_whole_response(project: Path, n
     assert "Traceback" not in running.output
 
 
+def test_an_asgi_middleware_that_changes_the_body_has_its_way(project: Path) -> None:
+    variables = write_settings(project, "swapped", "ASGI_APPLICATION = 'mysite.asgi.swapped'")
+    with run_server(cwd=project, DJANGO_INTERFACE="asgi", **variables) as running:
+        got = get(running.port, "/send/medium.bin", "Range: bytes=0-1")
+        assert (got.status, got.body, got.get_all(b"accept-ranges")) == (200, MEDIUM.swapcase(), [])
+        expect_events(running, CLOSED_ONCE)
+
+
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])
 def test_a_middleware_that_changes_the_method_changes_no_framing(project: Path, interface: str) -> None:
     name = f"{interface.upper()}_APPLICATION = 'mysite.{interface}.overridden'"
     variables = {**write_settings(project, f"overridden_{interface}", name), "DJANGO_INTERFACE": interface}
     with run_server(cwd=project, **variables) as running:
-        for target in ("/send/small.txt", "/send/medium.bin"):
+        for target, body in (("/send/small.txt", CONTENT), ("/send/medium.bin", MEDIUM)):
             requests = [
                 make_request(target, "X-Method: HEAD"),
                 make_request(target, "X-Method: GET", method="HEAD"),
                 make_request("/page/"),
             ]
             got = ask(running.port, b"".join(requests), methods=[b"GET", b"HEAD", b"GET"])
-            assert [len(each.body) for each in got] == [int(got[0].get_all(b"content-length")[0]), 0, 2]
+            assert [(each.status, each.body) for each in got] == [(200, body), (200, b""), (200, b"ok")]
+            assert [each.get_all(b"content-length") for each in got[:2]] == [[b"%d" % len(body)]] * 2
         assert running.stop() == 0
     assert "Traceback" not in running.output
 
