@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from static_host.checks import csp
-from static_host.files import sendfile_roots
+from static_host.files import media_files, sendfile_roots
 from static_host.http import page, request_line, request_parser
 from static_host.http.page_head import parse_page_head
 from static_host.http.response_head import InvalidResponseError, make_head
@@ -26,7 +26,15 @@ from static_host.http.websocket_messages import MessageQueue
 from static_host.middleware.forwarded import TrustedProxies
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.object_store import candidate_names, disk_cache
-from static_host.origin import conditional, index_validation, negotiation, percent_decoding, request_head
+from static_host.origin import (
+    conditional,
+    header_rules,
+    index_validation,
+    negotiation,
+    own_fields,
+    percent_decoding,
+    request_head,
+)
 from static_host.origin.index import dump_index, parse_index
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.response_cache import ResponseCache
@@ -193,6 +201,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.conditional._RANGE": repeat_bytes(
         validators("range"), "bytes={0}", "bytes={0-}", "bytes={0-0,}", "bytes={,}", "bytes={-1,}", "bytes=0-{9}x"
     ),
+    "static_host.files.media_files._find_invalid": repeat_bytes(media_files._find_invalid, "a", "/", "a/", "a.", "a/{.}", "{a/}."),
     "static_host.origin.percent_decoding._ESCAPE": repeat_bytes(percent_decoding.unescape, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
     "static_host.origin.request_head.find_field_lines": repeat_bytes(request_head.find_field_lines, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
     "static_host.origin.request_head._REQUEST_LINE": repeat_bytes(request_head._REQUEST_LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
@@ -205,6 +214,10 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
         negotiation.parse_accept_encoding, "a", " ", ",", "a;", "a{ }x", "{ }a{ }", "a;q={0}", "a;q=0.{0}", "a{ }, b{ };", "br,"
     ),
     "static_host.origin.negotiation._SHA_256": repeat_bytes(negotiation.parse_available_dictionary, ":", "a", ":{a}=:"),
+    "static_host.origin.header_rules._PATTERN_PART": repeat_texts(header_rules._PATTERN_PART.split, ":", ":a", "*", "a"),
+    "static_host.origin.header_rules._PLACEHOLDER": repeat_texts(lambda text: header_rules._PLACEHOLDER.sub("", text), ":", ":a", "a"),
+    "static_host.origin.own_fields._NAME": repeat_texts(own_fields._NAME.fullmatch, "a", "a{ }"),
+    "static_host.origin.own_fields._VALUE": repeat_texts(own_fields._VALUE.fullmatch, "a", " ", "a {}\n", "a{ }\t"),
     "static_host.origin.index_validation._PLAIN_MATCH": repeat_texts(index_validation.is_valid_match, "a", " "),
     "static_host.origin.index_validation._TEXT": repeat_texts(index_validation._TEXT.fullmatch, "a", "a{ }\n"),
     "static_host.origin.index_validation._DIGEST": repeat_texts(index_validation._DIGEST.fullmatch, "a"),
@@ -290,6 +303,12 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
 }  # fmt: skip
 NEVER_FOREIGN = {
+    "static_host_django.whitenoise_settings._MEDIA_TYPE": "a setting of the project's",
+    "static_host_django.whitenoise_settings._CHARSET": "a setting of the project's",
+    "static_host_django.whitenoise_settings._read_prefix": "a setting of the project's",
+    "static_host_django.whitenoise_settings._name_immutable_test": "a setting of the project's",
+    "static_host_django.collect.whitenoise_functions.find_immutable": "a setting of the project's, as WhiteNoise uses it",
+    "static_host.origin.header_rules._compile_pattern": "patterns of the project's own file; names are bounded by the file system",
     "static_host_django.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled_variables.find_misspelled": "names of the operator's variables",
     "static_host_django.checks.project_settings._find_unusable_header": "a setting of the project's",
@@ -306,7 +325,7 @@ NEVER_FOREIGN = {
     "static_host.conf.validators.mask_credentials": "the operator's variables",
     "static_host.conf.validators.validate_url_prefix": "the operator's variables, and STATIC_URL",
     "static_host_build.external_tree_index._make_immutable_test": "the operator's own expression",
-    "static_host_build.pipeline._Build._make_resources": "the operator's own expression, and one of ours",
+    "static_host_build.resource_step.ResourceStep.make": "the operator's own expression, and one of ours",
 }
 LEXERS = "static_host_build.references."
 
@@ -336,7 +355,7 @@ FUNCTIONS = {
     ],
     "an identifier among fields": [Hostile(find_identifier, lambda count: [(b"x-request-id", b"!")] * count)],
     "a head that may have been answered": repeat_bytes(
-        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _not_found_by_line={}), head),  # type: ignore[arg-type]
+        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _others_by_line={}, _not_found_by_line={}), head),  # type: ignore[arg-type]
         *("GET\r\n{host:}", "GET\r\n{host:a\r\n}", "{GET}", "\r\n"),
     ),
     "the codings of an answer": repeat_texts(lambda coding: client._decode_body(coding, b"a" * 4096), "gzip,", ",", "br, "),

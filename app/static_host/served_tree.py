@@ -8,6 +8,9 @@ from pathlib import Path
 
 from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
+from static_host.files.media_files import MediaFiles
+from static_host.files.media_place import MediaPlace, Storage, find_media_place
+from static_host.origin.index import ROOT_FOLDER
 from static_host.origin.responder import Responder
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
 from static_host.workers.remote_project import RemoteProject
@@ -25,6 +28,16 @@ class PrefixChangedError(StaticHostError):
         super().__init__(message, remedy="Start the server anew: pages of both releases cannot be served together.")
 
 
+class FallbackMissingError(TreeUnusableError):
+    """The tree lacks the page of DJANGO_STATIC_FALLBACK."""
+
+    def __init__(self, name: str, root: Path) -> None:
+        super().__init__(
+            f"DJANGO_STATIC_FALLBACK={name!r}: {root} has no such file.",
+            remedy="Name a file of the tree, or build it with that page.",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ServedTree:
     """A loaded tree, and what responds from it. `static_url` is the project's STATIC_URL for it.
@@ -40,11 +53,15 @@ class ServedTree:
 
 
 class TreeSwitch:
-    """The tree that a responder answers from, and its replacement by the one that the static root names now."""
+    """The tree that a responder answers from, and its replacement by the one that the static root names now.
 
-    def __init__(self, settings: Settings, served: ServedTree) -> None:
+    So it is with the place of uploads, if they are served.
+    """
+
+    def __init__(self, settings: Settings, served: ServedTree, media: MediaFiles | None = None) -> None:
         self._settings = settings
         self._served = served
+        self._media = media
 
     def load(self, project: RemoteProject) -> ServedTree:
         """Load the release that the static root names now. Raises TreeUnusableError, PrefixChangedError."""
@@ -56,10 +73,33 @@ class TreeSwitch:
             )
         return served
 
-    def switch(self, served: ServedTree) -> None:
+    def find_media(self, project: RemoteProject, served: ServedTree) -> MediaPlace | None:
+        """Return where the uploads of a loaded project are served. Raises UnservableMediaError."""
+        return find_served_media(project, served.responder.prefixes) if self._media is not None else None
+
+    def switch(self, served: ServedTree, place: MediaPlace | None) -> None:
         """Have the responder answer from this tree. The former one stays open for requests that began before."""
         self._served.responder.replace(served.responder)
         log.info("%s: release %s", served.summary[0], served.tree.root.name)
+        if self._media is not None:
+            self._media.use(place)
+
+
+def find_served_media(project: RemoteProject, static_prefixes: tuple[bytes, ...]) -> MediaPlace | None:
+    """Return where the uploads of a loaded project are served; None if they are not local.
+
+    Raises UnservableMediaError.
+    """
+    storage = Storage.from_facts(project.loaded["storage"])
+    return find_media_place(storage, project.static_root, static_prefixes, project.expand_prefix)
+
+
+def summarize_media(project: RemoteProject, media: MediaFiles | None) -> list[str]:
+    """Return the start-up line about uploads, if they are to be served."""
+    if media is None:
+        return []
+    storage = Storage.from_facts(project.loaded["storage"])
+    return [media.place.summary if media.place else storage.describe_foreign()]
 
 
 def load_served_tree(settings: Settings, project: RemoteProject, length_check_seconds: float) -> ServedTree:
@@ -68,15 +108,20 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
     Raises TreeUnusableError; TreeDamagedError if files are missing or differ.
     """
     tree = _load_current_tree(project.static_root, settings.static_memory)
+    if settings.static_fallback and settings.static_fallback not in tree.index:
+        tree.close()
+        raise FallbackMissingError(settings.static_fallback, tree.root)
     compared = tree.check_lengths(length_check_seconds)
+    _report_missing_root(tree, project.whitenoise.get("root", ""))
     prefix = settings.static_prefix or tree.index.prefix
     prefixes = project.expand_prefix(prefix)
     responder = Responder(
         tree,
         prefixes,
-        settings.static_max_age,
+        project.max_age,
         settings.static_root_files,
         is_index_served=settings.static_show_index,
+        are_root_files_first="static_root_files" in settings.model_fields_set,
     )
     place = f"{project.static_root} at {project.host}{' and '.join(prefixes)}"
     summary = [
@@ -84,6 +129,12 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         *_summarize_length_check(compared, len(tree.index)),
     ]
     return ServedTree(tree, prefix, project.host + prefix, responder, summary)
+
+
+def _report_missing_root(tree: Tree, directory: str) -> None:
+    """Log that the tree has no file of WHITENOISE_ROOT; it is of another tool, or older than the setting."""
+    if directory and Path(directory).is_dir() and not any(tree.index.list_below(ROOT_FOLDER)):
+        log.warning("the tree has no file of WHITENOISE_ROOT = %s. `static-host build` adds them", directory)
 
 
 def _load_current_tree(static_root: Path, memory: int) -> Tree:

@@ -23,6 +23,7 @@ from static_host_django.frames import (
     encode_response,
 )
 from static_host_django.open_file import encode_file_response
+from static_host_django.unknown_paths import mark_unknown
 
 log = logging.getLogger("static_host.worker")
 
@@ -132,6 +133,7 @@ class Request:
             self._has_begun = True
             headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
             found = message[FILE_KEY].take(headers) if FILE_KEY in message else None
+            headers = mark_unknown(message["status"], headers, self.scope["method"], self.scope["path"])
             if found is not None:
                 self._has_sent_file = True
                 send, is_head = self._send_descriptor, self._is_head

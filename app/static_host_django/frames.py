@@ -30,6 +30,10 @@ _RESPONSE_HEAD = re.compile(
 )
 
 
+UNKNOWN_PATH_FIELD = (b"x-static-host-unknown-path", b"1")
+"""The field of a 404 whose path the project's URLconf does not know, for a front that wants to know."""
+
+
 class Kind(IntEnum):
     """The kinds of frames on a channel, which carries one request at a time."""
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from static_host_django import compressor, setting_values
 from static_host_django.overrides import track_overrides
+from static_host_django.whitenoise_settings import MIDDLEWARE as STATIC_MIDDLEWARE
 
 STATIC_HOST_STORAGE = "static_host_django.storage.StaticHostStorage"
-WHITENOISE_MIDDLEWARE = "whitenoise.middleware.WhiteNoiseMiddleware"
 DJANGO_STORAGE = "django.contrib.staticfiles.storage.StaticFilesStorage"
 
 _REPLACED_STORAGES = (
@@ -23,6 +23,8 @@ _REPLACED_STORAGES = (
     "django.contrib.staticfiles.storage.ManifestStaticFilesStorage",
     "whitenoise.storage.CompressedStaticFilesStorage",
     "whitenoise.storage.CompressedManifestStaticFilesStorage",
+    "servestatic.storage.CompressedStaticFilesStorage",
+    "servestatic.storage.CompressedManifestStaticFilesStorage",
     "static_host_build.storage.FingerprintStorage",
 )
 
@@ -83,15 +85,14 @@ def open_tree_storage(settings: Any, static_url: str, root: Path) -> Any:
 
 
 def _remove_whitenoise(settings: Any) -> list[str]:
-    """Remove WhiteNoise from MIDDLEWARE: it would walk the tree at every start, but static requests bypass Django.
+    """Remove WhiteNoise and ServeStatic from MIDDLEWARE: they would walk the tree at every start.
 
-    With WHITENOISE_ROOT it stays, because it serves the files there.
+    Static requests bypass Django, and the build has the files of WHITENOISE_ROOT.
     """
-    middleware = list(settings.MIDDLEWARE)
-    if WHITENOISE_MIDDLEWARE not in middleware or getattr(settings, "WHITENOISE_ROOT", None):
-        return []
-    settings.MIDDLEWARE = [name for name in middleware if name != WHITENOISE_MIDDLEWARE]
-    return [f"MIDDLEWARE without {WHITENOISE_MIDDLEWARE}"]
+    removed = [name for name in settings.MIDDLEWARE if name in STATIC_MIDDLEWARE]
+    if removed:
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if name not in removed]
+    return [f"MIDDLEWARE without {name}" for name in removed]
 
 
 def _is_fingerprinting_storage(backend: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 A running project reads the manifest, and the build has a subclass of this that makes it. A name that the manifest lacks
 gets a URL without a fingerprint, and is logged once. Django's own storage would fail the whole page
-(``manifest_strict``).
+(``manifest_strict``), and so does this one with ``WHITENOISE_MANIFEST_STRICT = True``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.contrib.staticfiles.storage import ManifestStaticFilesStorage
 
 from static_host_django.static_names import build_static_url, find_stored
+from static_host_django.whitenoise_settings import read_setting
 
 log = logging.getLogger("static_host.storage")
 
@@ -28,6 +30,7 @@ class StaticHostStorage(ManifestStaticFilesStorage):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.manifest_strict = bool(read_setting(settings, "MANIFEST_STRICT", default=False))
         self._logged_names: set[str] = set()
 
     def url(self, name: str | None, force: bool = True) -> str:  # noqa: ARG002 - Django's signature
@@ -44,12 +47,10 @@ class StaticHostStorage(ManifestStaticFilesStorage):
         found = find_stored(name, self.hashed_files)
         if found:
             return found
-        if (
-            name
-            and not name.endswith("/")
-            and name not in self._logged_names
-            and len(self._logged_names) < _MAX_LOGGED_NAMES
-        ):
+        is_file = name and not name.endswith("/")
+        if is_file and self.manifest_strict:
+            raise ValueError(f"Missing staticfiles manifest entry for {name!r}")  # as Django's storage does
+        if is_file and name not in self._logged_names and len(self._logged_names) < _MAX_LOGGED_NAMES:
             self._logged_names.add(name)
             log.warning("{%% static %r %%} is not in the manifest; its URL has no fingerprint", name)
         return name, ""

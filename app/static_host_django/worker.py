@@ -15,9 +15,10 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from static_host_django import own_logging, project_loading, stacks, template
+from static_host_django import media, own_logging, project_loading, stacks, template
 from static_host_django.answers import ANSWERS
 from static_host_django.control_channel import Control
+from static_host_django.unknown_paths import UnknownPaths
 from static_host_django.worker_channel import Channel
 from static_host_django.wsgi_worker import WSGIThread, make_base_environ
 
@@ -54,6 +55,7 @@ def main(arguments: str) -> None:
 def serve(application: Any, control: Control, options: dict[str, Any], *, is_asgi: bool) -> None:
     """Serve the channels that the front opens, until it says stop or is gone."""
     _yield_to_front()
+    UnknownPaths.is_wanted = bool(options["has_fallback"])
     if is_asgi:
         from static_host_django import asgi_worker
 
@@ -105,6 +107,8 @@ def _load(
     obstacle = "" if preload == "false" else inherited.find_obstacle()
     is_template = preload == "true" or (preload == "auto" and not obstacle)
     described = project_loading.describe_loaded(message["paths"])
+    if options["serve_media"]:
+        described["storage"] = media.describe_default_storage(options["settings_module"])
     control.send(type="loaded", changes=changes, is_template=is_template, obstacle=obstacle, **described)
     return application, facts["is_asgi"], is_template
 

@@ -26,6 +26,7 @@ from static_host_django.frames import (
     encode_response,
 )
 from static_host_django.open_file import MAX_INLINE_BYTES, encode_file_response, find_length, find_open_file
+from static_host_django.unknown_paths import mark_unknown
 from static_host_django.worker_channel import Channel
 
 log = logging.getLogger("static_host.worker")
@@ -238,7 +239,8 @@ class _Call:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
         if is_bodiless(status):
             headers = [field for field in headers if field[0] != b"content-length"]
-        return status, headers
+        path = self._environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+        return status, mark_unknown(status, headers, self._environ["REQUEST_METHOD"], path)
 
     def _fit(self, body: bytes) -> bytes:
         """Return what the Content-Length leaves room for, in the body or in its next piece (PEP 3333)."""

@@ -5,7 +5,7 @@ it, for clients that do not accept gzip. Encoded siblings (``x.css.br``, ``x.css
 decode to their file and are smaller. One that does not decode to its file causes a warning, and is served under its own
 name only. As in a build, a file is immutable if Django's manifest or a bundler's lists it as fingerprinted, or if the
 operator's pattern matches it. Deltas to earlier versions (``x.css.….dcz``) are used if they decode with another file of
-the tree; then files get dictionary patterns, as in a build.
+the tree; then files get dictionary patterns, as in a build. A file `_headers` holds, and is not served.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from pathlib import Path
 from static_host.conf.django import BUNDLED_SETTINGS_MODULE
 from static_host.conf.settings import Settings
 from static_host.origin import index
+from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
 from static_host.origin.representation import CODING_SUFFIXES, SVGZ_IDENTITY_SUFFIX, compute_digest
 from static_host_build import bundler_manifests
 from static_host_build.build_errors import BuildError
+from static_host_build.collect.header_file import HeaderFile, ResourcePaths
 from static_host_build.collect.project_process import start_project
 from static_host_build.dictionary import deltas, patterns
 from static_host_build.encode import tree_encoding
@@ -82,9 +84,15 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
             made.resources[name], representations=has or made.resources[name].representations
         )
     whole = deltas.recognise_deltas(root, made.resources)
+    logical = tree_encoding.parse_logical_names(manifest[1]) if manifest else {}
     if len(whole) < len(made.resources):
-        logical = tree_encoding.parse_logical_names(manifest[1]) if manifest else {}
         made = replace(made, resources=patterns.assign_patterns(whole, patterns.find_patterns(whole, logical)))
+    header_file = HeaderFile.read(root)
+    if header_file:
+        paths = ResourcePaths((prefix,), settings.static_root_files, logical)
+        served = {name: each for name, each in made.resources.items() if logical.get(name) != HEADER_FILE_NAME}
+        made = replace(made, resources=header_file.apply(served, paths))
+        made = replace(made, warnings=(*made.warnings, *header_file.list_warnings()))
     _write_index(root, dump_index(prefix, made.resources, manifest, adopted=True))
     return made
 

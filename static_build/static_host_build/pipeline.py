@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ from pathlib import Path
 from static_host.conf.settings import Settings
 from static_host.origin import index
 from static_host.origin.encoding_recipes import EncodingRecipes
+from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
 from static_host.origin.tree import TreeUnusableError
 from static_host_build import bundler_manifests
 from static_host_build.build_errors import BuildError, explain_os_error
@@ -32,13 +32,15 @@ from static_host_build.carry.retention import RetentionPlan
 from static_host_build.carry.source_discovery import EarlierReleases, open_earlier_releases
 from static_host_build.collect import static_root_files
 from static_host_build.collect.collection import CollectionResult, Collector, check_references, find_dangling_links
+from static_host_build.collect.header_file import HeaderFile
 from static_host_build.collect.precompress import precompress
 from static_host_build.collect.project_process import BuiltProject, ProjectProcess
 from static_host_build.collect.source_checks import refuse_clashes, refuse_nested_root
 from static_host_build.collect.sources import FoundSources, find_sources, fingerprint
+from static_host_build.collect.whitenoise_root import check_root
 from static_host_build.compressed_blocks import BlockStep
 from static_host_build.dictionary.deltas import DeltaEncoder, measure_savings
-from static_host_build.encode import dcz, svgz, tree_encoding
+from static_host_build.encode import dcz, tree_encoding
 from static_host_build.encode.cached_encoder import CachedEncoder
 from static_host_build.encode.encoder import Encoder
 from static_host_build.encode.encoding_cache import EncodingCache, choose_cache_directory
@@ -49,6 +51,7 @@ from static_host_build.output.index_file import dump_index, read_index
 from static_host_build.output.integrity import IntegrityReport, check_integrity, check_new_tree
 from static_host_build.output.release_swap import swap
 from static_host_build.output.staging_directory import open_staging_directory
+from static_host_build.resource_step import ResourceStep
 from static_host_django.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
@@ -114,7 +117,8 @@ class _Build:
         self.settings = settings
         self.root = root
         self.directory = directory
-        self.encoder = Encoder(settings.static_codings, settings.static_effort)
+        skipped = project.built_settings.skipped_extensions
+        self.encoder = Encoder(settings.static_codings, settings.static_effort, skipped)
         self.recipes = {**self.encoder.recipes, DELTA_RECIPE: dcz.format_recipe(settings.static_effort)}
         self.cache = EncodingCache(choose_cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.previous_tree = find_current_tree(root)
@@ -135,10 +139,16 @@ class _Build:
         """Return what the release consists of, and whether the tree has changed."""
         found = find_sources(self.project)
         refuse_nested_root(self.root, found.folders)
+        if self.project.built_settings.root:
+            check_root(self.project.built_settings.root, (self.root, self.project.project_static_root))
         refuse_clashes(found.sources, self.facts["ignore_patterns"])
         own, names = self.project.project_static_root, {source.name for source in found.sources}
         unknown = static_root_files.refuse_unknown_files(self.root, own, names, self.blocks.output["folder"])
-        ignored = find_dangling_links(found.sources)
+        ignored = [*find_dangling_links(found.sources), HEADER_FILE_NAME]
+        header_file = HeaderFile.find(found.sources)
+        resources = ResourceStep(
+            self.project, self.settings, self.directory, self.writer, self.blocks.output, header_file
+        )
         inputs = self._fingerprint_inputs(found)
         # the earlier releases are closed before old trees are removed
         with open_earlier_releases(self.settings, self.project.prefix) as earlier:
@@ -150,7 +160,8 @@ class _Build:
                 encoder = CachedEncoder(self.encoder, self.cache, reuse)
                 with precompress(found.sources, encoder):
                     collected = self._collect(found, ignored)
-                made = self._make_resources(collected, encoder, progress)
+                made = resources.make(collected, encoder, progress)
+                self.cache.prune()
                 problems = self._write_index(made, collected, earlier, reuse)
         made = replace(made, warnings=(*made.warnings, *problems, *self.deltas.warnings))
         self.modes.apply_to_tree(self.directory)
@@ -229,11 +240,13 @@ class _Build:
 
     def _fingerprint_inputs(self, found: FoundSources) -> str | None:
         """Return the fingerprint of all inputs of this build; None if it has inputs that cannot be listed."""
-        if self.facts["is_compressor_used"] or not self.facts["is_default"]:
+        whitenoise = self.project.built_settings
+        if self.facts["is_compressor_used"] or not self.facts["is_default"] or whitenoise.has_functions:
             return None
         settings = self.settings.model_dump(include=_TREE_SETTINGS)
         manifests = bundler_manifests.read_configured_manifests(self.project.manifests)
-        project = (self.project.version, self.facts["settings"], self.blocks.static_url, self.blocks.output, manifests)
+        options = (self.facts["settings"], whitenoise)
+        project = (self.project.version, options, self.blocks.static_url, self.blocks.output, manifests)
         encoding = (self.encoder.recipe, dcz.format_recipe(self.settings.static_effort), self.deltas.budget_bytes)
         return fingerprint(found.sources, settings, *project, *encoding, self.modes)
 
@@ -252,39 +265,3 @@ class _Build:
         manifest = json.loads((before / tree.manifest[0]).read_bytes()) if tree.manifest else {"paths": {}}
         check_references(self.project, known.dangling, manifest["paths"], self.settings)
         return ResourceSet.from_index(tree, self.encoder, known.warnings)
-
-    def _make_resources(
-        self, collected: CollectionResult, encoder: CachedEncoder, progress: EncodingProgress
-    ) -> ResourceSet:
-        manifest = self.directory / collected.manifest_name
-        if not manifest.exists():
-            raise BuildError(
-                f"collectstatic made no manifest {manifest.name}: the project's storage does not keep one."
-            )
-        of_django = tree_encoding.parse_fingerprinted_names(manifest.read_bytes())
-        unfolded = tuple(svgz.unfold(self.directory, self.writer, of_django))
-        manifests = (collected.manifest_name, self.blocks.output["manifest_name"])
-        found = tree_encoding.list_resource_names(self.directory, self.settings.static_root_files)
-        names = [name for name in found if name not in manifests]
-        if not names:
-            raise BuildError("the project has no static files: its finders find none.")
-        known = set(names)
-        lost = [name for name in of_django - known if not (self.directory / name).exists()]
-        if lost:
-            message = f"the manifest lists missing files: {', '.join(sorted(lost))}."
-            raise BuildError(message, remedy="Rename their sources.")
-        hashed = of_django | bundler_manifests.find_hashed_outputs(collected.bundler_manifests, known)
-        patterns = [
-            re.compile(self.settings.static_immutable_pattern or tree_encoding.MATCH_NOTHING),
-            re.compile(self.blocks.output["name_pattern"] or tree_encoding.MATCH_NOTHING),
-        ]
-        made = tree_encoding.encode_resources(
-            self.directory,
-            names,
-            lambda name: name in hashed or any(pattern.search(name) for pattern in patterns),
-            encoder,
-            self.writer,
-            progress,
-        )
-        self.cache.prune()
-        return replace(made, warnings=(*unfolded, *made.warnings))

@@ -356,7 +356,7 @@ def test_the_index_of_the_version_before_is_read(project: Path, build: Build, re
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        ({"format": 3}, "cannot be used: it has format 3, this version reads formats 1 and 2."),
+        ({"format": 4}, "cannot be used: it has format 4, this version reads formats 1 to 3."),
         (
             {"crc32": "00000000"},
             "cannot be used: its checksum does not match: it was cut short or changed after the build.",

@@ -596,23 +596,41 @@ def test_a_policy_that_cannot_be_asked_is_not_passed_over(project: Path) -> None
     assert told(project, "csp", **CDN) == ""
 
 
-def test_whitenoise_s_settings_are_named_one_by_one(project: Path) -> None:
+def test_whitenoise_s_settings_are_honoured_and_the_others_named_one_by_one(project: Path) -> None:
+    (project / "root").mkdir()
     append_settings(
         project,
         WHITENOISE,
         "INSTALLED_APPS = ['whitenoise.runserver_nostatic', *INSTALLED_APPS]",
         "STORAGES = {'staticfiles': {'BACKEND': 'whitenoise.storage.CompressedManifestStaticFilesStorage'}}",
-        "WHITENOISE_MAX_AGE = 600",
+        "WHITENOISE_AUTOREFRESH = True",
         "WHITENOISE_MANIFEST_STRICT = False",
+        "WHITENOISE_MAX_AGE = 600",
+        "WHITENOISE_ROOT = BASE_DIR / 'root'",
+        "SERVESTATIC_USE_MANIFEST = True",
     )
-    assert told(project, "whitenoise") == one_line(
-        """warning whitenoise: WHITENOISE_MANIFEST_STRICT has no effect here
-        -> A name that the manifest lacks is served without a fingerprint, and logged.
-        warning whitenoise: WHITENOISE_MAX_AGE has no effect here -> DJANGO_STATIC_MAX_AGE takes its place.
-        info whitenoise: MIDDLEWARE has whitenoise.middleware.WhiteNoiseMiddleware: static-host removes it; static
-        requests do not reach Django -> Remove it.
+    middleware_and_app = """info whitenoise: MIDDLEWARE has whitenoise.middleware.WhiteNoiseMiddleware: static-host
+        removes it; static requests do not reach Django -> Remove it; its settings still count.
         info whitenoise: INSTALLED_APPS has whitenoise.runserver_nostatic: it only affects `manage.py runserver` ->
         Remove it; `static-host dev` is for development."""
+    development = """info whitenoise: WHITENOISE_AUTOREFRESH has no effect under `static-host serve` ->
+        `static-host dev` always serves files as the finders find them."""
+    unused = """warning whitenoise: SERVESTATIC_USE_MANIFEST has no effect here -> The build's index has every file that
+        is served."""
+    assert told(project, "whitenoise") == one_line(f"{unused} {middleware_and_app} {development}")
+    overridden = (
+        "info whitenoise: WHITENOISE_MAX_AGE has no effect: DJANGO_STATIC_MAX_AGE is set -> Remove one of them."
+    )
+    assert told(project, "whitenoise", DJANGO_STATIC_MAX_AGE="7") == one_line(
+        f"{unused} {middleware_and_app} {overridden} {development}"
+    )
+
+
+def test_a_setting_of_whitenoise_that_cannot_be_honoured(project: Path) -> None:
+    append_settings(project, "WHITENOISE_MAX_AGE = '1h'")
+    assert told(project, "whitenoise") == one_line(
+        """error whitenoise: WHITENOISE_MAX_AGE = '1h' is not a number of seconds: the build fails
+        -> Correct or remove it."""
     )
 
 
@@ -639,29 +657,6 @@ def test_what_is_made_from_whitenoise_and_what_it_wraps(project: Path) -> None:
     )
     assert "of Django's manifest are in the tree" in told(project, "manifest")  # though it asks for other names
     assert "is wrapped" not in told(project, "whitenoise", DJANGO_INTERFACE="asgi")
-
-
-def test_whitenoise_that_stays_for_a_root_of_its_own(project: Path) -> None:
-    (project / "root").mkdir()
-    append_settings(project, WHITENOISE, "WHITENOISE_ROOT = BASE_DIR / 'root'", "WHITENOISE_MAX_AGE = 600")
-    assert told(project, "whitenoise") == one_line(
-        f"""warning whitenoise: whitenoise.middleware.WhiteNoiseMiddleware stays in MIDDLEWARE for WHITENOISE_ROOT =
-        '{project}/root': it walks the tree at every start
-        -> Put these files among the static files, name them in DJANGO_STATIC_ROOT_FILES, and remove both."""
-    )
-
-
-def test_a_setting_that_the_project_s_own_storage_may_read_is_left_alone(project: Path) -> None:
-    (project / "mysite/storage.py").write_text(
-        "from whitenoise.storage import CompressedManifestStaticFilesStorage\n"
-        "class Storage(CompressedManifestStaticFilesStorage): pass\n"
-    )
-    append_settings(project, "STORAGES = {'staticfiles': {'BACKEND': 'mysite.storage.Storage'}}")
-    append_settings(project, "WHITENOISE_MANIFEST_STRICT = False", "WHITENOISE_ROOT = None")
-    assert told(project, "whitenoise") == one_line(
-        """warning whitenoise: WHITENOISE_ROOT has no effect here
-        -> DJANGO_STATIC_ROOT_FILES serves files of the tree at `/`."""
-    )
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ import pytest
 
 from static_host.origin.headers import (
     build_error_headers,
+    encode_own_fields,
     format_cache_control,
     format_use_as_dictionary,
     prepare_headers,
+    prepare_preflight,
     select_vary,
 )
 from static_host.origin.representation import Representation, Resource
@@ -62,6 +64,50 @@ def test_the_headers_of_a_representation_without_coding_or_choice() -> None:
     assert prepared.validators.modified == 1_142_421_381
 
 
+def test_fields_of_the_project_s_own() -> None:
+    fields = (
+        ("access-control-allow-origin", "https://app.example"),
+        ("cache-control", "no-cache"),
+        ("content-disposition", "attachment"),
+        ("strict-transport-security", "max-age=31536000"),
+        ("timing-allow-origin", None),
+        ("x-unknown", None),
+    )
+    resource = Resource("text/plain", True, (BR, IDENTITY), match="a.*.txt", fields=fields)
+    prepared = prepare_headers(resource, BR, 60)
+    assert prepared.not_modified == (
+        (b"etag", b'"W-beZnwQuOVuBP5mCaUfEqZF"'),
+        (b"last-modified", prepared.not_modified[1][1]),
+        (b"cache-control", b"no-cache"),
+        (b"vary", b"Accept-Encoding"),
+        (b"access-control-allow-origin", b"https://app.example"),
+        (b"cross-origin-resource-policy", b"cross-origin"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"strict-transport-security", b"max-age=31536000"),
+    )
+    describing = (b"content-disposition", b"attachment")
+    assert prepared.common == (
+        (b"content-encoding", b"br"),
+        *prepared.not_modified,
+        (b"accept-ranges", b"bytes"),
+        describing,
+    )
+    assert prepared.ok == (
+        (b"content-type", b"text/plain"),
+        (b"content-length", b"7"),
+        *prepared.common,
+        (b"use-as-dictionary", b'match="a.*.txt"'),
+    )
+    assert prepare_preflight(encode_own_fields(resource.fields)) == (
+        (b"allow", b"GET, HEAD, OPTIONS"),
+        (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
+        (b"access-control-allow-headers", b"*"),
+        (b"access-control-max-age", b"86400"),
+        (b"access-control-allow-origin", b"https://app.example"),
+        *OPEN[1:],
+    )
+
+
 @pytest.mark.parametrize(
     ("representations", "vary"),
     [
@@ -81,6 +127,13 @@ def test_a_pattern_is_a_string_of_structured_fields() -> None:
     assert format_use_as_dictionary(Resource("text/plain", False, (IDENTITY,))) == ()
     resource = Resource("text/plain", False, (IDENTITY,), match='a"\\.*.js')
     assert format_use_as_dictionary(resource) == ((b"use-as-dictionary", b'match="a\\"\\\\.*.js"'),)
+
+
+def test_without_a_lifetime_there_is_no_cache_control_but_for_immutable_files() -> None:
+    mutable = prepare_headers(Resource("text/plain", False, (IDENTITY,)), IDENTITY, None)
+    assert b"cache-control" not in dict(mutable.ok)
+    immutable = prepare_headers(Resource("text/plain", True, (IDENTITY,)), IDENTITY, None)
+    assert dict(immutable.ok)[b"cache-control"] == b"public, max-age=31536000, immutable"
 
 
 def test_cache_control() -> None:

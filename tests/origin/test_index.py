@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from zlib import crc32
 
@@ -9,6 +10,7 @@ import pytest
 
 from static_host.origin.encoding_recipes import EncodingRecipes
 from static_host.origin.index import Index, InvalidIndexError, dump_index, parse_index
+from static_host.origin.own_fields import Fields
 from static_host.origin.representation import (
     Release,
     Representation,
@@ -134,6 +136,62 @@ def test_an_index_of_the_least() -> None:
     assert index.recipes == EncodingRecipes()
 
 
+OWN = (("content-disposition", "attachment"), ("x-frame-options", "DENY"))
+BARE = (("access-control-allow-origin", None),)
+
+
+def having(name: str, fields: Fields, releases: tuple[int, ...] = (0,)) -> Resource:
+    return replace(resource(name), fields=fields, releases=releases)
+
+
+def test_an_index_with_header_fields_of_the_project_s_own() -> None:
+    resources = {"a": having("a", BARE), "b": having("b", OWN), "c": resource("c"), "d": having("d", BARE)}
+    row = '["text/plain",false,[["identity",1,"0123456789abcdefghijklmn",null]]'
+    lines = f'a\t{row},{{"fields":0}}]\nb\t{row},{{"fields":1}}]\nc\t{row}]\nd\t{row},{{"fields":0}}]\n'.encode()
+    sets = (
+        '"fields": [[["access-control-allow-origin", null]], '
+        '[["content-disposition", "attachment"], ["x-frame-options", "DENY"]]]'
+    )
+    release = sha256(f'{{{sets}, "manifest": null, "prefix": "/"}}\n'.encode() + lines).hexdigest()[:16]
+    head = f'{{"format": 3, "prefix": "/", "manifest": null, "release": "{release}", {sets}, "resources": 4, '
+    data = dump_index("/", resources)
+    assert data == f'{head}"crc32": "{crc32(lines):08x}"}}\n'.encode() + lines
+    index = parse_index(data)
+    assert (dict(index), index.releases) == (resources, (Release(release),))
+    assert dict(index.exclude(["a", "c"])) == {"b": having("b", OWN), "d": having("d", BARE)}
+
+
+def test_a_release_has_its_name_whatever_fields_are_carried_beside_it() -> None:
+    own = {"b": having("b", OWN)}
+    alone = parse_index(dump_index("/", own)).releases[0].digest
+    carried = {"a": having("a", BARE, (1,)), **own}
+    index = parse_index(dump_index("/", carried, earlier=[Release("1" * 16)]))
+    assert index.releases[0].digest == alone
+    assert dict(index) == carried
+    assert parse_index(dump_index("/", {"b": having("b", BARE)})).releases[0].digest != alone
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        '[[["x", "a\\r\\nb"]]]',
+        '[[["X-A", "b"]]]',
+        '[[["content-length", "1"]]]',
+        '[[["content-type", "text/html"]]]',
+        '[[["x", 1]]]',
+        '[[["x"]]]',
+        "[[1]]",
+        "[[]]",
+        '["xy"]',
+        "1",
+    ],
+)
+def test_an_index_with_fields_that_no_build_writes(fields: str) -> None:
+    head = f'{{"format": 3, "prefix": "/", "manifest": null, "release": "1", "fields": {fields}, "resources": 1, '
+    with pytest.raises(InvalidIndexError, match="its first line has header fields that cannot be sent"):
+        parse_index(with_head(f'{head}"crc32": "CRC"}}', LINE))
+
+
 def test_a_release_has_its_name_whatever_is_carried_beside_it_and_whenever_it_was_made() -> None:
     def named(resources: dict[str, Resource], **options: object) -> str:
         return parse_index(dump_index("/static/", resources, **options)).releases[0].digest  # type: ignore[arg-type]
@@ -187,8 +245,8 @@ LINE = b'a\t["text/plain",false,[["identity",1,"0123456789abcdefghijklmn",null]]
         (b"[]\n", "its first line is not an index header"),
         (b'{"format": 2}', "its first line is not an index header"),
         (
-            with_head('{"format": 3, "prefix": "/", "manifest": null, "resources": 1, "crc32": "CRC"}', LINE),
-            "it has format 3, this version reads formats 1 and 2",
+            with_head('{"format": 4, "prefix": "/", "manifest": null, "resources": 1, "crc32": "CRC"}', LINE),
+            "it has format 4, this version reads formats 1 to 3",
         ),
         (
             with_head('{"format": 2, "prefix": "/", "manifest": null, "resources": 1, "crc32": "0"}', LINE),

@@ -253,4 +253,4 @@ def test_a_name_that_is_served_at_the_root_alone_is_no_name_for_elsewhere(tmp_pa
     responder.is_fallback_candidate = is_candidate
     answers = ResponseCache(responder)
     assert remember(answers, head_of("/static/.well-known/0123456789ab")).status == 404
-    assert asked == [""]
+    assert asked == ["\0"]

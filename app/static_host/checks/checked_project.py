@@ -53,6 +53,7 @@ class CheckedProject(RemoteProject):
             host=settings.host,
             trusted_proxies=list(settings.forwarded_allow_ips),
             is_bundled=self.is_bundled,
+            overriding={name: each for name, (each, is_set) in _list_overriding(settings).items() if is_set},
         )
         self._process.send(type="check", request=asdict(request))
 
@@ -74,6 +75,15 @@ class CheckedProject(RemoteProject):
             if message["type"] == wanted:
                 return message
             log_error(WorkerProjectError(message["what"], message))
+
+
+def _list_overriding(settings: Settings) -> dict[str, tuple[str, bool]]:
+    """Return the variables that win over settings of WhiteNoise, and whether they are set."""
+    return {
+        "IMMUTABLE_FILE_TEST": ("DJANGO_STATIC_IMMUTABLE_PATTERN", bool(settings.static_immutable_pattern)),
+        "MAX_AGE": ("DJANGO_STATIC_MAX_AGE", settings.static_max_age is not None),
+        "STATIC_PREFIX": ("DJANGO_STATIC_PREFIX", bool(settings.static_prefix)),
+    }
 
 
 @contextmanager

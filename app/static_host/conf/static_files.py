@@ -11,6 +11,8 @@ from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import define_variable
 
+DEFAULT_MAX_AGE_SECONDS = 60
+
 
 class StaticFileSettings(BaseModel):
     """Where static files are served, and how."""
@@ -47,11 +49,20 @@ class StaticFileSettings(BaseModel):
         "names below the static root, separated by commas, for example favicon.ico,robots.txt",
         shown="favicon.ico,robots.txt",
     )
-    static_max_age: int = define_variable(
+    static_fallback: Annotated[str, AfterValidator(validators.validate_fallback)] = define_variable(
+        "DJANGO_STATIC_FALLBACK",
+        "",
+        "A file of the tree that answers requests for HTML whose path the project's URLconf does not know: the page of "
+        "a single-page application. Empty: Django's own 404.",
+        "the name of a file below the static root, for example index.html",
+        shown="",
+    )
+    static_max_age: int | None = define_variable(
         "DJANGO_STATIC_MAX_AGE",
-        60,
+        None,
         "Seconds for which caches may reuse a file without a fingerprint before they revalidate it.",
         "a number of seconds from 0 to 31536000",
+        shown=f"the project's `WHITENOISE_MAX_AGE`, else `{DEFAULT_MAX_AGE_SECONDS}`",
         ge=0,
         le=31536000,
     )

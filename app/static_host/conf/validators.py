@@ -136,6 +136,14 @@ def validate_relative_names(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def validate_fallback(value: str) -> str:
+    """Return the name of a file below the static root, or nothing."""
+    if value and value.endswith("/"):
+        raise ValueError("it is the name of a directory")
+    validate_relative_names((value,) if value else ())
+    return value
+
+
 def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
     """Return addresses and networks, or ``*`` alone."""
     if "*" in value and len(value) > 1:

@@ -20,8 +20,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.dev.finder import ProjectFinder, is_normalized, read_facts
+from static_host.dev.header_fields import FinderHeaderFields
+from static_host.dev.whitenoise import DevWhiteNoise
 from static_host.origin.conditional import parse_range
-from static_host.origin.headers import CORS_HEADERS, PREFLIGHT, UNCACHEABLE
+from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
+from static_host.origin.headers import CORS_HEADERS, UNCACHEABLE, OwnHeaders, prepare_preflight, replace_fields
 from static_host.origin.negotiation import CODINGS, parse_accept_encoding
 from static_host.telemetry.scope_keys import HANDLER_KEY
 
@@ -36,7 +39,7 @@ class FinderFilesMiddleware:
 
     `prefixes` begin and end with a slash. `root_files` are names of files that are also served at ``/``; a name that
     ends with a slash means everything below it. `on_missing` is called with each name that has no file, and the
-    nearest one.
+    nearest one. `whitenoise` are the project's settings of WhiteNoise.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class FinderFilesMiddleware:
         prefixes: tuple[str, ...],
         root_files: Iterable[str],
         on_missing: Callable[[str, str], None],
+        whitenoise: DevWhiteNoise,
     ) -> None:
         self.app = app
         self._finder = finder
@@ -53,7 +57,9 @@ class FinderFilesMiddleware:
         self._root_files = frozenset(root_files)
         self._root_folders = tuple(name for name in self._root_files if name.endswith("/"))
         self._on_missing = on_missing
-        self._responses = _FileResponses(load_media_type_function())
+        self._fields = FinderHeaderFields(finder, whitenoise.header_file)
+        self._whitenoise = whitenoise
+        self._responses = _FileResponses(whitenoise.make_media_type_function(load_media_type_function()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a static file, or pass the request on."""
@@ -71,8 +77,13 @@ class FinderFilesMiddleware:
         """Return name and path of the static file at a URL, without a path if there is none; None if it is no URL."""
         if path.startswith(self._prefixes):
             name = path.removeprefix(next(filter(path.startswith, self._prefixes)))
-            return name, await self._finder.find(name)
+            name = self._whitenoise.add_index_file(name)
+            is_rules = name.rpartition("/")[2] == HEADER_FILE_NAME
+            return name, "" if is_rules else await self._finder.find(name)
         name = path.removeprefix("/")
+        at_root = await asyncio.to_thread(self._whitenoise.find_root_file, path)
+        if at_root and not at_root.endswith(f"/{HEADER_FILE_NAME}"):
+            return name, at_root
         if not (name in self._root_files or name.startswith(self._root_folders)) or not is_normalized(name):
             return None
         found = await self._finder.find(name, is_at_root=True)
@@ -80,9 +91,10 @@ class FinderFilesMiddleware:
         return (name, found) if is_file else None  # else Django may have a view at this path
 
     async def _respond(self, name: str, path: str, scope: Scope) -> Response:
+        own = await self._fields.find([scope["path"]])
         if scope["method"] == "OPTIONS":
             answer = Response(status_code=204)
-            answer.raw_headers.extend(PREFLIGHT)
+            answer.raw_headers.extend(prepare_preflight(own))
             return answer
         facts = await asyncio.to_thread(read_facts, path)
         if facts is None:
@@ -94,6 +106,9 @@ class FinderFilesMiddleware:
         else:
             answer = await asyncio.to_thread(self._responses.file_response, path, facts, scope)
             answer.headers["cache-control"] = "no-cache"
+            answer.raw_headers.extend(CORS_HEADERS)
+            _replace_fields(answer, own)
+            return answer
         answer.raw_headers.extend(CORS_HEADERS)
         return answer
 
@@ -133,6 +148,13 @@ def load_media_type_function() -> Callable[[str], str]:
     (point,) = entry_points(group="static_host.media_types")
     media_type: Callable[[str], str] = point.load()
     return media_type
+
+
+def _replace_fields(response: Response, own: OwnHeaders) -> None:
+    """Give a response the fields of the project's own; those that describe a body only if it has one."""
+    is_sent = response.status_code != 304
+    fields = [field for field in own if is_sent or not field[0].startswith(b"content-")]
+    response.raw_headers[:] = replace_fields(tuple(response.raw_headers), fields)
 
 
 def _decompress_svgz(path: str) -> bytes | None:

@@ -20,6 +20,7 @@ from static_host.origin.percent_decoding import unescape
 ACCEL_FIELD = b"x-accel-redirect"
 SENDFILE_FIELD = b"x-sendfile"
 FIELDS = (ACCEL_FIELD, SENDFILE_FIELD)
+"""The fields; the first one of a response counts."""
 _MAX_ENCODED_CHARACTERS = 16 << 10
 """Enough for the longest path of Linux; to decode many encoded words takes more than linear time."""
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from static_host.files.sendfile_roots import FIELDS
 from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS
 from static_host.http.page_head import PageHead, parse_page_head
 from static_host.middleware.forwarded import ClientAddress
@@ -27,7 +26,7 @@ from static_host.telemetry.request_record import RequestRecord, format_address, 
 from static_host.telemetry.scope_keys import STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Exchange
-from static_host.workers.file_responder import RequestFacts
+from static_host.workers.file_responder import NAMING_FIELDS, RequestFacts
 from static_host.workers.pool import QueueFullError
 from static_host.workers.request_body import ClientGoneError
 from static_host_django.frames import Head, Kind, encode_head, split_field_lines
@@ -37,12 +36,12 @@ if TYPE_CHECKING:
 
 _find_framing = re.compile(
     rb"(?m)^(connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade"
-    rb"|x-accel-redirect|x-sendfile): ([^\r]*)"
+    rb"|x-accel-redirect|x-sendfile|x-static-host-unknown-path): ([^\r]*)"
 ).findall
 """Return the fields that delimit a body, belong to one connection only, or name a file, out of field lines."""
 _RANGED = (b"accept-ranges: ", b"content-encoding: ", b"content-range: ")
 """Fields of a response whose file is not sent in parts, or is sent so by the view."""
-_OF_FILES = frozenset((b"content-length", *FIELDS))
+_OF_FILES = NAMING_FIELDS | {b"content-length"}
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -53,6 +52,7 @@ class PageDispatcher:
         self.gateway = front.gateway
         self.recorder = front.recorder
         self._is_owned = front.responder.is_owned
+        self._media = front.media
         self._open_paths = {path.encode() for path in front.open_paths}
         self._proxies = front.proxies
         self._secret = front.secret
@@ -61,6 +61,8 @@ class PageDispatcher:
         """Return the parts of a head, or None if it is not that of a plain request, or not for the project."""
         parsed = parse_page_head(head)
         if parsed is None or self._is_owned(parsed.path):
+            return None
+        if self._media is not None and self._media.is_owned(parsed.path):
             return None
         path = unescape(parsed.path) if b"%" in parsed.path else parsed.path
         return None if path in self._open_paths else parsed
@@ -186,7 +188,7 @@ class Page:
             return None
         status, lines = exchange.head.result()
         framing = _find_framing(lines)
-        if exchange.file_length is not None or any(name in FIELDS for name, _ in framing):
+        if exchange.file_length is not None or any(name in NAMING_FIELDS for name, _ in framing):
             response = self._make_file_response(exchange, status, lines, framing)
             if response is None:
                 return None

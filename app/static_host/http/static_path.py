@@ -41,7 +41,7 @@ class StaticPath:
         self._cache = cache = cast("ResponseCache", context.response_cache)
         if cache is not None:
             self._find_response = cache.find
-            self._get_body = cache.get_body
+            self._get_cached_body = cache.get_body
         self._is_one_request = context.single_request_parser.is_one_request
         self._secret = context.secret
         self._recorder = context.recorder
@@ -60,7 +60,7 @@ class StaticPath:
             and (self._secret is None or self._secret.is_in_head(data))
             and self._is_one_request(data)
         ):
-            body = self._get_body(response.digest) if response.digest else response.body
+            body = self._get_body(response)
             if body is not None:
                 state = self._server_state
                 if response.stamp is not state.default_headers:
@@ -72,6 +72,12 @@ class StaticPath:
                 self._end(data, response, len(body))
                 return b""
         return self._answer_each(data)
+
+    def _get_body(self, response: PreparedResponse) -> Body | None:
+        """Return the body of a response; None if another path has to respond."""
+        if response.digest:
+            return self._get_cached_body(response.digest)
+        return response.read() if response.read is not None else response.body
 
     def _end(self, head: bytes, response: PreparedResponse, size: int) -> None:
         """Count a response, and record it."""
@@ -109,7 +115,7 @@ class StaticPath:
             response = self._find_or_make(head) if end >= len(_END_OF_HEAD) else None
             if response is None:
                 break
-            body = self._get_body(response.digest) if response.digest else response.body
+            body = self._get_body(response)
             if body is None:  # the cache has no room for it: the middleware reads the file
                 break
             if response.stamp is not self._server_state.default_headers:

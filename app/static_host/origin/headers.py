@@ -3,11 +3,12 @@
 Rule: the caching policy is the server's, and is in this module. A fingerprinted name is cached for a year without
 revalidation (RFC 8246); any other name for a short time, then revalidated. An error is never cached, in directives that
 every CDN obeys. Every origin may read every response, errors included: fonts, modules and timing need that when the
-pages come from another host.
+pages come from another host. A project's own fields replace these, or remove them; errors keep the server's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from static_host.origin.conditional import Validators, derive_last_modified, format_http_date
@@ -33,6 +34,10 @@ PREFLIGHT: Headers = (
     (b"access-control-max-age", b"86400"),
     *CORS_HEADERS,
 )
+_DESCRIBING_NAMES = (b"content-disposition", b"content-language")
+"""Fields about the representation itself, which a 304 leaves out (RFC 9110 §15.4.5)."""
+OwnHeaders = list[tuple[bytes, bytes | None]]
+"""A project's own fields; None removes the server's field of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +86,44 @@ def format_use_as_dictionary(resource: Resource) -> Headers:
     return ((b"use-as-dictionary", b'match="%s"' % text),)
 
 
-def prepare_headers(resource: Resource, representation: Representation, max_age: int) -> StaticHeaders:
-    """Return the header blocks of one representation; `max_age` is in seconds."""
+def encode_own_fields(fields: Iterable[tuple[str, str | None]]) -> OwnHeaders:
+    """Return the fields that the project has for a resource, as bytes."""
+    return [(name.encode(), None if value is None else value.encode()) for name, value in fields]
+
+
+def replace_fields(ours: Headers, own: Iterable[tuple[bytes, bytes | None]]) -> Headers:
+    """Return the server's fields with those of the project: each in the place of its namesake, or at the end."""
+    values = dict(own)
+    if not values:
+        return ours
+    fields = [*((name, values.pop(name, value)) for name, value in ours), *values.items()]
+    return tuple((name, value) for name, value in fields if value is not None)
+
+
+def prepare_preflight(own: OwnHeaders) -> Headers:
+    """Return the header of the response to OPTIONS: which requests from other origins a resource allows."""
+    return replace_fields(PREFLIGHT, [field for field in own if field[0].startswith(b"access-")])
+
+
+def prepare_headers(resource: Resource, representation: Representation, max_age: int | None) -> StaticHeaders:
+    """Return the header blocks of one representation; `max_age` is in seconds, or None for no Cache-Control."""
     modified = derive_last_modified(representation.digest)
     validators = Validators(b'"%s"' % representation.digest.encode(), modified)
     coding = representation.coding.encode()
     media_type = resource.media_type.encode("latin-1")
     encoding: Headers = () if coding == b"identity" else ((b"content-encoding", coding),)
-    not_modified: Headers = (
+    is_limited = resource.immutable or max_age is not None
+    ours: Headers = (
         (b"etag", validators.etag),
         (b"last-modified", format_http_date(modified)),
-        (b"cache-control", format_cache_control(max_age, immutable=resource.immutable)),
+        *([(b"cache-control", format_cache_control(max_age or 0, immutable=resource.immutable))] if is_limited else []),
         *select_vary(resource),
         *CORS_HEADERS,
     )
-    common: Headers = (*encoding, *not_modified, (b"accept-ranges", b"bytes"))
+    own = encode_own_fields(resource.fields)
+    not_modified = replace_fields(ours, [field for field in own if field[0] not in _DESCRIBING_NAMES])
+    describing = replace_fields((), [field for field in own if field[0] in _DESCRIBING_NAMES])
+    common: Headers = (*encoding, *not_modified, (b"accept-ranges", b"bytes"), *describing)
     ok: Headers = (
         (b"content-type", media_type),
         (b"content-length", b"%d" % representation.length),

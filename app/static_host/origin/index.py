@@ -1,14 +1,16 @@
 """The index: the build's facts about the tree, in the type that the server uses.
 
-Rule: the index holds facts (media type, immutability, codings, files, lengths, digests) and no headers. The server
-reads it, and derives nothing from names, suffixes or the file system.
+Rule: the index holds facts (media type, immutability, codings, files, lengths, digests) and no headers but those that
+the project asks for. The server reads it, and derives nothing from names, suffixes or the file system.
 
 The file is UTF-8 text. Its first line is a JSON object: format version, URL prefix, name and CRC-32 of Django's
-manifest and of other files that are no resources, whether other tools made the tree, the release and its time, the
-earlier releases with files in the tree, the recipe of each content coding, the encoded files that came with the
-sources, the number of resources, and the CRC-32 of everything after that line. Each further line is one resource,
-sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest, file], …]]``. A
-file of ``null`` has the default name: the resource's name plus the coding's suffix.
+manifest and of other files that are no resources, whether other tools made the tree, whether folders have names, the
+release and its time, the earlier releases with files in the tree, the recipe of each content coding, the encoded files
+that came with the sources, the number of resources, and the CRC-32 of everything after that line. Each further line is
+one resource, sorted by name: the name, a tab, and a JSON array ``[media type, immutable, [[coding, length, digest,
+file], …]]``. A file of ``null`` has the default name: the resource's name plus the coding's suffix.
+
+A name that is empty or ends with a slash is that of a folder; its file is the folder's index file.
 
 The lines stay in memory as one piece of bytes. A name is found by bisection, and its line is parsed on access. So an
 index of 100,000 files loads in a few hundredths of a second, and takes the memory of its file.
@@ -17,6 +19,10 @@ The array of a resource that belongs to earlier releases, too, or only to these,
 [0, 2]}``. 0 is the release that the tree was built for, 1 the newest of the earlier ones, 2 the next. The object of a
 resource that browsers keep as a dictionary also has ``"match"``. The array of a representation that needs a dictionary
 (coding ``dcz``) has the dictionary's SHA-256 as a fifth member.
+
+Header fields of the project's own are sets in the first line (``"fields"``), and the object has the number of its set:
+``{"fields": 0}``. An index with such sets has format 3, which versions that do not know them refuse; any other one has
+format 2.
 
 A release is named by a digest of its own resources, whatever is carried beside them or encoded from them, and whenever
 that was. So a build without changes is the same release.
@@ -35,14 +41,19 @@ from typing import Any
 from zlib import crc32
 
 from static_host.origin.encoding_recipes import NO_RECIPES, EncodingRecipes
+from static_host.origin.own_fields import Fields, parse_field_set
 from static_host.origin.representation import Release, Representation, Resource, format_file_name
 
 FORMAT_VERSION = 2
-READABLE_VERSIONS = (1, 2)
+FIELDS_FORMAT_VERSION = 3
+"""The format of an index with header fields of the project's own."""
+READABLE_VERSIONS = (1, 2, 3)
 """Formats that this version reads; format 1 has no releases."""
 HEADER_KEYS = ("format", "prefix", "manifest", "resources", "crc32")
 INDEX_FILE_NAME = "static-host.index"
 """The index's file name inside a tree."""
+ROOT_FOLDER = ".root/"
+"""The folder of a tree whose files are served at ``/`` alone."""
 
 
 class InvalidIndexError(ValueError):
@@ -61,6 +72,8 @@ class Index(Mapping[str, Resource]):
         adopted: bool = False,
         releases: Sequence[Release] = (Release(""),),
         recipes: EncodingRecipes = NO_RECIPES,
+        field_sets: Sequence[Fields] = (),
+        has_folders: bool = False,
     ) -> None:
         self.prefix = prefix
         self.recipes = recipes
@@ -72,6 +85,9 @@ class Index(Mapping[str, Resource]):
         """Whether other tools made the tree, and only the index is from `static-host index`."""
         self.manifest = manifest
         """File name and CRC-32 of Django's manifest, or None if the build made none."""
+        self.has_folders = has_folders
+        """Whether names of folders are among the names."""
+        self._field_sets = tuple(field_sets)
         self._lines = lines
         self._starts = array("Q", [0, *(end.end() for end in re.finditer(b"\n", lines))])
         """The offset of each line, then the end of the last one."""
@@ -86,7 +102,15 @@ class Index(Mapping[str, Resource]):
         """Return an index without the resources of these names, and without manifest and other files."""
         kept = (number for number in range(len(self)) if self._read_name(number).decode() not in names)
         lines = b"".join(self._lines[self._starts[number] : self._starts[number + 1]] for number in kept)
-        return Index(self.prefix, lines, releases=self.releases)
+        return Index(self.prefix, lines, releases=self.releases, field_sets=self._field_sets)
+
+    def list_below(self, folder: str) -> Iterator[str]:
+        """Yield the names that begin with `folder`, which ends with a slash."""
+        begin = folder.encode()
+        number = bisect_left(range(len(self)), begin, key=self._read_name)
+        while number < len(self) and self._read_name(number).startswith(begin):
+            yield self._read_name(number).decode()
+            number += 1
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find_line(name) is not None
@@ -113,7 +137,7 @@ class Index(Mapping[str, Resource]):
 
     def _parse_line(self, number: int) -> Resource:
         name, _, row = self._lines[self._starts[number] : self._starts[number + 1]].decode().partition("\t")
-        return _parse_resource(name, row)
+        return _parse_resource(name, row, self._field_sets)
 
 
 def dump_index(
@@ -135,7 +159,7 @@ def dump_index(
     tree's own encoded files.
     Raises ValueError for a name with a tab, a line feed or a surrogate, which no line can hold.
     """
-    body = b"".join(_format_line(name, resources[name]) for name in sorted(resources))
+    field_sets, body = _dump_lines(resources)
     facts: dict[str, object] = {
         "prefix": prefix,
         "manifest": [manifest[0], f"{crc32(manifest[1]):08x}"] if manifest else None,
@@ -143,26 +167,39 @@ def dump_index(
             {"others": {name: f"{crc32(other_files[name]):08x}" for name in sorted(other_files)}} if other_files else {}
         ),
         **({"adopted": True} if adopted else {}),
+        **({"folders": True} if any(name == "" or name.endswith("/") for name in resources) else {}),
     }
     head = {
-        "format": FORMAT_VERSION,
+        "format": FIELDS_FORMAT_VERSION if field_sets else FORMAT_VERSION,
         **facts,
-        "release": _compute_release_digest(facts, resources, None if earlier else body),
+        "release": _compute_release_digest(facts, resources, None if earlier else (field_sets, body)),
         **({} if time is None else {"time": time}),
         **({"earlier": [[each.digest, each.time, each.origin] for each in earlier]} if earlier else {}),
         **recipes.facts,
+        **field_sets,
         "resources": len(resources),
         "crc32": f"{crc32(body):08x}",
     }
     return json.dumps(head).encode() + b"\n" + body
 
 
-def _compute_release_digest(facts: dict[str, object], resources: Mapping[str, Resource], body: bytes | None) -> str:
-    """Return the digest that names a release; `body` has all lines if the tree has this release alone, else None."""
-    if body is None or any(resource.match for resource in resources.values()):
-        own = sorted(name for name, resource in resources.items() if not resource.carried)
-        body = b"".join(_format_line(name, resources[name].standalone) for name in own)
-    return sha256(json.dumps(facts, sort_keys=True).encode() + b"\n" + body).hexdigest()[:16]
+def _dump_lines(resources: Mapping[str, Resource]) -> tuple[dict[str, object], bytes]:
+    """Return the sets of header fields as a fact of the first line, if there are any, and all other lines."""
+    names = sorted(resources)
+    sets = dict.fromkeys(resources[name].fields for name in names if resources[name].fields)
+    numbers = {fields: number for number, fields in enumerate(sets)}
+    lines = b"".join(_format_line(name, resources[name], numbers) for name in names)
+    return {"fields": list(sets)} if sets else {}, lines
+
+
+def _compute_release_digest(
+    facts: dict[str, object], resources: Mapping[str, Resource], dumped: tuple[dict[str, object], bytes] | None
+) -> str:
+    """Return the digest that names a release; `dumped` has all lines if the tree has this release alone, else None."""
+    if dumped is None or any(resource.match for resource in resources.values()):
+        dumped = _dump_lines({name: each.standalone for name, each in resources.items() if not each.carried})
+    field_sets, body = dumped
+    return sha256(json.dumps({**facts, **field_sets}, sort_keys=True).encode() + b"\n" + body).hexdigest()[:16]
 
 
 def parse_index(data: bytes) -> Index:
@@ -174,8 +211,10 @@ def parse_index(data: bytes) -> Index:
     except (ValueError, TypeError, KeyError):
         raise InvalidIndexError("its first line is not an index header") from None
     if version not in READABLE_VERSIONS:
-        formats = " and ".join(map(str, READABLE_VERSIONS))
-        raise InvalidIndexError(f"it has format {version}, this version reads formats {formats}")
+        first_version, *_, last_version = READABLE_VERSIONS
+        raise InvalidIndexError(
+            f"it has format {version}, this version reads formats {first_version} to {last_version}"
+        )
     if checksum != f"{crc32(body):08x}":
         raise InvalidIndexError("its checksum does not match: it was cut short or changed after the build")
     try:
@@ -184,7 +223,9 @@ def parse_index(data: bytes) -> Index:
         raise InvalidIndexError("it is not UTF-8") from None
     releases = _parse_releases(head) if version != 1 else [Release(sha256(data).hexdigest()[:16])]
     other_files, adopted = head.get("others", ()), bool(head.get("adopted"))
-    index = Index(prefix, body, manifest, other_files, adopted, releases, EncodingRecipes.from_header(head))
+    recipes, field_sets = EncodingRecipes.from_header(head), _parse_field_sets(head)
+    has_folders = bool(head.get("folders"))
+    index = Index(prefix, body, manifest, other_files, adopted, releases, recipes, field_sets, has_folders)
     if count != len(index) or not index:
         raise InvalidIndexError(f"it lists {len(index)} resources, its header says {count}")
     return index
@@ -197,13 +238,21 @@ def _parse_releases(head: dict[str, Any]) -> list[Release]:
         raise InvalidIndexError("its first line has no valid release") from None
 
 
-def _format_line(name: str, resource: Resource) -> bytes:
+def _parse_field_sets(head: dict[str, Any]) -> list[Fields]:
+    try:
+        return [parse_field_set(each) for each in head.get("fields", ())]
+    except (ValueError, TypeError):
+        raise InvalidIndexError("its first line has header fields that cannot be sent") from None
+
+
+def _format_line(name: str, resource: Resource, numbers: Mapping[Fields, int]) -> bytes:
     if "\t" in name or "\n" in name or name.encode(errors="replace").decode() != name:
         raise ValueError(f"{name!r} has a tab or a line feed, or is not Unicode")
     rows = [_format_row(name, representation) for representation in resource.representations]
     more = {
         **({"releases": resource.releases} if resource.releases != (0,) else {}),
         **({"match": resource.match} if resource.match else {}),
+        **({"fields": numbers[resource.fields]} if resource.fields else {}),
     }
     facts = json.dumps(
         [resource.media_type, resource.immutable, rows, *([more] if more else [])], separators=(",", ":")
@@ -216,7 +265,7 @@ def _format_row(name: str, r: Representation) -> list[str | int | None]:
     return [r.coding, r.length, r.digest, file, *([r.dictionary] if r.dictionary else [])]
 
 
-def _parse_resource(name: str, row: str) -> Resource:
+def _parse_resource(name: str, row: str, field_sets: Sequence[Fields]) -> Resource:
     media_type, immutable, rows, *more = json.loads(row)
     representations = (
         Representation(
@@ -225,5 +274,6 @@ def _parse_resource(name: str, row: str) -> Resource:
         for coding, length, digest, file, *needs in rows
     )
     options = more[0] if more else {}
-    releases = tuple(options.get("releases", (0,)))
-    return Resource(intern(media_type), immutable, tuple(representations), releases, options.get("match", ""))
+    releases, match = tuple(options.get("releases", (0,))), options.get("match", "")
+    fields = field_sets[options["fields"]] if "fields" in options else ()
+    return Resource(intern(media_type), immutable, tuple(representations), releases, match, fields)

@@ -9,6 +9,8 @@ from base64 import b64decode, urlsafe_b64encode
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
+from static_host.origin.own_fields import Fields
+
 CODING_SUFFIXES = {"identity": "", "gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """Content coding (RFC 9110 §8.4.1) → suffix of the encoded sibling's file name."""
 SVGZ_IDENTITY_SUFFIX = ".identity"
@@ -47,6 +49,8 @@ class Resource:
     releases: tuple[int, ...] = (0,)
     """Numbers of the releases that have it: 0 is the one that the tree was built for."""
     match: str = ""
+    fields: Fields = ()
+    """Header fields of the project's own."""
 
     @property
     def carried(self) -> bool:
@@ -66,7 +70,7 @@ class Resource:
     @property
     def standalone(self) -> Resource:
         """The resource without what exists for other releases: their numbers, `match` and deltas."""
-        return Resource(self.media_type, self.immutable, self.without_deltas.representations)
+        return Resource(self.media_type, self.immutable, self.without_deltas.representations, fields=self.fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,19 +10,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from urllib.parse import quote
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional_response import combine_fields, respond_conditionally
 from static_host.origin.headers import (
     METHODS,
-    PREFLIGHT,
     VARY,
     StaticHeaders,
     build_error_headers,
+    encode_own_fields,
     prepare_headers,
+    prepare_preflight,
     select_vary,
 )
-from static_host.origin.index import INDEX_FILE_NAME, Index
+from static_host.origin.index import INDEX_FILE_NAME, ROOT_FOLDER, Index
 from static_host.origin.negotiation import (
     Weights,
     parse_accept_encoding,
@@ -41,6 +43,8 @@ MAX_FIELD_BYTES = 16 << 10
 MAX_PATH_BYTES = 3 * 4096
 """Bytes of a percent-encoded path that are decoded: no file name is as long as what follows."""
 _MAX_CACHED_CHOICES = 64
+_NO_NAME = "\0"
+"""A name that no file has."""
 
 
 class ServedResource:
@@ -48,7 +52,7 @@ class ServedResource:
 
     __slots__ = ("_choices", "_dictionaries", "_max_age", "_prepared", "resource", "tree")
 
-    def __init__(self, resource: Resource, max_age: int, tree: Tree) -> None:
+    def __init__(self, resource: Resource, max_age: int | None, tree: Tree) -> None:
         self.resource = resource
         self.tree = tree
         self._max_age = max_age
@@ -82,25 +86,30 @@ class ServedResource:
 class Responder:
     """Answers requests from one loaded tree.
 
-    `prefixes`, one or several, begin and end with a slash. `max_age`, in seconds, is for names without a fingerprint.
+    `prefixes`, one or several, begin and end with a slash. `max_age`, in seconds, is for names without a fingerprint;
+    None: no Cache-Control.
     `root_files` are names that are also served at ``/``; a name with a trailing slash includes everything below it.
-    `is_index_served` is whether the index file itself is served, too.
+    `is_index_served` is whether the index file itself is served, too. `are_root_files_first`: they win over files that
+    the build has put at ``/``.
     """
 
     def __init__(
         self,
         tree: Tree,
         prefixes: str | tuple[str, ...],
-        max_age: int = 60,
+        max_age: int | None = 60,
         root_files: Iterable[str] = (),
         *,
         is_index_served: bool = False,
+        are_root_files_first: bool = False,
     ) -> None:
         self.tree = tree
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self.max_age = max_age
-        self._root = frozenset(_find_root_names(tree.index, tuple(root_files)))
-        self._hidden = frozenset(name for name in self._root if f"/{name}".count("/."))  # served at / only
+        self._root = _find_root_names(tree.index, tuple(root_files), are_root_files_first=are_root_files_first)
+        dotted = (name for name in self._root.values() if f"/{name}".count("/."))
+        self._hidden = frozenset([*dotted, ROOT_FOLDER[:-1]])  # served at / only
+        self._has_folders = tree.index.has_folders
         self._shown = (
             {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree)} if is_index_served else {}
         )  # with max-age 0: a build needs the newest one
@@ -117,9 +126,15 @@ class Responder:
         other.tree.bodies = self.tree.bodies
         self.tree, self._prefixes, self.max_age = other.tree, other._prefixes, other.max_age
         self._root, self._hidden, self._shown = other._root, other._hidden, other._shown
+        self._has_folders = other._has_folders
         self._served = {**other._shown}
         for forget in self.on_replaced:
             forget()
+
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """The URL paths below which everything is static."""
+        return self._prefixes
 
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the response to a request, or None if its path is not a static one.
@@ -127,13 +142,16 @@ class Responder:
         `path` is the target's raw path, percent-encoded, without the query; header names are in lower case.
         """
         name = self.resolve_name(path)
-        if name is None:
-            return None
-        if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
-            return Response(204, PREFLIGHT)
+        return None if name is None else self.respond_with_name(method, name, headers)
+
+    def respond_with_name(self, method: str, name: str, headers: Iterable[tuple[bytes, bytes]]) -> Response:
+        """Return the response to a request for a file of the tree, or for one that it lacks."""
         served = self._find(name)
+        if method == "OPTIONS":  # also for a missing file: a failed preflight hides the 404 from scripts
+            return Response(204, prepare_preflight(encode_own_fields(served.resource.fields) if served else []))
         if served is None:
-            return NOT_FOUND_RESPONSES["HEAD" if method == "HEAD" else "GET"]
+            target = find_redirect(self.tree.index, name) if self._has_folders and method in ("GET", "HEAD") else ""
+            return _build_redirect(target) if target else NOT_FOUND_RESPONSES["HEAD" if method == "HEAD" else "GET"]
         return self.answer(method, served, headers)
 
     def answer(self, method: str, served: ServedResource, headers: Iterable[tuple[bytes, bytes]]) -> Response:
@@ -156,9 +174,9 @@ class Responder:
         if path.startswith(self._prefixes):
             prefix = next(filter(path.startswith, self._prefixes))
             name = path[len(prefix) :].decode("utf-8", "surrogateescape")
-            return name if name not in self._hidden else ""
+            return name if name not in self._hidden else _NO_NAME
         name = path[1:].decode("utf-8", "surrogateescape")
-        return name if path[:1] == b"/" and name in self._root else None
+        return self._root.get(name) if path[:1] == b"/" else None
 
     def _find(self, name: str) -> ServedResource | None:
         served = self._served.get(name)
@@ -195,11 +213,34 @@ def _read(tree: Tree, representation: Representation) -> Body | Slice:
     return Slice(tree.open(representation), 0, representation.length) if body is None else body
 
 
-def _find_root_names(index: Index, root_files: tuple[str, ...]) -> Iterable[str]:
-    folders = tuple(name for name in root_files if name.endswith("/"))
-    yield from (name for name in root_files if name in index)
-    if folders:
-        yield from (name for name in index if name.startswith(folders))
+def _find_root_names(index: Index, root_files: tuple[str, ...], *, are_root_files_first: bool) -> dict[str, str]:
+    """Return the names that are served at ``/``, by what follows it in their URLs."""
+    chosen = {name: name for name in root_files if name in index}
+    for folder in (name for name in root_files if name.endswith("/")):
+        chosen |= {name: name for name in index.list_below(folder)}
+    built = {name.removeprefix(ROOT_FOLDER): name for name in index.list_below(ROOT_FOLDER)}
+    found = built | chosen if are_root_files_first else chosen | built
+    for path, name in list(found.items()):
+        if name.endswith("/"):  # what redirects to it, see `find_redirect`
+            file = index[name].identity.file
+            found |= {path + file.removeprefix(name): file, **({path[:-1]: name[:-1]} if path else {})}
+    return found
+
+
+def find_redirect(index: Index, name: str) -> str:
+    """Return the relative URL of the folder that an unknown name stands for, without its slash or with its index file.
+
+    Returns "" if there is none.
+    """
+    last = name.rpartition("/")[2]
+    folder = name.removesuffix(last)
+    if last and f"{name}/" in index:
+        return f"./{quote(last)}/"
+    return "./" if last and folder in index and index[folder].identity.file == name else ""
+
+
+def _build_redirect(target: str) -> Response:
+    return Response(302, build_error_headers(b"", (b"location", target.encode())))
 
 
 def _build_error(method: str, status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:

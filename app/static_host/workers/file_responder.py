@@ -1,4 +1,4 @@
-"""Responses of the project whose body is a file: one that the view has opened, or one that it names.
+"""Responses of the project whose body is a file: one that the view has opened, one that it names, or the fallback page.
 
 Rule: the front sends it, at the client's pace, and the worker is free meanwhile. Ranges and conditions are decided by
 `files.view_file`. A file that a view names, and that is not there, is a 404.
@@ -17,22 +17,27 @@ from typing import NamedTuple
 from starlette.types import Scope
 
 from static_host.files.beneath import RootDirectory
-from static_host.files.media_types import guess_media_type
+from static_host.files.fallback_page import FallbackPage
+from static_host.files.media_types import format_content_type, guess_media_type
 from static_host.files.sendfile_roots import FIELDS, NamedFileError, SendfileRoots
 from static_host.files.short_files import read_short_file
 from static_host.files.validators import find_validators
 from static_host.files.view_file import respond_with_file
 from static_host.origin.body_cache import Body
-from static_host.origin.conditional import format_http_date
 from static_host.origin.response import Response, Slice
 from static_host.telemetry.request_record import format_target, get_raw_path
 from static_host.telemetry.scope_keys import HANDLER_KEY
 from static_host.workers.exchange import Exchange
 from static_host.workers.refusal import build_refusal
+from static_host_django.frames import UNKNOWN_PATH_FIELD
 
 log = logging.getLogger("static_host.workers")
 
 Fields = list[tuple[bytes, bytes]]
+
+
+NAMING_FIELDS = frozenset((*FIELDS, UNKNOWN_PATH_FIELD[0]))
+"""Fields of a response that may have a file for its body, and which the client never gets."""
 
 
 class RequestFacts(NamedTuple):
@@ -48,15 +53,19 @@ class RequestFacts(NamedTuple):
 
 
 class FileResponder:
-    """Makes these responses. `roots` are the directories of files that views may name."""
+    """Makes these responses. `roots` are the directories of files that views may name.
 
-    def __init__(self, roots: SendfileRoots) -> None:
+    `fallback` is the page for paths that the project does not know.
+    """
+
+    def __init__(self, roots: SendfileRoots, fallback: FallbackPage | None = None) -> None:
         self._roots = roots
+        self._fallback = fallback
         self._has_warned = False
 
     def is_concerned(self, exchange: Exchange, fields: Fields) -> bool:
         """Whether a response has a file for its body, or a field that may name one."""
-        return exchange.file_length is not None or any(name in FIELDS for name, _ in fields)
+        return exchange.file_length is not None or any(name in NAMING_FIELDS for name, _ in fields)
 
     async def respond(
         self, scope: Scope, exchange: Exchange, status: int, fields: Fields
@@ -76,8 +85,11 @@ class FileResponder:
         self, request: RequestFacts, exchange: Exchange, status: int, fields: Fields, *, may_wait: bool = False
     ) -> tuple[str, Response | None, Fields]:
         """Return the same with the handler that is logged. Raises BlockingIOError where a thread has to wait."""
-        named = {name: value for name, value in reversed(fields) if name in FIELDS}
+        named = {name: value for name, value in reversed(fields) if name in NAMING_FIELDS}
         fields = [field for field in fields if field[0] not in named]
+        if named.pop(UNKNOWN_PATH_FIELD[0], None) and self._fallback is not None:
+            page = self._fallback.respond(request.method, request.fields, fields)
+            return ("django" if page is None else "static"), page, fields
         if named and self._roots:
             field = next(name for name in FIELDS if name in named)
             response = self._respond_with_named(request, status, fields, (field, named[field]), may_wait=may_wait)
@@ -129,10 +141,9 @@ def _add_facts(fields: Fields, facts: os.stat_result, name: bytes) -> Fields:
     """Return the fields with what a file says of itself, where the view has not said it."""
     fields = [field for field in fields if field[0] != b"content-type" or field[1].strip()]
     given = {name for name, _ in fields}
-    validators = find_validators(facts, time.time())
-    own = {b"etag": validators.etag, b"last-modified": format_http_date(validators.modified or 0)}
+    own = dict(find_validators(facts, time.time())[1])
     if b"content-encoding" not in given:
-        own[b"content-type"] = guess_media_type(name).encode()
+        own[b"content-type"] = format_content_type(guess_media_type(name))
     return [*fields, *((name, value) for name, value in own.items() if name not in given)]
 
 

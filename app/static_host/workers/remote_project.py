@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from static_host.conf.settings import Settings
+from static_host.conf.static_files import DEFAULT_MAX_AGE_SECONDS
 from static_host.project.errors import refuse_unknown_databases
 from static_host.project.static_url import parse_static_url
 from static_host.workers.worker_process import Message
@@ -18,7 +19,8 @@ class RemoteProject:
 
     `static_url` is the project's own. `static_root`, `prefix` and `host` are in effect: the environment's values if
     they are set, otherwise the project's. `settings` are those of static-host. `loaded` is what the process said once
-    the whole project was loaded.
+    the whole project was loaded. `max_age` is how long, in seconds, a file without a fingerprint is reused; None for no
+    Cache-Control. `whitenoise` are those settings of WhiteNoise that count at run time.
     """
 
     def __init__(self, settings: Settings, facts: Message) -> None:
@@ -32,6 +34,10 @@ class RemoteProject:
         self.is_asgi = bool(facts["is_asgi"])
         self.loaded: Message = {}
         self._facts = facts
+        self.whitenoise: Message = facts.get("whitenoise", {})
+        max_age = self.whitenoise.get("max_age", DEFAULT_MAX_AGE_SECONDS)
+        own_max_age = None if max_age == "none" else int(max_age)
+        self.max_age = own_max_age if settings.static_max_age is None else settings.static_max_age
 
     @property
     def summary(self) -> str:
@@ -41,8 +47,13 @@ class RemoteProject:
         return f"Django project {self.name} {manner}, {versions}, {self._facts['executable']}"
 
     def expand_prefix(self, prefix: str) -> tuple[str, ...]:
-        """Return the prefixes of static files: this one and, with FORCE_SCRIPT_NAME, the one that a proxy leaves."""
-        return expand_prefix(prefix, self._facts["script_name"])
+        """Return the prefixes of static files: this one, and those that a proxy or a CDN leaves of it.
+
+        These are the one without FORCE_SCRIPT_NAME, and WHITENOISE_STATIC_PREFIX.
+        """
+        prefixes = expand_prefix(prefix, self._facts["script_name"])
+        other = None if self.settings.static_prefix else self.whitenoise.get("prefix")
+        return tuple(dict.fromkeys([*prefixes, other])) if other else prefixes
 
     def refuse_missing_databases(self, aliases: Iterable[str]) -> None:
         """Raise ProjectNotFoundError if DATABASES lacks one of these names."""

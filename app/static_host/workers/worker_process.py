@@ -70,6 +70,8 @@ class WorkerProcess:
             "threads": settings.threads,
             "workers": settings.workers,
             "log_format": settings.log_format,
+            "serve_media": settings.serve_media,
+            "has_fallback": bool(settings.static_fallback),
             **more,
         }
         try:

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from static_host.conf.settings import Settings
-from static_host.files.sendfile_roots import SendfileRoots
 from static_host.origin.tree import Tree
 from static_host.project.errors import ProjectLoadError
 from static_host.workers.file_responder import FileResponder
@@ -27,8 +26,11 @@ class TreeSwitch(Protocol):
     def load(self, project: RemoteProject) -> Any:
         """Return the tree and what belongs to it. Raises StaticHostError."""
 
-    def switch(self, served: Any) -> None:
-        """Have the front serve it."""
+    def find_media(self, project: RemoteProject, served: Any) -> Any:
+        """Return where the uploads of the loaded project are served. Raises StaticHostError."""
+
+    def switch(self, served: Any, media: Any) -> None:
+        """Have the front serve both."""
 
 
 class WorkerProject(RemoteProject):
@@ -48,10 +50,11 @@ class WorkerProject(RemoteProject):
         """Start the first worker, and import the settings module there. Raises StaticHostError."""
         return cls(settings, find_interpreter(settings))
 
-    def start_workers(self, static_url: str, tree: Tree, tree_switch: TreeSwitch) -> Gateway:
+    def start_workers(self, static_url: str, tree: Tree, tree_switch: TreeSwitch, files: FileResponder) -> Gateway:
         """Load the project in all workers, with these settings for the tree. Raises StaticHostError.
 
-        Returns the application that passes requests on to them. `tree_switch` has the next tree for a reload.
+        Returns the application that passes requests on to them. `tree_switch` has the next tree for a reload, `files`
+        makes the responses whose body is a file.
         """
         self._tree_switch = tree_switch
         self._factory.on_disposed = tree.close
@@ -63,7 +66,7 @@ class WorkerProject(RemoteProject):
         pool = WorkerPool(self._factory, processes, options, self._starting, self._load_anew)
         return Gateway(
             pool,
-            FileResponder(SendfileRoots.from_settings(self.settings)),
+            files,
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
         )
@@ -78,9 +81,10 @@ class WorkerProject(RemoteProject):
             assert self._tree_switch is not None  # noqa: S101 - the workers have been started
             served = self._tree_switch.load(project)
             factory.on_disposed = served.tree.close
-            factory.on_serving = partial(self._tree_switch.switch, served)
             project.loaded = factory.load(self._make_overlay(served.static_url, served.tree))
             project.refuse_missing_databases(self.settings.ready_database)
+            media = self._tree_switch.find_media(project, served)
+            factory.on_serving = partial(self._tree_switch.switch, served, media)
         except BaseException:
             factory.dispose()
             raise

@@ -11,6 +11,7 @@ class CheckRequest:
 
     `static_url` and `root` are overridden; without a tree, static files come from Django's own storage. `prefix` is
     that of static files, and `prefixes` are those that requests may have. `paths` are paths whose routes are wanted.
+    `overriding` are the variables that are set in place of a setting of WhiteNoise, by that setting's name.
     """
 
     static_url: str
@@ -24,3 +25,4 @@ class CheckRequest:
     host: str
     trusted_proxies: list[str]
     is_bundled: bool
+    overriding: dict[str, str]

@@ -1,6 +1,7 @@
 """Finds what a project still has from a time when Django, or WhiteNoise inside it, served static files.
 
-Rule: none of this does harm, but it has no effect, which its reader may not expect.
+Rule: a setting that is honoured gives no finding. One that is not, or that a variable of static-host overrides, may
+have another effect than its reader expects.
 """
 
 from __future__ import annotations
@@ -8,57 +9,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from static_host_django.checks.request import CheckRequest
 from static_host_django.findings import Finding
-from static_host_django.overlay import WHITENOISE_MIDDLEWARE
+from static_host_django.whitenoise_settings import (
+    MIDDLEWARE,
+    UnusableSettingError,
+    describe_built,
+    find_setting_name,
+    read_setting,
+)
 
-RUNSERVER_NOSTATIC_APP = "whitenoise.runserver_nostatic"
+RUNSERVER_NOSTATIC_APPS = ("whitenoise.runserver_nostatic", "servestatic.runserver_nostatic")
 
-SETTING_REPLACEMENTS = {
-    "ADD_HEADERS_FUNCTION": "The header fields of static answers are fixed here; add others at the CDN.",
-    "ALLOW_ALL_ORIGINS": "Static answers always say Access-Control-Allow-Origin: *.",
-    "AUTOREFRESH": "`static-host dev` serves files as they are.",
-    "CHARSET": "Text is always served as UTF-8.",
-    "IMMUTABLE_FILE_TEST": "DJANGO_STATIC_IMMUTABLE_PATTERN takes its place, as a regular expression.",
-    "INDEX_FILE": "Directories have no index file here; a view can answer for one.",
-    "MAX_AGE": "DJANGO_STATIC_MAX_AGE takes its place.",
-    "MIMETYPES": "The build has a table of media types: WhiteNoise's own.",
-    "ROOT": "DJANGO_STATIC_ROOT_FILES serves files of the tree at `/`.",
-    "STATIC_PREFIX": "DJANGO_STATIC_PREFIX takes its place.",
-    "USE_FINDERS": "`static-host dev` serves files as the finders find them.",
+_DEVELOPMENT_SETTINGS = ("AUTOREFRESH", "USE_FINDERS")
+"""What `static-host dev` does in any case, and `serve` never."""
+_UNUSED_SETTINGS = {
+    "ALLOW_UNSAFE_SYMLINKS": "The build follows symbolic links.",
+    "USE_BROTLI": "DJANGO_STATIC_CODINGS selects the content codings.",
+    "USE_GZIP": "DJANGO_STATIC_CODINGS selects the content codings.",
+    "USE_MANIFEST": "The build's index has every file that is served.",
+    "USE_STATIC_ROOT": "The build's index has every file that is served.",
+    "USE_ZSTD": "DJANGO_STATIC_CODINGS selects the content codings.",
+    "ZSTD_DICTIONARY": "DJANGO_STATIC_PREVIOUS makes earlier versions dictionaries (RFC 9842).",
+    "ZSTD_LEVEL": "DJANGO_STATIC_EFFORT selects the effort.",
 }
-STORAGE_SETTING_REPLACEMENTS = {
-    "KEEP_ONLY_HASHED_FILES": "The build keeps the names without a fingerprint, too.",
-    "MANIFEST_STRICT": "A name that the manifest lacks is served without a fingerprint, and logged.",
-    "SKIP_COMPRESS_EXTENSIONS": "The build keeps an encoded file only where it saves enough.",
-}
-"""Settings of WhiteNoise → what replaces them. WhiteNoise's storages read these, its middleware reads the others."""
-_KNOWN_STORAGE_PREFIXES = ("django.", "whitenoise.", "static_host.")
+"""Settings of ServeStatic that have no effect → what there is instead."""
 
 
-def check_whitenoise(django_settings: Any) -> Iterator[Finding]:
-    """Find WhiteNoise, and each of its settings that has no effect."""
-    root = getattr(django_settings, "WHITENOISE_ROOT", None)
-    replacements = dict(SETTING_REPLACEMENTS)
-    if WHITENOISE_MIDDLEWARE in django_settings.MIDDLEWARE and root:
-        replacements = {}
-        found = (
-            f"{WHITENOISE_MIDDLEWARE} stays in MIDDLEWARE for "
-            f"WHITENOISE_ROOT = {str(root)!r}: it walks the tree at every start"
-        )
-        remedy = "Put these files among the static files, name them in DJANGO_STATIC_ROOT_FILES, and remove both."
-        yield Finding("warning", "whitenoise", found, remedy)
-    elif WHITENOISE_MIDDLEWARE in django_settings.MIDDLEWARE:
-        found = f"MIDDLEWARE has {WHITENOISE_MIDDLEWARE}: static-host removes it; static requests do not reach Django"
-        yield Finding("info", "whitenoise", found, "Remove it.")
-    if RUNSERVER_NOSTATIC_APP in django_settings.INSTALLED_APPS:
-        found = f"INSTALLED_APPS has {RUNSERVER_NOSTATIC_APP}: it only affects `manage.py runserver`"
-        yield Finding("info", "whitenoise", found, "Remove it; `static-host dev` is for development.")
-    storage = str(django_settings.STORAGES.get("staticfiles", {}).get("BACKEND", _KNOWN_STORAGE_PREFIXES[0]))
-    if storage.startswith(_KNOWN_STORAGE_PREFIXES):  # a project's own may be a subclass of WhiteNoise's
-        replacements |= STORAGE_SETTING_REPLACEMENTS
-    for name, replacement in sorted(replacements.items()):
-        if hasattr(django_settings, f"WHITENOISE_{name}"):
-            yield Finding("warning", "whitenoise", f"WHITENOISE_{name} has no effect here", replacement)
+def check_whitenoise(request: CheckRequest, django_settings: Any) -> Iterator[Finding]:
+    """Find WhiteNoise and ServeStatic, and each of their settings that has no effect or cannot be honoured."""
+    for name in django_settings.MIDDLEWARE:
+        if name in MIDDLEWARE:
+            found = f"MIDDLEWARE has {name}: static-host removes it; static requests do not reach Django"
+            yield Finding("info", "whitenoise", found, "Remove it; its settings still count.")
+    for name in django_settings.INSTALLED_APPS:
+        if name in RUNSERVER_NOSTATIC_APPS:
+            found = f"INSTALLED_APPS has {name}: it only affects `manage.py runserver`"
+            yield Finding("info", "whitenoise", found, "Remove it; `static-host dev` is for development.")
+    yield from _check_settings(request, django_settings)
+
+
+def _check_settings(request: CheckRequest, django_settings: Any) -> Iterator[Finding]:
+    """Find settings that cannot be honoured, and those that have no effect."""
+    try:
+        describe_built(django_settings)
+    except UnusableSettingError as error:
+        yield Finding("error", "whitenoise", f"{error}: the build fails", error.remedy)
+    for name, variable in sorted(request.overriding.items()):
+        if full := find_setting_name(django_settings, name):
+            yield Finding("info", "whitenoise", f"{full} has no effect: {variable} is set", "Remove one of them.")
+    for name in _DEVELOPMENT_SETTINGS:
+        if read_setting(django_settings, name) and not django_settings.DEBUG:
+            found = f"{find_setting_name(django_settings, name)} has no effect under `static-host serve`"
+            yield Finding(
+                "info", "whitenoise", found, "`static-host dev` always serves files as the finders find them."
+            )
+    for name, replacement in _UNUSED_SETTINGS.items():
+        if full := find_setting_name(django_settings, name):
+            yield Finding("warning", "whitenoise", f"{full} has no effect here", replacement)
 
 
 def check_static_servers(django_settings: Any, *, is_asgi: bool) -> Iterator[Finding]:
@@ -70,7 +78,7 @@ def check_static_servers(django_settings: Any, *, is_asgi: bool) -> Iterator[Fin
     from django.utils.module_loading import import_string
 
     for name in django_settings.MIDDLEWARE:
-        if name != WHITENOISE_MIDDLEWARE and any(map(_is_static_server, getattr(import_string(name), "__mro__", ()))):
+        if name not in MIDDLEWARE and any(map(_is_static_server, getattr(import_string(name), "__mro__", ()))):
             found = f"MIDDLEWARE has {name}, which walks the tree at every start and gets no request"
             yield Finding("warning", "whitenoise", found, "Remove it.")
     path = None if is_asgi else django_settings.WSGI_APPLICATION

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from static_host_django import own_logging, project_loading
+from static_host_django import own_logging, project_loading, whitenoise_settings
 from static_host_django.collect.errors import CollectionError
 from static_host_django.conversation import Conversation
 from static_host_django.project_loading import describe_failure, format_traceback
@@ -73,6 +73,7 @@ class Calls:
                 options.get("directory_permissions_mode"), settings.FILE_UPLOAD_DIRECTORY_PERMISSIONS
             ),
             "manifests": list_configured_manifests(settings),
+            "whitenoise_built": _describe_whitenoise(settings),
         }
 
     def set_up(self, static_url: str, directory: str, previous: str | None, file_mode: int) -> dict[str, Any]:
@@ -146,6 +147,22 @@ class Calls:
         found = (each for each in engines.all() if isinstance(each, DjangoTemplates))
         return [str(folder) for engine in found for folder in engine.template_dirs]
 
+    def find_immutable(self, files: Sequence[Sequence[str]]) -> list[bool]:
+        """Return which files never change, by WhiteNoise's setting."""
+        from django.conf import settings
+
+        from static_host_django.collect import whitenoise_functions
+
+        return whitenoise_functions.find_immutable(settings, files)
+
+    def change_headers(self, files: Sequence[Sequence[Any]]) -> list[Any]:
+        """Return the changes of header fields by WhiteNoise's setting."""
+        from django.conf import settings
+
+        from static_host_django.collect import whitenoise_functions
+
+        return whitenoise_functions.change_headers(settings, files)
+
     def _fingerprint(self, files: dict[str, str | None]) -> dict[str, str]:
         self._conversation.send(fingerprint=files)
         message = self._conversation.receive()
@@ -153,6 +170,13 @@ class Calls:
             raise SystemExit(1)
         names: dict[str, str] = message["names"]
         return names
+
+
+def _describe_whitenoise(settings: Any) -> dict[str, Any]:
+    try:
+        return whitenoise_settings.describe_built(settings)
+    except whitenoise_settings.UnusableSettingError as error:
+        raise CollectionError(f"{error}.", remedy=error.remedy) from None
 
 
 def _choose(option: int | None, setting: int | None) -> int | None:

@@ -129,7 +129,7 @@ class _Carrier:
             elif representation.coding == "identity":
                 return None
         kept = tuple(representation for representation in had.representations if representation in carried)
-        return Resource(had.media_type, True, kept, tuple(entry.releases), had.match)
+        return replace(had, immutable=True, representations=kept, releases=tuple(entry.releases))
 
     def _write(self, name: str, representation: Representation, source: ReleaseSource) -> bool:
         """Write one file, and return whether its bytes are those of the index."""

@@ -10,9 +10,12 @@ import json
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from static_host.conf.settings import Settings
+from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
+from static_host.origin.index import ROOT_FOLDER
 from static_host_build import bundler_manifests
 from static_host_build.build_errors import BuildError, explain_os_error
 from static_host_build.collect.project_process import BuiltProject
@@ -83,15 +86,17 @@ class Collector:
         return made.names
 
     def _add_root_files(self) -> None:
-        """Copy the files that are served at ``/`` and that collectstatic skips (``.well-known/…``)."""
-        root_files = self._settings.static_root_files
+        """Copy the files that are served at ``/`` and that collectstatic skips (``.well-known/…``, WHITENOISE_ROOT)."""
+        root_files = (*self._settings.static_root_files, ROOT_FOLDER)
         folders = tuple(name for name in root_files if name.endswith("/"))
         for source in self._found.sources:
             target = self._directory / source.name
             is_wanted = source.name in root_files or source.name.startswith(folders)
-            if is_wanted and source.is_file and not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(source.read())
+            if is_wanted and source.is_file and not target.exists() and target.name != HEADER_FILE_NAME:
+                with (
+                    Path(source.file).open("rb") if source.file and source.is_plain else BytesIO(source.read()) as body
+                ):
+                    self._writer.copy(source.name, body)
 
     def _add_manifests(self) -> tuple[str, ...]:
         """Copy bundlers' manifests from STATIC_ROOT, where the project may read them; return their names."""

@@ -23,6 +23,7 @@ from static_host.workers.load_errors import make_load_error
 from static_host.workers.process_handle import describe_status
 from static_host.workers.remote_project import RemoteProject
 from static_host_build.build_errors import BuildError, find_remedy
+from static_host_build.collect.whitenoise import WhiteNoiseSettings
 from static_host_build.permissions import Modes
 from static_host_django.conversation import Conversation
 from static_host_django.static_url import DEFAULT_ROOT
@@ -37,7 +38,8 @@ class BuiltProject(RemoteProject):
     """A project whose settings module is imported in its `process`.
 
     `project_static_root` is the project's own. `modes` are those of its tree. `manifests` has output folder and path of
-    each bundler's manifest that the settings name. `version` is that of Python and Django.
+    each bundler's manifest that the settings name. `version` is that of Python and Django. `built_settings`
+    has what the settings of WhiteNoise ask of a build.
     """
 
     def __init__(self, settings: Settings, facts: dict[str, Any], process: ProjectProcess) -> None:
@@ -47,6 +49,7 @@ class BuiltProject(RemoteProject):
         self.modes = Modes.choose(facts["file_mode"], facts["folder_mode"])
         self.manifests: list[tuple[str, str]] = facts["manifests"]
         self.version = (facts["python"], facts["django"])
+        self.built_settings = WhiteNoiseSettings(**facts["whitenoise_built"])
 
 
 class ProjectProcess:

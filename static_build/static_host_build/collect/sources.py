@@ -21,9 +21,11 @@ from stat import S_ISDIR, S_ISREG
 import static_host
 import static_host_build
 import static_host_django
+from static_host.origin.index import ROOT_FOLDER
 from static_host_build.build_errors import BuildError
 from static_host_build.collect.project_process import BuiltProject
 from static_host_build.collect.static_root_files import RootFiles
+from static_host_build.collect.whitenoise_root import list_root_files
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class FoundSources:
-    """What the finders list, in their order, then the bundlers' files of STATIC_ROOT; the folders that they search.
+    """What the finders list, in their order, then the bundlers' files of STATIC_ROOT, then those of WHITENOISE_ROOT.
 
-    Of several sources with one name, collectstatic takes the first.
+    `folders` are those that the finders search. Of several sources with one name, collectstatic takes the first.
     """
 
     sources: list[Source]
@@ -105,6 +107,9 @@ def find_sources(project: BuiltProject) -> FoundSources:
     root = project.project_static_root
     bundled = RootFiles(root).find_bundled({source.name for source in sources}) if root.is_dir() else ()
     of_root = [Source(name, name, str(root / name), True, (root / name).read_bytes, True) for name in sorted(bundled)]
+    at_root = list_root_files(project.built_settings.root) if project.built_settings.root else {}
+    for name, path in at_root.items():
+        of_root.append(Source(ROOT_FOLDER + name, ROOT_FOLDER + name, str(path), True, path.read_bytes))
     return FoundSources([*sources, *of_root], listed["folders"])
 
 

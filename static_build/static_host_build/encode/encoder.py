@@ -18,7 +18,7 @@ import io
 import re
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -86,11 +86,13 @@ class Encoder(Compressor):  # type: ignore[misc]  # it ships no types
     """WhiteNoise's Compressor, for bytes instead of files; it judges each coding on its own.
 
     `codings` are values of DJANGO_STATIC_CODINGS. `zopfli` makes the gzip coding instead of zlib, except with the
-    effort "fast".
+    effort "fast". Files with one of the `extensions` are not encoded; None: those of WhiteNoise.
     """
 
-    def __init__(self, codings: Iterable[str], effort: Effort = "best") -> None:
-        super().__init__(quiet=True)
+    def __init__(
+        self, codings: Iterable[str], effort: Effort = "best", extensions: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(extensions=extensions, quiet=True)
         chosen = set(codings)
         self._effort = effort
         if "zopfli" in chosen and not find_spec("zopfli"):

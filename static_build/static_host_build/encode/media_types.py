@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Mapping
+
 from whitenoise.media_types import MediaTypes
 
 _MEDIA_TYPES = MediaTypes(
@@ -30,7 +33,14 @@ _MEDIA_TYPES = MediaTypes(
 )
 
 
-def guess_media_type(name: str) -> str:
-    """Return WhiteNoise's media type for a name; text types get the charset UTF-8."""
-    plain = "text/plain" if name.endswith(".d.ts") else str(_MEDIA_TYPES.get_type(name))  # TypeScript, not video
-    return f"{plain}; charset=utf-8" if plain.startswith("text/") else plain
+def guess_media_type(name: str, own: Mapping[str, str] | None = None, charset: str = "utf-8") -> str:
+    """Return the media type for a name: of `own`, by file name or extension, else of WhiteNoise's table.
+
+    A text type gets the charset.
+    """
+    base = posixpath.basename(name).lower()
+    plain = (own or {}).get(base) or (own or {}).get(posixpath.splitext(base)[1])
+    if plain is None:
+        plain = "text/plain" if base.endswith(".d.ts") else str(_MEDIA_TYPES.get_type(name))  # TypeScript, not video
+    is_complete = not plain.startswith("text/") or "charset=" in plain.lower()
+    return plain if is_complete else f"{plain}; charset={charset}"

@@ -17,6 +17,7 @@ from hashlib import file_digest
 from itertools import chain
 from pathlib import Path
 
+from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
 from static_host.origin.index import Index
 from static_host.origin.negotiation import CODINGS
 from static_host.origin.representation import CODING_SUFFIXES, Representation, Resource, compute_digest, shorten_digest
@@ -86,15 +87,15 @@ class ResourceSet:
     def from_index(cls, index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> ResourceSet:
         """Return what `encode_resources` returned for the tree with this index: its own files, not the carried ones."""
         resources = {name: resource for name, resource in index.items() if not resource.carried}
-        groups: dict[str, list[str]] = {}
-        for name, resource in resources.items():
-            groups.setdefault(resource.identity.digest, []).append(name)
+        groups: dict[str, list[Resource]] = {}
+        for resource in resources.values():
+            groups.setdefault(resource.identity.digest, []).append(resource)
         contents = []
         for group in groups.values():
-            own = (r for r in resources[group[0]].representations if not r.dictionary)
-            facts = tuple((r.coding, r.length, r.digest) for r in own)
-            is_tried = is_compressible(encoder, group)
-            contents.append(Content(tuple(group), facts, is_tried, from_cache=is_tried, seconds=0.0))
+            names = tuple(resource.identity.file for resource in group)
+            facts = tuple((r.coding, r.length, r.digest) for r in group[0].representations if not r.dictionary)
+            is_tried = is_compressible(encoder, names)
+            contents.append(Content(names, facts, is_tried, from_cache=is_tried, seconds=0.0))
         return cls(resources, tuple(sorted(contents, key=lambda content: content.names)), warnings)
 
 
@@ -109,10 +110,10 @@ def ignore_progress(contents: Iterable[Content], _: int) -> Iterable[Content]:
 def list_resource_names(root: Path, root_files: tuple[str, ...]) -> list[str]:
     """Return the files below `root` that are resources, sorted.
 
-    Left out are encoded siblings of other files, and hidden files outside of `root_files` (names, or folders with a
-    slash at the end).
+    Left out are encoded siblings of other files, files with rules for header fields, and hidden files outside of
+    `root_files` (names, or folders with a slash at the end).
     """
-    found = set(_walk(root))
+    found = {name for name in _walk(root) if name.rpartition("/")[2] != HEADER_FILE_NAME}
     suffixes = tuple(suffix for suffix in CODING_SUFFIXES.values() if suffix)
     siblings = {name for name in found if name.endswith(suffixes) and name.rpartition(".")[0] in found}
     folders = tuple(name for name in root_files if name.endswith("/"))
