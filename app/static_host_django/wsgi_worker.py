@@ -138,8 +138,9 @@ class _Call:
         self._may_hold = may_hold
         self._application = application
         self._environ = environ
-        self._is_head = environ["REQUEST_METHOD"] == "HEAD"
-        """Whether the client's method is HEAD; middleware of the project may change it in the environ."""
+        self._method, self._path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        """The client's own: Django decodes the path in the environ, and middleware may change the method."""
+        self._is_head = self._method == "HEAD"
         self._channel = channel
         self._status = ""
         self._headers: list[tuple[str, str]] = []
@@ -239,8 +240,8 @@ class _Call:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
         if is_bodiless(status):
             headers = [field for field in headers if field[0] != b"content-length"]
-        path = self._environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-        return status, mark_unknown(status, headers, self._environ["REQUEST_METHOD"], path)
+        path = self._path.encode("latin-1").decode("utf-8", "replace")
+        return status, mark_unknown(status, headers, self._method, path)
 
     def _fit(self, body: bytes) -> bytes:
         """Return what the Content-Length leaves room for, in the body or in its next piece (PEP 3333)."""

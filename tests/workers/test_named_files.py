@@ -19,6 +19,7 @@ from tests.support.wire import Response
 from tests.workers.test_file_responses import MEDIUM, count_rest, get, slow_client
 
 ACCEL = "x-accel-redirect: /protected/"
+HTML = b"text/html; charset=utf-8"
 UNCACHEABLE = [b"private, no-store, max-age=0"]
 
 
@@ -68,7 +69,7 @@ def test_the_file_takes_the_place_of_the_view_s_body_and_the_fields_stay(server:
     assert (got.status, got.body) == (200, CONTENT)
     assert fields.pop(b"etag") in (etag, b"W/" + etag)
     assert fields == {
-        b"content-type": b"text/plain",
+        b"content-type": b"text/plain; charset=utf-8",
         b"content-length": b"10",
         b"content-disposition": b"attachment",
         b"set-cookie": b"a=1",
@@ -81,9 +82,9 @@ def test_the_file_takes_the_place_of_the_view_s_body_and_the_fields_stay(server:
 @pytest.mark.parametrize(
     ("lines", "fields"),
     [
-        ((f"{ACCEL}a.html",), {b"content-type": [b"text/html"]}),
+        ((f"{ACCEL}a.html",), {b"content-type": [HTML]}),
         ((f"{ACCEL}a.html", "content-type: text/x-own"), {b"content-type": [b"text/x-own"]}),
-        ((f"{ACCEL}a.html", "content-type: "), {b"content-type": [b"text/html"]}),
+        ((f"{ACCEL}a.html", "content-type: "), {b"content-type": [HTML]}),
         ((f"{ACCEL}a.html", "content-length: 0"), {b"content-length": [b"3"]}),
         ((f"{ACCEL}a.html", "content-length: 77"), {b"content-length": [b"3"]}),
         ((f"{ACCEL}a.html", 'etag: "own"'), {b"etag": [b'"own"']}),
@@ -92,8 +93,8 @@ def test_the_file_takes_the_place_of_the_view_s_body_and_the_fields_stay(server:
         ((f"{ACCEL}archive.tar.gz",), {b"content-type": [b"application/gzip"], b"content-encoding": []}),
         ((f"{ACCEL}archive.tar.gz", "content-encoding: gzip"),
          {b"content-type": [], b"content-encoding": [b"gzip"], b"accept-ranges": []}),
-        ((f"{ACCEL}a.html", "x-sendfile: /etc/passwd"), {b"content-type": [b"text/html"], b"x-sendfile": []}),
-        ((f"{ACCEL}a.html?name=x",), {b"content-type": [b"text/html"], b"x-accel-redirect": []}),
+        ((f"{ACCEL}a.html", "x-sendfile: /etc/passwd"), {b"content-type": [HTML], b"x-sendfile": []}),
+        ((f"{ACCEL}a.html?name=x",), {b"content-type": [HTML], b"x-accel-redirect": []}),
         ((f"{ACCEL}a.html", "x-accel-buffering: no"), {b"x-accel-buffering": [b"no"]}),
     ],
 )  # fmt: skip
