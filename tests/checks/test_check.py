@@ -1027,3 +1027,12 @@ def test_its_help_names_every_key_of_the_document(project: Path) -> None:
     first = printed["findings"][0]
     keys = {*printed, *first, *(f["check"] for f in printed["findings"] if "." not in f["check"])}
     assert {key for key in keys if key not in text} == set()
+
+
+def test_the_directories_of_files_that_views_name(project: Path, tmp_path: Path) -> None:
+    pairs = f"/protected/={tmp_path},/gone/={tmp_path}/gone"
+    findings = document(project, DJANGO_SENDFILE_ROOTS=pairs)[1]["findings"]
+    assert [(each["level"], each["found"]) for each in findings if each["check"] == "sendfile"] == [
+        ("warning", f"DJANGO_SENDFILE_ROOTS: there is no directory {tmp_path}/gone, so files below /gone/ are 404"),
+        ("ok", f"X-Accel-Redirect below /protected/ names files of {tmp_path}"),
+    ]

@@ -38,6 +38,7 @@ def iter_findings() -> Iterator[Finding]:
     settings = Settings.read()
     yield from _check_variables(settings)
     yield from _check_packages(settings)
+    yield from _check_sendfile_roots(settings)
     with start_checks(settings) as project:
         served, unusable = _load_tree(project)
         project.request_checks(served)
@@ -70,6 +71,16 @@ def _check_variables(settings: Settings) -> Iterator[Finding]:
         yield Finding("warning" if each.is_sure else "info", "settings", each.found, each.remedy)
     if not any(each.is_sure for each in found):
         yield Finding("ok", "settings", "all environment variables are understood")
+
+
+def _check_sendfile_roots(settings: Settings) -> Iterator[Finding]:
+    for pair in settings.sendfile_roots:
+        prefix, _, directory = pair.partition("=")
+        if Path(directory).is_dir():
+            yield Finding("ok", "sendfile", f"X-Accel-Redirect below {prefix} names files of {directory}")
+        else:
+            found = f"DJANGO_SENDFILE_ROOTS: there is no directory {directory}, so files below {prefix} are 404"
+            yield Finding("warning", "sendfile", found, "Create it, mount it, or correct the path.")
 
 
 def _check_packages(settings: Settings) -> Iterator[Finding]:
