@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from static_host.checks import csp
-from static_host.files import media_files
+from static_host.files import media_files, sendfile_roots
 from static_host.http import page, request_line, request_parser
 from static_host.http.page_head import parse_page_head
 from static_host.http.response_head import InvalidResponseError, make_head
@@ -81,6 +81,27 @@ def answer(**fields: str) -> ReceivedResponse:
 
 def resource(match: str = "", media_type: str = "text/css") -> Resource:
     return Resource(media_type, True, (Representation("identity", "a.css", 1, "x" * 24),), match=match)
+
+
+ENCODED_WORDS = (
+    "=",
+    "=?",
+    "?",
+    "=?utf-8?{=?}",
+    "=?utf-8?q?{a}?=",
+    "=?utf-8?q?{a",
+    "=?utf-8?b?{YWFh}?=",
+    "=?utf-8?q?{=}?=",
+    "=?utf-8?q?a?={ =?utf-8?q?a?=}",
+    "=?utf-8?{ }",
+    "=?utf-8?{=?utf-8?q?}",
+)
+
+
+def decode_name(value: bytes) -> object:
+    with suppress(sendfile_roots.NamedFileError):
+        return sendfile_roots._decode(value)
+    return None
 
 
 def make_field(name: bytes, value: bytes) -> object:
@@ -167,7 +188,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
         lambda fields: parse_page_head(b"GET / HTTP/1.1\r\n" + fields + b"\r\n"),
         *("a", "a:", "a:{ }", "a: b\r\n", "\n", ":", "a: b{ }\r\n", "host: a\r\n"),
     ),
-    "static_host.http.page._find_framing": repeat_bytes(page._find_framing, "\n", "connection: ", "connection: {a}\r\n", "a: b\r\n"),
+    "static_host.http.page._find_framing": repeat_bytes(page._find_framing, "\n", "connection: ", "connection: {a}\r\n", "x-accel-redirect: {x-}\r\n", "a: b\r\n"),
     "static_host_django.frames._RESPONSE_HEAD": repeat_bytes(
         lambda lines: is_response(b"200\0" + lines), "a", "a: b\r\n", "a: {b}", "a: b\r\n{a: b\r\n}c", "a: {b\r}", "\r\n",
         "content-length: 1\r\n", "content-length: {1}",
@@ -317,6 +338,7 @@ def feed_chunks(data: bytes) -> None:
 
 
 FUNCTIONS = {
+    "sendfile_roots._decode": repeat_bytes(decode_name, *ENCODED_WORDS),
     "the fields of a handshake": [
         Hostile(receive_handshake, lambda count: [(b"connection", b"a")] * count),
         Hostile(receive_handshake, lambda count: [(b"sec-websocket-extensions", b"permessage-deflate;a")] * count),

@@ -28,7 +28,7 @@ from static_host_django.unknown_paths import mark_unknown
 log = logging.getLogger("static_host.worker")
 
 FILE_KEY = "static_host.file"
-"""The key of the OpenFile that is the body, in the message that starts a response. Its further messages are empty."""
+"""The key of the OfferedFile that may be the body, in the message that starts a response."""
 _MAX_UNREAD_BYTES = 1 << 20
 """Bytes of a request's body that wait for the application, before the front is not read any more."""
 _MAX_UNWRITTEN_BYTES = 64 << 10
@@ -40,6 +40,7 @@ class Request:
 
     def __init__(self, scope: Scope, transport: Any, files: socket.socket, *, has_body: bool) -> None:
         self.scope = scope
+        self._is_head = scope.get("method") == "HEAD"
         self._files = files
         self.is_writable = asyncio.Event()
         self.is_writable.set()
@@ -131,12 +132,12 @@ class Request:
         if kind == "http.response.start":
             self._has_begun = True
             headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
+            found = message[FILE_KEY].take(headers) if FILE_KEY in message else None
             headers = mark_unknown(message["status"], headers, self.scope["method"], self.scope["path"])
-            if FILE_KEY in message:
+            if found is not None:
                 self._has_sent_file = True
-                is_head = self.scope["method"] == "HEAD"
-                send = self._send_descriptor
-                return [encode_file_response(message[FILE_KEY], message["status"], headers, send, is_head=is_head)]
+                send, is_head = self._send_descriptor, self._is_head
+                return [encode_file_response(found, message["status"], headers, send, is_head=is_head)]
             return [encode(Kind.RESPONSE, encode_response(message["status"], headers), more=True)]
         if kind == "http.response.body":
             self._is_over = not message.get("more_body", False)

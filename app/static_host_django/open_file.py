@@ -39,6 +39,8 @@ def find_open_file(file: Any, stated_length: int | None = None) -> OpenFile | No
     if file is None:
         return None
     try:
+        if not file.readable():
+            return None
         if file.writable():
             file.flush()
         descriptor, offset = file.fileno(), file.tell()

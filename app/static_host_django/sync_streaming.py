@@ -8,7 +8,7 @@ iteration ends. Asynchronous iterators are left to Django.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -22,19 +22,20 @@ def patch_sync_streaming() -> None:
     own = StreamingHttpResponse.__aiter__
 
     def pieces(response: Any) -> AsyncIterator[bytes]:
-        return own(response) if response.is_async else _iter_pieces(response)
+        return own(response) if response.is_async else iter_in_thread(response.streaming_content)
 
     StreamingHttpResponse.__aiter__ = pieces  # type: ignore[assignment, method-assign]  # Django has no hook for it
 
 
-async def _iter_pieces(response: Any) -> AsyncIterator[bytes]:
+async def iter_in_thread(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces as a thread makes them."""
     from asgiref.sync import sync_to_async
 
     stream = Stream(asyncio.get_running_loop())
 
     def hand_over() -> None:
         try:
-            for piece in response.streaming_content:
+            for piece in pieces:
                 stream.put(piece)
         except RequestAbandonedError:
             pass

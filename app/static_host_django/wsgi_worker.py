@@ -138,6 +138,9 @@ class _Call:
         self._may_hold = may_hold
         self._application = application
         self._environ = environ
+        self._method, self._path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        """The client's own: Django decodes the path in the environ, and middleware may change the method."""
+        self._is_head = self._method == "HEAD"
         self._channel = channel
         self._status = ""
         self._headers: list[tuple[str, str]] = []
@@ -198,7 +201,7 @@ class _Call:
         found = find_open_file(response.file, find_length(headers))
         if found is None or self._written or is_bodiless(status):
             return False
-        send, is_head = self._channel.send_descriptor, self._environ["REQUEST_METHOD"] == "HEAD"
+        send, is_head = self._channel.send_descriptor, self._is_head
         data = encode_file_response(found, status, headers, send, is_head=is_head, max_inline_bytes=MAX_INLINE_BYTES)
         self._end(data)
         return True
@@ -218,7 +221,7 @@ class _Call:
 
     @property
     def _has_no_body(self) -> bool:
-        return self._environ["REQUEST_METHOD"] == "HEAD" or is_bodiless(int(self._status[:3]))
+        return self._is_head or is_bodiless(int(self._status[:3]))
 
     def _encode_start(self, body: bytes | None, *, more: bool) -> bytes:
         """Return the frame of the response's head; a whole body gets its Content-Length."""
@@ -237,8 +240,8 @@ class _Call:
         headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in self._headers]
         if is_bodiless(status):
             headers = [field for field in headers if field[0] != b"content-length"]
-        path = self._environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-        return status, mark_unknown(status, headers, self._environ["REQUEST_METHOD"], path)
+        path = self._path.encode("latin-1").decode("utf-8", "replace")
+        return status, mark_unknown(status, headers, self._method, path)
 
     def _fit(self, body: bytes) -> bytes:
         """Return what the Content-Length leaves room for, in the body or in its next piece (PEP 3333)."""

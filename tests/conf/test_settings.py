@@ -110,6 +110,17 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("DJANGO_STATIC_KEEP_RELEASES", "0"),
         ("DJANGO_STATIC_KEEP_AGE", "30"),
         ("DJANGO_STATIC_KEEP_AGE", "1y"),
+        ("DJANGO_SENDFILE_ROOTS", "/var/lib/files"),
+        ("DJANGO_SENDFILE_ROOTS", "/protected/"),
+        ("DJANGO_SENDFILE_ROOTS", "/protected/="),
+        ("DJANGO_SENDFILE_ROOTS", "/protected/=files"),
+        ("DJANGO_SENDFILE_ROOTS", "/protected=/var/lib/files"),
+        ("DJANGO_SENDFILE_ROOTS", "protected/=/var/lib/files"),
+        ("DJANGO_SENDFILE_ROOTS", "/=/var/lib/files"),
+        ("DJANGO_SENDFILE_ROOTS", "/a/../b/=/var/lib/files"),
+        ("DJANGO_SENDFILE_ROOTS", "//cdn.example.com/=/var/lib/files"),
+        ("DJANGO_SENDFILE_ROOTS", "/a/=/one,/a/=/two"),
+        ("DJANGO_SENDFILE_ROOTS", "/a/=/one,two"),
         ("SOURCE_DATE_EPOCH", "yesterday"),
         ("DJANGO_INTERFACE", "gateway"),
         ("DJANGO_THREADS", "0"),
@@ -153,6 +164,33 @@ def test_a_blank_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_root_files_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DJANGO_STATIC_ROOT_FILES", ",")
     assert Settings.read().static_root_files == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "roots"),
+    [
+        (" ", ()),
+        ("/protected/=/var/lib/files", ("/protected/=/var/lib/files",)),
+        ("/a/=/one, /b/c/=/two=2/", ("/a/=/one", "/b/c/=/two=2/")),
+    ],
+)
+def test_directories_of_named_files(monkeypatch: pytest.MonkeyPatch, value: str, roots: tuple[str, ...]) -> None:
+    monkeypatch.setenv("DJANGO_SENDFILE_ROOTS", value)
+    assert Settings.read().sendfile_roots == roots
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("/var/lib/files", "'/var/lib/files' does not name a path, then =, then the absolute path of a directory"),
+        ("/a/=/one,/a/=/two", "one path stands for two directories"),
+    ],
+)
+def test_a_wrong_directory_of_named_files_says_why(monkeypatch: pytest.MonkeyPatch, value: str, reason: str) -> None:
+    monkeypatch.setenv("DJANGO_SENDFILE_ROOTS", value)
+    with pytest.raises(InvalidSettingsError) as caught:
+        Settings.read()
+    assert f"  DJANGO_SENDFILE_ROOTS={value!r}: {reason}" in str(caught.value)
 
 
 def test_the_environment_goes_before_env_file_and_that_before_secrets(

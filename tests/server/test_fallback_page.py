@@ -67,7 +67,9 @@ def ask(server: Running, path: str, method: str = "GET", **fields: str) -> httpx
     return httpx.request(method, server.url + path, headers={**HTML, **fields})
 
 
-@pytest.mark.parametrize("path", ["/", "/orders/7", "/orders/7/?tab=1", "/en-us/orders/", "/orders/%C3%BC", "/%ff"])
+@pytest.mark.parametrize(
+    "path", ["/", "/orders/7", "/orders/7/?tab=1", "/en-us/orders/", "/orders/%C3%BC", "/orders/%E6%97%A5", "/%ff"]
+)
 def test_a_path_that_the_project_does_not_know_is_the_page(server: Running, path: str) -> None:
     got = ask(server, path)
     assert (got.status_code, got.content, got.headers["content-type"]) == (200, PAGE, "text/html; charset=utf-8")

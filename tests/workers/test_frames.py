@@ -10,14 +10,17 @@ import pytest
 
 from static_host_django.frames import (
     MAX_PAYLOAD_BYTES,
+    FileForm,
     Frame,
     FrameError,
     FrameReader,
     Head,
     Kind,
+    decode_file,
     decode_head,
     decode_response,
     encode,
+    encode_file,
     encode_head,
     encode_pieces,
     encode_response,
@@ -36,6 +39,58 @@ FRAMES = [
     Frame(Kind.BODY, b""),
     Frame(Kind.IDLE, b""),
 ]
+
+
+FILES = [
+    (
+        b"\x01\x0d\x01\x00\x00\x00\x00\x14C\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03abc",
+        (FileForm.CONTENT, 0, 3, b"abc"),
+    ),
+    (
+        b"\x01\x0d\x01\x00\x00\x00\x00\x11C\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        (FileForm.CONTENT, 0, 0, b""),
+    ),
+    (
+        b"\x01\x0d\x01\x00\x00\x00\x00\x11D\0\0\0\0\0\0\x01\x02\0\0\0\xe8\xd4\xa5\x10\0",
+        (FileForm.DESCRIPTOR, 258, 1_000_000_000_000, b""),
+    ),
+    (
+        b"\x01\x0d\x01\x00\x00\x00\x00\x11L\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x09",
+        (FileForm.LENGTH, 0, 9, b""),
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "file"), FILES)
+def test_a_file_is_its_form_its_place_and_its_content(data: bytes, file: tuple[FileForm, int, int, bytes]) -> None:
+    assert encode_file(*file) == data
+    (frame,) = FrameReader().feed(data)
+    assert (frame.kind, frame.more) == (Kind.FILE, True)
+    assert decode_file(frame.payload) == file
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"D",
+        b"D" + bytes(15),
+        b"X" + bytes(16),
+        b"d" + bytes(16),
+        b"\0" + bytes(16),
+        b"D" + bytes(17),
+        b"L" + bytes(16) + b"x",
+        b"C" + bytes(15) + b"\x03ab",
+        b"C" + bytes(15) + b"\x01ab",
+        b"D" + b"\xff" * 8 + bytes(8),
+        b"D" + bytes(8) + b"\xff" * 8,
+        b"D" + bytes(7) + b"\x01\x7f" + b"\xff" * 7,
+        b"L" + bytes(8) + b"\x80" + bytes(7),
+    ],
+)
+def test_a_file_s_frame_that_is_malformed_is_refused(payload: bytes) -> None:
+    with pytest.raises(FrameError):
+        decode_file(payload)
 
 
 def test_a_frame_is_eight_bytes_and_its_payload() -> None:
@@ -80,6 +135,14 @@ def test_garbage_raises_nothing_but_a_frame_error() -> None:
                 decode_response(frame.payload)
         with suppress(FrameError):
             decode_head(bytes(data))
+        file = bytearray(FILES[source.randrange(len(FILES))][0])
+        for _ in range(source.randint(1, 4)):
+            file[source.randrange(len(file))] = source.randrange(256)
+        with suppress(FrameError):
+            for frame in FrameReader().feed(bytes(file)):
+                _, offset, length, content = decode_file(frame.payload)
+                assert 0 <= offset + length < 1 << 63
+                assert len(content) in (0, length)
 
 
 def test_a_body_of_any_length_is_frames_that_fit() -> None:

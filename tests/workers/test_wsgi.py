@@ -368,6 +368,7 @@ def test_a_path_reaches_django_as_the_client_sent_it(bridge: Running) -> None:
         return json.loads(answer.partition(b"\r\n\r\n")[2])["path"]
 
     assert seen("/echo/caf%C3%A9") == "/echo/café"
+    assert seen("/echo/%E6%97%A5%E6%9C%AC") == "/echo/日本"
     assert seen("/echo/caf%E9") == "/echo/caf%E9"  # Latin-1: Django keeps what is no UTF-8 encoded
     assert seen("/echo/a%2Fb%20c") == "/echo/a/b c"
     assert seen("/echo/a//b") == "/echo/a//b"

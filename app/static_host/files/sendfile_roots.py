@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from email.errors import HeaderParseError
 from email.header import decode_header
 from pathlib import Path
 
@@ -20,6 +21,8 @@ ACCEL_FIELD = b"x-accel-redirect"
 SENDFILE_FIELD = b"x-sendfile"
 FIELDS = (ACCEL_FIELD, SENDFILE_FIELD)
 """The fields; the first one of a response counts."""
+_MAX_ENCODED_CHARACTERS = 16 << 10
+"""Enough for the longest path of Linux; to decode many encoded words takes more than linear time."""
 
 
 class NamedFileError(Exception):
@@ -60,10 +63,17 @@ class SendfileRoots:
 
 
 def _decode(value: bytes) -> bytes:
-    """Return a path as the file system has it: UTF-8, which Django writes as an encoded word, or as Latin-1."""
+    """Return a path as the file system has it: UTF-8, which Django writes as an encoded word, or as Latin-1.
+
+    Raises NamedFileError.
+    """
     text = value.decode("latin-1")
-    if text.lower().startswith("=?utf-8?"):  # RFC 2047
-        return b"".join(part if isinstance(part, bytes) else part.encode("latin-1") for part, _ in decode_header(text))
+    if len(text) <= _MAX_ENCODED_CHARACTERS and text.lower().startswith("=?utf-8?"):  # RFC 2047
+        try:
+            parts = decode_header(text)
+        except HeaderParseError:
+            raise NamedFileError("its encoded word is malformed") from None
+        return b"".join(part if isinstance(part, bytes) else part.encode("latin-1") for part, _ in parts)
     try:
         value.decode()
     except UnicodeDecodeError:

@@ -28,6 +28,8 @@ def read_short_file(descriptor: int, length: int, *, may_wait: bool) -> bytes | 
         if error.errno in _UNSUPPORTED and not may_wait:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
         raise
+    if count < length and not may_wait:  # only a part of it is in the page cache
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     if count != length:
         raise OSError(errno.EIO, "the file is shorter than it was when it was opened")
     return bytes(content)

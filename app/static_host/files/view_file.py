@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 
 from static_host.origin.body_cache import Body
 from static_host.origin.conditional import Validators, parse_http_date
@@ -54,6 +55,8 @@ def _respond(
     length: int,
     source: Body | Slice,
 ) -> Response:
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # a view may name a file all the same
+        return Response(status, _drop(fields, _OF_LENGTH))
     ok = _state_length(fields, length)
     if method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
         body = () if method == "HEAD" else (source,)

@@ -36,7 +36,7 @@ class SendfileTransfer:
         self, connection: socket.socket, parts: Sequence[Body | Slice], on_end: Callable[[OSError | None], None]
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._parts = deque(part for part in parts if isinstance(part, Slice) or part)
+        self._parts = deque(part for part in parts if (part.length if isinstance(part, Slice) else part))
         self._at = 0
         self.sent_bytes = 0
         """Bytes that the socket has taken."""

@@ -44,6 +44,7 @@ _OF_REQUEST = frozenset(
 
 
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_DESCRIPTOR_SPACE_BYTES = socket.CMSG_LEN(array.array("i").itemsize)
 
 
 def open_sockets() -> tuple[tuple[socket.socket, socket.socket], tuple[socket.socket, socket.socket]]:
@@ -222,6 +223,8 @@ class Channel(asyncio.Protocol):
     def _take_file(self, payload: bytes) -> None:
         """Take the file that is the body of the response; closes one that is not wanted. Raises FrameError."""
         form, offset, length, content = decode_file(payload)
+        if (form is FileForm.LENGTH) != self.head.startswith(b"HEAD\0"):
+            raise FrameError("a file in the form for another method")
         descriptor = self._receive_descriptor() if form is FileForm.DESCRIPTOR else None
         exchange = self.exchange
         if exchange is None or exchange.error is not None:
@@ -235,18 +238,19 @@ class Channel(asyncio.Protocol):
 
     def _receive_descriptor(self) -> int | None:
         """Return the descriptor that has come; None if this process has no room for it. Raises FrameError."""
-        try:
-            _, descriptors, flags, _ = socket.recv_fds(self._files, 1, 1, _CLOSE_ON_EXEC)
+        try:  # socket.recv_fds ignores its flags
+            _, ancillary, flags, _ = self._files.recvmsg(1, _DESCRIPTOR_SPACE_BYTES, _CLOSE_ON_EXEC)
         except OSError as error:
             raise FrameError(f"a file without its descriptor: {error}") from None
-        if not descriptors:
+        if not ancillary:
             if flags & socket.MSG_CTRUNC:
                 return None
             raise FrameError("a file without its descriptor")
-        if not stat.S_ISREG(os.fstat(descriptors[0]).st_mode):
-            os.close(descriptors[0])
+        (descriptor,) = array.array("i", ancillary[0][2])
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
             raise FrameError("a file that is no regular one")
-        return descriptors[0]
+        return descriptor
 
     def pause_writing(self) -> None:
         """Let `send` wait: the worker takes nothing."""

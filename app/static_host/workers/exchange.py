@@ -83,11 +83,11 @@ class Exchange:
             head = decode_response(frame.payload)
             if self.error is None and self.head.done():
                 raise FrameError("a second head for one request")
-            self.is_complete = not frame.more
             if self.error is None:  # else it comes too late
                 if not frame.more and self.file_length is None:
                     raise FrameError("a response without its body")
                 self.head.set_result(head)
+            self.is_complete = not frame.more
         elif frame.kind == Kind.BODY:
             if not self.head.done():
                 raise FrameError("a body before its head")

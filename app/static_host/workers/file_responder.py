@@ -7,6 +7,7 @@ Rule: the front sends it, at the client's pace, and the worker is free meanwhile
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import logging
 import os
@@ -23,11 +24,11 @@ from static_host.files.short_files import read_short_file
 from static_host.files.validators import find_validators
 from static_host.files.view_file import respond_with_file
 from static_host.origin.body_cache import Body
-from static_host.origin.headers import UNCACHEABLE
-from static_host.origin.response import NOT_FOUND, Response, Slice
+from static_host.origin.response import Response, Slice
 from static_host.telemetry.request_record import format_target, get_raw_path
 from static_host.telemetry.scope_keys import HANDLER_KEY
 from static_host.workers.exchange import Exchange
+from static_host.workers.refusal import build_refusal
 from static_host_django.frames import UNKNOWN_PATH_FIELD
 
 log = logging.getLogger("static_host.workers")
@@ -106,7 +107,7 @@ class FileResponder:
     def _respond_with_named(
         self, request: RequestFacts, status: int, fields: Fields, named: tuple[bytes, bytes], *, may_wait: bool
     ) -> Response:
-        """Return the response with the file that a field names, or 404. Raises BlockingIOError."""
+        """Return the response with the file that a field names, 404 or 503. Raises BlockingIOError."""
         try:
             root, name = self._roots.find(*named)
             source, facts = _open(root, name, may_wait=may_wait)
@@ -116,7 +117,8 @@ class FileResponder:
             reason = error.strerror if isinstance(error, OSError) else error
             shown = f"{named[0].decode().title()} {named[1].decode('latin-1')!r:.300}"
             log.error("%s: %s: %s", request.describe(), shown, reason)  # noqa: TRY400 - no traceback helps
-            return _build_not_found(request.method)
+            has_no_descriptor = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+            return _refuse(request.method, 503 if has_no_descriptor else 404)
         fields = _add_facts(fields, facts, name)
         return respond_with_file(request.method, request.fields, status, fields, facts.st_size, source)
 
@@ -145,10 +147,6 @@ def _add_facts(fields: Fields, facts: os.stat_result, name: bytes) -> Fields:
     return [*fields, *((name, value) for name, value in own.items() if name not in given)]
 
 
-def _build_not_found(method: str) -> Response:
-    fields = (
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(NOT_FOUND)),
-        (b"cache-control", UNCACHEABLE),
-    )
-    return Response(404, fields, () if method == "HEAD" else (NOT_FOUND,))
+def _refuse(method: str, status: int) -> Response:
+    fields, text = build_refusal(status)
+    return Response(status, tuple(fields), () if method == "HEAD" else (text,))

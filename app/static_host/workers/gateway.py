@@ -225,6 +225,8 @@ class Gateway:
         if self.files.is_concerned(exchange, fields):
             response, fields = await self.files.respond(scope, exchange, status, fields)
             if response is not None:
+                if not exchange.is_complete:  # the worker makes a body that is not wanted
+                    channel.finish(exchange)
                 try:
                     await send_response(response, scope, receive, send)
                 finally:

@@ -17,8 +17,8 @@ _TEXTS = {
 NO_ROOM_TEXT = b"There is no room for a body of this size.\n"
 
 
-async def refuse(send: Send, status: int, text: bytes = b"") -> None:
-    """Respond with a status, and its text or another one."""
+def build_refusal(status: int, text: bytes = b"") -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return the header fields and the body for a status, with its text or another one."""
     text = text or _TEXTS[status]
     fields = [
         (b"content-type", b"text/plain; charset=utf-8"),
@@ -27,5 +27,11 @@ async def refuse(send: Send, status: int, text: bytes = b"") -> None:
     ]
     if status == 503:
         fields.append((b"retry-after", b"1"))
+    return fields, text
+
+
+async def refuse(send: Send, status: int, text: bytes = b"") -> None:
+    """Respond with a status, and its text or another one."""
+    fields, text = build_refusal(status, text)
     await send({"type": "http.response.start", "status": status, "headers": fields})
     await send({"type": "http.response.body", "body": text})
