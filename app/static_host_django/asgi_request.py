@@ -131,7 +131,8 @@ class Request:
         if kind == "http.response.start":
             self._has_begun = True
             headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
-            headers = mark_unknown(message["status"], headers, self.scope["method"], self.scope["path"])
+            method, path = self.scope["method"], self.scope["path"]
+            headers = mark_unknown(message["status"], headers, method, path, has_script_name=True)
             if FILE_KEY in message:
                 self._has_sent_file = True
                 is_head = self.scope["method"] == "HEAD"

@@ -41,7 +41,7 @@ def make_spa(directory: Path, cache: Path, placed: str = "STATICFILES_DIRS = [*S
     (project / "dist/index.html").write_bytes(PAGE)
     with (project / "mysite/settings.py").open("a") as settings:
         settings.write(
-            f"\nALLOWED_HOSTS = ['*']\n{placed}\n"
+            f"\nimport os\nFORCE_SCRIPT_NAME = os.environ.get('SCRIPT_NAME')\nALLOWED_HOSTS = ['*']\n{placed}\n"
             "SECURE_REFERRER_POLICY = 'no-referrer'\n"
             "MIDDLEWARE = [f'django.middleware.{name}' for name in (\n"
             "    'security.SecurityMiddleware', 'common.CommonMiddleware', 'clickjacking.XFrameOptionsMiddleware')]\n"
@@ -118,6 +118,16 @@ def test_the_project_s_own_pages_are_its_own(server: Running) -> None:
     assert ask(server, "/api/items/").json() == {"items": []}
     assert ask(server, "/en-us/translated/").text == "known"
     server.wait_for(" 200 ")
+
+
+def test_a_script_name_of_asgi_is_no_part_of_what_the_urlconf_knows(project: Path) -> None:
+    variables = {**SETTINGS, "DJANGO_STATIC_FALLBACK": "index.html", "DJANGO_INTERFACE": "asgi"}
+    with run_server(cwd=project, **variables, SCRIPT_NAME="/below") as server:
+        assert ask(server, "/below/orders/7").content == PAGE
+        assert ask(server, "/below/known/").text == "known"
+        for path in ("/below/missing/", "/below/api/nothing"):
+            assert ask(server, path).status_code == 404
+        server.wait_for(" 200 ")
 
 
 @pytest.mark.parametrize(
