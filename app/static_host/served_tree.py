@@ -8,6 +8,7 @@ from pathlib import Path
 
 from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
+from static_host.files.fallback_page import find_page
 from static_host.files.media_files import MediaFiles
 from static_host.files.media_place import MediaPlace, Storage, find_media_place
 from static_host.origin.index import ROOT_FOLDER
@@ -108,7 +109,7 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
     Raises TreeUnusableError; TreeDamagedError if files are missing or differ.
     """
     tree = _load_current_tree(project.static_root, settings.static_memory)
-    if settings.static_fallback and settings.static_fallback not in tree.index:
+    if settings.static_fallback and find_page(tree.index, settings.static_fallback) is None:
         tree.close()
         raise FallbackMissingError(settings.static_fallback, tree.root)
     compared = tree.check_lengths(length_check_seconds)

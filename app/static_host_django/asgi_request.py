@@ -133,7 +133,8 @@ class Request:
             self._has_begun = True
             headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
             found = message[FILE_KEY].take(headers) if FILE_KEY in message else None
-            headers = mark_unknown(message["status"], headers, self.scope["method"], self.scope["path"])
+            method, path = self.scope["method"], self.scope["path"]
+            headers = mark_unknown(message["status"], headers, method, path, has_script_name=True)
             if found is not None:
                 self._has_sent_file = True
                 send, is_head = self._send_descriptor, self._is_head

@@ -19,16 +19,23 @@ class UnknownPaths:
     is_wanted = False
 
 
-def mark_unknown(status: int, headers: list[tuple[bytes, bytes]], method: str, path: str) -> list[tuple[bytes, bytes]]:
-    """Return the header fields of a response, with one more if the URLconf does not know the path of its request."""
-    if status != _NOT_FOUND or not UnknownPaths.is_wanted or method not in ("GET", "HEAD") or not _is_unknown(path):
+def mark_unknown(
+    status: int, headers: list[tuple[bytes, bytes]], method: str, path: str, *, has_script_name: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """Return the header fields of a response, with one more if the URLconf does not know the path of its request.
+
+    `has_script_name`: the path begins with FORCE_SCRIPT_NAME, if that is set, as it does in ASGI.
+    """
+    if status != _NOT_FOUND or not UnknownPaths.is_wanted or method not in ("GET", "HEAD"):
         return headers
-    return [*headers, UNKNOWN_PATH_FIELD]
+    return [*headers, UNKNOWN_PATH_FIELD] if _is_unknown(path, has_script_name=has_script_name) else headers
 
 
-def _is_unknown(path: str) -> bool:
-    from django.urls import Resolver404, resolve
+def _is_unknown(path: str, *, has_script_name: bool) -> bool:
+    from django.urls import Resolver404, get_script_prefix, resolve
 
+    if has_script_name:
+        path = path.removeprefix(get_script_prefix().removesuffix("/"))
     try:
         resolve(path)
     except Resolver404 as error:

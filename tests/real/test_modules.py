@@ -20,8 +20,8 @@ from tests.forms.names import NAMES
 from tests.forms.slashes import SLASHES
 from tests.forms.stylesheets import STYLESHEETS
 from tests.forms.untouched import UNTOUCHED
-from tests.real.test_vite import NODE
 from tests.real.trees import compare, resolve
+from tests.real.vite_builds import NODE
 from tests.support.builds import read_manifest_paths
 from tests.support.processes import make_environment, run
 from tests.support.projects import copy_project

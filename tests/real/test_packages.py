@@ -16,8 +16,8 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.real.test_vite import NODE
 from tests.real.trees import Findings, compare
+from tests.real.vite_builds import NODE
 from tests.support.builds import append_settings
 from tests.support.processes import run
 from tests.support.projects import copy_project

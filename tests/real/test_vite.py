@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,41 +12,19 @@ from playwright.sync_api import Browser, Page
 
 from tests.real.hosts import Hosting, Served
 from tests.real.pages import check_file, check_page, watched
-from tests.support.processes import make_environment
-from tests.support.required import needs
+from tests.real.vite_builds import NEEDS_NODE, VITE, build_front_end
 
-
-def node() -> tuple[int, ...]:
-    """Return the version of Node; nothing where there is none."""
-    path = shutil.which("node")
-    told = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout if path else ""
-    return tuple(int(part) for part in re.findall(r"\d+", told))
-
-
-NODE = node()
-pytestmark = [
-    pytest.mark.timeout(600),
-    needs(
-        (20, 19) <= NODE < (21,) or NODE >= (22, 12),
-        f"Vite 8 needs Node 20.19 or 22.12; this is {'.'.join(map(str, NODE)) or 'none'}",
-    ),
-]
+pytestmark = [pytest.mark.timeout(600), NEEDS_NODE]
 
 PATHS = pytest.mark.parametrize("path", ["/", "/storage/"])
 """Vite's names from its own manifest, and through Django's storage."""
-SOURCE = Path(__file__).parent / "vite"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project, its front end built by Vite; its packages are those that ``make projects`` installed."""
+    """The project, its front end built by Vite."""
     project = tmp_path_factory.mktemp("vite") / "project"
-    shutil.copytree(SOURCE, project, ignore=shutil.ignore_patterns("node_modules", "dist", "__pycache__"))
-    (project / "node_modules").symlink_to(SOURCE / "node_modules")
-    command = ["npm", "run", "build"]
-    variables = make_environment({})
-    built = subprocess.run(command, cwd=project, env=variables, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
+    build_front_end(VITE, project)
     return project
 
 

@@ -34,14 +34,14 @@ urlpatterns = [
 """
 
 
-def make_spa(directory: Path, cache: Path) -> Path:
-    """Return a built project whose tree has a page."""
+def make_spa(directory: Path, cache: Path, placed: str = "STATICFILES_DIRS = [*STATICFILES_DIRS, 'dist']") -> Path:
+    """Return a built project whose tree has a page, where the setting `placed` has it."""
     project = make_project(directory, cache, VIEWS)
     (project / "dist").mkdir()
     (project / "dist/index.html").write_bytes(PAGE)
     with (project / "mysite/settings.py").open("a") as settings:
         settings.write(
-            "\nALLOWED_HOSTS = ['*']\nSTATICFILES_DIRS = [*STATICFILES_DIRS, 'dist']\n"
+            f"\nimport os\nFORCE_SCRIPT_NAME = os.environ.get('SCRIPT_NAME')\nALLOWED_HOSTS = ['*']\n{placed}\n"
             "SECURE_REFERRER_POLICY = 'no-referrer'\n"
             "MIDDLEWARE = [f'django.middleware.{name}' for name in (\n"
             "    'security.SecurityMiddleware', 'common.CommonMiddleware', 'clickjacking.XFrameOptionsMiddleware')]\n"
@@ -120,6 +120,34 @@ def test_the_project_s_own_pages_are_its_own(server: Running) -> None:
     assert ask(server, "/api/items/").json() == {"items": []}
     assert ask(server, "/en-us/translated/").text == "known"
     server.wait_for(" 200 ")
+
+
+def test_a_script_name_of_asgi_is_no_part_of_what_the_urlconf_knows(project: Path) -> None:
+    variables = {**SETTINGS, "DJANGO_STATIC_FALLBACK": "index.html", "DJANGO_INTERFACE": "asgi"}
+    with run_server(cwd=project, **variables, SCRIPT_NAME="/below") as server:
+        assert ask(server, "/below/orders/7").content == PAGE
+        assert ask(server, "/below/known/").text == "known"
+        for path in ("/below/missing/", "/below/api/nothing"):
+            assert ask(server, path).status_code == 404
+        server.wait_for(" 200 ")
+
+
+@pytest.mark.parametrize(
+    "placed",
+    [
+        "STATICFILES_DIRS = [*STATICFILES_DIRS, 'dist']; WHITENOISE_INDEX_FILE = True",
+        "WHITENOISE_ROOT = 'dist'",
+        "WHITENOISE_ROOT = 'dist'; WHITENOISE_INDEX_FILE = True",
+    ],
+)
+def test_the_page_may_be_where_whitenoise_s_settings_have_it(tmp_path: Path, cache: Path, placed: str) -> None:
+    project = make_spa(tmp_path, cache, placed)
+    with run_server(cwd=project, **SETTINGS, DJANGO_STATIC_FALLBACK="index.html") as server:
+        got = ask(server, "/orders/7")
+        assert (got.status_code, got.content) == (200, PAGE)
+        assert got.headers["cache-control"] == "max-age=0, must-revalidate"
+        assert ask(server, "/api/nothing").status_code == 404
+        server.wait_for(" 200 ")
 
 
 def test_a_page_that_the_tree_lacks_stops_the_start(project: Path) -> None:

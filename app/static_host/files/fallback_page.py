@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from static_host.origin.headers import CORS_HEADERS, format_cache_control
+from static_host.origin.index import ROOT_FOLDER, Index
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response
 
@@ -25,7 +26,7 @@ _OF_CONTENT = frozenset(
 
 
 class FallbackPage:
-    """The file `name` of a responder's tree."""
+    """The file `name` of a responder's tree: a static file or, if there is none, one of WHITENOISE_ROOT."""
 
     def __init__(self, responder: Responder, name: str) -> None:
         self._responder = responder
@@ -37,12 +38,26 @@ class FallbackPage:
         """Return the page, which the caller closes, with the `fields` of the project; None if no page is asked for."""
         if not any(accepts_html(value) for name, value in request_fields if name == b"accept"):
             return None
-        response = self._responder.respond_with_name(method, self._name, request_fields)
+        name = find_page(self._responder.tree.index, self._name)
+        if name is None:
+            return None
+        response = self._responder.respond_with_name(method, name, request_fields)
         kept = [field for field in fields if field[0] not in _OF_CONTENT]
         others = {name for name, _ in kept if name != b"vary"} | {b"cache-control"}
         own = [field for field in response.headers if field not in _OF_STATIC and field[0] not in others]
         caching = (b"cache-control", format_cache_control(0, immutable=False))
         return Response(response.status, (*own, caching, (b"vary", b"Accept"), *kept), response.body, response.digest)
+
+
+def find_page(index: Index, file: str) -> str | None:
+    """Return the name that the index has for a page: its folder's, if that is served by it (WHITENOISE_INDEX_FILE)."""
+    for path in (file, ROOT_FOLDER + file):
+        folder = path[: path.rfind("/") + 1]
+        if path in index:
+            return path
+        if folder in index and index[folder].identity.file == path:
+            return folder
+    return None
 
 
 def accepts_html(value: bytes) -> bool:

@@ -1,0 +1,5 @@
+import "./about.css";
+
+export default function About() {
+  return <h1>About the orders</h1>;
+}
