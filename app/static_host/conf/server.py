@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
@@ -19,9 +19,10 @@ class ServerSettings(BaseModel):
     host: Annotated[str, AfterValidator(validators.parse_listen_host)] = define_variable(
         "HOST",
         "127.0.0.1",
-        "The address to listen on. `::` is every address of IPv6 and IPv4.",
-        "an IP address or a host name of this machine, for example 0.0.0.0, ::1 or [::1]",
-        pattern=r"^[^\s/]+$",
+        "The address to listen on. `::` is every address of IPv6 and IPv4. `unix:/run/site.sock`: a Unix socket. "
+        "Sockets that systemd passes (`LISTEN_FDS`) take the place of `HOST` and `PORT`.",
+        "an IP address or a host name of this machine, such as 0.0.0.0, ::1 or [::1]; or unix: and an absolute path",
+        pattern=r"^(?:unix:/[^\s\x00]+|[^\s/]+)$",
     )
     port: int = define_variable(
         "PORT",
@@ -30,6 +31,14 @@ class ServerSettings(BaseModel):
         "a whole number from 0 to 65535",
         ge=0,
         le=65535,
+    )
+    socket_mode: Annotated[int, BeforeValidator(validators.parse_file_mode)] = define_variable(
+        "SOCKET_MODE",
+        0o666,
+        "The permissions of the Unix socket of `HOST`, in octal digits. The default lets each local user connect who "
+        "may enter its directory, as nginx does.",
+        "three octal digits, for example 0660",
+        shown="0666",
     )
     workers: int = define_variable(
         "WEB_CONCURRENCY",
@@ -72,7 +81,7 @@ class ServerSettings(BaseModel):
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1", "::1"),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, separated "
-        "by commas. `*`: every address.",
+        "by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1,::1",
     )

@@ -16,6 +16,9 @@ STORE_SCHEMES = ("s3", "gs", "az", "file")
 """Schemes of object stores."""
 PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
 """Schemes of the sources of earlier releases."""
+UNIX_PREFIX = "unix:"
+"""What HOST begins with if it names a Unix socket."""
+MAX_UNIX_PATH_BYTES = 107
 
 _HOST = re.compile(
     r"""(?: (?: (?P<scheme> https? ) : )? // )?
@@ -149,6 +152,11 @@ def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def parse_listen_host(value: str) -> str:
     """Return an address to listen on; of IPv6 the shortest form, without the brackets that it has in URLs."""
+    if value.startswith(UNIX_PREFIX):
+        path = value.removeprefix(UNIX_PREFIX)
+        if not path.startswith("/") or len(path.encode()) > MAX_UNIX_PATH_BYTES:
+            raise ValueError(f"the path of a Unix socket begins with / and has {MAX_UNIX_PATH_BYTES} bytes at most")
+        return value
     plain = _strip_brackets(value)
     if ":" not in plain and plain == value:
         return value
@@ -156,6 +164,15 @@ def parse_listen_host(value: str) -> str:
         return IPv6Address(plain).compressed
     except ValueError:
         raise ValueError("only an IPv6 address has colons or brackets; PORT sets the port") from None
+
+
+def parse_file_mode(value: object) -> object:
+    """Return the number that octal digits stand for; any other value unchanged. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"0?[0-7]{3}", value.strip()):
+        raise ValueError("it is not a mode in octal digits")
+    return int(value, 8)
 
 
 def _strip_brackets(value: str) -> str:

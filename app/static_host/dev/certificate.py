@@ -48,4 +48,4 @@ def _format_name(host: str) -> str:
     try:
         return f"IP:{ip_address(host)}"
     except ValueError:
-        return f"DNS:{host}"
+        return "DNS:localhost" if ":" in host else f"DNS:{host}"  # a Unix socket

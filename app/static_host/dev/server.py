@@ -30,7 +30,7 @@ from static_host.dev.processes import Processes
 from static_host.dev.project_process import ProjectProcess
 from static_host.dev.reloader import Reloader
 from static_host.http.connection import HttpProtocol
-from static_host.server.listener import format_url, open_listener
+from static_host.server.listener import format_url, open_address
 from static_host.telemetry import log_configuration
 from static_host.workers.remote_project import RemoteProject
 
@@ -51,8 +51,8 @@ def run_dev_server(
     misspelled_variables.warn_misspelled(settings)
     host, port = address or (settings.host, settings.port)
     context = make_ssl_context(host) if is_tls else None
-    with open_listener(host, port) as listener:
-        url = format_url(listener).replace("http", "https" if is_tls else "http", 1)
+    with open_address(host, port, settings.socket_mode) as listener:
+        url = format_url(listener, "https" if is_tls else "http")
         server = _DevServer(settings, first, url, context, is_address_set=address is not None)
         asyncio.run(server.run_until_signal(listener))
     log.info("stopped")

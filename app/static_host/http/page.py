@@ -26,6 +26,7 @@ from static_host.workers.channel import Channel
 from static_host.workers.exchange import Exchange
 from static_host.workers.pool import QueueFullError
 from static_host.workers.request_body import ClientGoneError
+from static_host.workers.request_head import encode_client
 from static_host_django.frames import Head, Kind, encode_head
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Page:
             self._send(channel)
 
     def _send(self, channel: Channel) -> None:
-        parsed, (host, port) = self._parsed, self._client or ("", "")
+        parsed = self._parsed
         server_host, server_port = self._server or ("localhost", 80)
         head = Head(
             parsed.method,
@@ -147,8 +148,7 @@ class Page:
             b"1.1",
             self._scheme.encode(),
             b"",
-            host.encode("latin-1", "replace"),
-            str(port).encode(),
+            *encode_client(self._client),
             server_host.encode("latin-1", "replace"),
             str(server_port or 80).encode(),
             self._fields,

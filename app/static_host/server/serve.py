@@ -9,6 +9,8 @@ import logging
 import resource
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -16,7 +18,8 @@ from static_host.asgi import Front, create_app
 from static_host.conf import misspelled_variables
 from static_host.conf.settings import Settings
 from static_host.http.connection import HttpProtocol
-from static_host.server.listener import format_url, open_listener
+from static_host.server.listener import format_url, open_address
+from static_host.server.passed_sockets import take_passed_sockets
 from static_host.server.process import FrontServer
 from static_host.telemetry import log_configuration, prometheus
 from static_host.telemetry.log_and_counters import RequestRecorder
@@ -30,12 +33,13 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises StaticHostError when it cannot start."""
     log_configuration.configure_logging(settings.log_format)
     misspelled_variables.warn_misspelled(settings)
+    passed = take_passed_sockets()  # before a process is started that would have their variables
     raise_descriptor_limit()
     app = create_app(settings, recorder=RequestRecorder.from_settings(settings))
     for line in app.state.summary:
         log.info("%s", line)
-    with open_listener(settings.host, settings.port) as listener:
-        _run(settings, app, listener)
+    with _open_listeners(settings, passed) as listeners:
+        _run(settings, app, listeners)
     log.info("stopped")
 
 
@@ -70,13 +74,24 @@ def _get_max_connections() -> int | None:
     return None if soft == resource.RLIM_INFINITY else soft * 3 // 4
 
 
-def _run(settings: Settings, app: Front, listener: socket.socket) -> None:
+@contextmanager
+def _open_listeners(settings: Settings, passed: list[socket.socket]) -> Iterator[list[socket.socket]]:
+    """Give the sockets to listen on: those that systemd has passed, or that of HOST. Raises AddressUnavailableError."""
+    if passed:
+        log.info("systemd has passed %d listening sockets: HOST and PORT are not used", len(passed))
+        yield passed
+    else:
+        with open_address(settings.host, settings.port, settings.socket_mode) as listener:
+            yield [listener]
+
+
+def _run(settings: Settings, app: Front, listeners: list[socket.socket]) -> None:
     server = FrontServer(build_uvicorn_config(app, settings))
-    server.ready_message = f"ready on {format_url(listener)}"
+    server.ready_message = f"ready on {', '.join(map(format_url, listeners))}"
     # After a graceful stop uvicorn raises the signal again for the previous handler. These handlers make that exit code
     # 0, and they catch a signal that arrives before uvicorn has installed its own.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     signal.signal(signal.SIGHUP, lambda *_: app.pool.request_reload())
     with prometheus.serve_metrics(settings, server.read_metrics, lambda: app.responder.tree.root.name):
-        server.run(sockets=[listener])
+        server.run(sockets=listeners)

@@ -127,7 +127,7 @@ def _is_loopback_only(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host == "localhost" or host.startswith("unix:")
 
 
 def check_static_root(request: CheckRequest, django_settings: Any) -> Iterator[Finding]:
