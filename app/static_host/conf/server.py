@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
@@ -84,6 +85,30 @@ class ServerSettings(BaseModel):
         "by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1,::1",
+    )
+    tls_certificate: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
+        "TLS_CERTIFICATE",
+        None,
+        "The path of a PEM file with the server's certificate, then those between it and the authority's. It switches "
+        "TLS (1.2 and 1.3) on. The files of TLS are read again when they change, and on SIGHUP.",
+        "the path of a PEM file, for example /etc/tls/tls.crt",
+        shown="",
+    )
+    tls_key: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
+        "TLS_KEY",
+        None,
+        "The path of a PEM file with the certificate's private key, without a passphrase. Unset: it is in the file of "
+        "`TLS_CERTIFICATE`.",
+        "the path of a PEM file, for example /etc/tls/tls.key, beside TLS_CERTIFICATE",
+        shown="",
+    )
+    tls_client_ca: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
+        "TLS_CLIENT_CA",
+        None,
+        "The path of a PEM file with authorities' certificates. Only clients with a certificate of theirs can connect, "
+        "for example Cloudflare (authenticated origin pulls). Health checks need one, too.",
+        "the path of a PEM file, for example /etc/tls/origin-pull-ca.pem, beside TLS_CERTIFICATE",
+        shown="",
     )
     origin_secret: Annotated[SecretStr | None, AfterValidator(validators.validate_secrets)] = define_variable(
         "DJANGO_ORIGIN_SECRET",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address, ip_network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, SecretStr
@@ -166,6 +167,13 @@ def parse_listen_host(value: str) -> str:
         raise ValueError("only an IPv6 address has colons or brackets; PORT sets the port") from None
 
 
+def validate_pem_path(value: Path | None) -> Path | None:
+    """Return the path of a PEM file, absolute. Raises ValueError for the text of one."""
+    if value is not None and "-----BEGIN" in str(value):
+        raise ValueError("it is the text of a PEM file")
+    return value.absolute() if value is not None else None
+
+
 def parse_file_mode(value: object) -> object:
     """Return the number that octal digits stand for; any other value unchanged. Raises ValueError."""
     if not isinstance(value, str):
@@ -209,7 +217,9 @@ def normalize_log_format(value: object) -> object:
 
 
 def mask_credentials(value: str) -> str:
-    """Return a value for an error message, with the credentials of URLs masked."""
+    """Return a value for an error message, with the credentials of URLs masked, and private keys."""
+    if "PRIVATE KEY" in value:
+        return "…"
     return re.sub(r"//[^/\s,]*@", "//…@", value)
 
 

@@ -62,7 +62,12 @@ class PageDispatcher:
         return None if path in self._open_paths else parsed
 
     def begin(
-        self, parsed: PageHead, head: bytes, client: ClientAddress | None, server: tuple[str, int | None] | None
+        self,
+        parsed: PageHead,
+        head: bytes,
+        client: ClientAddress | None,
+        server: tuple[str, int | None] | None,
+        scheme: str,
     ) -> Page | None:
         """Take one complete request; None if that is the ASGI path's: it is refused, or a channel has to be opened."""
         fields = parsed.fields
@@ -80,11 +85,13 @@ class PageDispatcher:
                 waiting = pool.join_queue()
             except QueueFullError:
                 return None
-        client, scheme, fields = self._proxies.resolve(client, fields)
+        client, forwarded_scheme, fields = self._proxies.resolve(client, fields)
         identifier = ""
         if self.recorder is not None:
             identifier, fields = ensure_identifier(fields)
-        return Page(self, head, parsed, (channel, waiting), (client, server), scheme or "http", identifier, fields)
+        return Page(
+            self, head, parsed, (channel, waiting), (client, server), forwarded_scheme or scheme, identifier, fields
+        )
 
 
 class Page:

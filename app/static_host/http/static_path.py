@@ -4,7 +4,8 @@ Rule: a plain GET or HEAD that the origin answers gets the middleware's response
 transport at once. httptools decides where a request ends, as it does on the ASGI path: a head is answered only if
 `SingleRequestParser` finds exactly one complete message in it. In every other case, and in doubt, the data is left.
 
-Strategy: `ResponseCache` finds the header lines that matter, so no parser callback runs for a field.
+Strategy: `ResponseCache` finds the header lines that matter, so no parser callback runs for a field. Over TLS nothing
+goes to the socket directly, and a body from files is left to the ASGI path, where a thread reads it.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ class StaticPath:
     def _write_file(self, head: bytes, body: MemoryFile) -> None:
         """Send a body from its file in memory; the transport gets what the socket does not take."""
         transport = self._connection.transport
+        if self._connection.scheme == "https":
+            transport.writelines((head, memoryview(body)))
+            return
         begun = sent = 0
         if not transport.get_write_buffer_size():
             try:
@@ -136,7 +140,8 @@ class StaticPath:
         if self._secret is not None and not self._secret.is_in_head(head):
             return None
         response = self._cache.respond(head)
-        if response is not None and not self._is_one_request(head):
+        is_copied = response is not None and response.parts and self._connection.scheme == "https"
+        if response is not None and (is_copied or not self._is_one_request(head)):
             response.close()
             return None
         return response
