@@ -284,3 +284,24 @@ def test_the_same_bytes_are_refused_as_without_tls(tls: Running, server: Running
             got = remove_dates(receive_all(connection))
         assert got == exchange(server.port, data, ends=False)
         assert re.match(rb"HTTP/1\.1 [45]\d\d ", got)
+
+
+def test_a_file_that_a_view_has_opened_arrives_whole_and_in_parts(
+    project: Path, cache: Path, certificate: str, context: ssl.SSLContext
+) -> None:
+    (project / "film.bin").write_bytes(LARGE_BODY)
+    view = "from django.http import FileResponse, HttpResponse\nfrom django.urls import path\n"
+    view += "def named(request):\n    return HttpResponse(headers={'X-Accel-Redirect': '/films/film.bin'})\n"
+    view += "urlpatterns = [path('film', lambda request: FileResponse(open('film.bin', 'rb'))), path('named', named)]\n"
+    (project / "mysite/urls.py").write_text(view)
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+    variables = {**SETTINGS, "TLS_CERTIFICATE": certificate, "DJANGO_SENDFILE_ROOTS": f"/films/={project}"}
+    with run_server(cwd=project, ready=READY, **variables) as running:
+        connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=10, context=context)
+        for path in ("/film", "/named", "/film"):
+            connection.request("GET", path)
+            assert connection.getresponse().read() == LARGE_BODY
+            connection.request("GET", path, headers={"Range": "bytes=70000-900000"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.read()) == (206, LARGE_BODY[70_000:900_001])
+        connection.close()
