@@ -271,10 +271,31 @@ def test_a_client_without_a_right_certificate_gets_nothing(
         own = (authority if expired else Authority(tmp_path)).issue("other.example.com", days=-1 if expired else 2)
     context = make_client_context(authority.file, own)
     context.maximum_version = version
-    before = list_messages(pulled)
     with pytest.raises((ssl.SSLError, ConnectionError)):
         receive_response(pulled.port, context)
-    assert list_messages(pulled) == before
+    pulled.wait_for("TLS: the certificate of the client at 127.0.0.1 is refused: ")
+    assert pulled.output.count("is refused: ") == 1, "one line in a minute"
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("none", "it has none"),
+        ("of another authority", "unable to get local issuer certificate"),
+        ("expired", "certificate has expired"),
+    ],
+)
+def test_the_log_says_why_a_certificate_is_refused(
+    plain: Path, certificate: str, authority: Authority, tmp_path: Path, kind: str, reason: str
+) -> None:
+    expired = kind == "expired"
+    own = (authority if expired else Authority(tmp_path)).issue("other.example.com", days=-1 if expired else 2)
+    context = make_client_context(authority.file, None if kind == "none" else own)
+    variables = {**SETTINGS, "TLS_CERTIFICATE": certificate, "TLS_CLIENT_CA": str(authority.file)}
+    with run_server(cwd=plain, ready=READY, **variables) as running:
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            receive_response(running.port, context)
+        running.wait_for(f"TLS: the certificate of the client at 127.0.0.1 is refused: {reason}\n")
 
 
 def test_the_same_bytes_are_refused_as_without_tls(tls: Running, server: Running, context: ssl.SSLContext) -> None:

@@ -53,6 +53,7 @@ class CheckedProject(RemoteProject):
             host=settings.host,
             trusted_proxies=list(settings.forwarded_allow_ips),
             is_bundled=self.is_bundled,
+            is_tls=settings.tls_certificate is not None,
         )
         self._process.send(type="check", request=asdict(request))
 

@@ -112,8 +112,10 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the protocol."""
         self._is_closing = True
+        self._is_blocked = False
         self._drop()
-        self._protocol.connection_lost(exc)
+        protocol, self._protocol = self._protocol, asyncio.Protocol()  # so that no circle keeps both
+        protocol.connection_lost(exc)
 
     # The calls of the protocol above
 

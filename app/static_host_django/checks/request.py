@@ -24,3 +24,4 @@ class CheckRequest:
     host: str
     trusted_proxies: list[str]
     is_bundled: bool
+    is_tls: bool
