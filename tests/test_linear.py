@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from static_host.checks import csp
-from static_host.http import page, request_parser
+from static_host.files import media_files
+from static_host.http import page, request_line, request_parser
 from static_host.http.page_head import parse_page_head
 from static_host.http.response_head import InvalidResponseError, make_head
 from static_host.http.websocket_frames import WebSocketFrames
@@ -95,11 +96,18 @@ def is_response(payload: bytes) -> bool:
 def feed_web_socket(pieces: list[bytes]) -> None:
     config: Any = SimpleNamespace(ws_per_message_deflate=False, ws_max_size=None)
     frames = WebSocketFrames(config, MessageQueue(), lambda _: None)
-    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    frames.send_response(frames.receive_handshake(b"GET / HTTP/1.1\r\n" + fields + key))
+    fields = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
+    key = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
+    frames.send_response(frames.receive_handshake([*fields, key]))
     for piece in pieces:
         frames.receive(piece)
+
+
+def receive_handshake(fields: list[tuple[bytes, bytes]]) -> None:
+    config: Any = SimpleNamespace(ws_per_message_deflate=True, ws_max_size=None)
+    others = [(b"upgrade", b"websocket"), (b"connection", b"Upgrade"), (b"sec-websocket-version", b"13")]
+    key = (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")
+    WebSocketFrames(config, MessageQueue(), lambda _: None).receive_handshake([*others, key, *fields])
 
 
 def feed_in_pieces(count: int) -> None:
@@ -134,16 +142,18 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.middleware.forwarded._WITH_PORT": repeat_bytes(
         lambda value: TrustedProxies(["10.0.0.0/8"]).find_client([value]), "1", "{:}1", "[", "[{1}", "10.0.0.1,", ",", " "
     ),
-    "static_host.http.request_parser._ABSOLUTE_FORM": repeat_bytes(
-        lambda target: request_parser._ABSOLUTE_FORM.match(target), "http://{a}", "http://{a}#", "http://a/{?}", "http{s}"
+    "static_host.http.request_line._ABSOLUTE_FORM": repeat_bytes(
+        lambda target: request_line._ABSOLUTE_FORM.match(target), "http://{a}", "http://{a}#", "http://a/{?}", "http{s}"
     ),
-    "static_host.http.request_parser._OTHER_VERSION": repeat_bytes(
-        request_parser._OTHER_VERSION.match, "GET{ }", "GET / {a}", "GET{ }/{ }HTTP/", "{a} {a} {a}"
+    "static_host.http.request_parser._END_OF_HEAD": repeat_bytes(request_parser._END_OF_HEAD.search, "\r", "{\r}\n", "\na", "\n\r{\r}"),
+    "static_host.http.request_line._BEGIN": repeat_bytes(request_line._BEGIN.match, "A", "{A}(", "A{ }", " "),
+    "static_host.http.request_line._LINE": repeat_bytes(
+        request_line._LINE.fullmatch, "A", "GET{ }", "GET / {a}", "GET{ }/{ }HTTP/", "{a} {a} {a}", "GET {HTTP/}"
     ),
     "static_host.http.response_head._NAME": repeat_bytes(lambda name: make_field(name, b""), "a", "a{:}"),
     "static_host.http.response_head._VALUE": repeat_bytes(lambda value: make_field(b"a", value), "a", "a{\t}\n"),
     "static_host.http.response_head._LENGTH": repeat_bytes(lambda value: make_field(b"content-length", value), "1", " ", "1{ }2"),
-    "static_host.http.request_parser._HOST": repeat_bytes(request_parser.is_host, "a", "[{a}", "[{:}]", "a:{1}x", "a{ }x", "a:1{ }x"),
+    "static_host.http.request_line._HOST": repeat_bytes(request_line.is_host, "a", "[{a}", "[{:}]", "a:{1}x", "a{ }x", "a:1{ }x"),
     "static_host.http.page_head._REQUEST_LINE": repeat_bytes(parse_page_head, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
     "static_host.http.page_head._FIELD": repeat_bytes(
         lambda fields: parse_page_head(b"GET / HTTP/1.1\r\n" + fields + b"\r\n"),
@@ -162,6 +172,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.conditional._RANGE": repeat_bytes(
         validators("range"), "bytes={0}", "bytes={0-}", "bytes={0-0,}", "bytes={,}", "bytes={-1,}", "bytes=0-{9}x"
     ),
+    "static_host.files.media_files._find_invalid": repeat_bytes(media_files._find_invalid, "a", "/", "a/", "a.", "a/{.}", "{a/}."),
     "static_host.origin.percent_decoding._ESCAPE": repeat_bytes(percent_decoding.unescape, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
     "static_host.origin.request_head.find_field_lines": repeat_bytes(request_head.find_field_lines, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
     "static_host.origin.request_head._REQUEST_LINE": repeat_bytes(request_head._REQUEST_LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
@@ -283,11 +294,17 @@ LEXERS = "static_host_build.references."
 def feed_chunks(data: bytes) -> None:
     """Read a chunked body that arrives at once."""
     parser = request_parser.RequestParser()
-    with suppress(request_parser.RequestRefusedError):
+    with suppress(request_line.RequestRefusedError):
         parser.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + data)
 
 
 FUNCTIONS = {
+    "the fields of a handshake": [
+        Hostile(receive_handshake, lambda count: [(b"connection", b"a")] * count),
+        Hostile(receive_handshake, lambda count: [(b"sec-websocket-extensions", b"permessage-deflate;a")] * count),
+        Hostile(receive_handshake, lambda count: [(b"sec-websocket-extensions", b"," * count)]),
+        Hostile(receive_handshake, lambda count: [(b"sec-websocket-key", b"a" * count)]),
+    ],
     "a chunked body": repeat_bytes(feed_chunks, "1\r\na\r\n", "0\r\n{a:b\r\n}", "{0}1\r\na\r\n", "1;{a}\r\n", "\n"),
     "a request's environ": [
         Hostile(lambda fields: build_environ(head_of(fields), {}), lambda count: [(b"x-a", b"bc")] * count),
@@ -298,7 +315,7 @@ FUNCTIONS = {
     ],
     "an identifier among fields": [Hostile(find_identifier, lambda count: [(b"x-request-id", b"!")] * count)],
     "a head that may have been answered": repeat_bytes(
-        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _not_found_by_line={}), head),  # type: ignore[arg-type]
+        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _others_by_line={}, _not_found_by_line={}), head),  # type: ignore[arg-type]
         *("GET\r\n{host:}", "GET\r\n{host:a\r\n}", "{GET}", "\r\n"),
     ),
     "the codings of an answer": repeat_texts(lambda coding: client._decode_body(coding, b"a" * 4096), "gzip,", ",", "br, "),

@@ -20,13 +20,15 @@ from static_host import health
 from static_host.conf import misspelled_variables
 from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
+from static_host.files.media_files import MediaFiles
 from static_host.health import Readiness
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
+from static_host.middleware.media_files import MediaFilesMiddleware
 from static_host.middleware.origin_secret import OriginSecret, OriginSecretMiddleware
 from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder
-from static_host.served_tree import TreeSwitch, load_served_tree
+from static_host.served_tree import TreeSwitch, find_served_media, load_served_tree, summarize_media
 from static_host.telemetry import log_configuration
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.workers.gateway import Gateway
@@ -58,10 +60,12 @@ class Front(Starlette):
         recorder: RequestRecorder | None,
         django: Gateway,
         fallback: ObjectStoreFallback | None = None,
+        media: MediaFiles | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.responder = responder
+        self.media = media
         self.fallback = fallback
         self.readiness = readiness
         self.recorder = recorder
@@ -74,8 +78,9 @@ class Front(Starlette):
         self.router.default = django  # as a Mount("/") does, but without matching and copying the scope of each request
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Return the middleware, outermost first: forwarded addresses, request log, origin secret, static files."""
-        app: ASGIApp = StaticFilesMiddleware(self.router, self.responder, self.fallback)
+        """Return the middleware, outermost first: forwarded addresses, log, origin secret, static files, uploads."""
+        app: ASGIApp = self.router if self.media is None else MediaFilesMiddleware(self.router, self.media)
+        app = StaticFilesMiddleware(app, self.responder, self.fallback)
         if self.secret:
             app = OriginSecretMiddleware(app, self.secret, self.open_paths)
         return ForwardedMiddleware(RequestLogMiddleware(app, self.recorder) if self.recorder else app, self.proxies)
@@ -84,7 +89,7 @@ class Front(Starlette):
 def create_app(
     settings: Settings, length_check_seconds: float = LENGTH_CHECK_SECONDS, recorder: RequestRecorder | None = None
 ) -> Front:
-    """Return the front: the static tree first, then health checks, then Django for everything else.
+    """Return the front: the static tree first, then uploads, health checks, and Django for everything else.
 
     `length_check_seconds` limits the comparison of the tree's file lengths with the index. `recorder` records each
     request. ``app.state.root`` is the directory of the release that it serves. ``app.state.summary`` has the start-up
@@ -94,7 +99,10 @@ def create_app(
     project = WorkerProject.from_settings(settings)
     served = load_served_tree(settings, project, length_check_seconds)
     responder = served.responder
-    gateway = project.start_workers(served.static_url, served.tree, TreeSwitch(settings, served))
+    media = MediaFiles.from_settings(settings)
+    gateway = project.start_workers(served.static_url, served.tree, TreeSwitch(settings, served, media))
+    if media is not None:
+        media.use(find_served_media(project, responder.prefixes))
     readiness = Readiness(
         gateway.pool, settings.ready_database, settings.drain, is_migrated=not settings.ready_migrations
     )
@@ -105,6 +113,7 @@ def create_app(
         recorder,
         gateway,
         create_fallback(settings, responder, recorder),
+        media,
         routes=health.build_routes(settings.health_path, settings.ready_path, readiness),
         lifespan=lambda _: gateway.run(),
     )
@@ -112,7 +121,8 @@ def create_app(
     front.state.summary = [
         *served.summary,
         *summarize_project(settings, project, project.changes),
-        *find_path_conflicts(project, responder),
+        *summarize_media(project, media),
+        *find_path_conflicts(project, responder, media),
     ]
     return front
 
@@ -139,12 +149,16 @@ def create_fallback(
     return ObjectStoreFallback.from_settings(settings, responder, lookups)
 
 
-def find_path_conflicts(project: RemoteProject, responder: Responder | None = None) -> Iterator[str]:
-    """Yield a line for each health check path that is also a static file's or one of the project's routes."""
+def find_path_conflicts(
+    project: RemoteProject, responder: Responder | None = None, media: MediaFiles | None = None
+) -> Iterator[str]:
+    """Yield a line for each health check path that is also a static file's, an upload's, or a route of the project."""
     for path in (project.settings.health_path, project.settings.ready_path):
         route = project.find_route(path)
         if responder and responder.is_owned(path.encode()):
             yield f"{path} is a static file's URL: no health check responds there"
+        elif media and media.is_owned(path.encode()):
+            yield f"{path} is an upload's URL: no health check responds there"
         elif route:
             yield f"{path} is answered here, not by the project's own {route!r}"
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
+from static_host.files.media_files import MediaFiles
+from static_host.files.media_place import MediaPlace, Storage, find_media_place
 from static_host.origin.responder import Responder
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
 from static_host.workers.remote_project import RemoteProject
@@ -40,11 +42,15 @@ class ServedTree:
 
 
 class TreeSwitch:
-    """The tree that a responder answers from, and its replacement by the one that the static root names now."""
+    """The tree that a responder answers from, and its replacement by the one that the static root names now.
 
-    def __init__(self, settings: Settings, served: ServedTree) -> None:
+    So it is with the place of uploads, if they are served.
+    """
+
+    def __init__(self, settings: Settings, served: ServedTree, media: MediaFiles | None = None) -> None:
         self._settings = settings
         self._served = served
+        self._media = media
 
     def load(self, project: RemoteProject) -> ServedTree:
         """Load the release that the static root names now. Raises TreeUnusableError, PrefixChangedError."""
@@ -56,10 +62,33 @@ class TreeSwitch:
             )
         return served
 
-    def switch(self, served: ServedTree) -> None:
+    def find_media(self, project: RemoteProject, served: ServedTree) -> MediaPlace | None:
+        """Return where the uploads of a loaded project are served. Raises UnservableMediaError."""
+        return find_served_media(project, served.responder.prefixes) if self._media is not None else None
+
+    def switch(self, served: ServedTree, place: MediaPlace | None) -> None:
         """Have the responder answer from this tree. The former one stays open for requests that began before."""
         self._served.responder.replace(served.responder)
         log.info("%s: release %s", served.summary[0], served.tree.root.name)
+        if self._media is not None:
+            self._media.use(place)
+
+
+def find_served_media(project: RemoteProject, static_prefixes: tuple[bytes, ...]) -> MediaPlace | None:
+    """Return where the uploads of a loaded project are served; None if they are not local.
+
+    Raises UnservableMediaError.
+    """
+    storage = Storage.from_facts(project.loaded["storage"])
+    return find_media_place(storage, project.static_root, static_prefixes, project.expand_prefix)
+
+
+def summarize_media(project: RemoteProject, media: MediaFiles | None) -> list[str]:
+    """Return the start-up line about uploads, if they are to be served."""
+    if media is None:
+        return []
+    storage = Storage.from_facts(project.loaded["storage"])
+    return [media.place.summary if media.place else storage.describe_foreign()]
 
 
 def load_served_tree(settings: Settings, project: RemoteProject, length_check_seconds: float) -> ServedTree:

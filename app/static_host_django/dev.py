@@ -19,7 +19,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from static_host_django import finder_lookup, own_logging, project_loading, worker
+from static_host_django import finder_lookup, media, own_logging, project_loading, worker
 from static_host_django.control_channel import Control
 from static_host_django.findings import format_exception_line
 from static_host_django.overlay import DJANGO_STORAGE, apply_overlay
@@ -101,7 +101,10 @@ def _load(control: Control, reloads: ReloadChannel, options: dict[str, Any], han
     _run_system_checks(is_json)
     reloads.report_static_files()
     reloads.report_loaded()
-    control.send(type="loaded", changes=changes, debug=bool(settings.DEBUG), has_static=finder_lookup.is_installed())
+    described: dict[str, Any] = {"debug": bool(settings.DEBUG), "has_static": finder_lookup.is_installed()}
+    if options["serve_media"]:
+        described["storage"] = media.describe_default_storage(options["settings_module"])
+    control.send(type="loaded", changes=changes, **described)
     return application, facts["is_asgi"]
 
 

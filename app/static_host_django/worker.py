@@ -15,7 +15,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
-from static_host_django import own_logging, project_loading, stacks, template
+from static_host_django import media, own_logging, project_loading, stacks, template
 from static_host_django.answers import ANSWERS
 from static_host_django.control_channel import Control
 from static_host_django.worker_channel import Channel
@@ -105,6 +105,8 @@ def _load(
     obstacle = "" if preload == "false" else inherited.find_obstacle()
     is_template = preload == "true" or (preload == "auto" and not obstacle)
     described = project_loading.describe_loaded(message["paths"])
+    if options["serve_media"]:
+        described["storage"] = media.describe_default_storage(options["settings_module"])
     control.send(type="loaded", changes=changes, is_template=is_template, obstacle=obstacle, **described)
     return application, facts["is_asgi"], is_template
 

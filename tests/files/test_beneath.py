@@ -210,8 +210,9 @@ def test_the_roots_descriptor_is_closed_with_it(place: Path, is_openat2_used: bo
     assert count_descriptors() == count
 
 
-def test_an_event_loop_gets_cached_names_alone(place: Path) -> None:
+def test_an_event_loop_gets_cached_names_alone(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     required("" if has_resolve_cached() else "the kernel has no RESOLVE_CACHED")
+    monkeypatch.setattr(beneath, "CHECK_INTERVAL_SECONDS", 1e9)
     (place / "absolute").symlink_to(place / "one.txt")
     root = RootDirectory(place)
     with pytest.raises(BlockingIOError):  # the root has not been opened
@@ -223,6 +224,11 @@ def test_an_event_loop_gets_cached_names_alone(place: Path) -> None:
             root.open(name, is_cached_only=True)
     with pytest.raises(FileNotFoundError):
         root.open(b"../secret", is_cached_only=True)
+    assert root.stat_cached(b"one.txt") == (place / "one.txt").stat()
+    monkeypatch.setattr(root, "_check_at", 0.0)
+    for call in (root.open_descriptor, root.stat_cached):  # a thread looks at the root's path first
+        with pytest.raises(BlockingIOError):
+            call(b"one.txt", **({"is_cached_only": True} if call == root.open_descriptor else {}))
 
 
 def test_without_openat2_an_event_loop_opens_nothing(place: Path) -> None:
@@ -268,11 +274,12 @@ def test_a_link_that_is_swapped_meanwhile_never_leads_outside(
 
 
 def test_a_folder_that_is_swapped_for_another_never_leads_outside(place: Path, is_openat2_used: bool) -> None:
-    """A thread swaps a real folder and a link to the outside, by renames."""
+    """A thread swaps a real folder, and a real file, and a link to the outside, by renames."""
     outside = place.parent / "outside"
     outside.mkdir()
     (outside / "two.txt").write_bytes(b"secret")
     (place / "link").symlink_to(outside)
+    (place / "link.txt").symlink_to(outside / "two.txt")
     root = RootDirectory(place, is_openat2_used=is_openat2_used)
     is_over = threading.Event()
 
@@ -282,20 +289,28 @@ def test_a_folder_that_is_swapped_for_another_never_leads_outside(place: Path, i
             (place / "link").rename(place / "a/b")
             (place / "a/b").rename(place / "link")
             (place / "a/c").rename(place / "a/b")
+            for swapped in (
+                ("one.txt", "kept.txt"),
+                ("link.txt", "one.txt"),
+                ("one.txt", "link.txt"),
+                ("kept.txt", "one.txt"),
+            ):
+                (place / swapped[0]).rename(place / swapped[1])
 
     thread = threading.Thread(target=swap)
     thread.start()
     outcomes = set()
     try:
         for _ in range(5000):
-            try:
-                outcomes.add(read(root, b"a/b/two.txt"))
-            except FileNotFoundError:
-                outcomes.add(b"refused")
+            for name in (b"a/b/two.txt", b"one.txt"):
+                try:
+                    outcomes.add(read(root, name))
+                except FileNotFoundError:
+                    outcomes.add(b"refused")
     finally:
         is_over.set()
         thread.join()
-    assert outcomes <= {b"two", b"refused"}
+    assert outcomes <= {b"one", b"two", b"refused"}
 
 
 def test_many_threads_see_a_replaced_root_without_an_error(

@@ -33,11 +33,40 @@ def refuse(server: Running, data: bytes, *statuses: int) -> Response:
     [
         *((version, 505) for version in (b"HTTP/2.0", b"HTTP/0.9", b"HTTP/3.0")),
         *((version, 400) for version in (b"RTSP/1.0", b"HTTP/1.1x", b"http/1.1", b"HTTP/1", b"HTTP/11", b"HTTP/ 1.1")),
+        *((version, 505) for version in (b"HTTP/1.2", b"HTTP/9.9")),
+        *((version, 400) for version in (b"HTTP/01.1", b"HTTP/2", b"HTTP/2.", b"HTTP/1.", b"HTTP/.1", b"HTTP/22.0")),
+        *((version, 400) for version in (b"HTTP/2.00", b"HTTP/1.10", b"HTTP/2.0x", b"HTTP/+2.0", b"HTTP/2.0 HTTP/1.1")),
+        *((version, 400) for version in (b"HTTP/1.1 ", b"HTTP/1.1\t", b"HTTP/2.0 ", b"HTTP/1.1\x0b", b"HTTP/2.0\0")),
         *((version, 400) for version in (b"ICE/1.0", b"HTTP/1.1 HTTP/1.1", b"HTTPS/1.1", b"HTTP/-1.1", b"HTTP/1.1.1")),
     ],
 )
-def test_another_version_is_refused(wsgi: Running, path: bytes, version: bytes, status: int) -> None:
+def test_another_version_is_refused_and_what_is_none_is_malformed(
+    wsgi: Running, path: bytes, version: bytes, status: int
+) -> None:
     refuse(wsgi, b"GET %s %s\r\nHost: localhost\r\n\r\n" % (path, version), status)
+
+
+@pytest.mark.parametrize("path", [b"/static/digits.txt", b"/echo/", b"/healthz"])
+@pytest.mark.parametrize(
+    "method",
+    [b"FOO", b"PROPFINDX", b"G", b"GETX", b"get", b"PRI", b"ANNOUNCE", b"PLAY", b"1", b"!#$%&'*+-.^_`|~", b"A" * 999],
+)
+def test_a_method_that_is_not_known_is_not_implemented(wsgi: Running, path: bytes, method: bytes) -> None:
+    body = refuse(wsgi, b"%s %s HTTP/1.1\r\nHost: localhost\r\n\r\n" % (method, path), 501).body
+    assert body == b"Not Implemented\n"
+
+
+@pytest.mark.parametrize("method", [b"G\0T", b"GE(T", b"G\xc9T", b"", b"GET:", b"G/T", b'"GET"', b"(", b"G\x7fT"])
+def test_what_cannot_be_a_method_is_malformed(wsgi: Running, method: bytes) -> None:
+    refuse(wsgi, b"%s /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n" % method, 400)
+
+
+@pytest.mark.parametrize("method", [b"PROPFIND", b"MKCOL", b"M-SEARCH", b"QUERY", b"PURGE", b"PATCH", b"SOURCE"])
+def test_a_method_that_is_known_is_a_view_s_to_judge(wire: Running, method: bytes) -> None:
+    assert [got.status for got in ask(wire.port, method + b" /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n" + NEXT)] == [
+        200,
+        200,
+    ]
 
 
 @pytest.mark.parametrize("path", [b"/static/digits.txt", b"/echo/", b"/healthz"])

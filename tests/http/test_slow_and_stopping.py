@@ -119,10 +119,14 @@ def get_statuses(responses: list[Response]) -> list[int]:
 async def fill(client: Client, data: bytes) -> None:
     """Send a request, again and again, until the server cannot write more of the responses."""
     connection = client.connection
-    while not (connection.flow.is_write_paused or connection.state is State.SENDING):
+
+    def is_full() -> bool:
+        return connection.flow.is_write_paused or connection.state is State.SENDING
+
+    while not is_full():
+        before = connection.server_state.total_requests
         await client.send(data)
-        for _ in range(20):
-            await asyncio.sleep(0)
+        await until(lambda: is_full() or connection.server_state.total_requests > before)  # noqa: B023 - used at once
 
 
 @pytest.mark.parametrize("first", ["/large", "/static/memory.bin", "/static/large.bin"])
@@ -148,6 +152,7 @@ def test_a_client_that_closes_its_side_and_reads_slowly_has_all_its_responses(
 def test_a_client_that_reads_more_slowly_than_a_connection_may_idle_has_all_its_responses(tmp_path: Path) -> None:
     async def script(_: App, client: Client) -> list[Response]:
         await fill(client, get("/static/memory.bin"))
+        assert client.connection.state is State.IDLE
         await asyncio.sleep(20)
         await client.send(get("/last"))
         await asyncio.sleep(20)

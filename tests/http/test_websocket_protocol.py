@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from static_host.http import websocket, websocket_timers
+from static_host.http import flow_control, websocket, websocket_timers
 from static_host.http.websocket import MAX_EARLY_BYTES
 from static_host.http.websocket_messages import MAX_QUEUED_MESSAGES
 from static_host.telemetry.request_record import RequestRecord
@@ -224,33 +224,19 @@ async def read_to_the_end(it: Connection) -> None:
     assert (await it.reader.read()).count(b"HTTP/1.1 ") <= 1
 
 
-@pytest.mark.parametrize(
-    ("head", "status", "shown"),
-    [
-        (HEAD.replace(b"?a", b"?key" * 15_000) + b"\r\n", 431, "Request Header Fields Too Large"),
-        (HEAD + b"Cookie: " + b"a" * 9_000 + b"\r\n\r\n", 431, "Request Header Fields Too Large"),
-        (HEAD + b"a: b\r\n" * 130 + b"\r\n", 431, "Request Header Fields Too Large"),
-        (HEAD + b"Content-Length: 5\r\n\r\n", 400, "Bad Request"),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", 400, "Bad Request"),
-        (HEAD.replace(b"\r\n", b"\n") + b"\n", 400, "Bad Request"),
-        (HEAD, 400, "Bad Request"),
-    ],
-    ids=["target", "line", "fields", "length", "coding", "line feeds", "half"],
-)
+@pytest.mark.parametrize("field", [b"Content-Length: 5", b"Transfer-Encoding: chunked", b"Content-Length: 0x"])
 @pytest.mark.usefixtures("fast")
-def test_a_handshake_that_cannot_be_parsed(head: bytes, status: int, shown: str, loop: Any) -> None:
-    body = f"{shown}\n".encode()
-
+def test_a_handshake_with_a_body(field: bytes, loop: Any) -> None:
     async def client(it: Connection) -> None:
         it.writer.write(frame(0x81, b"never read"))
         assert await it.ended() == (
-            b"HTTP/1.1 %d %s\r\ndate: now\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            b"cache-control: private, no-store, max-age=0\r\nconnection: close\r\n\r\n%s"
-            % (status, shown.encode(), len(body), body)
+            b"HTTP/1.1 400 Bad Request\r\ndate: now\r\ncontent-type: text/plain; charset=utf-8\r\n"
+            b"content-length: 12\r\ncache-control: private, no-store, max-age=0\r\nconnection: close\r\n\r\n"
+            b"Bad Request\n"
         )
 
-    assert talk(never, client, head=head, rest=b"hello", loop=loop) == [
-        RequestRecord("192.0.2.1", 5, "-", "-", "1.1", status, len(body), "", "refused", 0.0, "")
+    assert talk(never, client, fields=field + b"\r\n", rest=b"hello", loop=loop) == [
+        RequestRecord("192.0.2.1", 5, "-", "-", "1.1", 400, 12, "", "refused", 0.0, "")
     ]
 
 
@@ -833,7 +819,7 @@ def test_a_client_that_reads_nothing_makes_the_application_wait(loop: Any) -> No
 
 
 def test_a_client_that_takes_nothing_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
-    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT_SECONDS", 0.05)
     errors: list[BaseException] = []
 
     async def app(_scope: Any, receive: Any, send: Any) -> None:
@@ -857,7 +843,7 @@ def test_a_client_that_takes_nothing_is_aborted(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_client_that_takes_nothing_of_the_last_frames_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
-    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(websocket, "CLOSE_TIMEOUT_SECONDS", 0.01)
     app = sends(ACCEPT, {"type": "websocket.send", "bytes": bytes(60_000)}, CLOSE)
 
@@ -869,7 +855,7 @@ def test_a_client_that_takes_nothing_of_the_last_frames_is_aborted(monkeypatch: 
 
 
 def test_a_client_that_takes_a_part_of_what_is_left_is_aborted(monkeypatch: pytest.MonkeyPatch, loop: Any) -> None:
-    monkeypatch.setattr(websocket_timers, "WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(flow_control, "WRITE_TIMEOUT_SECONDS", 0.05)
     monkeypatch.setattr(websocket, "LINGER_SECONDS", 0.01)
 
     async def client(it: Connection) -> None:

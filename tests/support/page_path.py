@@ -120,6 +120,7 @@ class Front:
     def __init__(self, directory: Path, pool: Pool, secret: str = "", trusted: str = "") -> None:
         self.responder = Responder(load_tree(make_tree(directory, {"a.txt": b"0123456789"})), "/static/")
         self.gateway = Gateway(pool, FileResponder(SendfileRoots(())), is_asgi=False, max_body_bytes=1000)  # type: ignore[arg-type]
+        self.media = None
         self.open_paths = ("/healthz", "/readyz")
         self.proxies = TrustedProxies([trusted] if trusted else [])
         self.secret = OriginSecret("X-Secret", [secret]) if secret else None

@@ -134,7 +134,7 @@ def talk(
         transport.set_write_buffer_limits(high=limit)
         if before:
             transport.write(before)
-        ws = WebSocketProtocol(config, state, app, make_scope(head, scheme), head, recorder)
+        ws = WebSocketProtocol(config, state, app, make_scope(head, scheme), recorder)
         connection = Connection(ws, transport, state, records)
         connection.reader, connection.writer = await asyncio.open_unix_connection(sock=theirs)
         transport.set_protocol(ws)

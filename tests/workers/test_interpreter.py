@@ -64,7 +64,8 @@ def assert_refused(project: Path, python: str, message: str, *notes: str) -> Non
         assert (command, done.returncode, done.stdout, done.stderr) == (command, 2, "", expected)
     checked = run("static-host", "check", cwd=project, **variables)
     assert (checked.returncode, checked.stderr) == (2, "")
-    assert re.sub(r"\s+", " ", checked.stdout).startswith(f"error project {message} -> {REMEDY} ")
+    found = " ".join([message, *notes])
+    assert re.sub(r"\s+", " ", checked.stdout).startswith(f"error project {found} -> {REMEDY} ")
 
 
 def test_a_path_that_is_no_program_is_said_to_be_what_it_is(project: Path) -> None:
@@ -95,6 +96,21 @@ def test_an_interpreter_without_django(project: Path, tmp_path: Path) -> None:
     assert_refused(project, python, f"{python}: it has no Django.")
     (project / "django").mkdir()  # a folder of the project, perhaps, and no package
     assert_refused(project, python, f"{python}: it has no Django.")
+
+
+def test_an_interpreter_with_a_django_that_is_too_old(project: Path) -> None:
+    (project / "django").mkdir()
+    (project / "django/__init__.py").write_text("VERSION = (3, 2, 25, 'final', 0)\n")
+    python = make_program(project / "python", f'exec {sys.executable} -S "$@"')
+    assert_refused(project, python, f"{python}: its Django is 3.2; 4.2 or newer is needed.")
+
+
+def test_a_virtual_environment_whose_python_is_gone(project: Path) -> None:
+    (project / ".venv/bin").mkdir(parents=True)
+    (project / ".venv/bin/python").symlink_to("/usr/local/bin/python3.99")
+    message = ".venv/bin/python leads to no program: /usr/local/bin/python3.99."
+    done = run("static-host", "run", "true", cwd=project, **SETTINGS)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", f"static-host: {message} {REMEDY}\n")
 
 
 @pytest.mark.parametrize("version", ["2.7", "3.9"])

@@ -50,6 +50,8 @@ def test_a_body_that_arrives_before_there_is_a_worker_reaches_it() -> None:
         pool.writers[0].write(PAGE)
         await asyncio.wait_for(call, 10)
         pool.writers[0].close()
+        pool.files[0].close()
+        channel.close()
         return got, sent
 
     got, sent = asyncio.run(main())

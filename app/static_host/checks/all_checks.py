@@ -16,11 +16,13 @@ from pathlib import Path
 from static_host.asgi import create_fallback, find_path_conflicts, summarize_project
 from static_host.checks.checked_project import CheckedProject, start_checks
 from static_host.checks.csp import check_csp
+from static_host.checks.media import check_media
 from static_host.checks.tree import check_manifest, check_static_url
 from static_host.conf.misspelled_variables import find_misspelled
 from static_host.conf.settings import InvalidSettingsError, Settings
 from static_host.conf.validators import STORE_SCHEMES
 from static_host.errors import StaticHostError
+from static_host.files.media_files import MediaFiles
 from static_host.findings import Finding
 from static_host.installed_packages import find_conflicts, format_remedy
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
@@ -109,7 +111,9 @@ def _check_loaded(project: CheckedProject, served: ServedTree | None, *, is_inta
         create_fallback(project.settings, served.responder, None)
     lines = summarize_project(project.settings, project, changes) if served else [project.summary]
     yield from (Finding("ok", "project", line) for line in lines)
-    conflicts = find_path_conflicts(project, served.responder if served else None)
+    media = MediaFiles.from_settings(project.settings)
+    yield from check_media(project, media, served)
+    conflicts = find_path_conflicts(project, served.responder if served else None, media)
     yield from (Finding("warning", "health", line, HEALTH_PATH_REMEDY) for line in conflicts)
     yield from project.read_findings()  # of servers of static files
     if served:
@@ -146,4 +150,5 @@ def make_error_finding(error: StaticHostError) -> Finding:
     if isinstance(error, InvalidSettingsError):
         remedy = error.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
         return Finding("error", "settings", error.message, remedy)
-    return Finding("error", "tree" if isinstance(error, TreeUnusableError) else "project", error.message, error.remedy)
+    check = "tree" if isinstance(error, TreeUnusableError) else "project"
+    return Finding("error", check, "\n".join([error.message, *error.notes]), error.remedy)

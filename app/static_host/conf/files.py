@@ -12,10 +12,34 @@ from static_host.conf.variable import define_variable
 
 
 class FileSettings(BaseModel):
-    """The files that visitors have uploaded, and those that views hand out."""
+    """Which files outside the static tree the server sends itself."""
 
     title: ClassVar = "Uploads and downloads"
 
+    serve_media: bool = define_variable(
+        "DJANGO_SERVE_MEDIA",
+        False,
+        "Serves the files of the project's default storage at `MEDIA_URL`, if they are in a local directory "
+        "(`MEDIA_ROOT`). Every visitor may read them.",
+        "true or false",
+        shown="false",
+    )
+    media_max_age: int = define_variable(
+        "DJANGO_MEDIA_MAX_AGE",
+        0,
+        "Seconds for which caches may reuse an upload before they revalidate it.",
+        "a number of seconds from 0 to 31536000",
+        ge=0,
+        le=31536000,
+    )
+    media_inline: bool = define_variable(
+        "DJANGO_MEDIA_INLINE",
+        False,
+        "Lets browsers show and run uploaded HTML, SVG, XML and scripts. Only for uploads on a host apart, which has "
+        "no session of the site.",
+        "true or false",
+        shown="false",
+    )
     sendfile_roots: Annotated[CommaSeparated, AfterValidator(validators.validate_sendfile_roots)] = define_variable(
         "DJANGO_SENDFILE_ROOTS",
         (),

@@ -20,8 +20,10 @@ from static_host.dev.finder import ProjectFinder
 from static_host.dev.finder_files import FinderFilesMiddleware
 from static_host.dev.pool import DevPool, DevWorker, ProjectUnavailableError
 from static_host.dev.request_lines import RequestLines
+from static_host.files.media_files import MediaFiles
 from static_host.files.sendfile_roots import SendfileRoots
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
+from static_host.middleware.media_files import MediaFilesMiddleware
 from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.workers.file_responder import FileResponder
@@ -43,13 +45,19 @@ class DevApplication:
         self._finder = finder
         self._on_missing = on_missing
         self._app: ASGIApp | None = None
+        self.media: MediaFiles | None = None
+        """Uploads, if they are to be served: of no place before the project is loaded."""
 
     def use(self, settings: Settings, prefixes: tuple[str, ...] = (DEFAULT_PREFIX,)) -> None:
         """Serve static files at these prefixes from now on."""
+        former, self.media = self.media, MediaFiles.from_settings(settings)
+        if former is not None and self.media is not None:
+            self.media.use(former.place)
         checks = health.build_routes(settings.health_path, settings.ready_path, _Readiness(self._pool))
         project = _ProjectApplication(self._pool, settings)
         routes = Router([*checks, Mount("/", app=project)], redirect_slashes=False)
-        files = FinderFilesMiddleware(routes, self._finder, prefixes, settings.static_root_files, self._on_missing)
+        inner: ASGIApp = MediaFilesMiddleware(routes, self.media) if self.media is not None else routes
+        files = FinderFilesMiddleware(inner, self._finder, prefixes, settings.static_root_files, self._on_missing)
         app: ASGIApp = _ErrorPageMiddleware(files, self._pool, settings.ready_path)
         if settings.access_log:
             self.recorder = RequestRecorder(RequestLines(settings.log_format), None)

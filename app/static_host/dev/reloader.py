@@ -52,8 +52,8 @@ class ProjectEndedError(StaticHostError):
 class Reloader:
     """Keeps one worker of the current code.
 
-    `on_settings` is called when the project's settings are known, `on_loaded` with the worker, and how many seconds the
-    load took.
+    `on_settings` is called when the project's settings are known, `on_project` when all of it is loaded, `on_loaded`
+    with the worker, and how many seconds the load took. The first two may raise StaticHostError.
     """
 
     def __init__(
@@ -62,12 +62,14 @@ class Reloader:
         finder: ProjectFinder,
         processes: Processes,
         on_settings: Callable[[RemoteProject], None],
+        on_project: Callable[[RemoteProject], None],
         on_loaded: Callable[[DevWorker, RemoteProject, float], None],
     ) -> None:
         self._pool = pool
         self._finder = finder
         self._processes = processes
         self._on_settings = on_settings
+        self._on_project = on_project
         self._on_loaded = on_loaded
         self._watcher = FileWatcher(Path.cwd())
         self._watcher_steps: list[Callable[[], None]] = []
@@ -170,6 +172,8 @@ class Reloader:
             self._on_settings(project)
             overlay = Overlay(project.prefix, str(project.static_root.resolve()))
             await asyncio.to_thread(process.load, overlay)
+            project.loaded = process.loaded
+            self._on_project(project)
         except StaticHostError as error:
             if settings is not None:
                 self._processes.prepare(settings)

@@ -32,6 +32,7 @@ from static_host.dev.project_process import ProjectProcess
 from static_host.dev.reloader import Reloader
 from static_host.http.connection import HttpProtocol
 from static_host.http.tls_handshake import TlsHandshake
+from static_host.served_tree import find_served_media, summarize_media
 from static_host.server.listener import format_url, open_address
 from static_host.telemetry import log_configuration
 from static_host.workers.remote_project import RemoteProject
@@ -80,7 +81,8 @@ class _DevServer(uvicorn.Server):
         self._pool = DevPool()
         finder = ProjectFinder(self._pool)
         self._processes = Processes(first, make_terminal_restorer())
-        self._reloader = Reloader(self._pool, finder, self._processes, self._use_settings, self._announce)
+        calls = (self._use_settings, self._use_media, self._announce)
+        self._reloader = Reloader(self._pool, finder, self._processes, *calls)
         self._app = DevApplication(self._pool, finder, self._log_missing)
         self._app.use(settings)
         config = uvicorn.Config(
@@ -128,13 +130,19 @@ class _DevServer(uvicorn.Server):
             log.warning("HOST or PORT changed; restart `static-host dev` to use the new address")
         self._app.use(project.settings, project.expand_prefix(project.prefix))
 
+    def _use_media(self, project: RemoteProject) -> None:
+        media = self._app.media
+        if media is not None:
+            prefixes = project.expand_prefix(project.prefix)
+            media.use(find_served_media(project, tuple(prefix.encode() for prefix in prefixes)))
+
     def _announce(self, worker: DevWorker, project: RemoteProject, seconds: float) -> None:
         self._missing.clear()
         if self._is_announced:
             log.info("reloaded in %.1f s", seconds)
             return
         self._is_announced = True
-        for line in _iter_summary(worker, project):
+        for line in (*_iter_summary(worker, project), *summarize_media(project, self._app.media)):
             log.info("%s", line)
         log.info("ready on %s, development: %s", self._url, DEVELOPMENT_NOTICE)
 

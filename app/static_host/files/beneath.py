@@ -39,6 +39,7 @@ _DIRECTORY_FLAGS = _O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY  # a FIFO without a writer opens at once
 _HOW = How(_FILE_FLAGS, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
 _HOW_CACHED = How(_FILE_FLAGS, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_CACHED)
+_HOW_STAT = How(getattr(os, "O_PATH", 0) | os.O_CLOEXEC, 0, _HOW_CACHED.resolve)
 _HOW_REAL = How(_FILE_FLAGS, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS)
 _MISSING = frozenset(
     getattr(errno, name)
@@ -50,7 +51,7 @@ _MISSING = frozenset(
 class RootDirectory:
     """The directory at `path`, which need not exist yet. All threads may use it.
 
-    `is_openat2_used` is for tests: whether openat2(2) opens the files, where there is it.
+    `is_openat2_used` is for tests: whether openat2(2) opens the files, if the kernel has it.
     """
 
     def __init__(self, path: Path, *, is_openat2_used: bool = True) -> None:
@@ -64,7 +65,7 @@ class RootDirectory:
         self._check_at = 0.0
 
     def __del__(self) -> None:
-        """Close the directory; whoever opens a file in it has a reference."""
+        """Close the directory. A thread that opens a file in it has a reference, so none does now."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
 
@@ -83,8 +84,9 @@ class RootDirectory:
         Raises FileNotFoundError if the name is that of no regular file beneath the root, and OSError, PermissionError
         included. `is_cached_only` is for an event loop: raises BlockingIOError where a thread has to try.
         """
-        components = name.split(b"/")
-        if not components[0] or components[-1] in (b"", b".") or b".." in components or b"\0" in name:
+        if not name or name == b"." or name[:1] == b"/" or name.endswith((b"/", b"/.")) or b"\0" in name:
+            raise _make_not_found()
+        if b".." in name and b".." in name.split(b"/"):
             raise _make_not_found()
         if is_cached_only:
             return self._open_cached(name)
@@ -108,6 +110,19 @@ class RootDirectory:
             if error.errno in _MISSING:
                 raise _make_not_found() from None
             raise
+
+    def stat_cached(self, name: bytes) -> os.stat_result:
+        """Return what fstat(2) says of a name that was that of a file before, without a wait.
+
+        Raises OSError; BlockingIOError where a thread has to try.
+        """
+        if not self._has_resolve_cached or self._identity is None or time.monotonic() >= self._check_at:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        descriptor = openat2(self._descriptor, name, _HOW_STAT)
+        try:
+            return os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _open_cached(self, name: bytes) -> tuple[int, os.stat_result]:
         """Open a file without a wait. A missing one is for a thread, too, for the root may be another one by now."""

@@ -21,7 +21,7 @@ _OF_LENGTH = frozenset({b"content-length"})
 _OF_CONTENT = frozenset({b"accept-ranges", b"content-disposition", b"content-language", b"content-length"})
 _NOT_OF_304 = _OF_CONTENT | {b"content-type"}
 _NOT_OF_ERROR = _NOT_OF_304 | {b"cache-control", b"content-location", b"etag", b"expires", b"last-modified"}
-CONDITIONAL_FIELDS = (b"range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
+CONDITIONAL_FIELDS = frozenset({b"range", b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since"})
 """Fields of a request without which the response is the view's own."""
 ACCEPT_RANGES = (b"accept-ranges", b"bytes")
 
@@ -39,22 +39,37 @@ def respond_with_file(
     length: int,
     source: Body | Slice,
 ) -> Response:
-    """Return the response. `fields` are the view's; the body is `source`, of this length, which the caller closes."""
-    length_field = (b"content-length", b"%d" % length)
+    """Return the response, which the caller closes. `fields` are the view's; `source` is the body, of this length."""
+    response = _respond(method, request_fields, status, fields, length, source)
+    if isinstance(source, Slice) and not any(isinstance(part, Slice) for part in response.body):
+        source.file.close()
+    return response
+
+
+def _respond(
+    method: str,
+    request_fields: Iterable[tuple[bytes, bytes]],
+    status: int,
+    fields: list[tuple[bytes, bytes]],
+    length: int,
+    source: Body | Slice,
+) -> Response:
+    ok = _state_length(fields, length)
     if method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
         body = () if method == "HEAD" else (source,)
-        return Response(status, (*_drop(fields, _OF_LENGTH), length_field), body)
+        return Response(status, ok, body)
     found = dict(reversed(fields))  # the first one counts
     common = (*_drop(fields, _OF_LENGTH | {b"content-type"}), ACCEPT_RANGES)
+    requested = combine_fields(request_fields)
     media_type = found.get(b"content-type", b"application/octet-stream")
     prepared = PreparedHeaders(
         _find_validators(found),
         media_type,
         length,
-        secrets.token_hex(16).encode(),
+        secrets.token_hex(16).encode() if b"," in requested.get(b"range", b"") else b"",
         False,
         common,
-        (*_drop(fields, _OF_LENGTH), length_field, ACCEPT_RANGES),
+        (*ok, ACCEPT_RANGES),
         _drop(fields, _NOT_OF_304),
     )
 
@@ -66,7 +81,7 @@ def respond_with_file(
         )
         return Response(status, (*own, *extra, *_drop(fields, _NOT_OF_ERROR)), () if method == "HEAD" else (text,))
 
-    return respond_conditionally(method, combine_fields(request_fields), prepared, lambda: source, build_error)
+    return respond_conditionally(method, requested, prepared, lambda: source, build_error)
 
 
 def _find_validators(fields: dict[bytes, bytes]) -> Validators:
@@ -74,6 +89,13 @@ def _find_validators(fields: dict[bytes, bytes]) -> Validators:
     modified = parse_http_date(fields.get(b"last-modified", b""))
     is_strong = modified is not None and modified < int(time.time())
     return Validators(fields.get(b"etag", b"").strip(), modified, is_date_derived=False, is_date_strong=is_strong)
+
+
+def _state_length(fields: list[tuple[bytes, bytes]], length: int) -> Headers:
+    """Return the fields with this Content-Length, in its place if it is the view's own."""
+    stated = (b"content-length", b"%d" % length)
+    own = [field for field in fields if field[0] == b"content-length"]
+    return tuple(fields) if own == [stated] else (*_drop(fields, _OF_LENGTH), stated)
 
 
 def _drop(fields: Iterable[tuple[bytes, bytes]], names: frozenset[bytes]) -> Headers:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from static_host.http.file_sender import log_failed_body
 from static_host.http.flow_control import reset_connection
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
 from static_host.http.sendfile import SendfileTransfer
@@ -194,11 +195,8 @@ class AsgiExchange:
         if self.is_disconnected:
             return
         self._file_end = end = self._connection.loop.create_future()
-        try:
-            transfer = SendfileTransfer(transport.get_extra_info("socket"), [part], self._note_file_end)
-        except OSError as error:  # no descriptor is left
-            self._end_file(error)
-            return
+        transfer = SendfileTransfer(transport.get_extra_info("socket"), [part], self._note_file_end)
+        transfer.start()
         try:
             self._end_file(await end)
         finally:
@@ -214,8 +212,7 @@ class AsgiExchange:
         """End the connection if the client cannot receive all of the file."""
         if error is None or self.is_disconnected:
             return
-        if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
-            log.error("a body could not be sent to its end: %s", error)
+        log_failed_body(error)
         self._connection.close()
         self._connection.transport.abort()
 

@@ -82,12 +82,12 @@ class AsgiPath:
         return rest
 
     def _begin(self, request: Request, rest: bytes, app: ASGIApp | None) -> bytes:
-        connection, head = self._connection, bytes(self._parser.head)
+        connection = self._connection
         scope = self._make_scope(request)
         if request.is_upgrade_to_web_socket:
-            self._upgrade(scope, head, rest)
+            self._upgrade(scope, rest)
             return b""
-        if self._parser.is_complete and connection.begin_whole(head):
+        if self._parser.is_complete and connection.begin_whole(bytes(self._parser.head)):
             if self._exchange is None:  # else the page path has passed it on at once
                 self._parser.reset()
             return rest
@@ -111,13 +111,11 @@ class AsgiPath:
         connection.server_state.tasks.add(task)
         return rest
 
-    def _upgrade(self, scope: Scope, head: bytes, rest: bytes) -> None:
+    def _upgrade(self, scope: Scope, rest: bytes) -> None:
         """Hand the connection over to the WebSocket protocol; `rest` follows the handshake's head."""
         connection, context = self._connection, self._context
         connection.release()
-        protocol = WebSocketProtocol(
-            connection.config, connection.server_state, context.app, scope, head, context.recorder
-        )
+        protocol = WebSocketProtocol(connection.config, connection.server_state, context.app, scope, context.recorder)
         connection.transport.set_protocol(protocol)
         protocol.connection_made(connection.transport)
         if rest:

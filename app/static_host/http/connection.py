@@ -23,10 +23,11 @@ from uvicorn.config import Config
 from static_host.http.asgi_path import AsgiPath
 from static_host.http.connection_state import TRANSITIONS, State
 from static_host.http.deadline import Deadline
+from static_host.http.file_sender import FileSender
 from static_host.http.flow_control import FlowControl
 from static_host.http.page_path import PagePath
 from static_host.http.refusal import send_refusal
-from static_host.http.request_parser import RequestRefusedError
+from static_host.http.request_line import RequestRefusedError
 from static_host.http.server_context import get_address, get_server_context
 from static_host.http.static_path import StaticPath
 from static_host.telemetry.scope_keys import STATUS_CLIENT_CLOSED_REQUEST
@@ -65,17 +66,16 @@ class HttpProtocol(asyncio.Protocol):
         self._context = context = get_server_context(config)
         self.state = _IDLE
         self._has_received_head = self._is_over_limit = False
-        self.is_stopping = False
-        """Whether the server stops."""
+        self.is_stopping = False  # whether the server stops
         self.is_half_closed = False
         """Whether the client sends no more: it may wait for the response, or be gone."""
         self._linger_until = 0.0
         self._deadline = Deadline(self.loop, self._handle_deadline)
         self._is_plain = False  # whether plain requests are answered without ASGI
         self._asgi = AsgiPath(self, context, app_state)
+        self.files = FileSender(self)
         self._static = StaticPath(self, context)
         self._pages = PagePath(self, context)
-        self._paths: tuple[StaticPath | PagePath, ...] = (self._static, self._pages)
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # it is one that writes, too
         """Wait for the first request."""
@@ -128,7 +128,7 @@ class HttpProtocol(asyncio.Protocol):
         """Go on when the transport has written what it held."""
         self.flow.resume_writing()
         if self.state is State.SENDING:
-            self._static.go_on()
+            self.files.go_on()
         elif self.state is _IDLE:
             self.await_request()
             self._read_on()
@@ -195,7 +195,7 @@ class HttpProtocol(asyncio.Protocol):
             self._move(State.CLOSED)
             self._disconnect()
             self.transport.close()
-            self.flow.watch_progress()
+            self.flow.watch.start()
 
     def begin_head_of_request(self) -> None:
         """Wait for the rest of a head."""
@@ -242,9 +242,8 @@ class HttpProtocol(asyncio.Protocol):
 
     def _begin_plain(self, data: bytes, *, is_static: bool = True) -> bytes:
         """Begin the plain requests that the data begins with, without ASGI; return the rest."""
-        for path in self._paths if is_static else self._paths[1:]:
-            data = path.begin(data) if data else data
-        return data
+        data = self._static.begin(data) if is_static else data
+        return self._pages.begin(data) if data else data
 
     def _read(self, data: bytes, app: ASGIApp | None = None) -> bytes:
         """Have the parser read a request, which is begun when its head is complete; return what follows it."""
@@ -296,5 +295,5 @@ class HttpProtocol(asyncio.Protocol):
     def _disconnect(self) -> None:
         """Tell the part that responds that the client is gone."""
         self._asgi.disconnect(STATUS_CLIENT_CLOSED_REQUEST)
-        for path in self._paths:
-            path.abandon()
+        self.files.abandon()
+        self._pages.abandon()

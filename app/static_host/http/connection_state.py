@@ -29,7 +29,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.IDLE: frozenset(State) - {State.IDLE},
     State.HEAD: frozenset(State) - {State.HEAD},
     State.SENDING: frozenset({State.IDLE, State.CLOSED}),
-    State.PAGE: frozenset({State.IDLE, State.ASGI, State.LINGERING, State.CLOSED}),
+    State.PAGE: frozenset({State.IDLE, State.SENDING, State.ASGI, State.LINGERING, State.CLOSED}),
     State.ASGI: frozenset({State.IDLE, State.LINGERING, State.CLOSED}),
     State.LINGERING: frozenset({State.CLOSED}),
     State.UPGRADED: frozenset(),

@@ -25,14 +25,42 @@ def reset_connection(transport: Transport) -> None:
     transport.abort()
 
 
+class WriteWatch:
+    """Aborts the connection of a client that takes no data for `WRITE_TIMEOUT_SECONDS`."""
+
+    def __init__(self, loop: AbstractEventLoop, transport: Transport) -> None:
+        self._loop = loop
+        self._transport = transport
+        self._timer: TimerHandle | None = None
+
+    def start(self) -> None:
+        """Watch until nothing is left to send; nothing may be written meanwhile."""
+        self.stop()
+        self._look(math.inf)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self, left: float) -> None:
+        """Abort the connection if the client has taken nothing since `left` bytes were left; else look again later."""
+        self._timer = None
+        unsent = self._transport.get_write_buffer_size()
+        if unsent >= left:
+            self._transport.abort()
+        elif unsent:
+            self._timer = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self._look, unsent)
+
+
 class FlowControl:
     """Pauses and resumes a transport, and waits until it has room."""
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self._transport = transport
-        self._loop = loop
+        self.watch = WriteWatch(loop, transport)
         self._has_room: asyncio.Event | None = None
-        self._watch: TimerHandle | None = None
         self._is_read_paused = False
         self.is_write_paused = False
         """Whether the transport holds more than it should."""
@@ -71,11 +99,13 @@ class FlowControl:
     def pause_writing(self) -> None:
         """Let `drain` wait, and watch the client's progress."""
         self.is_write_paused = True
-        self.watch_progress()
+        self.watch.start()
 
     def resume_writing(self) -> None:
         """Let `drain` wait no more."""
         self.is_write_paused = False
+        if not self._transport.is_closing():
+            self.watch.stop()
         if self._has_room is not None:
             self._has_room.set()
             self._has_room = None
@@ -92,23 +122,8 @@ class FlowControl:
                 self._has_room = asyncio.Event()
             await self._has_room.wait()
 
-    def watch_progress(self, left: float = math.inf) -> None:
-        """Abort the connection if the client has taken nothing since `left` bytes were left; else look again later."""
-        self._stop_watching()
-        is_slow = self.is_write_paused or self._transport.is_closing()
-        unsent = self._transport.get_write_buffer_size() if is_slow else 0
-        if unsent >= left:
-            self._transport.abort()
-        elif unsent:
-            self._watch = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self.watch_progress, unsent)
-
     def end(self) -> None:
         """End all waits, because the connection is lost or another protocol has it."""
-        self._stop_watching()
+        self.watch.stop()
         self.pending = b""
         self.resume_writing()
-
-    def _stop_watching(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None

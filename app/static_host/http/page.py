@@ -11,23 +11,27 @@ import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
+from static_host.files.sendfile_roots import FIELDS
 from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS
 from static_host.http.page_head import PageHead, parse_page_head
 from static_host.middleware.forwarded import ClientAddress
 from static_host.middleware.request_log import RequestLogMiddleware, ensure_identifier
+from static_host.origin.body_cache import Body
 from static_host.origin.percent_decoding import unescape
+from static_host.origin.response import Slice
 from static_host.telemetry.request_record import RequestRecord, format_address, format_target
 from static_host.telemetry.scope_keys import STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Exchange
+from static_host.workers.file_responder import RequestFacts
 from static_host.workers.pool import QueueFullError
 from static_host.workers.request_body import ClientGoneError
 from static_host.workers.request_head import encode_client
-from static_host_django.frames import Head, Kind, encode_head
+from static_host_django.frames import Head, Kind, encode_head, split_field_lines
 
 if TYPE_CHECKING:
     from static_host.asgi import Front
@@ -37,8 +41,9 @@ _find_framing = re.compile(
     rb"|x-accel-redirect|x-sendfile): ([^\r]*)"
 ).findall
 """Return the fields that delimit a body, belong to one connection only, or name a file, out of field lines."""
-_RANGED = re.compile(rb"(?m)^(?:accept-ranges|content-encoding|content-range): ")
-"""Finds a field of a response whose file is not sent in parts, or is sent so by the view."""
+_RANGED = (b"accept-ranges: ", b"content-encoding: ", b"content-range: ")
+"""Fields of a response whose file is not sent in parts, or is sent so by the view."""
+_OF_FILES = frozenset((b"content-length", *FIELDS))
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
@@ -49,6 +54,7 @@ class PageDispatcher:
         self.gateway = front.gateway
         self.recorder = front.recorder
         self._is_owned = front.responder.is_owned
+        self._media = front.media
         self._open_paths = {path.encode() for path in front.open_paths}
         self._proxies = front.proxies
         self._secret = front.secret
@@ -57,6 +63,8 @@ class PageDispatcher:
         """Return the parts of a head, or None if it is not that of a plain request, or not for the project."""
         parsed = parse_page_head(head)
         if parsed is None or self._is_owned(parsed.path):
+            return None
+        if self._media is not None and self._media.is_owned(parsed.path):
             return None
         path = unescape(parsed.path) if b"%" in parsed.path else parsed.path
         return None if path in self._open_paths else parsed
@@ -92,6 +100,22 @@ class PageDispatcher:
         return Page(
             self, head, parsed, (channel, waiting), (client, server), forwarded_scheme or scheme, identifier, fields
         )
+
+
+class PageResponse(NamedTuple):
+    """A whole response: status, field lines, the body, or its parts where some are in files, and the handler."""
+
+    status: int
+    lines: bytes
+    body: bytes
+    handler: str = "django"
+    parts: tuple[Body | Slice, ...] = ()
+
+    def close(self) -> None:
+        """Close the files of the parts."""
+        for part in self.parts:
+            if isinstance(part, Slice):
+                part.file.close()
 
 
 class Page:
@@ -165,28 +189,60 @@ class Page:
         if exchange.head.done():  # the worker was lost before it got the request
             self._on_change()
 
-    def take_response(self) -> tuple[int, bytes, bytes] | None:
-        """Return status, field lines and body, if the response is whole, and its framing plain."""
+    def take_response(self) -> PageResponse | None:
+        """Return the response, if it is whole, and its framing plain."""
         exchange, channel = self._exchange, self._channel
         if exchange is None or channel is None or not exchange.is_complete or exchange.error is not None:
             return None
         status, lines = exchange.head.result()
-        if exchange.file_length is not None and status == HTTPStatus.OK and not _RANGED.search(lines):
-            if exchange.file is not None or any(name in CONDITIONAL_FIELDS for name, _ in self._parsed.fields):
-                return None
-            lines += b"%b: %b\r\n" % ACCEPT_RANGES
         framing = _find_framing(lines)
-        if self._parsed.method == b"HEAD" or status in _BODILESS:
-            if exchange.held_bytes or any(name != b"content-length" for name, _ in framing):
+        if exchange.file_length is not None or any(name in FIELDS for name, _ in framing):
+            response = self._make_file_response(exchange, status, lines, framing)
+            if response is None:
                 return None
-        elif not framing:
-            lines += b"content-length: %d\r\n" % exchange.held_bytes
-        elif framing != [(b"content-length", b"%d" % exchange.held_bytes)]:
-            return None
+        else:
+            if self._parsed.method == b"HEAD" or status in _BODILESS:
+                if exchange.held_bytes or any(name != b"content-length" for name, _ in framing):
+                    return None
+            elif not framing:
+                lines += b"content-length: %d\r\n" % exchange.held_bytes
+            elif framing != [(b"content-length", b"%d" % exchange.held_bytes)]:
+                return None
+            response = PageResponse(status, lines, exchange.take())
         self.stop_watching()
-        body = exchange.take()
         channel.finish(exchange)
-        return status, lines, body
+        return response
+
+    def _make_file_response(
+        self, exchange: Exchange, status: int, lines: bytes, framing: list[tuple[bytes, bytes]]
+    ) -> PageResponse | None:
+        """Return the response whose body is a file, which its caller closes; None if a thread has to open it."""
+        parsed = self._parsed
+        if (
+            framing == [(b"content-length", b"%d" % (exchange.file_length or 0))]
+            and status == HTTPStatus.OK
+            and not any(each in lines for each in _RANGED)
+            and CONDITIONAL_FIELDS.isdisjoint([name for name, _ in parsed.fields])
+        ):
+            lines += b"%b: %b\r\n" % ACCEPT_RANGES
+            parts, exchange.file = (exchange.file,) if exchange.file else (), None
+            return PageResponse(status, lines, exchange.take(), "file", parts)
+        if any(name not in _OF_FILES for name, _ in framing):
+            return None
+        request = RequestFacts(parsed.method.decode(), parsed.path, parsed.fields)
+        try:
+            handler, response, _ = self._dispatcher.gateway.files.respond_at_once(
+                request, exchange, status, split_field_lines(lines)
+            )
+        except BlockingIOError:
+            return None
+        if response is None:  # the field that names a file is removed
+            return None
+        lines = b"".join([b"%b: %b\r\n" % field for field in response.headers])
+        in_memory = [part for part in response.body if not isinstance(part, Slice)]
+        if len(in_memory) < len(response.body):
+            return PageResponse(response.status, lines, b"", handler, response.body)
+        return PageResponse(response.status, lines, b"".join(in_memory), handler)
 
     def stop_watching(self) -> None:
         """Call nothing any more, and wait for no worker."""
@@ -207,7 +263,7 @@ class Page:
             channel.finish(exchange)
         self.record(STATUS_CLIENT_CLOSED_REQUEST, b"", 0)
 
-    def record(self, status: int, lines: bytes, size: int) -> None:
+    def record(self, status: int, lines: bytes, size: int, handler: str = "django") -> None:
         """Record the response, in the log and the counters that are on."""
         recorder = self._dispatcher.recorder
         if recorder is None:
@@ -222,7 +278,7 @@ class Page:
                 status,
                 size,
                 rest.partition(b"\r\n")[0].decode("latin-1") if found else "",
-                "django" if self._exchange is None or self._exchange.file_length is None else "file",
+                handler,
                 time.perf_counter() - self._started_at,
                 self._identifier,
             )

@@ -7,10 +7,11 @@ has the request already: the rest is the ASGI path's.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from static_host.http.connection_state import State
-from static_host.http.page import Page
+from static_host.http.page import Page, PageResponse
 from static_host.http.server_context import ServerContext
 
 if TYPE_CHECKING:
@@ -74,11 +75,18 @@ class PagePath:
             self.hand_over()
             return
         self._page = None
-        status, lines, body = response
         is_last = connection.is_ending
         end = b"connection: close\r\n\r\n" if is_last else b"\r\n"
-        connection.transport.write(
-            b"".join([self._context.begin_head(status, connection.server_state.default_headers), lines, end, body])
-        )
-        page.record(status, lines, len(body))
+        begin = self._context.begin_head(response.status, connection.server_state.default_headers)
+        head = b"".join((begin, response.lines, end))
+        if response.parts:
+            on_end = partial(self._note_sent, page, response)
+            connection.files.start(head, response.parts, b"", on_end, is_last=is_last)
+            return
+        connection.transport.write(head + response.body)
+        page.record(response.status, response.lines, len(response.body), response.handler)
         connection.end_response(is_last=is_last)
+
+    def _note_sent(self, page: Page, response: PageResponse, sent_bytes: int) -> None:
+        response.close()
+        page.record(response.status, response.lines, sent_bytes, response.handler)

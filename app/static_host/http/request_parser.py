@@ -4,10 +4,10 @@ Rule: the parser gets the bytes of one request at a time, never one byte of the 
 the caller until the response is sent. So requests are answered in order, each with its own response, and nothing of a
 body is ever read as a request. httptools judges every byte; this only knows how far a request may go: a head ends with
 its first empty line, a body after Content-Length bytes, a chunked one with an empty line behind its last chunk
-(RFC 9112 §6, §7.1).
+(RFC 9112 §6, §7.1). A head is judged when it is complete: until then it takes the memory of its bytes, and no more.
 
-What httptools lets pass and is wrong is refused here: versions other than 1.0 and 1.1, targets that are none, not
-exactly one Host, transfer codings other than chunked.
+What httptools lets pass and is wrong is refused here: versions other than 1.0 and 1.1 and targets that are none
+(`request_line`), not exactly one Host, transfer codings other than chunked.
 """
 
 from __future__ import annotations
@@ -17,27 +17,23 @@ from typing import NamedTuple
 
 import httptools
 
+from static_host.http.request_line import (
+    RequestRefusedError,
+    check_begin,
+    check_method,
+    is_host,
+    parse_version,
+    split_target,
+)
 from static_host.origin.request_head import MAX_HEAD_BYTES
 
 Fields = list[tuple[bytes, bytes]]
 
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
-"""RFC 9110 §7.2: uri-host [":" port], possibly empty."""
-_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
-"""RFC 9112 §3.2.2: the schemes of this server, authority, path and query."""
-_OTHER_VERSION = re.compile(rb"[^ \r\n]+ +[^ \r\n]+ +HTTP/(?:[02-9]|1\.[2-9])")
-_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+"""An empty line, also one that httptools refuses for its missing CR."""
 _FRAMING_FIELDS = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH_DIGITS = 20
 """Digits of the longest Content-Length that the parser accepts, but for zeros in front, without end."""
-
-
-class RequestRefusedError(Exception):
-    """The bytes are no request that this server understands; `status` says why."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
 
 
 class Request(NamedTuple):
@@ -53,11 +49,6 @@ class Request(NamedTuple):
     """Whether the client expects the connection to stay open (RFC 9112 §9.3)."""
     is_upgrade_to_web_socket: bool
     expects_continue: bool
-
-
-def is_host(value: bytes) -> bool:
-    """Whether this is a valid value of a Host field."""
-    return _HOST.fullmatch(value) is not None
 
 
 class RequestParser:
@@ -105,14 +96,16 @@ class RequestParser:
     def _feed_head(self, data: bytes) -> bytes:
         if not self.head:
             data = data.lstrip(b"\r\n")  # RFC 9112 §2.2: empty lines before a request
-        last = bytes(self.head[-3:])
-        end = (last + data).find(b"\r\n\r\n") + 4 - len(last)
-        if end < 4 - len(last):
-            end = len(data)
+        last = bytes(self.head[-2:])
+        found = _END_OF_HEAD.search(last + data)
+        end = found.end() - len(last) if found else len(data)
         self.head += data[:end]
         if len(self.head) > MAX_HEAD_BYTES:
             raise RequestRefusedError(431)
-        self._parse(data[:end])
+        if found:
+            self._parse(self.head)
+        else:
+            check_begin(self.head)
         if self._is_head_complete:
             self._begin()
         return data[end:]
@@ -128,12 +121,9 @@ class RequestParser:
             self._ignore_upgrade(request)
 
     def _make_request(self) -> Request:
-        line = bytes(self.head[: self.head.find(b"\r\n")])
-        version = _VERSIONS.get(line.rpartition(b" ")[2])
-        if version is None:
-            raise RequestRefusedError(505 if _OTHER_VERSION.match(line) else 400)
+        version = parse_version(self.head)
         method = self._parser.get_method().decode("ascii")
-        authority, path, query = _split_target(method, self._url)
+        authority, path, query = split_target(method, self._url)
         hosts = [value for name, value in self._fields if name == b"host"]
         if not (len(hosts) == 1 and is_host(hosts[0])) and (hosts or version == "1.1"):
             raise RequestRefusedError(400)
@@ -208,17 +198,20 @@ class RequestParser:
 
     def _explain(self) -> int:
         """Return the status for bytes that the parser refuses."""
-        if self._is_head_complete and self.request is None:
+        if self.request is None:
             try:
-                self._make_request()
+                parse_version(self.head)
+                check_method(self.head)
+                if self._is_head_complete:
+                    self._make_request()
             except RequestRefusedError as error:
                 return error.status
-        return 505 if self.request is None and _OTHER_VERSION.match(self.head) else 400
+        return 400
 
     def _new_parser(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | bytearray) -> None:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -248,20 +241,6 @@ class RequestParser:
     def on_message_complete(self) -> None:
         """Note the end of the request."""
         self.is_complete = True
-
-
-def _split_target(method: str, target: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return authority (of the absolute form, else empty), path and query. Raises RequestRefusedError."""
-    authority = b""
-    if absolute := _ABSOLUTE_FORM.match(target):
-        authority, target = absolute[1], absolute[2]
-        if not is_host(authority) or not authority.partition(b":")[0]:
-            raise RequestRefusedError(400)
-        target = target if target.startswith(b"/") else b"/" + target
-    if method == "CONNECT" or not (target.startswith(b"/") or (target == b"*" and method == "OPTIONS")):
-        raise RequestRefusedError(400)
-    path, _, query = target.partition(b"#")[0].partition(b"?")
-    return authority, path, query
 
 
 def _is_chunked(fields: Fields, version: str) -> bool:

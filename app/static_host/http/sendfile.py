@@ -1,9 +1,9 @@
 """Sends slices of files from the page cache to the socket, without copying them through this process.
 
-Strategy: sendfile(2) on a duplicate of the socket's descriptor whenever the socket is writable; nothing is read into
-memory, and a slow client costs two descriptors. A thread first reads what is not in the page cache, as far as the file
-system can tell (preadv2(2), RWF_NOWAIT), so that a slow disk does not block the event loop. A client that takes nothing
-for `WRITE_TIMEOUT_SECONDS` gets no more.
+Strategy: sendfile(2) at once, which is all for a body that the socket has room for; then on a duplicate of the socket's
+descriptor whenever the socket is writable. Nothing is read into memory, and a slow client costs two descriptors. A
+thread first reads what is not in the page cache, as far as the file system can tell (preadv2(2), RWF_NOWAIT), so that a
+slow disk does not block the event loop. A client that takes nothing for `WRITE_TIMEOUT_SECONDS` gets no more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SendfileTransfer:
     """Sends the parts of one body to one client.
 
     The connection's transport must hold no unsent data, and must not read meanwhile. `on_end` is called once, with None
-    or the error that interrupted the body; never after `abandon`. Raises OSError when no descriptor is left.
+    or the error that interrupted the body; never after `abandon`.
     """
 
     def __init__(
@@ -40,21 +40,34 @@ class SendfileTransfer:
         self._at = 0
         self.sent_bytes = 0
         """Bytes that the socket has taken."""
-        self._on_end = on_end
-        self._out = os.dup(connection.fileno())
+        self._on_end: Callable[[OSError | None], None] | None = on_end
+        self._out = connection.fileno()
+        self._watch: asyncio.TimerHandle | None = None
+        """The timer of a client that takes its time, for which the descriptor is a duplicate."""
         self._has_progressed = True
         self._can_probe = bool(_NOWAIT)
         self._probe = [bytearray(1)]
-        self._watch = self._loop.call_soon(self._check_progress)
-        self._loop.add_writer(self._out, self._send)
+
+    def start(self) -> None:
+        """Send what the socket has room for, and the rest when it has more."""
+        self._send()
 
     def abandon(self) -> None:
         """Stop sending."""
-        if self._out >= 0:
+        self._on_end = None
+        if self._watch is not None:
             self._watch.cancel()
+            self._watch = None
             self._loop.remove_writer(self._out)
             os.close(self._out)
-            self._out = -1
+
+    def _wait(self) -> None:
+        """Go on when the socket has room. Raises OSError when no descriptor is left."""
+        if self._watch is None:
+            self._out = os.dup(self._out)
+            self._watch = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self._check_progress)
+            self._has_progressed = False
+        self._loop.add_writer(self._out, self._send)
 
     def _check_progress(self) -> None:
         if not self._has_progressed:
@@ -65,15 +78,22 @@ class SendfileTransfer:
 
     def _send(self) -> None:
         try:
-            while self._parts and not self._send_part():
-                pass
-        except BlockingIOError:
-            return
+            with suppress(BlockingIOError):
+                while self._parts and not self._send_part():
+                    pass
+            if self._parts and self._watch is None:
+                self._wait()
+            elif not self._parts:
+                self._end_soon(None)
         except OSError as error:
-            self._end(error)
+            self._end_soon(error)
+
+    def _end_soon(self, error: OSError | None) -> None:
+        """End, but not within `start`: what follows may begin with another one."""
+        if self._watch is None:
+            self._loop.call_soon(self._end, error)
         else:
-            if not self._parts:
-                self._end(None)
+            self._end(error)
 
     def _send_part(self) -> bool:
         """Send more of the first part; return whether other clients should have their turn next. Raises OSError."""
@@ -111,13 +131,15 @@ class SendfileTransfer:
         return True
 
     def _read_ahead(self, part: Slice, count: int) -> None:
+        if self._watch is None:
+            self._wait()
         self._loop.remove_writer(self._out)
         arguments = (os.dup(part.file.fileno()), count, part.offset + self._at)
         self._loop.run_in_executor(None, _fill_page_cache, *arguments).add_done_callback(self._resume_after_read)
 
     def _resume_after_read(self, read: asyncio.Future[None]) -> None:
         error = read.exception()
-        if self._out < 0:
+        if self._on_end is None:
             return
         if isinstance(error, OSError):
             self._end(error)
@@ -127,8 +149,10 @@ class SendfileTransfer:
         self._loop.add_writer(self._out, self._send)
 
     def _end(self, error: OSError | None) -> None:
+        on_end = self._on_end
         self.abandon()
-        self._on_end(error)
+        if on_end is not None:
+            on_end(error)
 
 
 class FileTruncatedError(OSError):

@@ -35,7 +35,7 @@ class ServerContext:
         self.proxies: TrustedProxies = getattr(app, "proxies", None) or TrustedProxies(())
         self.secret: OriginSecret | None = getattr(app, "secret", None)
         responder = getattr(app, "responder", None)
-        self.response_cache = ResponseCache(responder) if responder is not None else None
+        self.response_cache = ResponseCache(responder, getattr(app, "media", None)) if responder is not None else None
         """The static responses; None for an application that has none, whose requests all go through ASGI."""
         self.pages = PageDispatcher(app) if hasattr(app, "gateway") else None
         self.single_request_parser = SingleRequestParser()

@@ -5,19 +5,17 @@ transport at once. httptools decides where a request ends, as it does on the ASG
 `SingleRequestParser` finds exactly one complete message in it. In every other case, and in doubt, the data is left.
 
 Strategy: `ResponseCache` finds the header lines that matter, so no parser callback runs for a field. Over TLS nothing
-goes to the socket directly, and a body from files is left to the ASGI path, where a thread reads it.
+goes to the socket directly.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from static_host.http.connection_state import State
-from static_host.http.response_transfer import ResponseTransfer
 from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
@@ -28,8 +26,6 @@ from static_host.telemetry.request_record import (
 
 if TYPE_CHECKING:
     from static_host.http.connection import HttpProtocol
-
-log = logging.getLogger("static_host.origin")
 
 MAX_BATCH_BYTES = 256 << 10
 """Bytes of responses to pipelined requests that are collected for one write."""
@@ -46,13 +42,12 @@ class StaticPath:
         self._cache = cache = cast("ResponseCache", context.response_cache)
         if cache is not None:
             self._find_response = cache.find
-            self._get_body = cache.get_body
+            self._get_cached_body = cache.get_body
         self._is_one_request = context.single_request_parser.is_one_request
         self._secret = context.secret
         self._recorder = context.recorder
         self._server_state = connection.server_state
         self._socket: socket.socket | None = None
-        self._transfer: ResponseTransfer | None = None
         self._started_at = 0.0
         self._client = ""  # what the log says of it
 
@@ -66,7 +61,7 @@ class StaticPath:
             and (self._secret is None or self._secret.is_in_head(data))
             and self._is_one_request(data)
         ):
-            body = self._get_body(response.digest) if response.digest else response.body
+            body = self._get_body(response)
             if body is not None:
                 state = self._server_state
                 if response.stamp is not state.default_headers:
@@ -78,6 +73,12 @@ class StaticPath:
                 self._end(data, response, len(body))
                 return b""
         return self._answer_each(data)
+
+    def _get_body(self, response: PreparedResponse) -> Body | None:
+        """Return the body of a response; None if another path has to respond."""
+        if response.digest:
+            return self._get_cached_body(response.digest)
+        return response.read() if response.read is not None else response.body
 
     def _end(self, head: bytes, response: PreparedResponse, size: int) -> None:
         """Count a response, and record it."""
@@ -118,7 +119,7 @@ class StaticPath:
             response = self._find_or_make(head) if end >= len(_END_OF_HEAD) else None
             if response is None:
                 break
-            body = self._get_body(response.digest) if response.digest else response.body
+            body = self._get_body(response)
             if body is None:  # the cache has no room for it: the middleware reads the file
                 break
             if response.stamp is not self._server_state.default_headers:
@@ -126,7 +127,8 @@ class StaticPath:
             at = end
             output.append(response.head)
             if response.parts:
-                self._start_transfer(b"".join(output), head, response, data[at:])
+                on_end = partial(self._note_sent, head, response)
+                self._connection.files.start(b"".join(output), response.parts, data[at:], on_end)
                 return b""
             output.append(body)
             size += len(body)
@@ -140,50 +142,16 @@ class StaticPath:
         if self._secret is not None and not self._secret.is_in_head(head):
             return None
         response = self._cache.respond(head)
-        is_copied = response is not None and response.parts and self._connection.scheme == "https"
-        if response is not None and (is_copied or not self._is_one_request(head)):
+        if response is not None and not self._is_one_request(head):
             response.close()
             return None
         return response
 
-    def _start_transfer(self, output: bytes, head: bytes, response: PreparedResponse, rest: bytes) -> None:
-        """Write `output`, then send a body from its files. `rest` is the data that follows the request."""
-        connection = self._connection
-        connection.begin_response(State.SENDING, rest)
-        self._transfer = ResponseTransfer(connection.transport, head, response, self._end_transfer)
-        connection.flow.pause_reading()
-        connection.transport.write(output)
-        self._transfer.start_body()
-
-    def go_on(self) -> None:
-        """Send a body from files once the transport has written what it held."""
-        if self._transfer is not None:
-            self._transfer.start_body()
-
-    def _end_transfer(self, error: OSError | None) -> None:
-        """Continue after a body from files; abort the connection if the client has not received all of it."""
-        transfer = self._transfer
-        if transfer is None:
-            return
-        if error:
-            if not isinstance(error, ConnectionError | TimeoutError):  # the disk's fault, not the client's
-                log.error("a body could not be sent to its end: %s", error)
-            self.abandon()
-            self._connection.transport.abort()
-            return
-        self._transfer = None
-        transfer.response.close()
+    def _note_sent(self, head: bytes, response: PreparedResponse, sent_bytes: int) -> None:
+        """Close the files of a response, and record it."""
+        response.close()
         if self._recorder is not None:
-            self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
-        self._connection.end_response(is_last=False)  # its head does not say that it is the last one
-
-    def abandon(self) -> None:
-        """Send no more of a body from files."""
-        transfer, self._transfer = self._transfer, None
-        if transfer is not None:
-            transfer.abandon()
-            if self._recorder is not None:
-                self._record(self._recorder, transfer.request_head, transfer.response, transfer.sent_bytes)
+            self._record(self._recorder, head, response, sent_bytes)
 
     def close(self) -> None:
         """Leave the socket's descriptor, which a connection has one of alone, to the transport, which closes it."""

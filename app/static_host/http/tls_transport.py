@@ -2,7 +2,7 @@
 
 Rule: what holds of a TCP transport holds of this one: a pause until all is written, a size that counts what the client
 has not taken, a half-close. So every rule of a connection holds over TLS, too; asyncio's own TLS keeps none of the
-three (decision 9). A client that ends its side, with close_notify or without, may still get a response.
+three (decision 10). A client that ends its side, with close_notify or without, may still get a response.
 
 Strategy: ssl.SSLObject over two buffers in memory. What is written is encrypted when the client takes it, so a slow
 client of a file in memory costs no copy of the file.

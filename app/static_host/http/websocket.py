@@ -20,14 +20,14 @@ from starlette.types import ASGIApp, Message, Scope
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from static_host.http.flow_control import reset_connection
+from static_host.http.flow_control import WriteWatch, reset_connection
 from static_host.http.refusal import build_refusal_record, send_refusal
 from static_host.http.websocket_application import INTERNAL_ERROR, ClientDisconnectedError, WebSocketApplication
 from static_host.http.websocket_frames import ABNORMAL_CLOSURE, HandshakeError, WebSocketFrames
 from static_host.http.websocket_handshake import Field, build_scope, format_denial
 from static_host.http.websocket_messages import MessageQueue
 from static_host.http.websocket_state import BEFORE_CLOSE, State, check_transition
-from static_host.http.websocket_timers import Keepalive, WriteWatch
+from static_host.http.websocket_timers import Keepalive
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, STATUS_CLIENT_CLOSED_REQUEST
 
@@ -54,12 +54,10 @@ class WebSocketProtocol(asyncio.Protocol):
         server_state: ServerState,
         app: ASGIApp,
         scope: Scope,
-        head: bytes,
         recorder: RequestRecorder | None,
     ) -> None:
         self.state = State.CONNECTING
         self.scope = build_scope(scope)
-        self._head = head
         self._server_state = server_state
         self._recorder = recorder
         self._loop = loop = asyncio.get_running_loop()
@@ -95,7 +93,7 @@ class WebSocketProtocol(asyncio.Protocol):
             self._watch.start()
         if not transport.is_reading():
             transport.resume_reading()
-        self._begin_handshake(self._head)
+        self._begin_handshake()
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, or keep it until the application takes more."""
@@ -237,12 +235,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     # What the client sends, and what it gets at once
 
-    def _begin_handshake(self, head: bytes) -> None:
+    def _begin_handshake(self) -> None:
         client = self.scope["client"]
         try:
-            self._response = response = self._frames.receive_handshake(head)
-        except HandshakeError as error:
-            send_refusal(self._transport, error.status, self.default_fields, client, self._recorder)
+            self._response = response = self._frames.receive_handshake(self.scope["headers"])
+        except HandshakeError:
+            send_refusal(self._transport, 400, self.default_fields, client, self._recorder)
             self._enter(State.LINGERING)
             return
         if response.status_code == 101:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 
 from uvicorn.config import Config
-from websockets.exceptions import SecurityError
+from websockets.datastructures import Headers
 from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
@@ -22,12 +22,18 @@ ABNORMAL_CLOSURE = 1006
 INVALID_DATA = 1007
 
 
-class HandshakeError(Exception):
-    """The head is no handshake; `status` is that of the response."""
+_HANDSHAKE_FIELDS = (
+    b"connection",
+    b"upgrade",
+    b"sec-websocket-key",
+    b"sec-websocket-version",
+    b"sec-websocket-extensions",
+)
+"""The fields that `websockets` reads."""
 
-    def __init__(self, status: int) -> None:
-        super().__init__(status)
-        self.status = status
+
+class HandshakeError(Exception):
+    """The handshake has a body, which none has."""
 
 
 class WebSocketFrames:
@@ -47,18 +53,22 @@ class WebSocketFrames:
         self.end: tuple[int, str] | None = None
         """The code and the reason of our close frame, which repeats the client's if that came first."""
 
-    def receive_handshake(self, head: bytes) -> Response:
-        """Return the response to a handshake: 101, or a refusal. Raises HandshakeError.
+    def receive_handshake(self, fields: list[tuple[bytes, bytes]]) -> Response:
+        """Return the response to a handshake with these fields: 101, or a refusal. Raises HandshakeError.
 
-        `websockets` does not parse a head with a body, a line over 8 kB or more than 128 fields.
+        `websockets` does not parse a head with a line over 8 kB or more than 128 fields, so it gets one without fields.
         """
-        self._protocol.receive_data(head)
-        request = next(iter(self._protocol.events_received()), None)
-        if not isinstance(request, Request):
-            error = self._protocol.handshake_exc
-            is_too_long = isinstance(error, SecurityError) or isinstance(error and error.__cause__, SecurityError)
-            raise HandshakeError(431 if is_too_long else 400)
-        response = self._protocol.accept(request)
+        if any(
+            name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0")) for name, value in fields
+        ):
+            raise HandshakeError
+        self._protocol.receive_data(b"GET / HTTP/1.1\r\n\r\n")
+        self._protocol.events_received()
+        headers = Headers()
+        for name in _HANDSHAKE_FIELDS:
+            if values := [value for each, value in fields if each == name]:
+                headers[name.decode()] = b",".join(values).decode("latin-1")
+        response = self._protocol.accept(Request("/", headers))
         if response.status_code != 101:
             response.headers["Sec-WebSocket-Version"] = "13"  # RFC 6455 §4.4
         return response

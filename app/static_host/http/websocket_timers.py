@@ -1,4 +1,4 @@
-"""The timers of a WebSocket: pings that find out whether the client is there, and a limit on writes without progress.
+"""The timers of a WebSocket: pings that find out whether the client is there.
 
 Rule: a client that answers no ping within the timeout has gone. While the connection neither reads nor gets rid of what
 it writes, a pong cannot arrive, and its time begins again.
@@ -6,12 +6,9 @@ it writes, a pong cannot arrive, and its time begins again.
 
 from __future__ import annotations
 
-import math
 import secrets
-from asyncio import AbstractEventLoop, TimerHandle, Transport
+from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable
-
-from static_host.http.flow_control import WRITE_TIMEOUT_SECONDS
 
 _PING_BYTES = 4
 
@@ -78,32 +75,3 @@ class Keepalive:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(seconds, call)
-
-
-class WriteWatch:
-    """Aborts the connection of a client that takes no data for `WRITE_TIMEOUT_SECONDS`."""
-
-    def __init__(self, loop: AbstractEventLoop, transport: Transport) -> None:
-        self._loop = loop
-        self._transport = transport
-        self._timer: TimerHandle | None = None
-
-    def start(self) -> None:
-        """Watch until nothing is left to send; nothing may be written meanwhile."""
-        self.stop()
-        self._look(math.inf)
-
-    def stop(self) -> None:
-        """Watch no more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _look(self, left: float) -> None:
-        """Abort the connection if the client has taken nothing since `left` bytes were left; else look again later."""
-        self._timer = None
-        unsent = self._transport.get_write_buffer_size()
-        if unsent >= left:
-            self._transport.abort()
-        elif unsent:
-            self._timer = self._loop.call_later(WRITE_TIMEOUT_SECONDS, self._look, unsent)

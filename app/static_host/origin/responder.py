@@ -121,6 +121,11 @@ class Responder:
         for forget in self.on_replaced:
             forget()
 
+    @property
+    def prefixes(self) -> tuple[bytes, ...]:
+        """The URL paths below which everything is static."""
+        return self._prefixes
+
     def respond(self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]) -> Response | None:
         """Return the response to a request, or None if its path is not a static one.
 

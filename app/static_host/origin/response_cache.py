@@ -9,6 +9,9 @@ so a client that tries many names evicts nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
 from static_host.origin.body_cache import Body
 from static_host.origin.request_head import (
     MAX_CACHED_LINE_BYTES,
@@ -21,6 +24,8 @@ from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
 
 MAX_CACHED_NOT_FOUND = 1_024
 """Maximum number of cached responses to missing names, of which there is no end."""
+MAX_CACHED_OTHERS = 1_024
+"""Maximum number of cached responses with files outside the tree."""
 MAX_CACHED_FIELD_LINES = 8
 """Maximum number of field lines in a cache key."""
 
@@ -32,7 +37,7 @@ class PreparedResponse:
     `begin`. It sets `stamp` to an object that tells whether these lines are current.
     """
 
-    __slots__ = ("begin", "body", "coding", "digest", "handler", "head", "logged", "parts", "stamp", "status")
+    __slots__ = ("begin", "body", "coding", "digest", "handler", "head", "logged", "parts", "read", "stamp", "status")
 
     def __init__(self, response: Response, handler: str = "fast") -> None:
         self.handler = handler
@@ -47,6 +52,8 @@ class PreparedResponse:
         self.parts: tuple[Body | Slice, ...] = response.body if len(in_memory) < len(response.body) else ()
         """The parts of a body with slices of an open file, else empty; the sender calls `close`."""
         self.body = b"" if self.digest or self.parts else b"".join(in_memory)
+        self.read: Callable[[], Body | None] | None = None
+        """Read the body, where each request has it read anew; it returns None if another path has to respond."""
         self.stamp: object = None
         self.logged = ""
         """What the access log says of the response, once it was sent whole."""
@@ -63,23 +70,45 @@ class PreparedResponse:
                 part.file.close()
 
 
-class ResponseCache:
-    """The cached responses of one responder."""
+class OtherFiles(Protocol):
+    """Files outside the tree, whose responses depend on the time of the request.
 
-    def __init__(self, responder: Responder) -> None:
+    `on_replaced` are called when all that was made of them is to be forgotten.
+    """
+
+    on_replaced: list[Callable[[], None]]
+
+    def is_owned(self, path: bytes) -> bool:
+        """Whether a raw path is theirs."""
+
+    def respond_cached(
+        self, method: str, path: bytes, headers: Iterable[tuple[bytes, bytes]]
+    ) -> PreparedResponse | None:
+        """Return the response to GET or HEAD, without a wait; None if it is not known."""
+
+
+class ResponseCache:
+    """The cached responses of one responder. What it does not own, `others` may respond to."""
+
+    def __init__(self, responder: Responder, others: OtherFiles | None = None) -> None:
         self._responder = responder
+        self._others = others
         self._cached = _BoundedCache(responder.tree.bodies.max_heads)
         self._cached_not_found = _BoundedCache(MAX_CACHED_NOT_FOUND)
+        self._cached_others = _BoundedCache(MAX_CACHED_OTHERS)
         self._by_line, self._not_found_by_line = self._cached.by_line, self._cached_not_found.by_line
+        self._others_by_line = self._cached_others.by_line
         self._not_found = {id(response): PreparedResponse(response) for response in NOT_FOUND_RESPONSES.values()}
         self.get_body = responder.tree.bodies.get
         """Return a body by its digest, or None if it is not in memory."""
         responder.on_replaced += [self._cached.clear, self._cached_not_found.clear]
+        if others is not None:
+            others.on_replaced.append(self._cached_others.clear)
 
     def find(self, head: bytes) -> PreparedResponse | None:
         """Return the cached response to a head, or None."""
         line = head[: head.find(b"\r\n")]
-        of_line = self._by_line.get(line) or self._not_found_by_line.get(line)
+        of_line = self._by_line.get(line) or self._others_by_line.get(line) or self._not_found_by_line.get(line)
         return of_line.get(tuple(find_field_lines(head))) if of_line and len(head) <= MAX_HEAD_BYTES else None
 
     def respond(self, head: bytes) -> PreparedResponse | None:
@@ -89,7 +118,9 @@ class ResponseCache:
         is not cached here, for it may forget. The caller closes the response.
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
-        request = parse_request_head(head) if self._responder.is_owned(path) else None
+        if not self._responder.is_owned(path):
+            return self._respond_with_others(head, path)
+        request = parse_request_head(head)
         if request is None:
             return None
         response = self._responder.respond(*request)
@@ -105,6 +136,15 @@ class ResponseCache:
             self._cached_not_found.keep(head, not_found)
         elif response.digest or response.status == 304:
             self._cached.keep(head, prepared)
+        return prepared
+
+    def _respond_with_others(self, head: bytes, path: bytes) -> PreparedResponse | None:
+        if self._others is None or not self._others.is_owned(path):
+            return None
+        request = parse_request_head(head)
+        prepared = self._others.respond_cached(*request) if request is not None else None
+        if prepared is not None and prepared.read is not None:
+            self._cached_others.keep(head, prepared)
         return prepared
 
     def _recall(
@@ -137,9 +177,8 @@ class _BoundedCache:
         line, lines = head[: head.find(b"\r\n")], tuple(find_field_lines(head))
         if max(map(len, (line, *lines))) > MAX_CACHED_LINE_BYTES or len(lines) > MAX_CACHED_FIELD_LINES:
             return
-        if lines in self.by_line.get(line, ()):
-            return
-        if self._count >= self._max_entries:
-            self.clear()
-        self._count += 1
+        if lines not in self.by_line.get(line, ()):
+            if self._count >= self._max_entries:
+                self.clear()
+            self._count += 1
         self.by_line.setdefault(line, {})[lines] = response

@@ -55,8 +55,8 @@ class RequestRecord(NamedTuple):
 
     `port` is 0 where a proxy does not send the client's port. `size` is the body's length in bytes. `seconds` run from
     the request's head to the last byte that the transport accepts. `handler` is "fast" (the fast path), "static" (the
-    middleware), "store" (the object store), "django", "health" or "refused". `identifier` is the request's name in one
-    of `IDENTIFIER_FIELDS`, or empty.
+    middleware), "store" (the object store), "media" (uploads), "django", "health" or "refused". `identifier` is the
+    request's name in one of `IDENTIFIER_FIELDS`, or empty.
     """
 
     client: str

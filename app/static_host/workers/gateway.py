@@ -63,7 +63,7 @@ class Gateway:
 
     def __init__(self, pool: WorkerPool, files: FileResponder, *, is_asgi: bool, max_body_bytes: int) -> None:
         self.pool = pool
-        self._files = files
+        self.files = files
         self._is_asgi = is_asgi
         self._max_body_bytes = max_body_bytes
 
@@ -222,8 +222,8 @@ class Gateway:
             await refuse(send, 503)
             return True
         fields = split_field_lines(lines)
-        if self._files.is_concerned(exchange, fields):
-            response, fields = await self._files.respond(scope, exchange, status, fields)
+        if self.files.is_concerned(exchange, fields):
+            response, fields = await self.files.respond(scope, exchange, status, fields)
             if response is not None:
                 try:
                     await send_response(response, scope, receive, send)

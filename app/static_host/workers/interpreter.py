@@ -34,17 +34,22 @@ _LOADER = (
 
 MIN_PYTHON = (3, 10)
 TRIAL_TIMEOUT_SECONDS = 30.0
+MIN_DJANGO = (4, 2)
 _TRIAL = """
-import sys
+import re, sys
 sys.path.append("")
-django = None
+django = ""
 if sys.version_info >= (3, 10):
     from importlib.util import find_spec
-    django = getattr(find_spec("django"), "origin", None)
-sys.stdout.write("\\nstatic-host: Python %d.%d.%d %d\\n" % (sys.version_info[:3] + (django is not None,)))
+    origin = getattr(find_spec("django"), "origin", None)
+    if origin:
+        with open(origin, encoding="utf-8") as file:
+            django = re.search(r"^VERSION = .([0-9]+), ([0-9]+)", file.read(), re.M)
+        django = ".".join(django.groups()) if django else "unknown"
+sys.stdout.write("\\nstatic-host: Python %d.%d.%d %s\\n" % (sys.version_info[:3] + (django or "none",)))
 """
-"""Prints the version, and whether there is a Django. Its syntax is that of any Python."""
-_TRIAL_RESULT = re.compile(rb"^static-host: Python ([\d.]+) ([01])$", re.MULTILINE)
+"""Prints the versions of Python and Django. Its syntax is that of any Python."""
+_TRIAL_RESULT = re.compile(rb"^static-host: Python ([\d.]+) ([\d.]+|unknown|none)$", re.MULTILINE)
 _MAX_ERROR_LINES = 20
 
 
@@ -87,8 +92,12 @@ def _find_program(name: str) -> str:
 
 
 def _find_virtual_environment() -> str | None:
-    paths = (Path(each, "bin/python") for each in (os.environ.get("VIRTUAL_ENV"), ".venv") if each)
-    return next(filter(None, map(shutil.which, paths)), None)
+    for path in (Path(each, "bin/python") for each in (os.environ.get("VIRTUAL_ENV"), ".venv") if each):
+        if found := shutil.which(path):
+            return found
+        if path.is_symlink():  # the Python that made the environment is gone
+            raise InterpreterError(f"{path} leads to no program: {path.readlink()}.")
+    return None
 
 
 @lru_cache
@@ -103,8 +112,11 @@ def _try_out(interpreter: str) -> None:
     if version < MIN_PYTHON:
         needed = ".".join(map(str, MIN_PYTHON))
         raise InterpreterError(f"{interpreter}: it is Python {result[1].decode()}; {needed} or newer is needed.")
-    if result[2] == b"0":
+    if result[2] == b"none":
         raise InterpreterError(f"{interpreter}: it has no Django.")
+    if result[2] != b"unknown" and tuple(map(int, result[2].split(b"."))) < MIN_DJANGO:
+        needed = ".".join(map(str, MIN_DJANGO))
+        raise InterpreterError(f"{interpreter}: its Django is {result[2].decode()}; {needed} or newer is needed.")
 
 
 def _run_trial(interpreter: str) -> tuple[int, bytes, bytes]:

@@ -70,6 +70,7 @@ class WorkerProcess:
             "threads": settings.threads,
             "workers": settings.workers,
             "log_format": settings.log_format,
+            "serve_media": settings.serve_media,
             **more,
         }
         try:

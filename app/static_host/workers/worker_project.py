@@ -27,8 +27,11 @@ class TreeSwitch(Protocol):
     def load(self, project: RemoteProject) -> Any:
         """Return the tree and what belongs to it. Raises StaticHostError."""
 
-    def switch(self, served: Any) -> None:
-        """Have the front serve it."""
+    def find_media(self, project: RemoteProject, served: Any) -> Any:
+        """Return where the uploads of the loaded project are served. Raises StaticHostError."""
+
+    def switch(self, served: Any, media: Any) -> None:
+        """Have the front serve both."""
 
 
 class WorkerProject(RemoteProject):
@@ -78,9 +81,10 @@ class WorkerProject(RemoteProject):
             assert self._tree_switch is not None  # noqa: S101 - the workers have been started
             served = self._tree_switch.load(project)
             factory.on_disposed = served.tree.close
-            factory.on_serving = partial(self._tree_switch.switch, served)
             project.loaded = factory.load(self._make_overlay(served.static_url, served.tree))
             project.refuse_missing_databases(self.settings.ready_database)
+            media = self._tree_switch.find_media(project, served)
+            factory.on_serving = partial(self._tree_switch.switch, served, media)
         except BaseException:
             factory.dispose()
             raise

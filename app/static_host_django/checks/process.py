@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from static_host_django import own_logging, project_loading
+from static_host_django import media, own_logging, project_loading
 from static_host_django.checks import project_settings, whitenoise
 from static_host_django.checks.csp import read_policies
 from static_host_django.checks.migrations import check_migrations
@@ -59,7 +59,9 @@ def _check(control: Control, settings_module: str, interface: str) -> None:
     storage = STATIC_HOST_STORAGE if request.has_tree else DJANGO_STORAGE
     changes = apply_overlay(facts["static_url"], request.static_url, Path(request.root), storage)
     project_loading.load_application(is_asgi=facts["is_asgi"])
-    control.send(type="loaded", changes=changes, **project_loading.describe_loaded(request.paths))
+    storage_facts = media.describe_default_storage(settings_module)
+    described = project_loading.describe_loaded(request.paths)
+    control.send(type="loaded", changes=changes, storage=storage_facts, **described)
     _send_findings(control, whitenoise.check_static_servers(settings, is_asgi=facts["is_asgi"]))
     if request.has_tree:
         control.send(type="tree", **_read_tree_facts(request, settings))

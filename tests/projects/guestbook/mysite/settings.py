@@ -20,6 +20,7 @@ DATABASES = {
     }
 }
 MEDIA_ROOT = os.environ.get("MEDIA_ROOT", "media")
+MEDIA_URL = "media/"
 CELERY_BROKER_URL = os.environ.get("BROKER_URL")
 
 BASE_DIR = Path(__file__).resolve().parent.parent

@@ -1,5 +1,4 @@
-from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
 
@@ -26,14 +25,9 @@ def mail(request, entry_id):
     return HttpResponse(get_object_or_404(Entry, id=entry_id).mail)
 
 
-def media(request, name):
-    return FileResponse(default_storage.open(name))
-
-
 urlpatterns = [
     path("", page),
     path("upload/", upload),
     path("discard/", discard),
     path("mails/<int:entry_id>", mail),
-    path("media/<name>", media),
 ]
