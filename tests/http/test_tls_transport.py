@@ -385,6 +385,8 @@ def test_all_bytes_arrive_in_order_at_any_pace(
     async def main() -> bytes:
         loop = asyncio.get_running_loop()
         context = TlsFiles(certificate, certificate).load().context
+        failures: list[Any] = []
+        loop.set_exception_handler(lambda _, context: failures.append(context))
         handshake = EchoHandshake(context, limits)
         server = await loop.create_server(lambda: handshake, "127.0.0.1", 0)
         async with server, connect(server.sockets[0].getsockname(), authority, receive_bytes=65536) as client:
@@ -399,7 +401,9 @@ def test_all_bytes_arrive_in_order_at_any_pace(
             await sending
             await client.end()
             got.append(await client.read())
+            assert await loop.sock_recv(client.socket, 1) == b"", "TCP ends, too"
             await until(lambda: handshake.echo.is_lost)
+            assert not failures
             return b"".join(got)
 
     assert run_main(main()) == data
