@@ -122,6 +122,24 @@ def test_requests_that_come_together_get_their_responses_in_order(
 
 
 @LOOPS
+def test_a_file_in_memory_is_encrypted_each_time(
+    tmp_path: Path, authority: Authority, certificate: Path, run_main: Any
+) -> None:
+    async def script(client: TlsClient, _: Any) -> list[bytes]:
+        got = []
+        for _ in range(3):  # from the second one on, the response is prepared
+            await client.send(FILE)
+            data = await client.read_piece()
+            while not data.endswith(MEMORY_FILE[-16:]):
+                data += await client.read_piece()
+            got.append(data)
+        return got
+
+    got = run(tmp_path, authority, certificate, script, run_main=run_main)
+    assert [parse_responses(each)[0].body for each in got] == [MEMORY_FILE] * 3
+
+
+@LOOPS
 def test_a_client_that_closes_its_side_and_reads_slowly_has_all_its_responses(
     tmp_path: Path, authority: Authority, certificate: Path, run_main: Any
 ) -> None:
