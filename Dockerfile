@@ -50,8 +50,8 @@ RUN --mount=type=cache,target=/var/cache/static-host,uid=10001,gid=10001 static-
 
 VOLUME /var/lib/static-host/spool
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD ["python", "-c", \
-    "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ.get('PORT') or 8000), timeout=2); c.request('GET', os.environ.get('DJANGO_HEALTH_PATH') or '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+    CMD ["/opt/static-host/bin/python", "-I", "-m", "static_host.server.health_check"]
 CMD ["static-host", "serve"]
 
 # `make image` prunes by title. Images built on this one inherit its labels. ONBUILD gives them another title, so that

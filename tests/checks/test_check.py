@@ -18,6 +18,7 @@ import pytest
 from static_host.findings import Finding, format_findings
 from static_host.origin.index import INDEX_FILE_NAME, dump_index, parse_index
 from tests.support.builds import Build, append_settings
+from tests.support.certificates import Authority
 from tests.support.processes import SCRIPTS, make_environment, run, run_server
 from tests.support.projects import SETTINGS, copy_project
 
@@ -208,6 +209,13 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
             -> Name the addresses or networks of the proxy, or close the port to all others.""",
         ),
         (
+            "",
+            {"FORWARDED_ALLOW_IPS": "*", "HOST": "unix:/run/site.sock"},
+            """info forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from
+            every client that reaches HOST=unix:/run/site.sock; a client that bypasses the proxy can forge https and its
+            address -> Name the addresses or networks of the proxy, or close the port to all others.""",
+        ),
+        (
             f"{REDIRECT}\n{PROTO}",
             {"HOST": "0.0.0.0"},
             """warning proxy-ssl-header: SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https'): Django trusts
@@ -245,6 +253,23 @@ def test_proxies(project: Path, lines: str, variables: dict[str, str], expected:
     append_settings(project, lines)
     names = ("ssl-redirect", "proxy-ssl-header", "forwarded-allow-ips")
     assert told(project, *names, **variables) == one_line(expected)
+
+
+def test_tls_at_the_origin(project: Path, tmp_path: Path) -> None:
+    append_settings(project, REDIRECT)
+    authority = Authority(tmp_path)
+    good, late = authority.issue("localhost"), authority.issue("localhost", days=-1)
+    found = told(project, "tls", "ssl-redirect", TLS_CERTIFICATE=str(good))
+    assert found.startswith("ok tls: the certificate of localhost, valid until ")
+    assert "ssl-redirect" not in found, "requests over TLS are https"
+    assert told(project, "tls", TLS_CERTIFICATE=str(late)) == (
+        f"warning tls: TLS_CERTIFICATE={late}: clients will refuse it: certificate has expired "
+        "-> Renew the certificate."
+    )
+    assert told(project, "tls", TLS_CERTIFICATE=f"{tmp_path}/none.pem") == (
+        f"error tls: TLS_CERTIFICATE={tmp_path}/none.pem: No such file or directory. "
+        "-> Set it to the path of a PEM file that this process may read."
+    )
 
 
 @pytest.mark.parametrize("interface", ["wsgi", "asgi"])

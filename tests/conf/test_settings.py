@@ -127,6 +127,14 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("DJANGO_THREADS", "1.5"),
         ("DJANGO_DEBUG", "maybe"),
         ("HOST", "http://0.0.0.0"),
+        ("HOST", "unix:site.sock"),
+        ("HOST", "unix:"),
+        ("HOST", "unix:/" + "a" * 107),
+        ("SOCKET_MODE", "rw"),
+        ("SOCKET_MODE", "666.0"),
+        ("SOCKET_MODE", "1777"),
+        ("SOCKET_MODE", "0o660"),
+        ("SOCKET_MODE", "0888"),
         ("PORT", "65536"),
         ("PORT", "0x50"),
         ("WEB_CONCURRENCY", "auto"),
@@ -244,7 +252,18 @@ OF_THE_BUILD = {
     "SOURCE_DATE_EPOCH",
 }
 """What no server reads: an image is built before it is run, and not for development."""
-OF_THE_IMAGE = {"DJANGO_PYTHON", "DJANGO_SETTINGS_MODULE", "DJANGO_SITE_DATA", "DJANGO_STATIC_ROOT", "HOST", "PORT"}
+OF_THE_IMAGE = {
+    "DJANGO_PYTHON",
+    "DJANGO_SETTINGS_MODULE",
+    "DJANGO_SITE_DATA",
+    "DJANGO_STATIC_ROOT",
+    "HOST",
+    "PORT",
+    "SOCKET_MODE",
+    "TLS_CERTIFICATE",
+    "TLS_CLIENT_CA",
+    "TLS_KEY",
+}
 OF_THE_STORE = ("AWS_", "AZURE_", "GOOGLE_")
 OF_A_FILE = {"AZURE_FEDERATED_TOKEN_FILE", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT"}
 """What names a file, which a container does not have."""

@@ -72,11 +72,16 @@ VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
         ("*", "anything", True),
         ("*", "", True),
         ("127.0.0.1", "", False),
+        ("127.0.0.1", "unix:", True),
+        ("127.0.0.0/8,::1", "unix:", True),
+        ("::1", "unix:", False),
+        ("10.0.0.0/8", "unix:", False),
+        ("*", "unix:", True),
         ("127.0.0.1", "1" * 10_000, False),
     ],
 )
 def test_a_peer_is_trusted_in_either_spelling_of_its_address(allowed: str, peer: str, is_trusted: bool) -> None:
-    assert TrustedProxies([allowed]).is_trusted(peer) is is_trusted
+    assert TrustedProxies(allowed.split(",")).is_trusted(peer) is is_trusted
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,18 @@ def exchange(port: int, *pieces: bytes, ends: bool = True) -> bytes:
     `ends`: this side is ended then. Otherwise the server closes by itself. A close frame is answered with one.
     """
     with connect(port) as connection:
-        if pieces[1:]:
-            send_apart(connection, pieces)
-        else:
-            connection.sendall(pieces[0])
-        if ends:
-            connection.shutdown(socket.SHUT_WR)
-        return remove_dates(receive_all(connection))
+        return exchange_with(connection, *pieces, ends=ends)
+
+
+def exchange_with(connection: socket.socket, *pieces: bytes, ends: bool = True) -> bytes:
+    """Exchange bytes over a connection, as `exchange` does."""
+    if pieces[1:]:
+        send_apart(connection, pieces)
+    else:
+        connection.sendall(pieces[0])
+    if ends:
+        connection.shutdown(socket.SHUT_WR)
+    return remove_dates(receive_all(connection))
 
 
 def connect(port: int) -> socket.socket:

@@ -27,6 +27,7 @@ from static_host.findings import Finding
 from static_host.installed_packages import find_conflicts, format_remedy
 from static_host.origin.tree import TreeDamagedError, TreeUnusableError
 from static_host.served_tree import ServedTree, load_served_tree
+from static_host.server.tls_files import CertificateError, TlsFiles
 from static_host.telemetry.log_configuration import log_error
 from static_host.workers.load_errors import WorkerProjectError
 
@@ -39,6 +40,7 @@ def iter_findings() -> Iterator[Finding]:
     yield from _check_variables(settings)
     yield from _check_packages(settings)
     yield from _check_sendfile_roots(settings)
+    yield from _check_certificate(settings)
     with start_checks(settings) as project:
         served, unusable = _load_tree(project)
         project.request_checks(served)
@@ -89,6 +91,16 @@ def _check_packages(settings: Settings) -> Iterator[Finding]:
     for each in find_conflicts(*_iter_used_extras(settings)):
         is_needed = not each.version and each not in required  # a setting asks for it
         yield Finding("error" if is_needed else "warning", "packages", str(each), format_remedy([each]))
+
+
+def _check_certificate(settings: Settings) -> Iterator[Finding]:
+    """Find what clients will refuse. Raises CertificateError."""
+    files = TlsFiles.from_settings(settings)
+    if files:
+        served = files.load()
+        found = f"TLS_CERTIFICATE={files.certificate}: clients will refuse it: {served.fault}"
+        fault = Finding("warning", "tls", found, "Renew the certificate.")
+        yield fault if served.fault else Finding("ok", "tls", served.description)
 
 
 def _iter_used_extras(settings: Settings) -> Iterator[str]:
@@ -144,6 +156,8 @@ def make_error_finding(error: StaticHostError) -> Finding:
         found = f"{error.message} {error.exception_line}"
         remedy = error.remedy.rstrip(".") or "Correct the project"
         return Finding("error", "project", found, f"{remedy}: standard error has the whole traceback.")
+    if isinstance(error, CertificateError):
+        return Finding("error", "tls", error.message, error.remedy)
     if isinstance(error, InvalidSettingsError):
         remedy = error.remedy or "Correct what is set in the environment, in .env or in /run/secrets."
         return Finding("error", "settings", error.message, remedy)

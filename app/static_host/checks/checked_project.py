@@ -54,6 +54,7 @@ class CheckedProject(RemoteProject):
             trusted_proxies=list(settings.forwarded_allow_ips),
             is_bundled=self.is_bundled,
             overriding={name: each for name, (each, is_set) in _list_overriding(settings).items() if is_set},
+            is_tls=settings.tls_certificate is not None,
         )
         self._process.send(type="check", request=asdict(request))
 

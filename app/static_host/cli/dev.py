@@ -43,13 +43,15 @@ def dev(address: tuple[str, int] | None, tls: bool) -> None:
     in the browser, and loading is retried on the next change. Debug pages are shown if the project's DEBUG is True.
 
     `static-host serve --help` lists all variables. Of the groups Build, Object store, Server and Operations, only HOST,
-    PORT, FORWARDED_ALLOW_IPS, ACCESS_LOG, LOG_FORMAT, DJANGO_HEALTH_PATH and DJANGO_READY_PATH have an effect here.
+    PORT, SOCKET_MODE, FORWARDED_ALLOW_IPS, ACCESS_LOG, LOG_FORMAT, DJANGO_HEALTH_PATH and DJANGO_READY_PATH have an
+    effect here.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         from static_host.conf.settings import Settings
+        from static_host.conf.validators import UNIX_PREFIX
         from static_host.dev.project_process import ProjectProcess
 
         settings = Settings.read()
@@ -57,5 +59,6 @@ def dev(address: tuple[str, int] | None, tls: bool) -> None:
         from static_host.dev.server import run_dev_server
 
         if address is not None:
-            address = (address[0] or settings.host, address[1])
+            host = "127.0.0.1" if settings.host.startswith(UNIX_PREFIX) else settings.host
+            address = (address[0] or host, address[1])
         run_dev_server(settings, first, address, is_tls=tls)

@@ -70,7 +70,7 @@ class OperationsSettings(BaseModel):
         "METRICS_PORT",
         None,
         "The TCP port, on `HOST`, where Prometheus finds metrics at any path (install `django-static-host[metrics]`). "
-        "Do not publish it.",
+        "With a Unix socket in `HOST` it is on 127.0.0.1. Do not publish it.",
         "a whole number from 1 to 65535, other than PORT",
         shown="",
         ge=1,

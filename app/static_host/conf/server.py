@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, SecretStr
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
@@ -19,9 +20,10 @@ class ServerSettings(BaseModel):
     host: Annotated[str, AfterValidator(validators.parse_listen_host)] = define_variable(
         "HOST",
         "127.0.0.1",
-        "The address to listen on. `::` is every address of IPv6 and IPv4.",
-        "an IP address or a host name of this machine, for example 0.0.0.0, ::1 or [::1]",
-        pattern=r"^[^\s/]+$",
+        "The address to listen on. `::` is every address of IPv6 and IPv4. `unix:/run/site.sock`: a Unix socket. "
+        "Sockets that systemd passes (`LISTEN_FDS`) take the place of `HOST` and `PORT`.",
+        "an IP address or a host name of this machine, such as 0.0.0.0, ::1 or [::1]; or unix: and an absolute path",
+        pattern=r"^(?:unix:/[^\s\x00]+|[^\s/]+)$",
     )
     port: int = define_variable(
         "PORT",
@@ -30,6 +32,14 @@ class ServerSettings(BaseModel):
         "a whole number from 0 to 65535",
         ge=0,
         le=65535,
+    )
+    socket_mode: Annotated[int, BeforeValidator(validators.parse_file_mode)] = define_variable(
+        "SOCKET_MODE",
+        0o666,
+        "The permissions of the Unix socket of `HOST`, in octal digits. The default lets each local user connect who "
+        "may enter its directory, as nginx does.",
+        "three octal digits, for example 0660",
+        shown="0666",
     )
     workers: int = define_variable(
         "WEB_CONCURRENCY",
@@ -72,9 +82,33 @@ class ServerSettings(BaseModel):
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1", "::1"),
         "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, separated "
-        "by commas. `*`: every address.",
+        "by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1,::1",
+    )
+    tls_certificate: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
+        "TLS_CERTIFICATE",
+        None,
+        "The path of a PEM file with the server's certificate, then those between it and the authority's. It switches "
+        "TLS (1.2 and 1.3) on. The files of TLS are read again when they change, and on SIGHUP.",
+        "the path of a PEM file, for example /etc/tls/tls.crt",
+        shown="",
+    )
+    tls_key: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
+        "TLS_KEY",
+        None,
+        "The path of a PEM file with the certificate's private key, without a passphrase. Unset: it is in the file of "
+        "`TLS_CERTIFICATE`.",
+        "the path of a PEM file, for example /etc/tls/tls.key, beside TLS_CERTIFICATE",
+        shown="",
+    )
+    tls_client_ca: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
+        "TLS_CLIENT_CA",
+        None,
+        "The path of a PEM file with authorities' certificates. Only clients with a certificate of theirs can connect, "
+        "for example Cloudflare (authenticated origin pulls). Health checks need one, too.",
+        "the path of a PEM file, for example /etc/tls/origin-pull-ca.pem, beside TLS_CERTIFICATE",
+        shown="",
     )
     origin_secret: Annotated[SecretStr | None, AfterValidator(validators.validate_secrets)] = define_variable(
         "DJANGO_ORIGIN_SECRET",

@@ -100,6 +100,13 @@ class Settings(
             raise ValueError("it is that of DJANGO_HEALTH_PATH")
         return value
 
+    @field_validator("tls_key", "tls_client_ca")
+    @classmethod
+    def _require_certificate(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value and info.data.get("tls_certificate", value) is None:
+            raise ValueError("TLS_CERTIFICATE is not set")
+        return value
+
     @field_validator("metrics_port")
     @classmethod
     def _require_distinct_port(cls, value: int | None, info: ValidationInfo) -> int | None:

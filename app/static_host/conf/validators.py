@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv6Address, ip_network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, SecretStr
@@ -16,6 +17,9 @@ STORE_SCHEMES = ("s3", "gs", "az", "file")
 """Schemes of object stores."""
 PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
 """Schemes of the sources of earlier releases."""
+UNIX_PREFIX = "unix:"
+"""What HOST begins with if it names a Unix socket."""
+MAX_UNIX_PATH_BYTES = 107
 
 _HOST = re.compile(
     r"""(?: (?: (?P<scheme> https? ) : )? // )?
@@ -157,6 +161,11 @@ def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
 
 def parse_listen_host(value: str) -> str:
     """Return an address to listen on; of IPv6 the shortest form, without the brackets that it has in URLs."""
+    if value.startswith(UNIX_PREFIX):
+        path = value.removeprefix(UNIX_PREFIX)
+        if not path.startswith("/") or len(path.encode()) > MAX_UNIX_PATH_BYTES:
+            raise ValueError(f"the path of a Unix socket begins with / and has {MAX_UNIX_PATH_BYTES} bytes at most")
+        return value
     plain = _strip_brackets(value)
     if ":" not in plain and plain == value:
         return value
@@ -164,6 +173,22 @@ def parse_listen_host(value: str) -> str:
         return IPv6Address(plain).compressed
     except ValueError:
         raise ValueError("only an IPv6 address has colons or brackets; PORT sets the port") from None
+
+
+def validate_pem_path(value: Path | None) -> Path | None:
+    """Return the path of a PEM file, absolute. Raises ValueError for the text of one."""
+    if value is not None and "-----BEGIN" in str(value):
+        raise ValueError("it is the text of a PEM file")
+    return value.absolute() if value is not None else None
+
+
+def parse_file_mode(value: object) -> object:
+    """Return the number that octal digits stand for; any other value unchanged. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"0?[0-7]{3}", value.strip()):
+        raise ValueError("it is not a mode in octal digits")
+    return int(value, 8)
 
 
 def _strip_brackets(value: str) -> str:
@@ -200,7 +225,9 @@ def normalize_log_format(value: object) -> object:
 
 
 def mask_credentials(value: str) -> str:
-    """Return a value for an error message, with the credentials of URLs masked."""
+    """Return a value for an error message, with the credentials of URLs masked, and private keys."""
+    if "PRIVATE KEY" in value:
+        return "…"
     return re.sub(r"//[^/\s,]*@", "//…@", value)
 
 

@@ -8,15 +8,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from static_host.errors import StaticHostError
+from static_host.server.tls_files import CertificateError, TlsFiles
 
 _DAYS = 90
-
-
-class CertificateError(StaticHostError):
-    """No certificate can be made."""
-
-    exit_code = 2
 
 
 def make_ssl_context(host: str) -> ssl.SSLContext:
@@ -24,10 +18,7 @@ def make_ssl_context(host: str) -> ssl.SSLContext:
     with TemporaryDirectory() as directory:
         key, certificate = Path(directory, "key.pem"), Path(directory, "certificate.pem")
         _run_openssl(host, key, certificate)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        context.set_alpn_protocols(["http/1.1"])
-    return context
+        return TlsFiles(certificate, key).load().context
 
 
 def _run_openssl(host: str, key: Path, certificate: Path) -> None:
@@ -48,4 +39,4 @@ def _format_name(host: str) -> str:
     try:
         return f"IP:{ip_address(host)}"
     except ValueError:
-        return f"DNS:{host}"
+        return "DNS:localhost" if ":" in host else f"DNS:{host}"  # a Unix socket

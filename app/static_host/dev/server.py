@@ -15,6 +15,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -30,8 +31,9 @@ from static_host.dev.processes import Processes
 from static_host.dev.project_process import ProjectProcess
 from static_host.dev.reloader import Reloader
 from static_host.http.connection import HttpProtocol
+from static_host.http.tls_handshake import TlsHandshake
 from static_host.served_tree import find_served_media, summarize_media
-from static_host.server.listener import format_url, open_listener
+from static_host.server.listener import format_url, open_address
 from static_host.telemetry import log_configuration
 from static_host.workers.remote_project import RemoteProject
 
@@ -52,8 +54,8 @@ def run_dev_server(
     misspelled_variables.warn_misspelled(settings)
     host, port = address or (settings.host, settings.port)
     context = make_ssl_context(host) if is_tls else None
-    with open_listener(host, port) as listener:
-        url = format_url(listener).replace("http", "https" if is_tls else "http", 1)
+    with open_address(host, port, settings.socket_mode) as listener:
+        url = format_url(listener, "https" if is_tls else "http")
         server = _DevServer(settings, first, url, context, is_address_set=address is not None)
         asyncio.run(server.run_until_signal(listener))
     log.info("stopped")
@@ -85,7 +87,7 @@ class _DevServer(uvicorn.Server):
         self._app.use(settings)
         config = uvicorn.Config(
             self._app,
-            http=HttpProtocol,
+            http=partial(TlsHandshake, lambda: context) if context else HttpProtocol,  # type: ignore[arg-type]
             ws="none",  # HttpProtocol has its own
             log_config=log_configuration.build_configuration(settings.log_format),
             access_log=False,  # we have our own
@@ -93,8 +95,6 @@ class _DevServer(uvicorn.Server):
             proxy_headers=False,  # ForwardedMiddleware reads them
             lifespan="off",
         )
-        config.load()
-        config.ssl = context
         super().__init__(config)
 
     async def run_until_signal(self, listener: socket.socket) -> None:

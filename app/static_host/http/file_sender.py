@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from static_host.http.connection_state import State
+from static_host.http.copy_transfer import CopyTransfer
 from static_host.http.sendfile import SendfileTransfer
 from static_host.origin.body_cache import Body
 from static_host.origin.response import Slice
@@ -26,7 +27,7 @@ class FileSender:
 
     def __init__(self, connection: HttpProtocol) -> None:
         self._connection = connection
-        self._transfer: SendfileTransfer | None = None
+        self._transfer: SendfileTransfer | CopyTransfer | None = None
         self._parts: Sequence[Body | Slice] = ()
         self._on_end: Callable[[int], None] | None = None
         self._is_last = False
@@ -52,12 +53,16 @@ class FileSender:
         self.go_on()
 
     def go_on(self) -> None:
-        """Start to send the body, unless the transport still holds data, or this has happened before."""
+        """Start to send the body, or go on with it over TLS, unless the transport still holds data."""
         transport = self._connection.transport
-        if self._transfer is not None or self._on_end is None or transport.get_write_buffer_size():
-            return
-        self._transfer = SendfileTransfer(transport.get_extra_info("socket"), self._parts, self._finish)
-        self._transfer.start()
+        if isinstance(self._transfer, CopyTransfer):
+            self._transfer.go_on()
+        elif self._transfer is None and self._on_end is not None and not transport.get_write_buffer_size():
+            if self._connection.scheme == "https":
+                self._transfer = CopyTransfer(transport, self._parts, self._finish)
+            else:
+                self._transfer = SendfileTransfer(transport.get_extra_info("socket"), self._parts, self._finish)
+            self._transfer.start()
 
     def _finish(self, error: OSError | None) -> None:
         """Continue after a body; abort the connection if the client has not received all of it."""

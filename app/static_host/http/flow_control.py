@@ -111,10 +111,9 @@ class FlowControl:
             self._has_room = None
 
     def end_writing(self) -> None:
-        """Close our side of the connection, behind what is written; TLS can only end both."""
-        if self._transport.can_write_eof():
-            with suppress(OSError):  # the client has reset the connection
-                self._transport.write_eof()
+        """Close our side of the connection, behind what is written."""
+        with suppress(OSError):  # the client has reset the connection
+            self._transport.write_eof()
 
     async def drain(self) -> None:
         """Wait until the transport has room."""

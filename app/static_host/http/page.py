@@ -29,6 +29,7 @@ from static_host.workers.exchange import Exchange
 from static_host.workers.file_responder import NAMING_FIELDS, RequestFacts
 from static_host.workers.pool import QueueFullError
 from static_host.workers.request_body import ClientGoneError
+from static_host.workers.request_head import encode_client
 from static_host_django.frames import Head, Kind, encode_head, split_field_lines
 
 if TYPE_CHECKING:
@@ -68,7 +69,12 @@ class PageDispatcher:
         return None if path in self._open_paths else parsed
 
     def begin(
-        self, parsed: PageHead, head: bytes, client: ClientAddress | None, server: tuple[str, int | None] | None
+        self,
+        parsed: PageHead,
+        head: bytes,
+        client: ClientAddress | None,
+        server: tuple[str, int | None] | None,
+        scheme: str,
     ) -> Page | None:
         """Take one complete request; None if that is the ASGI path's: it is refused, or a channel has to be opened."""
         fields = parsed.fields
@@ -86,11 +92,13 @@ class PageDispatcher:
                 waiting = pool.join_queue()
             except QueueFullError:
                 return None
-        client, scheme, fields = self._proxies.resolve(client, fields)
+        client, forwarded_scheme, fields = self._proxies.resolve(client, fields)
         identifier = ""
         if self.recorder is not None:
             identifier, fields = ensure_identifier(fields)
-        return Page(self, head, parsed, (channel, waiting), (client, server), scheme or "http", identifier, fields)
+        return Page(
+            self, head, parsed, (channel, waiting), (client, server), forwarded_scheme or scheme, identifier, fields
+        )
 
 
 class PageResponse(NamedTuple):
@@ -161,7 +169,7 @@ class Page:
             self._send(channel)
 
     def _send(self, channel: Channel) -> None:
-        parsed, (host, port) = self._parsed, self._client or ("", "")
+        parsed = self._parsed
         server_host, server_port = self._server or ("localhost", 80)
         head = Head(
             parsed.method,
@@ -170,8 +178,7 @@ class Page:
             b"1.1",
             self._scheme.encode(),
             b"",
-            host.encode("latin-1", "replace"),
-            str(port).encode(),
+            *encode_client(self._client),
             server_host.encode("latin-1", "replace"),
             str(server_port or 80).encode(),
             self._fields,

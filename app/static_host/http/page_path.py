@@ -36,7 +36,7 @@ class PagePath:
         parsed = dispatcher.parse(head) if dispatcher is not None else None
         if dispatcher is None or parsed is None or not self._is_one_request(head):
             return data
-        page = dispatcher.begin(parsed, head, connection.client, connection.server)
+        page = dispatcher.begin(parsed, head, connection.client, connection.server, connection.scheme)
         if page is None:
             return data
         self._page = page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from asyncio import BaseTransport
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from static_host.origin.request_head import MAX_CACHED_LINE_BYTES
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
 from static_host.telemetry.access_log import LineFormat, TextFormat
 from static_host.telemetry.log_and_counters import RequestRecorder
-from static_host.telemetry.request_record import format_address, parse_logged_target
+from static_host.telemetry.request_record import UNIX_PEER, format_address, parse_logged_target
 
 MAX_KEPT_TEXTS = 1024
 """Request lines, and clients behind proxies, of which `ServerContext` keeps what the log says of them."""
@@ -107,6 +108,13 @@ def get_server_context(config: Config) -> ServerContext:
 
 
 def get_address(transport: BaseTransport, end: str) -> tuple[str, int] | None:
-    """Return an end of a connection, "peername" or "sockname"; None for a socket without addresses."""
+    """Return an end of a connection, "peername" or "sockname"; None if it has no address, or that is not known.
+
+    `UNIX_PEER` is the peer on a Unix socket. That of TCP is not known once it has reset the connection.
+    """
     address = transport.get_extra_info(end)
-    return (unmap_ipv4(str(address[0])), int(address[1])) if isinstance(address, tuple | list) else None
+    if isinstance(address, tuple | list):
+        return unmap_ipv4(str(address[0])), int(address[1])
+    connection = transport.get_extra_info("socket")
+    is_unix = end == "peername" and connection is not None and connection.family == socket.AF_UNIX
+    return UNIX_PEER if is_unix else None

@@ -4,7 +4,8 @@ Rule: a plain GET or HEAD that the origin answers gets the middleware's response
 transport at once. httptools decides where a request ends, as it does on the ASGI path: a head is answered only if
 `SingleRequestParser` finds exactly one complete message in it. In every other case, and in doubt, the data is left.
 
-Strategy: `ResponseCache` finds the header lines that matter, so no parser callback runs for a field.
+Strategy: `ResponseCache` finds the header lines that matter, so no parser callback runs for a field. Over TLS nothing
+goes to the socket directly.
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ class StaticPath:
     def _write_file(self, head: bytes, body: MemoryFile) -> None:
         """Send a body from its file in memory; the transport gets what the socket does not take."""
         transport = self._connection.transport
+        if self._connection.scheme == "https":
+            transport.writelines((head, memoryview(body)))
+            return
         begun = sent = 0
         if not transport.get_write_buffer_size():
             try:

@@ -229,12 +229,9 @@ class WebSocketProtocol(asyncio.Protocol):
             self._end_timer = None
 
     def _end_output(self) -> None:
-        """End our side of the connection; TLS can only end both."""
-        if self._transport.can_write_eof():
-            with suppress(OSError):  # the client has reset the connection
-                self._transport.write_eof()
-        else:
-            self._transport.close()
+        """End our side of the connection."""
+        with suppress(OSError):  # the client has reset the connection
+            self._transport.write_eof()
 
     # What the client sends, and what it gets at once
 

@@ -4,7 +4,8 @@ Rule: the fields count only if the peer is in FORWARDED_ALLOW_IPS. Each proxy ap
 X-Forwarded-For, so the client is the last address that is no trusted proxy's; a client can have written what precedes
 it. Of several schemes the first counts, as in Django: a proxy that appends to X-Forwarded-Proto appends its own side,
 and the browser's scheme comes first. Both spellings of an IPv4 address are one address: a socket bound to `::` reports
-``::ffff:192.0.2.1`` (RFC 4291 §2.5.5.2).
+``::ffff:192.0.2.1`` (RFC 4291 §2.5.5.2). A peer on a Unix socket is local, so it counts as 127.0.0.1; one whose
+address is not known is trusted by ``*`` alone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from static_host.telemetry.request_record import MAX_ADDRESS_CHARACTERS
+from static_host.telemetry.request_record import MAX_ADDRESS_CHARACTERS, UNIX_PEER
 
 HeaderFields = list[tuple[bytes, bytes]]
 ClientAddress = tuple[str, int]
@@ -80,7 +81,7 @@ class TrustedProxies:
 
     def _is_in_a_network(self, host: str) -> bool:
         try:
-            address = ip_address(unmap_ipv4(host))
+            address = ip_address("127.0.0.1" if host == UNIX_PEER[0] else unmap_ipv4(host))
         except ValueError:
             return False
         return any(address in network for network in self._networks)

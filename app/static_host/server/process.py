@@ -18,6 +18,7 @@ from typing import Any
 import uvicorn
 
 from static_host.server.listener import count_pending_connections
+from static_host.server.served_certificate import ServedCertificate
 from static_host.telemetry.counters import Counters
 
 log = logging.getLogger("static_host")
@@ -36,8 +37,10 @@ class FrontServer(uvicorn.Server):
 
     ready_message = ""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, certificate: ServedCertificate | None = None) -> None:
         super().__init__(config)
+        self._certificate = certificate
+        self._watching: asyncio.Task[None] | None = None
         self._lags: deque[float] = deque([0.0], _MAX_LAGS)
         self._ticked_at = 0.0
         self._signal = 0
@@ -46,6 +49,12 @@ class FrontServer(uvicorn.Server):
         """Stop because of a signal."""
         self._signal = self._signal or sig
         super().handle_exit(sig, frame)
+
+    def reload(self) -> None:
+        """Take new code, a new tree and a new certificate; from a signal's handler."""
+        self._application.pool.request_reload()
+        if self._certificate:
+            self._certificate.request_reload()
 
     def read_metrics(self) -> tuple[Counters, dict[str, float], list[dict[str, float]]]:
         """Return the counters, the gauges by name, and the metrics of each worker; from any thread."""
@@ -75,6 +84,8 @@ class FrontServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept requests."""
         await super().startup(sockets)
+        if self._certificate:
+            self._watching = asyncio.create_task(self._certificate.watch())
         if self.started and self.ready_message:
             log.info(self.ready_message)
 
@@ -91,6 +102,8 @@ class FrontServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for the requests in progress within the grace time."""
+        if self._watching:
+            self._watching.cancel()
         await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
         app = self._application

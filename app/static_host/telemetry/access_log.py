@@ -31,7 +31,7 @@ class TextFormat:
 
     def format_client(self, host: str, port: int) -> str:
         """Return the part of a line that is about the client."""
-        return f"{host}:{port}" if host else "-"
+        return f"{host.removesuffix(':')}:{port}" if host else "-"  # "unix:" has a colon
 
     def format_request(self, method: str, target: str, version: str) -> str:
         """Return the part of a line that is about the request."""

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any
 
 from static_host.conf.settings import Settings
+from static_host.conf.validators import UNIX_PREFIX
 from static_host.errors import AddressUnavailableError, StaticHostError
 from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters
 
@@ -126,10 +127,11 @@ def serve_metrics(settings: Settings, source: Source, release: Callable[[], str]
         raise PrometheusMissingError(message, remedy=remedy) from None
     registry = CollectorRegistry()
     registry.register(Collector(source, release))
+    host = "127.0.0.1" if settings.host.startswith(UNIX_PREFIX) else settings.host
     try:
-        server, thread = start_http_server(settings.metrics_port, settings.host, registry)
+        server, thread = start_http_server(settings.metrics_port, host, registry)
     except OSError as error:
-        place = f"HOST={settings.host} METRICS_PORT={settings.metrics_port}"
+        place = f"HOST={host} METRICS_PORT={settings.metrics_port}"
         message = f"{place}: {os.strerror(error.errno or 0)}."
         raise AddressUnavailableError(message, remedy="Set another METRICS_PORT.") from None
     try:

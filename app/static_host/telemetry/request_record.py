@@ -28,6 +28,8 @@ MAX_TARGET_BYTES = 2048
 """Bytes of a target that are logged."""
 MAX_ADDRESS_CHARACTERS = 64
 """Characters of an address that are read and logged: an IPv6 address with a zone has no more."""
+UNIX_PEER = ("unix:", 0)
+"""The client of a connection over a Unix socket, which has no address, as nginx writes it."""
 MAX_LOGGED_FIELD_LINES = 64
 """Field lines of a raw head that are read for the access log."""
 MAX_FIELDS = 256

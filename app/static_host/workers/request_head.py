@@ -6,14 +6,13 @@ from typing import Any
 
 from starlette.types import Scope
 
-from static_host.telemetry.request_record import format_target, get_raw_path
+from static_host.telemetry.request_record import UNIX_PEER, format_target, get_raw_path
 from static_host_django.frames import Head
 
 
 def make_head(scope: Scope, headers: Any) -> Head:
     """Return the head of a request, for its worker."""
     host, port = scope.get("server") or ("localhost", None)
-    client_host, client_port = scope.get("client") or ("", "")
     return Head(
         scope.get("method", "GET").encode("latin-1"),
         get_raw_path(scope),
@@ -21,12 +20,20 @@ def make_head(scope: Scope, headers: Any) -> Head:
         scope["http_version"].encode("latin-1"),
         scope.get("scheme", "http").encode("latin-1"),
         scope.get("root_path", "").encode("utf-8"),
-        str(client_host).encode("latin-1", "replace"),
-        str(client_port).encode(),
+        *encode_client(scope.get("client")),
         str(host).encode("latin-1", "replace"),
         str(port or 80).encode(),
         headers,
     )
+
+
+def encode_client(client: tuple[str, int] | None) -> tuple[bytes, bytes]:
+    """Return a client's address and port as a worker gets them: projects expect an IP address, also of a Unix socket's.
+
+    A proxy on it is as near as one at 127.0.0.1.
+    """
+    host, port = client or ("", "")
+    return b"127.0.0.1" if host == UNIX_PEER[0] else str(host).encode("latin-1", "replace"), str(port).encode()
 
 
 def describe_request(scope: Scope) -> str:

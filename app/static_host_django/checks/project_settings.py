@@ -71,7 +71,7 @@ def check_proxy(request: CheckRequest, django_settings: Any) -> Iterator[Finding
         remedy = "Name the addresses or networks of the proxy, or close the port to all others."
         yield Finding("info" if _is_loopback_only(request.host) else "warning", "forwarded-allow-ips", found, remedy)
     elif not header:
-        yield from _check_trusted_proxies(django_settings, trusted)
+        yield from _check_trusted_proxies(django_settings, trusted, is_tls=request.is_tls)
 
 
 def _find_unusable_header(header: Any) -> Finding | None:
@@ -100,11 +100,11 @@ def _report_trusted_header(request: CheckRequest, header: tuple[str, ...]) -> Fi
     return Finding("info" if _is_loopback_only(request.host) else "warning", "proxy-ssl-header", found, remedy)
 
 
-def _check_trusted_proxies(django_settings: Any, trusted: list[str]) -> Iterator[Finding]:
+def _check_trusted_proxies(django_settings: Any, trusted: list[str], *, is_tls: bool) -> Iterator[Finding]:
     redirects = django_settings.SECURE_SSL_REDIRECT and SECURITY_MIDDLEWARE in django_settings.MIDDLEWARE
     names = ", ".join(trusted)
     only_here = all(ip_network(part).is_loopback for part in trusted)
-    if redirects and only_here:
+    if redirects and only_here and not is_tls:  # over TLS each request is https without a proxy's word
         found = (
             f"SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is trusted from {names or 'no address'} only: behind "
             "a proxy at another address that ends TLS, every page redirects to itself forever"
@@ -127,7 +127,7 @@ def _is_loopback_only(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host == "localhost" or host.startswith("unix:")
 
 
 def check_static_root(request: CheckRequest, django_settings: Any) -> Iterator[Finding]:

@@ -26,3 +26,4 @@ class CheckRequest:
     trusted_proxies: list[str]
     is_bundled: bool
     overriding: dict[str, str]
+    is_tls: bool
