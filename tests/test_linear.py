@@ -318,6 +318,7 @@ NEVER_FOREIGN = {
     "static_host.conf.validators._HOST": "the operator's variables",
     "static_host.conf.validators._RESERVED_HEADER_NAMES": "the operator's variables",
     "static_host.conf.validators._explain_invalid_host": "the operator's variables",
+    "static_host.conf.validators.parse_file_mode": "the operator's variables",
     "static_host.conf.validators.parse_age": "the operator's variables",
     "static_host.conf.validators.validate_path": "the operator's variables",
     "static_host.conf.validators.validate_pattern": "the operator's variables",
