@@ -29,8 +29,8 @@ MAX_EXEMPT_BYTES = 1024
 MAX_HOST_BYTES = 300
 """Maximum length of the host that a request names."""
 _DOCUMENT_TYPES = ("text/html", "application/xhtml+xml", "image/svg+xml", "application/xml", "text/xml")
-_SAFE = "/#%[]=:;$&()+,!?*@'~"
-"""Characters besides letters, digits, ``_.-`` that a URL keeps, as in Django's iri_to_uri."""
+_SAFE = "/%[]=:;$&()+,!?*@'~"
+"""Characters besides letters, digits, ``_.-`` that a path or a query keeps, as in Django's iri_to_uri."""
 
 
 @dataclass(frozen=True, slots=True)
