@@ -145,7 +145,7 @@ def test_without_a_contradiction_an_exception_is_what_it_was(project: Path, site
 @pytest.mark.parametrize(
     ("name", "code", "raised"),
     [
-        ("websockets", "", "No module named 'websockets.exceptions'"),
+        ("websockets", "", "No module named 'websockets.datastructures'"),
         ("uvicorn", "1 / 0\n", "ZeroDivisionError: division by zero"),
         ("uvicorn", "import a b\n", "invalid syntax"),
         ("uvicorn", "__version__ = '0.54.0'\n", "uvicorn"),

@@ -7,6 +7,7 @@ reason to `NEVER_FOREIGN`. Who adds a loop over foreign bytes adds a row to `FUN
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from statistics import median
 from types import SimpleNamespace
@@ -38,6 +39,7 @@ from static_host.origin import (
 from static_host.origin.index import dump_index, parse_index
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.response_cache import ResponseCache
+from static_host.origin.security import SecurityPolicy
 from static_host.telemetry.request_record import (
     MAX_TARGET_BYTES,
     find_identifier,
@@ -203,7 +205,8 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
     "static_host.files.media_files._find_invalid": repeat_bytes(media_files._find_invalid, "a", "/", "a/", "a.", "a/{.}", "{a/}."),
     "static_host.origin.percent_decoding._ESCAPE": repeat_bytes(percent_decoding.unescape, "%", "%41", "a%41", "%%41", "%zz", "%4", "%%4"),
-    "static_host.origin.request_head.find_field_lines": repeat_bytes(request_head.find_field_lines, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n"),
+    "static_host.origin.request_head.make_line_finder": repeat_bytes(request_head.find_field_lines, "\n", "\na", "\nAccept-Encoding:", "\nac", "\r\n")
+    + repeat_bytes(request_head.make_line_finder("x-tls", "x-forwarded-proto"), "\nx-", "\nx-forwarded-prot", "\nx-tls:", "\r\n"),
     "static_host.origin.request_head._REQUEST_LINE": repeat_bytes(request_head._REQUEST_LINE.match, "GET /{a}", "GET /{?}", "GET /?{a} ", "GET /{a}? HTTP"),
     "static_host.origin.request_head.HOST": repeat_bytes(request_head.HOST.fullmatch, "a", "a:{1}x", "{ }a", "a{ }x", "[{:}", "[{:}]x"),
     "static_host.origin.request_head.KEEP_ALIVE": repeat_bytes(request_head.KEEP_ALIVE.fullmatch, " ", "{ }keep-alive{ }", "keep-alive{ }x"),
@@ -309,6 +312,9 @@ NEVER_FOREIGN = {
     "static_host_django.whitenoise_settings._name_immutable_test": "a setting of the project's",
     "static_host_django.collect.whitenoise_functions.find_immutable": "a setting of the project's, as WhiteNoise uses it",
     "static_host.origin.header_rules._compile_pattern": "patterns of the project's own file; names are bounded by the file system",
+    "static_host_django.security_settings._HEADER": "a setting of the project's",
+    "static_host_django.security_settings._list_patterns": "a setting of the project's",
+    "static_host.origin.security._compile_patterns": "a setting of the project's, as Django uses it; paths have MAX_EXEMPT_BYTES",
     "static_host_django.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled_variables.find_misspelled": "names of the operator's variables",
     "static_host_django.checks.project_settings._find_unusable_header": "a setting of the project's",
@@ -354,9 +360,15 @@ FUNCTIONS = {
             lambda fields: build_environ(head_of(fields), {}), lambda count: [(b"x-%d" % each, b"") for each in range(count)]
         ),
     ],
+    "a path that may be exempt from the redirect": repeat_bytes(
+        SecurityPolicy(is_redirecting=True, exempt=(re.compile("(a|b)*c.*c$"),)).requires_redirect, "/", "a", "/{%61}", "c", "/static/{ac}"
+    ),
+    "the target of a redirect": repeat_bytes(
+        lambda path: SecurityPolicy(redirect_host=b"a").build_redirect("GET", path, path, []), "/", "%", "<", "/{\xff}"
+    ),
     "an identifier among fields": [Hostile(find_identifier, lambda count: [(b"x-request-id", b"!")] * count)],
     "a head that may have been answered": repeat_bytes(
-        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _others_by_line={}, _not_found_by_line={}), head),  # type: ignore[arg-type]
+        lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _others_by_line={}, _not_found_by_line={}, _find_lines=request_head.find_field_lines), head),  # type: ignore[arg-type]
         *("GET\r\n{host:}", "GET\r\n{host:a\r\n}", "{GET}", "\r\n"),
     ),
     "the codings of an answer": repeat_texts(lambda coding: client._decode_body(coding, b"a" * 4096), "gzip,", ",", "br, "),

@@ -13,6 +13,7 @@ from static_host.files.media_files import MediaFiles
 from static_host.files.media_place import MediaPlace, Storage, find_media_place
 from static_host.origin.index import ROOT_FOLDER
 from static_host.origin.responder import Responder
+from static_host.origin.security import SecurityPolicy
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
 from static_host.workers.remote_project import RemoteProject
 
@@ -123,6 +124,7 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         settings.static_root_files,
         is_index_served=settings.static_show_index,
         are_root_files_first="static_root_files" in settings.model_fields_set,
+        security=SecurityPolicy.from_facts(project.security if settings.static_security else {}),
     )
     place = f"{project.static_root} at {project.host}{' and '.join(prefixes)}"
     summary = [

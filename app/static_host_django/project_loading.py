@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from static_host_django import compressor, setting_values, whitenoise_settings
+from static_host_django import compressor, security_settings, setting_values, whitenoise_settings
 from static_host_django.findings import format_exception_line
 from static_host_django.overlay import DJANGO_STORAGE, apply_overlay
 from static_host_django.overrides import format_overrides
@@ -54,6 +54,7 @@ def load_settings(name: str, interface: str) -> dict[str, Any]:
         "script_name": settings.FORCE_SCRIPT_NAME,
         "is_asgi": is_asgi,
         "whitenoise": whitenoise_settings.describe_served(settings),
+        "security": security_settings.describe_security(settings),
         "python": platform.python_version(),
         "django": django.get_version(),
         "executable": sys.executable,

@@ -177,7 +177,7 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
             REDIRECT,
             {},
             """warning ssl-redirect: SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is trusted from 127.0.0.1, ::1
-            only: behind a proxy at another address that ends TLS, every page redirects to itself forever
+            only: behind a proxy at another address that ends TLS, every URL redirects to itself forever
             -> Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy.""",
         ),
         (

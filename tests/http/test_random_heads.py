@@ -13,8 +13,10 @@ import pytest
 import uvicorn
 
 from static_host.http.connection import HttpProtocol
+from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
 from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder
+from static_host.origin.security import SecurityPolicy
 from static_host.origin.tree import load_tree
 from tests.support.memory_transport import exchange_in_memory
 from tests.support.trees import make_tree
@@ -41,17 +43,47 @@ PIECES = (
 END = b"\r\n\r\nGET /static/end HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def make_heads(chance: random.Random) -> bytes:
+SCHEME_PIECES = (
+    *(b"X-Forwarded-Proto: https", b"x-forwarded-proto: http", b"X-Forwarded-Proto: https, http", b"https", b"http"),
+    *(
+        b"X-Forwarded-Proto: ,https",
+        b"X-Forwarded-Proto:",
+        b"X-FORWARDED-PROTO:\thttps ",
+        b"X-TLS: on",
+        b"x-tls: on,off",
+    ),
+    *(b"Host: evil.example", b"X-Forwarded-Host: www.example.org", b"X-TLS:", b"?a=%C3%BC;<"),
+)
+FACTS = {
+    "hsts": "max-age=1",
+    "referrer_policy": "origin",
+    "opener_policy": "same-origin",
+    "redirect_host": "",
+    "allowed_hosts": ["a", ".example.org"],
+    "uses_forwarded_host": False,
+    "redirect_exempt": [["^page", 0]],
+    "redirects": False,
+    "proxy_header": [],
+}
+POLICIES: tuple[dict[str, Any], ...] = (
+    {},
+    {"proxy_header": ["x-forwarded-proto", "https"]},
+    {"redirects": True},
+    {"redirects": True, "hsts": "", "proxy_header": ["x-tls", "on"], "uses_forwarded_host": True},
+)
+
+
+def make_heads(chance: random.Random, pieces: tuple[bytes, ...] = PIECES) -> bytes:
     """Return one to three requests that are nearly right, and one that is."""
     requests = []
     for _ in range(chance.choice((1, 1, 2, 3))):
         lines = [LINE, HOST, b"Accept-Encoding: br"]
         for _ in range(chance.choice((0, 0, 1, 1, 2))):
-            lines.insert(chance.randrange(len(lines) + 1), chance.choice(PIECES))
+            lines.insert(chance.randrange(len(lines) + 1), chance.choice(pieces))
             number = chance.randrange(len(lines))
             if chance.random() < 0.25:
                 place = chance.randrange(len(lines[number]) + 1)
-                lines[number] = lines[number][:place] + chance.choice(PIECES) + lines[number][place:]
+                lines[number] = lines[number][:place] + chance.choice(pieces) + lines[number][place:]
             if chance.random() < 0.2:
                 del lines[number]
         requests.append(b"\r\n".join(lines))
@@ -71,11 +103,12 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 
 class App:
-    """The origin and a page behind it."""
+    """The origin and a page behind it, and a proxy before it."""
 
-    def __init__(self, responder: Responder) -> None:
+    def __init__(self, responder: Responder, trusted: tuple[str, ...]) -> None:
         self.responder = responder
-        self.respond = StaticFilesMiddleware(answer, responder)
+        self.proxies = TrustedProxies(trusted)
+        self.respond = ForwardedMiddleware(StaticFilesMiddleware(answer, responder), self.proxies)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         await self.respond(scope, receive, send)
@@ -84,9 +117,9 @@ class App:
 Connect = Callable[[], Any]
 
 
-def make_connectors(responder: Responder) -> Iterator[Connect]:
+def make_connectors(responder: Responder, trusted: tuple[str, ...] = ()) -> Iterator[Connect]:
     """Yield what makes a connection with the fast path, and one to an application without static files of its own."""
-    app = App(responder)
+    app = App(responder, trusted)
     for each in (app, app.respond.__call__):
         config = uvicorn.Config(
             each, http=HttpProtocol, log_config=None, proxy_headers=False, ws="none", interface="asgi3"
@@ -125,3 +158,27 @@ def test_the_fast_path_and_the_other_one_send_the_same_bytes(
                 assert await exchange_in_memory(fast(), *pieces) == by_fast_path, pieces
 
     asyncio.run(compare())
+
+
+@pytest.mark.parametrize("trusted", [(), ("192.0.2.1",)], ids=["a client", "a proxy"])
+@pytest.mark.parametrize("policy", range(len(POLICIES)))
+def test_both_ways_agree_on_which_requests_are_secure(
+    responder: Responder, policy: int, trusted: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    chance = random.Random(policy)
+    responder.security = SecurityPolicy.from_facts({**FACTS, **POLICIES[policy]})
+    found: set[bytes] = set()
+
+    async def compare() -> None:
+        fast, other = make_connectors(responder, trusted)
+        for _ in range(HEADS_PER_SEED // 2):
+            data = make_heads(chance, (*PIECES, *SCHEME_PIECES * 4))
+            by_fast_path = await exchange_in_memory(fast(), data)
+            assert by_fast_path == await exchange_in_memory(other(), data), data
+            found.update(each for each in (b"max-age=1\r", b" 301 ", b" 200 ") if each in by_fast_path)
+
+    asyncio.run(compare())
+    assert b" 200 " in found or responder.security.is_redirecting
+    assert (b" 301 " in found) == responder.security.is_redirecting
+    assert (b"max-age=1\r" in found) == bool(responder.security.hsts and (trusted or policy == 1))

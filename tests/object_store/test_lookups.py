@@ -30,6 +30,7 @@ from static_host.origin.representation import Representation, Resource, shorten_
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response, Slice
 from static_host.origin.response_cache import ResponseCache
+from static_host.origin.security import SecurityPolicy
 from static_host.origin.tree import load_tree
 from tests.support import instantly
 from tests.support.clocks import ManualClock
@@ -706,3 +707,19 @@ def test_the_next_tree_s_own_files_are_not_looked_for_and_what_was_absent_is(
     assert caplog.messages == [
         "s3://a/releases/2.index is skipped: its pages use the prefix /assets/, this server's pages use /static/"
     ]
+
+
+def test_files_of_the_store_have_the_project_s_security_fields(
+    host: Host, responder: Responder, store: ScriptedStore
+) -> None:
+    facts = {"hsts": "max-age=1", "referrer_policy": "origin", "opener_policy": "", "proxy_header": ["x-tls", "on"]}
+    more = {"redirects": False, "redirect_host": "", "redirect_exempt": [], "allowed_hosts": []}
+    responder.security = SecurityPolicy.from_facts({**facts, **more, "uses_forwarded_host": False})
+    responder.is_fallback_candidate, responder.recall = host.fallback.is_candidate, host.fallback.recall
+    cache = ResponseCache(responder)
+    assert gets(host, NAME) == [b"hello"]
+    for line, has_hsts in ((b"X-TLS: on\r\n", True), (b"", False)):
+        found = cache.respond(b"GET /static/%s HTTP/1.1\r\nHost: a\r\n%s\r\n" % (NAME.encode(), line))
+        assert found is not None
+        assert found.handler == "store"
+        assert (b"\r\nreferrer-policy: origin\r\n" in found.block, b"max-age=1\r\n" in found.block) == (True, has_hsts)

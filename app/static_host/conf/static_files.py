@@ -74,6 +74,14 @@ class StaticFileSettings(BaseModel):
         "a regular expression, for example ^vite/assets/",
         shown="",
     )
+    static_security: bool = define_variable(
+        "DJANGO_STATIC_SECURITY",
+        True,
+        "What the project's `SecurityMiddleware` does to its responses, static ones get as well: HSTS, the redirect to "
+        "https, `Referrer-Policy`, `Cross-Origin-Opener-Policy`.",
+        "true or false",
+        shown="true",
+    )
     static_memory: ByteSize = define_variable(
         "DJANGO_STATIC_MEMORY",
         ByteSize(64_000_000),

@@ -87,7 +87,7 @@ class HttpProtocol(asyncio.Protocol):
         transport.set_write_buffer_limits(high=0)  # `resume_writing` comes when all that it holds is written
         self._is_over_limit = self._context.is_crowded(self.server_state)
         self.scheme = "http" if transport.get_extra_info("sslcontext") is None else "https"
-        self._is_plain = self._context.has_plain_paths and not self._is_over_limit
+        self._is_plain = not self._is_over_limit and self._static.choose_cache()
         self._deadline.set(HEAD_TIMEOUT_SECONDS)
 
     def data_received(self, data: bytes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from asyncio import BaseTransport
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from uvicorn.config import Config
@@ -13,7 +13,13 @@ from uvicorn.server import ServerState
 from static_host.http.page import PageDispatcher
 from static_host.http.single_request import SingleRequestParser
 from static_host.http.status_lines import STATUS_LINES
-from static_host.middleware.forwarded import ClientAddress, TrustedProxies, unmap_ipv4
+from static_host.middleware.forwarded import (
+    ClientAddress,
+    HeaderFields,
+    TrustedProxies,
+    resolve_scheme,
+    unmap_ipv4,
+)
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.origin.request_head import MAX_CACHED_LINE_BYTES
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
@@ -34,9 +40,7 @@ class ServerContext:
         self.recorder: RequestRecorder | None = getattr(app, "recorder", None)
         self.proxies: TrustedProxies = getattr(app, "proxies", None) or TrustedProxies(())
         self.secret: OriginSecret | None = getattr(app, "secret", None)
-        responder = getattr(app, "responder", None)
-        self.response_cache = ResponseCache(responder, getattr(app, "media", None)) if responder is not None else None
-        """The static responses; None for an application that has none, whose requests all go through ASGI."""
+        self._caches: dict[tuple[str, bool], ResponseCache] = {}
         self.pages = PageDispatcher(app) if hasattr(app, "gateway") else None
         self.single_request_parser = SingleRequestParser()
         log = self.recorder.log if self.recorder is not None else None
@@ -65,10 +69,19 @@ class ServerContext:
             client = _keep(self._logged_clients, key, form.format_client(*format_address(named)))
         return client
 
-    @property
-    def has_plain_paths(self) -> bool:
-        """Whether the application has static files, for which no ASGI is needed."""
-        return self.response_cache is not None
+    def get_response_cache(self, peer: ClientAddress | None, scheme: str) -> ResponseCache | None:
+        """Return the static responses for a connection's requests, which may depend on who tells their scheme.
+
+        Returns None for an application that has none, whose requests all go through ASGI.
+        """
+        responder = getattr(self.app, "responder", None)
+        if responder is None:
+            return None
+        key = (scheme, self.proxies.is_trusted((peer or ("",))[0]))
+        if key not in self._caches:
+            resolve = partial(_resolve_scheme, *key)
+            self._caches[key] = ResponseCache(responder, getattr(self.app, "media", None), resolve)
+        return self._caches[key]
 
     def is_crowded(self, server_state: ServerState) -> bool:
         """Whether there are more connections than there should be."""
@@ -90,6 +103,12 @@ class ServerContext:
         response.stamp = default_headers
         begin = self.begin_head(response.status, default_headers)
         response.head, response.begin = begin + response.block, len(begin)
+
+
+def _resolve_scheme(own: str, is_trusted: bool, fields: HeaderFields) -> tuple[str, HeaderFields]:
+    """Return the scheme of a request, and its fields as `ForwardedMiddleware` passes them on."""
+    forwarded, fields = resolve_scheme(fields) if is_trusted else (None, fields)
+    return forwarded or own, fields
 
 
 def _keep(texts: dict[bytes, str], key: bytes, text: str) -> str:

@@ -14,11 +14,11 @@ import os
 import socket
 import time
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
-from static_host.origin.response_cache import PreparedResponse, ResponseCache
+from static_host.origin.response_cache import PreparedResponse
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.request_record import (
     find_logged_fields,
@@ -39,10 +39,6 @@ class StaticPath:
     def __init__(self, connection: HttpProtocol, context: ServerContext) -> None:
         self._connection = connection
         self._context = context
-        self._cache = cache = cast("ResponseCache", context.response_cache)
-        if cache is not None:
-            self._find_response = cache.find
-            self._get_cached_body = cache.get_body
         self._is_one_request = context.single_request_parser.is_one_request
         self._secret = context.secret
         self._recorder = context.recorder
@@ -50,6 +46,16 @@ class StaticPath:
         self._socket: socket.socket | None = None
         self._started_at = 0.0
         self._client = ""  # what the log says of it
+
+    def choose_cache(self) -> bool:
+        """Take responses from the cache for this connection's peer; return whether the application has static files."""
+        cache = self._context.get_response_cache(self._connection.client, self._connection.scheme)
+        if cache is None:
+            return False
+        self._cache = cache
+        self._find_response = cache.find
+        self._get_cached_body = cache.get_body
+        return True
 
     def begin(self, data: bytes) -> bytes:
         """Answer the leading requests of the data, which begins a request; return the rest, which is for others."""

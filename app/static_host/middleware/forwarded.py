@@ -70,14 +70,9 @@ class TrustedProxies:
         if not self.is_trusted((client or ("",))[0]):
             return client, None, headers
         addresses = [value for name, value in headers if name == b"x-forwarded-for"]
-        schemes = [value for name, value in headers if name == b"x-forwarded-proto"]
         if addresses:
             client = self.find_client(addresses) or client
-        scheme = _parse_scheme(schemes) if schemes else None
-        if scheme and schemes != [scheme.encode()]:  # Django compares the field with SECURE_PROXY_SSL_HEADER as a whole
-            others = [field for field in headers if field[0] != b"x-forwarded-proto"]
-            headers = [*others, (b"x-forwarded-proto", scheme.encode())]
-        return client, scheme, headers
+        return client, *resolve_scheme(headers)
 
     def _is_in_a_network(self, host: str) -> bool:
         try:
@@ -85,6 +80,16 @@ class TrustedProxies:
         except ValueError:
             return False
         return any(address in network for network in self._networks)
+
+
+def resolve_scheme(headers: HeaderFields) -> tuple[str | None, HeaderFields]:
+    """Return the scheme that a trusted proxy tells, and the fields to pass on."""
+    schemes = [value for name, value in headers if name == b"x-forwarded-proto"]
+    scheme = _parse_scheme(schemes) if schemes else None
+    if scheme and schemes != [scheme.encode()]:  # Django compares the field with SECURE_PROXY_SSL_HEADER as a whole
+        others = [field for field in headers if field[0] != b"x-forwarded-proto"]
+        headers = [*others, (b"x-forwarded-proto", scheme.encode())]
+    return scheme, headers
 
 
 class ForwardedMiddleware:

@@ -1,7 +1,7 @@
 """The static origin as ASGI middleware: the reference behaviour, under any ASGI server.
 
 Rule: one ladder picks the response; then one send for its head and one for each part of its body. A request that the
-origin does not own goes to the next application unchanged.
+origin does not own goes to the next application unchanged. An insecure one may be redirected.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from static_host.files.response_sending import send_response
 from static_host.origin.responder import Responder
-from static_host.origin.response import is_not_found
+from static_host.origin.response import Response, is_not_found
 from static_host.telemetry.request_record import get_raw_path
 from static_host.telemetry.scope_keys import HANDLER_KEY
 
@@ -30,9 +30,12 @@ class StaticFilesMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond from the static tree or the fallback, or pass the request on."""
-        response = None
+        response, is_secure = None, True
+        security = self.responder.security
         if scope["type"] == "http":
-            response = self.responder.respond(scope["method"], get_raw_path(scope), scope["headers"])
+            if security.depends_on_scheme:
+                is_secure = security.is_secure(scope["scheme"], scope["headers"])
+            response = self._respond(scope, is_secure=is_secure)
         elif scope["type"] == "websocket" and self.responder.is_owned(get_raw_path(scope)):
             scope[HANDLER_KEY] = "static"
             await send({"type": "websocket.close", "code": 1000})  # before the handshake: the server answers 403
@@ -45,7 +48,16 @@ class StaticFilesMiddleware:
             found = await self.fallback.respond(scope["method"], get_raw_path(scope), scope["headers"])
             if found is not None:
                 scope[HANDLER_KEY], response = "store", found
+        response = security.adapt(response, is_secure=is_secure)
         try:
             await send_response(response, scope, receive, send)
         finally:
             response.close()
+
+    def _respond(self, scope: Scope, *, is_secure: bool) -> Response | None:
+        """Return the response of the origin, or the redirect to https; None for a path that is not its own."""
+        method, path, headers = scope["method"], get_raw_path(scope), scope["headers"]
+        security = self.responder.security
+        if is_secure or not security.requires_redirect(path) or not self.responder.is_owned(path):
+            return self.responder.respond(method, path, headers)
+        return security.build_redirect(method, path, scope.get("query_string", b""), headers)

@@ -202,7 +202,7 @@ class ObjectStoreFallback:
         return candidates
 
     def _serve(self, resource: Resource) -> ServedResource:
-        return ServedResource(resource, self._responder.max_age, self._fetched_tree)
+        return ServedResource(resource, self._responder.max_age, self._fetched_tree, self._responder.security)
 
     async def _answer_resource(self, served: ServedResource, method: str, headers: FieldLines) -> Response | None:
         """Fetch the body that the response needs, and return the response; None if the body cannot be fetched."""

@@ -105,8 +105,13 @@ def prepare_preflight(own: OwnHeaders) -> Headers:
     return replace_fields(PREFLIGHT, [field for field in own if field[0].startswith(b"access-")])
 
 
-def prepare_headers(resource: Resource, representation: Representation, max_age: int | None) -> StaticHeaders:
-    """Return the header blocks of one representation; `max_age` is in seconds, or None for no Cache-Control."""
+def prepare_headers(
+    resource: Resource, representation: Representation, max_age: int | None, further: Headers = ()
+) -> StaticHeaders:
+    """Return the header blocks of one representation, with `further` fields of the server.
+
+    `max_age` is in seconds, or None for no Cache-Control.
+    """
     modified = derive_last_modified(representation.digest)
     validators = Validators(b'"%s"' % representation.digest.encode(), modified)
     coding = representation.coding.encode()
@@ -119,6 +124,7 @@ def prepare_headers(resource: Resource, representation: Representation, max_age:
         *([(b"cache-control", format_cache_control(max_age or 0, immutable=resource.immutable))] if is_limited else []),
         *select_vary(resource),
         *CORS_HEADERS,
+        *further,
     )
     own = encode_own_fields(resource.fields)
     not_modified = replace_fields(ours, [field for field in own if field[0] not in _DESCRIBING_NAMES])

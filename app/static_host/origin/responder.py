@@ -34,6 +34,7 @@ from static_host.origin.negotiation import (
 from static_host.origin.percent_decoding import unescape
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
+from static_host.origin.security import SecurityPolicy
 from static_host.origin.tree import Tree
 
 log = logging.getLogger("static_host.origin")
@@ -50,12 +51,13 @@ _NO_NAME = "\0"
 class ServedResource:
     """One resource of a tree, with header blocks that are prepared on the first request."""
 
-    __slots__ = ("_choices", "_dictionaries", "_max_age", "_prepared", "resource", "tree")
+    __slots__ = ("_choices", "_dictionaries", "_further", "_max_age", "_prepared", "resource", "tree")
 
-    def __init__(self, resource: Resource, max_age: int | None, tree: Tree) -> None:
+    def __init__(self, resource: Resource, max_age: int | None, tree: Tree, security: SecurityPolicy) -> None:
         self.resource = resource
         self.tree = tree
         self._max_age = max_age
+        self._further = security.select_fields(resource.media_type)
         self._dictionaries = frozenset(r.dictionary for r in resource.representations if r.dictionary)
         self._prepared: dict[str, StaticHeaders] = {}
         self._choices: dict[tuple[Weights, str], StaticHeaders | None] = {}
@@ -79,7 +81,8 @@ class ServedResource:
         if representation is None:
             return None
         if representation.file not in self._prepared:
-            self._prepared[representation.file] = prepare_headers(self.resource, representation, self._max_age)
+            headers = prepare_headers(self.resource, representation, self._max_age, self._further)
+            self._prepared[representation.file] = headers
         return self._prepared[representation.file]
 
 
@@ -90,7 +93,7 @@ class Responder:
     None: no Cache-Control.
     `root_files` are names that are also served at ``/``; a name with a trailing slash includes everything below it.
     `is_index_served` is whether the index file itself is served, too. `are_root_files_first`: they win over files that
-    the build has put at ``/``.
+    the build has put at ``/``. `security` is for the adapters: they redirect, and drop HSTS.
     """
 
     def __init__(
@@ -102,8 +105,10 @@ class Responder:
         *,
         is_index_served: bool = False,
         are_root_files_first: bool = False,
+        security: SecurityPolicy | None = None,
     ) -> None:
         self.tree = tree
+        self.security = security or SecurityPolicy()
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self.max_age = max_age
         self._root = _find_root_names(tree.index, tuple(root_files), are_root_files_first=are_root_files_first)
@@ -111,7 +116,9 @@ class Responder:
         self._hidden = frozenset([*dotted, ROOT_FOLDER[:-1]])  # served at / only
         self._has_folders = tree.index.has_folders
         self._shown = (
-            {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree)} if is_index_served else {}
+            {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree, self.security)}
+            if is_index_served
+            else {}
         )  # with max-age 0: a build needs the newest one
         self._served: dict[str, ServedResource] = {**self._shown}
         self.is_fallback_candidate: Callable[[str], bool] | None = None
@@ -126,7 +133,7 @@ class Responder:
         other.tree.bodies = self.tree.bodies
         self.tree, self._prefixes, self.max_age = other.tree, other._prefixes, other.max_age
         self._root, self._hidden, self._shown = other._root, other._hidden, other._shown
-        self._has_folders = other._has_folders
+        self._has_folders, self.security = other._has_folders, other.security
         self._served = {**other._shown}
         for forget in self.on_replaced:
             forget()
@@ -183,7 +190,7 @@ class Responder:
         if served is None and name in self.tree.index:
             if len(self._served) >= self.tree.bodies.max_heads:
                 self._served = {**self._shown}
-            served = self._served[name] = ServedResource(self.tree.index[name], self.max_age, self.tree)
+            served = self._served[name] = ServedResource(self.tree.index[name], self.max_age, self.tree, self.security)
         return served
 
     def _answer(self, method: str, served: ServedResource, headers: dict[bytes, bytes]) -> Response:

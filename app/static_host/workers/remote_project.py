@@ -20,7 +20,8 @@ class RemoteProject:
     `static_url` is the project's own. `static_root`, `prefix` and `host` are in effect: the environment's values if
     they are set, otherwise the project's. `settings` are those of static-host. `loaded` is what the process said once
     the whole project was loaded. `max_age` is how long, in seconds, a file without a fingerprint is reused; None for no
-    Cache-Control. `whitenoise` are those settings of WhiteNoise that count at run time.
+    Cache-Control. `whitenoise` are those settings of WhiteNoise that count at run time, `security` is what Django's
+    SecurityMiddleware does to a response.
     """
 
     def __init__(self, settings: Settings, facts: Message) -> None:
@@ -35,6 +36,7 @@ class RemoteProject:
         self.loaded: Message = {}
         self._facts = facts
         self.whitenoise: Message = facts.get("whitenoise", {})
+        self.security: Message = facts.get("security", {})
         max_age = self.whitenoise.get("max_age", DEFAULT_MAX_AGE_SECONDS)
         own_max_age = None if max_age == "none" else int(max_age)
         self.max_age = own_max_age if settings.static_max_age is None else settings.static_max_age

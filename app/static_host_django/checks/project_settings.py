@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from static_host_django import compressor
+from static_host_django import compressor, security_settings
 from static_host_django.checks.request import CheckRequest
 from static_host_django.findings import Finding
 from static_host_django.script_name import prepend_script_name
 
 FORWARDED_PROTO = "HTTP_X_FORWARDED_PROTO"
-SECURITY_MIDDLEWARE = "django.middleware.security.SecurityMiddleware"
 
 
 def check_debug(request: CheckRequest, django_settings: Any) -> Finding:
@@ -101,13 +100,13 @@ def _report_trusted_header(request: CheckRequest, header: tuple[str, ...]) -> Fi
 
 
 def _check_trusted_proxies(django_settings: Any, trusted: list[str], *, is_tls: bool) -> Iterator[Finding]:
-    redirects = django_settings.SECURE_SSL_REDIRECT and SECURITY_MIDDLEWARE in django_settings.MIDDLEWARE
+    redirects = django_settings.SECURE_SSL_REDIRECT and security_settings.MIDDLEWARE in django_settings.MIDDLEWARE
     names = ", ".join(trusted)
     only_here = all(ip_network(part).is_loopback for part in trusted)
     if redirects and only_here and not is_tls:  # over TLS each request is https without a proxy's word
         found = (
             f"SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is trusted from {names or 'no address'} only: behind "
-            "a proxy at another address that ends TLS, every page redirects to itself forever"
+            "a proxy at another address that ends TLS, every URL redirects to itself forever"
         )
         remedy = "Set FORWARDED_ALLOW_IPS to the addresses or networks of the proxy."
         yield Finding("warning", "ssl-redirect", found, remedy)
