@@ -61,7 +61,7 @@ class Call:
         got = Counter((name.lower(), value) for name, value in answer.getheaders())
         expected = due(self.given, answer.status)
         lost = (f"{name}: {value} was lost" for name, value in expected - got)
-        wrong = [*self.wrong, *lost, *added(got - expected, answer.status)]
+        wrong = [*self.wrong, *lost, *added(got - expected, self.response, answer.status)]
         if answer.status != self.response.status_code:
             wrong.append(f"status {self.response.status_code} became {answer.status}")
         if body != body_of(self.response, self.environ["REQUEST_METHOD"], body):

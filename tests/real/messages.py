@@ -9,7 +9,7 @@ from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
-from django.http import HttpResponseBase
+from django.http import FileResponse, HttpResponseBase
 from django.http.response import ResponseHeaders
 
 Environ = dict[str, Any]
@@ -62,9 +62,11 @@ def due(given: Fields, status: int) -> Fields:
     return Counter(field for field in given.elements() if field[0] != "content-length" or status not in BODILESS)
 
 
-def added(fields: Fields, status: int) -> Iterator[str]:
+def added(fields: Fields, response: Any, status: int) -> Iterator[str]:
     """Yield the header fields of the answer that neither the application nor HTTP asked for."""
     for name, value in fields:
+        if isinstance(response, FileResponse) and (name, value) == ("accept-ranges", "bytes"):
+            continue  # the front sends parts of a file, if they are requested
         if name not in ADDED or (name == "content-length" and status in BODILESS):
             yield f"{name}: {value} was added"
 
