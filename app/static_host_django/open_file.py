@@ -65,9 +65,9 @@ def _unwrap(file: Any) -> Any:
         if kind is io.FileIO:
             return None if "read" in vars(file) else file
         if kind is tempfile.SpooledTemporaryFile:
-            file = file._file
-        elif kind is tempfile._TemporaryFileWrapper or getattr(kind, "read", None) is FileProxyMixin.read:
-            file = file.file
+            file = file._file  # documented, in spite of its name
+        elif kind.__module__ == "tempfile" or getattr(kind, "read", None) is FileProxyMixin.read:
+            file = file.file  # of `tempfile`, too: documented, unlike the class
         else:
             return None
     return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterable
+from functools import partial
 from http import HTTPStatus
 
 from static_host.origin.body_cache import Body
@@ -41,50 +42,45 @@ def respond_with_file(
     source: Body | Slice,
 ) -> Response:
     """Return the response, which the caller closes. `fields` are the view's; `source` is the body, of this length."""
-    response = _respond(method, request_fields, status, fields, length, source)
+    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # a view may name a file all the same
+        response = Response(status, _drop(fields, _OF_LENGTH))
+    elif method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
+        response = Response(status, _state_length(fields, length), () if method == "HEAD" else (source,))
+    else:
+        requested = combine_fields(request_fields)
+        has_list = b"," in requested.get(b"range", b"")
+        prepared = _prepare_headers(fields, length, secrets.token_hex(16).encode() if has_list else b"")
+        build_error = partial(_build_error, method, fields)
+        response = respond_conditionally(method, requested, prepared, lambda: source, build_error)
     if isinstance(source, Slice) and not any(isinstance(part, Slice) for part in response.body):
         source.file.close()
     return response
 
 
-def _respond(
-    method: str,
-    request_fields: Iterable[tuple[bytes, bytes]],
-    status: int,
-    fields: list[tuple[bytes, bytes]],
-    length: int,
-    source: Body | Slice,
-) -> Response:
-    if status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):  # a view may name a file all the same
-        return Response(status, _drop(fields, _OF_LENGTH))
-    ok = _state_length(fields, length)
-    if method not in ("GET", "HEAD") or not has_ranges(status, (name for name, _ in fields)):
-        body = () if method == "HEAD" else (source,)
-        return Response(status, ok, body)
+def _prepare_headers(fields: list[tuple[bytes, bytes]], length: int, boundary: bytes) -> PreparedHeaders:
     found = dict(reversed(fields))  # the first one counts
-    common = (*_drop(fields, _OF_LENGTH | {b"content-type"}), ACCEPT_RANGES)
-    requested = combine_fields(request_fields)
-    media_type = found.get(b"content-type", b"application/octet-stream")
-    prepared = PreparedHeaders(
+    return PreparedHeaders(
         _find_validators(found),
-        media_type,
+        found.get(b"content-type", b"application/octet-stream"),
         length,
-        secrets.token_hex(16).encode() if b"," in requested.get(b"range", b"") else b"",
-        False,
-        common,
-        (*ok, ACCEPT_RANGES),
-        _drop(fields, _NOT_OF_304),
+        boundary,
+        is_coded=False,
+        common=(*_drop(fields, _OF_LENGTH | {b"content-type"}), ACCEPT_RANGES),
+        ok=(*_state_length(fields, length), ACCEPT_RANGES),
+        not_modified=_drop(fields, _NOT_OF_304),
     )
 
-    def build_error(status: int, text: bytes, *extra: tuple[bytes, bytes]) -> Response:
-        own: Headers = (
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(text)),
-            (b"cache-control", UNCACHEABLE),
-        )
-        return Response(status, (*own, *extra, *_drop(fields, _NOT_OF_ERROR)), () if method == "HEAD" else (text,))
 
-    return respond_conditionally(method, requested, prepared, lambda: source, build_error)
+def _build_error(
+    method: str, fields: list[tuple[bytes, bytes]], status: int, text: bytes, *extra: tuple[bytes, bytes]
+) -> Response:
+    """Return an error that keeps the view's fields, but for those that describe the content."""
+    own: Headers = (
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+        (b"cache-control", UNCACHEABLE),
+    )
+    return Response(status, (*own, *extra, *_drop(fields, _NOT_OF_ERROR)), () if method == "HEAD" else (text,))
 
 
 def _find_validators(fields: dict[bytes, bytes]) -> Validators:
