@@ -257,6 +257,7 @@ class Page:
         recorder = self._dispatcher.recorder
         if recorder is None:
             return
+        queue_seconds = self._get_queue_seconds()
         _, found, rest = lines.partition(b"content-encoding: ")
         recorder.record(
             RequestRecord(
@@ -271,7 +272,7 @@ class Page:
                 time.perf_counter() - self._started_at,
                 self._identifier,
                 find_trace(self._fields),
-                self._get_queue_seconds(),
+                queue_seconds,
             )
         )
 
