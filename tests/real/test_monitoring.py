@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.support.collector import Collector, run_collector
-from tests.support.processes import Running, run, run_server
+from tests.support.processes import SCRIPTS, Running, run, run_server
 from tests.support.worker_projects import get
 
 pytestmark = pytest.mark.timeout(300)
@@ -28,12 +28,16 @@ ASGI_APPLICATION = "mysite.asgi.application"
 URLS = """
 import asyncio
 from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.templatetags.static import static
 from django.urls import path
 
 NAMES = ("HTTP_TRACEPARENT", "HTTP_TRACESTATE", "HTTP_X_REQUEST_START")
 
 def page(request):
     return JsonResponse([request.META.get(name) for name in NAMES], safe=False)
+
+def link(request):
+    return HttpResponse(static("admin/css/base.css"))
 
 async def later(request):
     await asyncio.sleep(0)
@@ -52,7 +56,7 @@ def fail_within(request):
         raise ValueError("this view fails")
     return StreamingHttpResponse(pieces())
 
-urlpatterns = [path(f"{view.__name__}/", view) for view in (page, later, fail, fail_later, fail_within)]
+urlpatterns = [path(f"{view.__name__}/", view) for view in (page, link, later, fail, fail_later, fail_within)]
 """
 SPAN = "00f067aa0ba902b7"
 START = "t=1799999999.250"
@@ -150,6 +154,23 @@ def test_the_exporter_for_a_collector_sends_the_same_trace(traced: Path) -> None
     assert bytes.fromhex(trace_of(1)) in body
     assert bytes.fromhex(SPAN) in body
     assert b"GET page/" in body
+
+
+@pytest.mark.parametrize("interface", ["wsgi", "asgi"])
+def test_the_program_that_instruments_others_does_so_with_workers(watched: Path, interface: str) -> None:
+    variables = {
+        "DJANGO_INTERFACE": interface,
+        "DJANGO_SETTINGS_MODULE": "mysite.settings",
+        "OTEL_LOGS_EXPORTER": "none",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_TRACES_EXPORTER": "console",
+    }
+    command = ("opentelemetry-instrument", str(SCRIPTS / "static-host"), "serve")
+    with run_server(*command, cwd=watched, DJANGO_PYTHON=sys.executable, **variables) as server:
+        assert re.fullmatch(r"/static/admin/css/base\.[0-9a-f]{12}\.css", ask(server, "/link/", 1).text)
+        assert server.stop() == 0, server.output
+    assert re.findall(SPANS, server.output) == [("GET link/", trace_of(1))]
+    assert f" trace_id={trace_of(1)} span_id={SPAN}" in server.output
 
 
 def list_events(collector: Collector) -> list[dict[str, Any]]:
