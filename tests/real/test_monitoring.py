@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from static_host.telemetry.timings import measure_proxy_seconds
 from tests.support.collector import Collector, run_collector
-from tests.support.processes import SCRIPTS, Running, run, run_server
+from tests.support.nginx import NGINX, run_nginx
+from tests.support.processes import SCRIPTS, Running, find_free_port, run, run_server
+from tests.support.required import required
 from tests.support.worker_projects import get
 
 pytestmark = pytest.mark.timeout(300)
@@ -171,6 +176,32 @@ def test_the_program_that_instruments_others_does_so_with_workers(watched: Path,
         assert server.stop() == 0, server.output
     assert re.findall(SPANS, server.output) == [("GET link/", trace_of(1))]
     assert f" trace_id={trace_of(1)} span_id={SPAN}" in server.output
+
+
+def test_a_worker_that_is_replaced_sends_its_spans(traced: Path) -> None:
+    variables = {"OTEL_BSP_SCHEDULE_DELAY": "3600000", "OTEL_TRACES_EXPORTER": "console"}
+    with run_server(cwd=traced, DJANGO_PYTHON=sys.executable, **variables) as server:
+        ask(server, "/page/", 1)
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for(f'"trace_id": "0x{trace_of(1)}"')
+        assert server.stop() == 0, server.output
+
+
+def test_nginx_sets_the_start_of_a_request_whatever_the_client_says(watched: Path, tmp_path: Path) -> None:
+    required("" if NGINX else "nginx is not installed")
+    (directive,) = re.findall(r"`(proxy_set_header [^`]+;)`", PAGE)
+    port = find_free_port()
+    with (
+        run_server(cwd=watched, ready=READY, DJANGO_PYTHON=sys.executable, LOG_FORMAT="json") as server,
+        run_nginx(f"127.0.0.1:{server.port}", tmp_path / "nginx", port=port, also=directive),
+    ):
+        fields = {"X-Request-Start": f"{time.time() - 500:.3f}"}
+        start = httpx.get(f"http://127.0.0.1:{port}/page/", headers=fields, timeout=60).json()[2]
+        server.wait_for('"target": "/page/"')
+        (line,) = [line for line in read_log(server.output) if line["target"] == "/page/"]
+    assert re.fullmatch(r"t=\d{10}\.\d{3}", start)
+    assert measure_proxy_seconds(start.encode(), float(start[2:]) + 1) == 1
+    assert 0 <= line["queue_ms"] < 400_000
 
 
 def list_events(collector: Collector) -> list[dict[str, Any]]:
