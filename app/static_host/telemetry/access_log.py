@@ -25,12 +25,10 @@ MAX_DELAY_SECONDS = 0.005
 """Time for which lines are collected."""
 MAX_LINES = 128
 """Lines that are collected at most."""
-MIN_SHOWN_QUEUE_SECONDS = 0.001
-"""A shorter time in the queue is not in a line of text."""
 
 
 class TextFormat:
-    """One line of text for each request; a missing value is a dash. Trace and queue, if any, are at its end."""
+    """One line of text for each request; a missing value is a dash. A trace, if any, is at its end."""
 
     def format_client(self, host: str, port: int) -> str:
         """Return the part of a line that is about the client."""
@@ -52,12 +50,10 @@ class TextFormat:
         seconds: float,
         identifier: str,
         trace: TraceContext | None = None,
-        queue_seconds: float | None = None,
+        _queue_seconds: float | None = None,
     ) -> str:
         """Return a line from its parts."""
         more = f" trace_id={trace.trace_id} span_id={trace.span_id}" if trace else ""
-        if queue_seconds is not None and queue_seconds >= MIN_SHOWN_QUEUE_SECONDS:
-            more += f" queue={queue_seconds * 1000:.1f}ms"
         return f"{client} {request} {response} {seconds * 1000:.1f}ms {identifier or '-'}{more}\n"
 
 
