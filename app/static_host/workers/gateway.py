@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
@@ -24,8 +25,11 @@ from static_host.telemetry.scope_keys import (
     HALF_CLOSED_KEY,
     LOGGED_STATUS_KEY,
     ON_DISCONNECT_KEY,
+    PROXY_SECONDS_KEY,
+    QUEUE_SECONDS_KEY,
     STATUS_CLIENT_CLOSED_REQUEST,
 )
+from static_host.telemetry.timings import make_server_timing
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import ApplicationFailedError, Exchange, NoDescriptorError, WorkerLostError
 from static_host.workers.file_responder import FileResponder
@@ -59,11 +63,14 @@ class _Request(NamedTuple):
 
 
 class Gateway:
-    """Passes requests and WebSockets on to the workers."""
+    """Passes requests and WebSockets on to the workers. With `is_timed`, responses have Server-Timing."""
 
-    def __init__(self, pool: WorkerPool, files: FileResponder, *, is_asgi: bool, max_body_bytes: int) -> None:
+    def __init__(
+        self, pool: WorkerPool, files: FileResponder, *, is_asgi: bool, max_body_bytes: int, is_timed: bool = False
+    ) -> None:
         self.pool = pool
         self.files = files
+        self.is_timed = is_timed
         self._is_asgi = is_asgi
         self._max_body_bytes = max_body_bytes
 
@@ -119,7 +126,12 @@ class Gateway:
         self, request: _Request, scope: Scope, receive: Receive, send: Send, *, is_repeatable: bool = False
     ) -> bool:
         """Have a worker respond; False if it was lost before its response began, and the request can be repeated."""
-        channel = await self._acquire(scope, receive, request.is_streamed)
+        waiting_since = time.perf_counter()
+        try:
+            channel = await self._acquire(scope, receive, request.is_streamed)
+        finally:
+            before = scope.get(QUEUE_SECONDS_KEY) or scope.get(PROXY_SECONDS_KEY, 0.0)
+            scope[QUEUE_SECONDS_KEY] = before + time.perf_counter() - waiting_since
         if HALF_CLOSED_KEY in scope and channel is None:
             scope[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         if channel is None:
@@ -222,6 +234,8 @@ class Gateway:
             await refuse(send, 503)
             return True
         fields = split_field_lines(lines)
+        if self.is_timed:
+            fields.append(make_server_timing(scope.get(QUEUE_SECONDS_KEY, 0.0), exchange.started_at))
         if self.files.is_concerned(exchange, fields):
             response, fields = await self.files.respond(scope, exchange, status, fields)
             if response is not None:

@@ -69,6 +69,7 @@ class WorkerProject(RemoteProject):
             files,
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
+            is_timed=self.settings.server_timing,
         )
 
     def _load_anew(self) -> WorkerFactory:
