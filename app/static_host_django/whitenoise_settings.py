@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from static_host_django.media_type import is_media_type
+
 MIDDLEWARE = ("whitenoise.middleware.WhiteNoiseMiddleware", "servestatic.middleware.ServeStaticMiddleware")
 """Their own middleware, which is removed from MIDDLEWARE."""
 PREFIXES = ("WHITENOISE_", "SERVESTATIC_")
-_MEDIA_TYPE = re.compile(r"[!#$&^_.+a-z0-9A-Z-]+/[!#$&^_.+a-z0-9A-Z-]+(?:;[ -~]*)?")
 _CHARSET = re.compile(r"[A-Za-z0-9_.:+-]+")
 
 
@@ -115,7 +116,7 @@ def _read_index_file(settings: Any) -> str:
 def _read_media_types(settings: Any) -> dict[str, str]:
     value = read_setting(settings, "MIMETYPES") or {}
     is_valid = isinstance(value, Mapping) and all(
-        isinstance(name, str) and isinstance(kind, str) and _MEDIA_TYPE.fullmatch(kind) for name, kind in value.items()
+        isinstance(name, str) and isinstance(kind, str) and is_media_type(kind) for name, kind in value.items()
     )
     if not is_valid:
         raise _refuse(settings, "MIMETYPES", "a dictionary of media types by extension or file name")
