@@ -320,7 +320,7 @@ NEVER_FOREIGN = {
     "static_host.origin.security._compile_patterns": "a setting of the project's, as Django uses it; paths have MAX_EXEMPT_BYTES",
     "static_host_django.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled_variables.find_misspelled": "names of the operator's variables",
-    "static_host_django.checks.project_settings._find_unusable_header": "a setting of the project's",
+    "static_host_django.checks.project_settings.find_unusable_header": "a setting of the project's",
     "static_host.object_store.candidate_names.FingerprintMatcher.__init__": "the operator's own expression (DJANGO_STATIC_IMMUTABLE_PATTERN)",
     "static_host.cli.dev._ADDRESS": "the command line",
     "static_host.workers.interpreter._TRIAL_RESULT": "what an interpreter that the operator names prints when it is tried",
