@@ -75,8 +75,9 @@ class ResourceStep:
     def _add_fields(self, made: ResourceSet, logical: Mapping[str, str]) -> ResourceSet:
         """Return the resources with the header fields of the project's own."""
         if self.header_file is None:
-            return made
+            return made.use_resources(made.resources)
         prefixes = self.project.expand_prefix(self.project.prefix)
         paths = ResourcePaths(prefixes, self.settings.static_root_files, logical)
         resources = self.header_file.apply(made.resources, paths)
-        return replace(made, resources=resources, warnings=(*made.warnings, *self.header_file.list_warnings()))
+        made = made.use_resources(resources)
+        return replace(made, warnings=(*made.warnings, *self.header_file.list_warnings()))

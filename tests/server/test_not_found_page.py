@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,12 @@ HEAD = (
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    project = make_project(tmp_path_factory.mktemp("own-404"), cache, VIEWS)
+    return make_site(tmp_path_factory.mktemp("own-404"), cache)
+
+
+def make_site(directory: Path, cache: Path) -> Path:
+    """Return a built project whose tree has the page."""
+    project = make_project(directory, cache, VIEWS)
     (project / "mysite/static/errors").mkdir()
     (project / "mysite/static/errors/404.html").write_bytes(PAGE)
     rules = "/static/errors/404.html\n  Content-Security-Policy: default-src 'self'\n  Cache-Control: max-age=9\n"
@@ -132,6 +138,23 @@ def test_a_page_that_the_tree_lacks_stops_the_start(project: Path) -> None:
     assert done.returncode == 3
     assert "static-host: DJANGO_STATIC_NOT_FOUND='404.html': " in done.stderr
     assert done.stderr.endswith("has no such file. Name a file of the tree, or build it with that page.\n")
+
+
+def test_a_new_release_brings_its_own_page(tmp_path: Path, cache: Path) -> None:
+    project = make_site(tmp_path, cache)
+    with run_server(cwd=project, **VARIABLES) as server:
+        assert httpx.get(f"{server.url}/static/gone", headers={"accept": ACCEPT}).content == PAGE
+        (project / "mysite/static/errors/404.html").write_bytes(b"<title>new</title>")
+        assert run("static-host", "build", cwd=project, **SETTINGS).returncode == 0
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("SIGHUP: all workers are new")
+        got = httpx.get(f"{server.url}/static/gone", headers={"accept": ACCEPT})
+        assert (got.status_code, got.content) == (404, b"<title>new</title>")
+        (project / "mysite/static/errors/404.html").unlink()
+        assert run("static-host", "build", cwd=project, **SETTINGS).returncode == 0
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("SIGHUP: nothing changes: DJANGO_STATIC_NOT_FOUND='errors/404.html': ")
+        assert httpx.get(f"{server.url}/static/gone", headers={"accept": ACCEPT}).content == b"<title>new</title>"
 
 
 def test_development_shows_it_too(project: Path) -> None:

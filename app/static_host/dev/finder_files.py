@@ -123,7 +123,8 @@ class FinderFilesMiddleware:
         text = await self._describe_missing(name)
         page = self._not_found_page
         if page and scope["method"] in ("GET", "HEAD") and is_page_requested(scope["headers"]):
-            path = await self._finder.find(page) or self._whitenoise.find_root_file(f"/{page}")
+            path = await self._finder.find(page)
+            path = path or await asyncio.to_thread(self._whitenoise.find_root_file, f"/{page}")
             with suppress(OSError):
                 content = await asyncio.to_thread(Path(path).read_bytes)
                 return Response(content, 404, caching, self._responses.media_type(path))
