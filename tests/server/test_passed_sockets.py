@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -35,7 +36,7 @@ def run_with(project: Path, *passed: socket.socket | int, **variables: str) -> I
         {"LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": "a", "PORT": "0", **SETTINGS, **variables}
     )
     # Beyond those that are to be taken, so that none is overwritten before it is duplicated.
-    numbers = [os.dup2(each if isinstance(each, int) else each.fileno(), 100 + at) for at, each in enumerate(passed)]
+    numbers = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in passed]  # free ones: the tests have many open
     with TemporaryFile("ab+") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", AS_SYSTEMD, str(SCRIPTS / "static-host"), *map(str, numbers)],
