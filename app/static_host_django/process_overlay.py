@@ -198,12 +198,17 @@ def _patch_settings(module: Any, overlay: ProcessOverlay) -> None:
 
 
 def _patch_command_line(module: Any, overlay: ProcessOverlay) -> None:
-    """Step aside before a command's project is loaded: defaults of models may be URLs."""
+    """Step aside before a command's project is loaded: defaults of models may be URLs. `check` gets our checks, too."""
     execute = module.ManagementUtility.execute
 
     @wraps(execute)
     def execute_aside(self: Any) -> None:
-        with overlay.step_aside("".join(self.argv[1:2])):
+        command = "".join(self.argv[1:2])
+        if command == "check":
+            from static_host_django.checks.registered_checks import register_checks
+
+            register_checks()
+        with overlay.step_aside(command):
             execute(self)
 
     module.ManagementUtility.execute = execute_aside
