@@ -1,8 +1,8 @@
 """The overlay: the settings of the project that static-host overrides, in whatever process.
 
 Rule: only `apply_overlay` overrides settings: `STATIC_URL`, `STATIC_ROOT`, `STORAGES["staticfiles"]`, those of
-django-compressor, and `MIDDLEWARE`, from which it removes WhiteNoise. Call it after the settings module is loaded, and
-before applications are.
+django-compressor, `MIDDLEWARE`, from which it removes WhiteNoise, and `TEMPLATES`, to which it adds our tags. Call it
+after the settings module is loaded, and before applications are.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _REPLACED_STORAGES = (
     "servestatic.storage.CompressedManifestStaticFilesStorage",
     "static_host_build.storage.FingerprintStorage",
 )
+
+_TAG_LIBRARY = {"static_host": "static_host_django.templatetags.static_host"}
 
 
 @track_overrides
@@ -63,7 +65,19 @@ def apply_overlay(
         for name, before, after in changes
         if before not in (None, DJANGO_STORAGE) and str(before) != after
     ]
+    add_tag_library(settings)
     return lines + compressor_lines + _remove_whitenoise(settings)
+
+
+def add_tag_library(settings: Any) -> None:
+    """Have ``{% load static_host %}`` work in Django's template engines, whatever INSTALLED_APPS has."""
+    settings.TEMPLATES = [
+        {**engine, "OPTIONS": {**options, "libraries": {**_TAG_LIBRARY, **options.get("libraries", {})}}}
+        if str(engine.get("BACKEND")).endswith(".DjangoTemplates")
+        else engine
+        for engine in settings.TEMPLATES
+        for options in [engine.get("OPTIONS", {})]
+    ]
 
 
 def open_tree_storage(settings: Any, static_url: str, root: Path) -> Any:

@@ -1,8 +1,9 @@
 """The overlay in any process of the project: URLs of static files are those of pages.
 
-Rule: `STATIC_URL`, a `COMPRESS_URL` below it, and the URLs of the staticfiles storage change; all other settings and
-the storage itself stay the project's own. Commands that make, find or serve static files, look for changes of models,
-or test run without any of it. Without a tree, the URLs are the project's own, which the first one says.
+Rule: `STATIC_URL`, a `COMPRESS_URL` below it, and the URLs of the staticfiles storage change, and `TEMPLATES` gets our
+tags; all other settings and the storage itself stay the project's own. Commands that make, find or serve static files,
+look for changes of models, or test run without any of it but the tags. Without a tree, the URLs are the project's own,
+which the first one says.
 """
 
 from __future__ import annotations
@@ -60,7 +61,10 @@ class ProcessOverlay:
         return bool(self._overrides) and not self._is_aside
 
     def override(self, settings: Any) -> None:
-        """Override the URLs in the project's settings, which were just loaded."""
+        """Override the URLs in the project's settings, which were just loaded, and add our template tags."""
+        from static_host_django.overlay import add_tag_library
+
+        add_tag_library(settings)
         url = settings.STATIC_URL and prepend_script_name(settings.STATIC_URL, settings.FORCE_SCRIPT_NAME)
         host, _ = split_static_url(url)
         root = self._options["root"] or settings.STATIC_ROOT or DEFAULT_ROOT
@@ -114,6 +118,10 @@ class ProcessOverlay:
             return own_url(name, *arguments, **options)
         except ValueError:  # a storage of the project's own that fingerprints, and has no manifest
             return _build_plain_url(name)
+
+    def find_tree_storage(self) -> Any:
+        """Return the storage that has the URLs of pages; None if they are those of the project's own storage."""
+        return self._open_storage() if self.is_active else None
 
     def use_built_blocks(self) -> None:
         """Have django-compressor's blocks as the build rendered them."""
@@ -230,6 +238,7 @@ def _patch_storages(module: Any, overlay: ProcessOverlay) -> None:
         if alias == "staticfiles" and "url" not in getattr(storage, "__dict__", ("url",)):
             own_url = storage.url
             storage.url = lambda *arguments, **options: overlay.build_url(own_url, *arguments, **options)
+            storage.find_tree_storage = overlay.find_tree_storage
         return storage
 
     module.StorageHandler.__getitem__ = get_with_url

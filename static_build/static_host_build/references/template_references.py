@@ -11,8 +11,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from static_host_build.references.missing_references import MissingReference, is_of_a_package
-from static_host_django.static_names import iter_candidates
+from static_host_build.references.missing_references import MissingReference
+from static_host_django.static_names import is_of_a_package, iter_candidates
 
 _OPENING = re.compile(r"\{[%#{]")
 _CLOSINGS = {"{%": "%}", "{#": "#}", "{{": "}}"}
