@@ -48,7 +48,7 @@ def build_importmap(*names: str) -> dict[str, dict[str, str]]:
 
 def render_importmap(*names: str, nonce: object = None) -> SafeString:
     """Return the element with the import map. It belongs before the first module and the first preload of one."""
-    text = json.dumps(build_importmap(*names)).translate(_ESCAPES)
+    text = json.dumps(build_importmap(*names), separators=(",", ":")).translate(_ESCAPES)
     return format_html('<script type="importmap"{}>{}</script>', _format_nonce(nonce), mark_safe(text))  # noqa: S308
 
 
