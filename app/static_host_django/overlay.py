@@ -1,13 +1,14 @@
 """The overlay: the settings of the project that static-host overrides, in whatever process.
 
 Rule: only `apply_overlay` overrides settings: `STATIC_URL`, `STATIC_ROOT`, `STORAGES["staticfiles"]`, those of
-django-compressor, `MIDDLEWARE`, from which it removes WhiteNoise, and `TEMPLATES`, to which it adds our tags. Call it
-after the settings module is loaded, and before applications are.
+django-compressor, and `MIDDLEWARE`, from which it removes WhiteNoise. Call it after the settings module is loaded, and
+before applications are. It also adds our template tags.
 """
 
 from __future__ import annotations
 
 import os
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def apply_overlay(
     fingerprints in its own way. `DJANGO_STORAGE`, which needs no tree, replaces any storage.
     """
     from django.conf import settings
+    from django.template.backends import django as django_backend
 
     own = settings.STORAGES.get("staticfiles", {})
     keeps = storage != DJANGO_STORAGE and _is_fingerprinting_storage(own.get("BACKEND"))
@@ -65,19 +67,22 @@ def apply_overlay(
         for name, before, after in changes
         if before not in (None, DJANGO_STORAGE) and str(before) != after
     ]
-    add_tag_library(settings)
+    add_tag_library(django_backend)
     return lines + compressor_lines + _remove_whitenoise(settings)
 
 
-def add_tag_library(settings: Any) -> None:
-    """Have ``{% load static_host %}`` work in Django's template engines, whatever INSTALLED_APPS has."""
-    settings.TEMPLATES = [
-        {**engine, "OPTIONS": {**options, "libraries": {**_TAG_LIBRARY, **options.get("libraries", {})}}}
-        if str(engine.get("BACKEND")).endswith(".DjangoTemplates")
-        else engine
-        for engine in settings.TEMPLATES
-        for options in [engine.get("OPTIONS", {})]
-    ]
+def add_tag_library(backend: Any) -> None:
+    """Have ``{% load static_host %}`` work in the engines of Django's back end, unless the project has such a library.
+
+    It patches `django.template.backends.django`, so the project's TEMPLATES and INSTALLED_APPS stay as they are.
+    """
+    find = backend.get_installed_libraries
+
+    @wraps(find)
+    def find_with_ours() -> dict[str, str]:
+        return {**_TAG_LIBRARY, **find()}
+
+    backend.get_installed_libraries = find_with_ours
 
 
 def open_tree_storage(settings: Any, static_url: str, root: Path) -> Any:

@@ -1,9 +1,9 @@
 """The overlay in any process of the project: URLs of static files are those of pages.
 
-Rule: `STATIC_URL`, a `COMPRESS_URL` below it, and the URLs of the staticfiles storage change, and `TEMPLATES` gets our
-tags; all other settings and the storage itself stay the project's own. Commands that make, find or serve static files,
-look for changes of models, or test run without any of it but the tags. Without a tree, the URLs are the project's own,
-which the first one says.
+Rule: `STATIC_URL`, a `COMPRESS_URL` below it, and the URLs of the staticfiles storage change; all other settings and
+the storage itself stay the project's own. Commands that make, find or serve static files, look for changes of models,
+or test run without any of it. Without a tree, the URLs are the project's own, which the first one says. Our template
+tags are there in any case.
 """
 
 from __future__ import annotations
@@ -61,10 +61,7 @@ class ProcessOverlay:
         return bool(self._overrides) and not self._is_aside
 
     def override(self, settings: Any) -> None:
-        """Override the URLs in the project's settings, which were just loaded, and add our template tags."""
-        from static_host_django.overlay import add_tag_library
-
-        add_tag_library(settings)
+        """Override the URLs in the project's settings, which were just loaded."""
         url = settings.STATIC_URL and prepend_script_name(settings.STATIC_URL, settings.FORCE_SCRIPT_NAME)
         host, _ = split_static_url(url)
         root = self._options["root"] or settings.STATIC_ROOT or DEFAULT_ROOT
@@ -244,6 +241,12 @@ def _patch_storages(module: Any, overlay: ProcessOverlay) -> None:
     module.StorageHandler.__getitem__ = get_with_url
 
 
+def _patch_templates(module: Any, _overlay: ProcessOverlay) -> None:
+    from static_host_django.overlay import add_tag_library
+
+    add_tag_library(module)
+
+
 def _patch_tests(module: Any, overlay: ProcessOverlay) -> None:
     """Step aside for good in a process that runs tests."""
     set_up = module.setup_test_environment
@@ -266,5 +269,6 @@ _PATCHES: dict[str, Callable[[Any, ProcessOverlay], None]] = {
     "django.core.files.storage.handler": _patch_storages,
     "django.core.management": _patch_command_line,
     "django.core.management.base": _patch_commands,
+    "django.template.backends.django": _patch_templates,
     "django.test.utils": _patch_tests,
 }

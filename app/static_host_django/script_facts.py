@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin
 
@@ -32,14 +33,21 @@ _URL_STARTS = ("/", "./", "../")
 class ScriptFacts:
     """The facts of a tree with the URL `base_url`; files are known by their names in the tree.
 
-    `integrity` is the metadata of W3C SRI, `imports` the specifiers of static imports, `modules` the names of the
-    project's own modules, as in ``{% static %}``.
+    `integrity` is the metadata of W3C SRI, `imports` the specifiers of static imports, `recorded_modules` the names of
+    the project's own modules, None without a record. `importmaps` keeps what pages made of these facts; None if a
+    storage of the project's own makes the URLs, which may then vary.
     """
 
     base_url: str = ""
     integrity: Mapping[str, str] = field(default_factory=dict)
     imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    modules: Sequence[str] = ()
+    recorded_modules: Sequence[str] | None = None
+    importmaps: dict[tuple[str, ...], str] | None = None
+
+    @cached_property
+    def modules(self) -> Sequence[str]:
+        """The names of the project's own modules, as in ``{% static %}``; without a record, the finders are asked."""
+        return finder_lookup.list_own_scripts() if self.recorded_modules is None else self.recorded_modules
 
     def find_integrity(self, url: str) -> str:
         """Return the integrity metadata of what a URL gives; empty if it is unknown."""
@@ -67,10 +75,10 @@ def read_facts() -> ScriptFacts:
     storage = getattr(storage, "find_tree_storage", lambda: None)() or storage
     text = _read_manifest(storage)
     if text is None:
-        return ScriptFacts(modules=finder_lookup.list_own_scripts())
+        return ScriptFacts()
     known: tuple[str, ScriptFacts] | None = getattr(storage, "script_facts", None)
     if known is None or known[0] is not text:
-        known = storage.script_facts = text, _parse(text, storage.base_url)
+        known = storage.script_facts = text, _parse(text, storage)
     return known[1]
 
 
@@ -85,12 +93,14 @@ def _read_manifest(storage: Any) -> str | None:
     return text
 
 
-def _parse(text: str, base_url: str) -> ScriptFacts:
+def _parse(text: str, storage: Any) -> ScriptFacts:
     document = json.loads(text)
     if all(key in document for key in _KEYS):
-        return ScriptFacts(base_url, *(document[key] for key in _KEYS))
+        importmaps: dict[tuple[str, ...], str] | None = {} if isinstance(storage, StaticHostStorage) else None
+        integrity, imports, modules = (document[key] for key in _KEYS)
+        return ScriptFacts(storage.base_url, integrity, imports, modules, importmaps)
     log.warning(
         "the manifest of the static files has no integrity and no imports of modules: "
         "a build of this version of static-host makes one that has"
     )
-    return ScriptFacts(modules=finder_lookup.list_own_scripts())
+    return ScriptFacts()

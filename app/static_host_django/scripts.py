@@ -20,6 +20,8 @@ from static_host_django.script_facts import ScriptFacts, read_facts
 
 _ESCAPES = {ord(char): f"\\u{ord(char):04X}" for char in "<>&"}
 """What could end the element, in JSON."""
+_MAX_KEPT_IMPORTMAPS = 64
+"""Import maps that are kept, because one of 250 modules takes 5 ms. Bounded, because templates may vary the names."""
 
 
 def static_integrity(name: str) -> str:
@@ -37,18 +39,17 @@ def build_importmap(*names: str) -> dict[str, dict[str, str]]:
     Each is the name of a static file, a pattern for names of the project's own modules (``shop/*``), or
     ``specifier=file``. Without any, all modules of the project are in it. The integrity covers their static imports.
     """
-    facts = read_facts()
-    imports: dict[str, str] = {}
-    for name in names or ("*",):
-        imports.update((specifier, static(file)) for specifier, file in _expand(name, facts))
-    found = {url: facts.find_integrity(url) for url in facts.walk_imports(imports.values())}
-    integrity = {url: value for url, value in found.items() if value}
-    return {"imports": imports, **({"integrity": integrity} if integrity else {})}
+    return _build_importmap(read_facts(), names)
 
 
 def render_importmap(*names: str, nonce: object = None) -> SafeString:
     """Return the element with the import map. It belongs before the first module and the first preload of one."""
-    text = json.dumps(build_importmap(*names), separators=(",", ":")).translate(_ESCAPES)
+    facts = read_facts()
+    text = facts.importmaps.get(names) if facts.importmaps else None
+    if text is None:
+        text = json.dumps(_build_importmap(facts, names), separators=(",", ":")).translate(_ESCAPES)
+        if facts.importmaps is not None and len(facts.importmaps) < _MAX_KEPT_IMPORTMAPS:
+            facts.importmaps[names] = text
     return format_html('<script type="importmap"{}>{}</script>', _format_nonce(nonce), mark_safe(text))  # noqa: S308
 
 
@@ -60,12 +61,21 @@ def render_modulepreloads(*names: str, nonce: object = None) -> SafeString:
     return format_html_join("\n", '<link rel="modulepreload" href="{}"{}{}>', rows)
 
 
+def _build_importmap(facts: ScriptFacts, names: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    imports: dict[str, str] = {}
+    for name in names or ("*",):
+        imports.update((specifier, static(file)) for specifier, file in _expand(name, facts))
+    found = {url: facts.find_integrity(url) for url in facts.walk_imports(imports.values())}
+    integrity = {url: value for url, value in found.items() if value}
+    return {"imports": imports, **({"integrity": integrity} if integrity else {})}
+
+
 def _expand(name: str, facts: ScriptFacts) -> list[tuple[str, str]]:
     """Return specifiers and file names for one argument of ``{% importmap %}``."""
     specifier, equals, file = name.partition("=")
     if equals:
         return [(specifier, file)]
-    if name not in facts.modules and any(char in name for char in "*?["):
+    if any(char in name for char in "*?[") and name not in facts.modules:
         return [(module, module) for module in facts.modules if fnmatchcase(module, name)]
     return [(name, name)]
 

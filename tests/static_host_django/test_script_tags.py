@@ -260,6 +260,17 @@ def test_check_finds_nothing_wrong_with_the_package_among_the_applications(unbui
     assert (checked.returncode, checked.stdout) == (0, "System check identified no issues (0 silenced).\n")
 
 
+def test_a_library_of_the_project_s_own_with_this_name_stays(unbuilt: Path) -> None:
+    (unbuilt / "mysite/templatetags").mkdir()
+    (unbuilt / "mysite/templatetags/static_host.py").write_text(
+        "from django.template import Library\nregister = Library()\nregister.simple_tag(lambda: 'own', name='own')\n"
+    )
+    append_settings(unbuilt, "INSTALLED_APPS += ['mysite']")
+    done = run("static-host", "run", "python", "show.py", "{% own %}", cwd=unbuilt, **SETTINGS)
+    assert done.stdout == "own\n", done.stderr
+    assert run("static-host", "manage", "check", cwd=unbuilt, **SETTINGS).returncode == 0
+
+
 FORMS = """
 import django
 django.setup()
