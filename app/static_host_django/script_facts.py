@@ -98,7 +98,8 @@ def _parse(text: str, storage: Any) -> ScriptFacts:
     if all(key in document for key in _KEYS):
         importmaps: dict[tuple[str, ...], str] | None = {} if isinstance(storage, StaticHostStorage) else None
         integrity, imports, modules = (document[key] for key in _KEYS)
-        return ScriptFacts(storage.base_url, integrity, imports, modules, importmaps)
+        base_url = getattr(storage, "base_url", None) or settings.STATIC_URL
+        return ScriptFacts(base_url, integrity, imports, modules, importmaps)
     log.warning(
         "the manifest of the static files has no integrity and no imports of modules: "
         "a build of this version of static-host makes one that has"
