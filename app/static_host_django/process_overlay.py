@@ -2,7 +2,8 @@
 
 Rule: `STATIC_URL`, a `COMPRESS_URL` below it, and the URLs of the staticfiles storage change; all other settings and
 the storage itself stay the project's own. Commands that make, find or serve static files, look for changes of models,
-or test run without any of it. Without a tree, the URLs are the project's own, which the first one says.
+or test run without any of it. Without a tree, the URLs are the project's own, which the first one says. Our template
+tags are there in any case.
 """
 
 from __future__ import annotations
@@ -114,6 +115,10 @@ class ProcessOverlay:
             return own_url(name, *arguments, **options)
         except ValueError:  # a storage of the project's own that fingerprints, and has no manifest
             return _build_plain_url(name)
+
+    def find_tree_storage(self) -> Any:
+        """Return the storage that has the URLs of pages; None if they are those of the project's own storage."""
+        return self._open_storage() if self.is_active else None
 
     def use_built_blocks(self) -> None:
         """Have django-compressor's blocks as the build rendered them."""
@@ -235,9 +240,16 @@ def _patch_storages(module: Any, overlay: ProcessOverlay) -> None:
         if alias == "staticfiles" and "url" not in getattr(storage, "__dict__", ("url",)):
             own_url = storage.url
             storage.url = lambda *arguments, **options: overlay.build_url(own_url, *arguments, **options)
+            storage.find_tree_storage = overlay.find_tree_storage
         return storage
 
     module.StorageHandler.__getitem__ = get_with_url
+
+
+def _patch_templates(module: Any, _overlay: ProcessOverlay) -> None:
+    from static_host_django.overlay import add_tag_library
+
+    add_tag_library(module)
 
 
 def _patch_tests(module: Any, overlay: ProcessOverlay) -> None:
@@ -262,5 +274,6 @@ _PATCHES: dict[str, Callable[[Any, ProcessOverlay], None]] = {
     "django.core.files.storage.handler": _patch_storages,
     "django.core.management": _patch_command_line,
     "django.core.management.base": _patch_commands,
+    "django.template.backends.django": _patch_templates,
     "django.test.utils": _patch_tests,
 }
