@@ -136,6 +136,7 @@ lock: ## resolve the Python dependencies anew into requirements/, for Python 3.1
 	$(call resolve,test,--group build --group test pyproject.toml)
 	$(call resolve,projects,--group build --group bench --group projects pyproject.toml)
 	$(call resolve,real,--group real pyproject.toml)
+	$(call resolve,zoo,--group zoo,3.13)
 	$(call resolve,older,--group older,3.10)
 	$(call resolve,newest,--group newest,3.10)
 	$(call resolve,oldest,--no-deps --group oldest)
