@@ -2,9 +2,9 @@
 
 Rule: both build the tree, run `check`, and give the same two things: management commands, and a server. When the
 server is no longer needed it is stopped as an operator or an orchestrator stops it; it must end cleanly, and its log
-must hold no error. The project stays as it is; in a container its database has another place, on a volume, because
-nothing else can be written there. A project has the packages of one lock file: those of ``real`` are in the program's
-own environment, those of any other in an environment of the project's own.
+must hold no error. The project stays as it is; in a container its database and its uploads have another place, on a
+volume, because nothing else can be written there, unless its variables have a DATABASE_URL. A project has the packages
+of one lock file: those of ``real`` are in the program's own environment, others in an environment of the project's own.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ DATA = "/var/lib/static-host/data"
 ELSEWHERE = """from {settings} import *
 
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "{data}/db.sqlite3"}}}}
+MEDIA_ROOT = "{data}/media"
 """
 PYTHON = "3.13"
 """That of an environment of the project's own; the image has it, too."""
@@ -135,18 +136,24 @@ def in_a_process(cache: Path, project: Path, settings: str, lock: str = "real", 
 @contextmanager
 def in_a_container(base: str, project: Path, settings: str, lock: str = "real", **variables: str) -> Iterator[Host]:
     """Make the project's image on the image `base`, by the README's Dockerfile."""
-    package = settings.partition(".")[0] if "." in settings else ""
-    (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
+    if "DATABASE_URL" not in variables:
+        settings = _move_data(project, settings)
     shutil.copy(LOCKS[lock], project / "requirements.txt")
     volume = f"static-host-test-{secrets.token_hex(4)}"
-    own_settings = f"{package}.elsewhere" if package else "elsewhere"
-    with build_image(project, base, own_settings, **variables) as image:
+    with build_image(project, base, settings, **variables) as image:
         host = Container(image, volume)
         try:
             host.run("static-host", "check")
             yield host
         finally:
             containers.run_for_exit_code("docker", "volume", "rm", "--force", volume)
+
+
+def _move_data(project: Path, settings: str) -> str:
+    """Write settings with the volume's paths; returns their module, which is beside the project's own."""
+    package = settings.partition(".")[0] if "." in settings else ""
+    (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
+    return f"{package}.elsewhere".lstrip(".")
 
 
 def client(url: str) -> httpx.Client:

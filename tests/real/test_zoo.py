@@ -37,10 +37,10 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, hosted: Hosting) -> Iterator[Served]:
+def site(tmp_path_factory: pytest.TempPathFactory, hosted_large: Hosting) -> Iterator[Served]:
     project = tmp_path_factory.mktemp("zoo") / "project"
     shutil.copytree(SOURCE, project, ignore=shutil.ignore_patterns("__pycache__"))
-    with hosted(project, "zoo.settings", "zoo", **FAST) as host:
+    with hosted_large(project, "zoo.settings", "zoo", **FAST) as host:
         fill(host)
         with host.served() as (url, client):
             log_in(client, "/admin/")
