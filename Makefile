@@ -53,7 +53,7 @@ projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/nod
 projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ## serve the largest projects from images, too; build every file of those packages and of Monaco: 570 MB
 	@cd tests/real/packages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch tests/real/packages/node_modules/.installed
-	EVERYTHING=1 $(PROJECTS_BIN)/pytest tests/real/test_packages.py tests/real/test_zoo.py tests/real/test_shop.py tests/real/test_cookiecutter.py \
+	EVERYTHING=1 $(PROJECTS_BIN)/pytest $(addprefix tests/real/test_,packages.py zoo.py skins.py shop.py cookiecutter.py) \
 	    -n 2 --dist loadfile --durations 0 --durations-min 1 $(PYTEST)
 
 fuzz: .venv/test ## fuzz the parsers of clients' bytes for FUZZ_SECONDS (60), guided by coverage

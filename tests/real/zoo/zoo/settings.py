@@ -61,6 +61,7 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
     "guardian.backends.ObjectPermissionBackend",
 ]
+LOGIN_REDIRECT_URL = "/"
 SITE_ID = 1
 USE_TZ = True
 LANGUAGES = [("en", "English"), ("de", "German")]
