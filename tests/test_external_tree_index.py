@@ -43,6 +43,16 @@ def dist(tmp_path: Path) -> Path:
     return tmp_path / "dist"
 
 
+def test_a_folder_is_served_by_its_index_file(dist: Path) -> None:
+    (dist / "docs").mkdir()
+    (dist / "docs/index.html").write_text("<title>docs</title>")
+    variables = {"DJANGO_STATIC_DIRECTORY_INDEX": "index.html"}
+    assert run("static-host", "index", "dist", cwd=dist.parent, **variables).returncode == 0
+    index = parse_index((dist / "static-host.index").read_bytes())
+    assert [name for name in index if "." not in name] == ["", "docs/"]
+    assert index["docs/"].identity.file == "docs/index.html"
+
+
 def test_a_bundler_s_output_is_served_as_it_is(dist: Path) -> None:
     before = read_files(dist)
     result = run("static-host", "index", "dist", cwd=dist.parent)

@@ -90,6 +90,9 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
     whole = deltas.recognise_deltas(root, made.resources)
     if len(whole) < len(made.resources):
         made = replace(made, resources=patterns.assign_patterns(whole, patterns.find_patterns(whole, logical)))
+    index_file, root_files = settings.static_directory_index, settings.static_root_files
+    served = {tree_encoding.name_folder(name, index_file, root_files): each for name, each in made.resources.items()}
+    made = replace(made, resources=served)
     header_file = HeaderFile.read(root)
     if header_file:
         paths = ResourcePaths((prefix,), settings.static_root_files, logical)

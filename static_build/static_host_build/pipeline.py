@@ -56,7 +56,10 @@ from static_host_django.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
 
-_TREE_SETTINGS = {"static_root_files", "static_immutable_pattern", "static_media_types", "static_missing_references"}
+_TREE_SETTINGS = {
+    *("static_root_files", "static_directory_index", "static_immutable_pattern"),
+    *("static_media_types", "static_missing_references"),
+}
 """Settings that a tree depends on, beside the encoder's and the project's."""
 CHANGED_IMMUTABLE_WARNING = (
     "{name} is immutable but has other bytes than in the previous release: a browser keeps the old ones for a year. "

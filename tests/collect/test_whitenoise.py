@@ -142,12 +142,15 @@ def test_a_tree_that_is_older_than_the_root(build: Build, project: Path) -> None
         assert warning in running.output
 
 
-@pytest.mark.parametrize("value", ["True", "'index.html'"])
+@pytest.mark.parametrize("value", ["True", "'index.html'", "a variable"])
 def test_index_file(build: Build, project: Path, with_root: Path, value: str) -> None:
     (project / "mysite/static/help").mkdir()
     (project / "mysite/static/help/index.html").write_text("<title>help</title>\n")
-    append_settings(project, f"WHITENOISE_INDEX_FILE = {value}")
-    assert build().returncode == 0
+    if value == "a variable":
+        assert build(DJANGO_STATIC_DIRECTORY_INDEX="index.html").returncode == 0
+    else:
+        append_settings(project, f"WHITENOISE_INDEX_FILE = {value}")
+        assert build().returncode == 0
     with serve(project) as running:
         for path, text in {"/": "at the root", "/docs/": "docs", "/static/help/": "help"}.items():
             page = get(running, path)

@@ -85,6 +85,7 @@ def _list_overriding(settings: Settings) -> dict[str, tuple[str, bool]]:
     return {
         **dict.fromkeys(CODING_SETTINGS, codings),
         "IMMUTABLE_FILE_TEST": ("DJANGO_STATIC_IMMUTABLE_PATTERN", bool(settings.static_immutable_pattern)),
+        "INDEX_FILE": ("DJANGO_STATIC_DIRECTORY_INDEX", bool(settings.static_directory_index)),
         "MAX_AGE": ("DJANGO_STATIC_MAX_AGE", settings.static_max_age is not None),
         "STATIC_PREFIX": ("DJANGO_STATIC_PREFIX", bool(settings.static_prefix)),
     }

@@ -32,6 +32,15 @@ class BuildSettings(BaseModel):
         "about 6 % more bytes, 13 % for clients without zstd. Each has its own files in the cache.",
         "best or fast",
     )
+    static_directory_index: str = define_variable(
+        "DJANGO_STATIC_DIRECTORY_INDEX",
+        "",
+        "The name of the file that is served at the URL of its folder; other spellings redirect to it. The build "
+        "records it.",
+        "a file name, for example index.html",
+        shown="the project's `WHITENOISE_INDEX_FILE`, else none",
+        pattern=r"^([^/\\\x00-\x1f]+)?$",
+    )
     static_media_types: Annotated[CommaSeparated, AfterValidator(validators.parse_media_types)] = define_variable(
         "DJANGO_STATIC_MEDIA_TYPES",
         (),

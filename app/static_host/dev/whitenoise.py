@@ -18,11 +18,11 @@ _SHOWN_FOLDER = ".well-known"
 
 
 class DevWhiteNoise:
-    """The settings, from the facts of the project, with the variable `media_types`."""
+    """The settings, from the facts of the project, with the variables `media_types` and `index_file`."""
 
-    def __init__(self, facts: Mapping[str, Any], media_types: Iterable[str] = ()) -> None:
+    def __init__(self, facts: Mapping[str, Any], media_types: Iterable[str] = (), index_file: str = "") -> None:
         self._root: str = facts.get("root", "")
-        self._index_file: str = facts.get("index_file", "")
+        self._index_file: str = index_file or facts.get("index_file", "")
         own = (pair.partition("=") for pair in media_types)
         self._media_types: dict[str, str] = facts.get("media_types", {}) | {name: value for name, _, value in own}
         self._charset: str = facts.get("charset", "utf-8")

@@ -18,6 +18,7 @@ from static_host_build.build_errors import BuildError
 from static_host_build.collect.collection import CollectionResult
 from static_host_build.collect.project_process import BuiltProject
 from static_host_build.encode.media_types import assign_media_types, parse_media_types
+from static_host_build.encode.tree_encoding import name_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,5 @@ class WhiteNoiseResources:
 
     def _name_folder(self, name: str) -> str:
         """Return the name of the folder of an index file (INDEX_FILE); else the name itself."""
-        file = self.project.built_settings.index_file
-        is_index = file and name.rpartition("/")[2] == file and name not in self.settings.static_root_files
-        return name.removesuffix(file) if is_index else name
+        file = self.settings.static_directory_index or self.project.built_settings.index_file
+        return name_folder(name, file, self.settings.static_root_files)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import file_digest
@@ -129,6 +129,12 @@ def list_resource_names(root: Path, root_files: tuple[str, ...]) -> list[str]:
     hidden = {name for name in found if any(part.startswith(".") for part in name.split("/"))}
     shown = {name for name in hidden if name in root_files or name.startswith(folders)}
     return sorted(found - siblings - (hidden - shown))
+
+
+def name_folder(name: str, index_file: str, root_files: Container[str]) -> str:
+    """Return the name under which a file is served: its folder's, if it is the folder's index file."""
+    is_index = index_file and name.rpartition("/")[2] == index_file and name not in root_files
+    return name.removesuffix(index_file) if is_index else name
 
 
 def parse_fingerprinted_names(manifest: bytes) -> frozenset[str]:
