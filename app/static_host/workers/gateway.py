@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 from starlette.types import Receive, Scope, Send
 
 from static_host.files.response_sending import send_response
+from static_host.pages.page_codings import UNENCODED, PageCodings, restore_entity_tags
+from static_host.pages.page_sender import PageSender
 from static_host.telemetry.scope_keys import (
     BREAK_OFF_KEY,
     HALF_CLOSED_KEY,
@@ -61,9 +63,18 @@ class _Request(NamedTuple):
 class Gateway:
     """Passes requests and WebSockets on to the workers."""
 
-    def __init__(self, pool: WorkerPool, files: FileResponder, *, is_asgi: bool, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        pool: WorkerPool,
+        files: FileResponder,
+        codings: PageCodings = UNENCODED,
+        *,
+        is_asgi: bool,
+        max_body_bytes: int,
+    ) -> None:
         self.pool = pool
         self.files = files
+        self.codings = codings
         self._is_asgi = is_asgi
         self._max_body_bytes = max_body_bytes
 
@@ -105,7 +116,7 @@ class Gateway:
             body = await read_body(receive, self._max_body_bytes)
             if not any(name == b"content-length" for name, _ in headers):
                 headers = [*headers, (b"content-length", b"%d" % body.length)]
-        request = _Request(encode_head(make_head(scope, headers)), body, is_streamed)
+        request = _Request(encode_head(make_head(scope, restore_entity_tags(headers))), body, is_streamed)
         try:
             if scope["method"] not in _SAFE_METHODS or is_streamed or body.file is not None:
                 await self._attempt(request, scope, receive, send)
@@ -156,9 +167,10 @@ class Gateway:
         scope[ON_DISCONNECT_KEY] = lambda: exchange.fail(ClientGoneError())
         watcher = asyncio.ensure_future(self._watch(channel, exchange, receive, is_streamed)) if self._is_asgi else None
         is_whole = True
+        page = PageSender(self.codings, scope, send)
         try:
             try:
-                is_whole = await self._respond(scope, channel, exchange, receive, send)
+                is_whole = await self._respond(scope, channel, exchange, receive, send, page)
             except WorkerLostError:
                 if is_repeatable:
                     return False
@@ -166,10 +178,11 @@ class Gateway:
                 await refuse(send, 502)
             if not is_whole:
                 watcher = watcher or asyncio.ensure_future(self._watch(channel, exchange, receive, False))
-                await self._stream(channel, exchange, send)
+                await self._stream(channel, exchange, page)
             if not is_whole and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
                 scope[BREAK_OFF_KEY]()
         finally:
+            page.close()
             scope.pop(ON_DISCONNECT_KEY, None)
             if watcher is not None:
                 watcher.cancel()
@@ -201,7 +214,9 @@ class Gateway:
             return None
         return channel
 
-    async def _respond(self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send) -> bool:
+    async def _respond(
+        self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send, page: PageSender
+    ) -> bool:
         """Send the response's head, and its body if it is whole; return whether it was.
 
         Raises WorkerLostError before anything is sent.
@@ -232,13 +247,13 @@ class Gateway:
                 finally:
                     response.close()
                 return True
-        await send({"type": "http.response.start", "status": status, "headers": fields})
         if not exchange.is_complete or exchange.error is not None:
+            await page.start(status, fields)
             return False
-        await send({"type": "http.response.body", "body": exchange.take()})
+        await page.send_whole(status, fields, exchange.take())
         return True
 
-    async def _stream(self, channel: Channel, exchange: Exchange, send: Send) -> None:
+    async def _stream(self, channel: Channel, exchange: Exchange, page: PageSender) -> None:
         """Send the body as it arrives, to its end or until the exchange fails."""
         while exchange.error is None:
             await exchange.wait()
@@ -246,7 +261,7 @@ class Gateway:
             data = exchange.take()
             channel.resume()
             if data or is_last:
-                await send({"type": "http.response.body", "body": data, "more_body": not is_last})
+                await page.send(data, is_last=is_last)
             if is_last:
                 return
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from static_host.conf.settings import Settings
 from static_host.origin.tree import Tree
+from static_host.pages.page_codings import PageCodings
 from static_host.project.errors import ProjectLoadError
 from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
@@ -67,6 +68,7 @@ class WorkerProject(RemoteProject):
         return Gateway(
             pool,
             files,
+            PageCodings.from_settings(self.settings),
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
         )
