@@ -19,7 +19,7 @@ from static_host.pages.page_codings import Fields, PageCodings
 MAX_INLINE_BYTES = 64 << 10
 """Bytes of a body that the event loop encodes, in less than half a millisecond."""
 MAX_OPEN_ENCODERS = 64
-"""Bodies that are encoded at a time, with up to 1.7 MB of memory each. Further ones are sent as they are."""
+"""Bodies that are encoded at a time, with up to 900 kB of memory each. Further ones are sent as they are."""
 
 _threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "page-encoder")
 
