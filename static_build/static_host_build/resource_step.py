@@ -10,6 +10,7 @@ from typing import Any
 
 from static_host.conf.settings import Settings
 from static_host.origin.index import ROOT_FOLDER
+from static_host.origin.page_dictionary import is_page_dictionary
 from static_host_build import bundler_manifests
 from static_host_build.build_errors import BuildError
 from static_host_build.collect.collection import CollectionResult
@@ -56,6 +57,7 @@ class ResourceStep:
             raise BuildError(message, remedy="Rename their sources.")
         hashed = of_django | bundler_manifests.find_hashed_outputs(collected.bundler_manifests, known)
         hashed |= whitenoise.find_immutable(names)
+        hashed |= set(filter(is_page_dictionary, names))
         patterns = [
             re.compile(self.settings.static_immutable_pattern or tree_encoding.MATCH_NOTHING),
             re.compile(self.block_output["name_pattern"] or tree_encoding.MATCH_NOTHING),

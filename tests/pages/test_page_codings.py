@@ -38,8 +38,8 @@ def describe(fields: Fields, request: Fields = BROWSER, *, length: int = 500, me
     ],
 )
 def test_the_client_s_weights_decide_then_the_order(field: bytes, coding: str) -> None:
-    fields, chosen = ALL.describe("GET", [(b"accept-encoding", field)], 200, [HTML], 500)
-    assert chosen == coding
+    fields, open_encoder = ALL.describe("GET", [(b"accept-encoding", field)], 200, [HTML], 500)
+    assert bool(open_encoder) is bool(coding)
     assert (b"vary", b"Accept-Encoding") in fields
     assert dict(fields).get(b"content-encoding", b"").decode() == coding
 
@@ -49,8 +49,9 @@ def test_without_the_field_nothing_is_encoded_but_the_response_varies() -> None:
 
 
 def test_the_order_is_that_of_the_setting() -> None:
-    assert PageCodings(("gzip", "br"), 0).describe("GET", BROWSER, 200, [HTML], 500)[1] == "gzip"
-    assert PageCodings((), 0).describe("GET", BROWSER, 200, [HTML], 500) == ([HTML], "")
+    fields, _ = PageCodings(("gzip", "br"), 0).describe("GET", BROWSER, 200, [HTML], 500)
+    assert (b"content-encoding", b"gzip") in fields
+    assert PageCodings((), 0).describe("GET", BROWSER, 200, [HTML], 500) == ([HTML], None)
 
 
 @pytest.mark.parametrize(
@@ -94,16 +95,16 @@ def test_what_is_left_alone(fields: Fields) -> None:
 @pytest.mark.parametrize("status", [204, 205, 206, 416])
 def test_statuses_without_a_whole_body(status: int) -> None:
     fields = [HTML, *([(b"content-range", b"bytes */9")] if status == 416 else [])]
-    assert ALL.describe("GET", BROWSER, status, fields, 500) == (fields, "")
+    assert ALL.describe("GET", BROWSER, status, fields, 500) == (fields, None)
 
 
 @pytest.mark.parametrize("status", [200, 201, 400, 403, 404, 500, 503])
 def test_errors_have_pages_as_well(status: int) -> None:
-    assert ALL.describe("POST", BROWSER, status, [HTML], 500)[1] == "zstd"
+    assert ALL.describe("POST", BROWSER, status, [HTML], 500)[1]
 
 
 def test_a_field_like_no_transform_is_another_one() -> None:
-    assert ALL.describe("GET", BROWSER, 200, [HTML, (b"cache-control", b"x-no-transform")], 500)[1] == "zstd"
+    assert ALL.describe("GET", BROWSER, 200, [HTML, (b"cache-control", b"x-no-transform")], 500)[1]
 
 
 @pytest.mark.parametrize(

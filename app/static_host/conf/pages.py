@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, ByteSize
 
 from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
@@ -23,6 +23,16 @@ class PageSettings(BaseModel):
         "`zstd`, `br`, `gzip`. `,`: none.",
         "zstd, br and gzip, separated by commas, for example br,gzip",
         shown="zstd,br,gzip",
+    )
+    page_dictionary: ByteSize = define_variable(
+        "DJANGO_PAGE_DICTIONARY",
+        ByteSize(64 << 10),
+        "The most bytes of the dictionary that the build makes of the templates' text. Browsers that have it get pages "
+        "as a difference to it. Its text is public. 0: none.",
+        "a number of bytes, with a unit if you like, for example 64KiB",
+        shown="64 KiB",
+        ge=0,
+        le=1 << 20,
     )
     page_padding: int = define_variable(
         "DJANGO_PAGE_PADDING",

@@ -18,13 +18,13 @@ def encode_whole(
     if method == b"GET" and length < MIN_LENGTH and status != HTTPStatus.NOT_MODIFIED:
         return lines, exchange.take()
     given = split_field_lines(lines)
-    fields, coding = codings.describe(method.decode(), request, status, given, length)
+    fields, open_encoder = codings.describe(method.decode(), request, status, given, length)
     if fields is given:
         return lines, exchange.take()
-    if coding and length > MAX_INLINE_BYTES:
+    if open_encoder and length > MAX_INLINE_BYTES:
         return None
     body = exchange.take()
-    if coding and method == b"GET":
-        body = codings.open(coding).encode(body, is_last=True)
+    if open_encoder and method == b"GET":
+        body = open_encoder().encode(body, is_last=True)
         fields.append((b"content-length", b"%d" % len(body)))
     return b"".join([b"%b: %b\r\n" % field for field in fields]), body

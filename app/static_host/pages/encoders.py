@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import sys
 import zlib
+from hashlib import sha256
 from typing import Protocol
 
 import brotli
@@ -28,6 +29,8 @@ _ZSTD_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.hash_log: 15,
     zstd.CompressionParameter.chain_log: 15,
 }
+_DICTIONARY_OPTIONS = {**_ZSTD_OPTIONS, zstd.CompressionParameter.compression_level: 6}
+_DICTIONARY_MAGIC = bytes.fromhex("5e2a4d1820000000")
 _BROTLI_QUALITY, _BROTLI_WINDOW_BITS = 4, 17
 _GZIP_LEVEL = 5
 _GZIP_WINDOW_BITS = 15 + 16  # 16: with gzip's header and trailer
@@ -43,18 +46,31 @@ class Encoder(Protocol):
 
 
 class ZstdEncoder:
-    """The coding zstd; its padding comes first."""
+    """The coding zstd, or dcz, which has a `header`; its padding comes first."""
 
-    def __init__(self, padding_bytes: int) -> None:
-        self._encoder = zstd.ZstdCompressor(options=_ZSTD_OPTIONS)
+    def __init__(self, padding_bytes: int, encoder: zstd.ZstdCompressor | None = None, header: bytes = b"") -> None:
+        self._encoder = encoder or zstd.ZstdCompressor(options=_ZSTD_OPTIONS)
         size = padding_bytes.to_bytes(4, "little")
-        self._start = _SKIPPABLE_FRAME + size + bytes(padding_bytes) if padding_bytes else b""
+        self._start = header + (_SKIPPABLE_FRAME + size + bytes(padding_bytes) if padding_bytes else b"")
 
     def encode(self, piece: bytes, *, is_last: bool) -> bytes:
         """Return what a client needs to decode all pieces up to this one."""
         start, self._start = self._start, b""
         encoder = self._encoder
         return start + encoder.compress(piece, encoder.FLUSH_FRAME if is_last else encoder.FLUSH_BLOCK)
+
+
+class PageDictionary:
+    """Text that pages are likely to have, ready for the encoder."""
+
+    def __init__(self, content: bytes) -> None:
+        self.sha_256 = sha256(content).digest()
+        self._raw = zstd.ZstdDict(content, is_raw=True)
+
+    def open_encoder(self, padding_bytes: int) -> Encoder:
+        """Return the encoder of one body: the coding dcz (RFC 9842 §5)."""
+        compressor = zstd.ZstdCompressor(options=_DICTIONARY_OPTIONS, zstd_dict=self._raw.as_digested_dict)
+        return ZstdEncoder(padding_bytes, compressor, _DICTIONARY_MAGIC + self.sha_256)
 
 
 class BrotliEncoder:
@@ -99,7 +115,7 @@ _ENCODERS: dict[str, type[ZstdEncoder | BrotliEncoder | GzipEncoder]] = {
 }
 
 
-def open_encoder(coding: str, max_padding_bytes: int) -> Encoder:
+def open_encoder(coding: str, max_padding_bytes: int, dictionary: PageDictionary | None = None) -> Encoder:
     """Return the encoder of one body, with a padding of 1 to `max_padding_bytes`; 0: none."""
     padding_bytes = 1 + secrets.randbelow(max_padding_bytes) if max_padding_bytes else 0
-    return _ENCODERS[coding](padding_bytes)
+    return dictionary.open_encoder(padding_bytes) if dictionary else _ENCODERS[coding](padding_bytes)

@@ -11,16 +11,20 @@ its own tag in If-None-Match and If-Match. So it revalidates, and detects lost u
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from http import HTTPStatus
 
 from static_host.conf.settings import Settings
-from static_host.origin.negotiation import CODINGS, parse_accept_encoding
+from static_host.origin.negotiation import CODINGS, Weights, parse_accept_encoding
+from static_host.origin.representation import DICTIONARY_CODING
 from static_host.pages.encoders import Encoder, open_encoder
+from static_host.pages.page_dictionaries import NO_DICTIONARIES
 
 MIN_LENGTH = 500
 """Bytes of a body below which a coding saves nothing: it fits into one packet."""
 Fields = list[tuple[bytes, bytes]]
+OpenEncoder = Callable[[], Encoder]
 
 _is_compressible = re.compile(
     rb"(?i)(?:text/(?!event-stream)[\w.+-]+|(?:application|image|model|message)/[\w.-]+\+(?:json|xml|yaml|text)"
@@ -48,38 +52,48 @@ class PageCodings:
     def __init__(self, codings: Sequence[str], max_padding_bytes: int) -> None:
         self._places = [(CODINGS.index(coding), coding) for coding in codings]
         self._identity = CODINGS.index("identity")
+        self._place_of_dcz = CODINGS.index(DICTIONARY_CODING)
         self._max_padding_bytes = max_padding_bytes
+        self.dictionaries = NO_DICTIONARIES
+        """Those of the tree that is served."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> PageCodings:
         """Return the codings that the settings ask for."""
         return cls(settings.page_codings, settings.page_padding)
 
-    def describe(self, method: str, request: Fields, status: int, fields: Fields, length: int) -> tuple[Fields, str]:
-        """Return the fields of a response and its coding; an empty string for none. The length -1 is not known."""
+    def describe(
+        self, method: str, request: Fields, status: int, fields: Fields, length: int
+    ) -> tuple[Fields, OpenEncoder | None]:
+        """Return the fields of a response, and what opens its encoder, if it is encoded. The length -1 is not known."""
         if not self._places:
-            return fields, ""
+            return fields, None
         if status == HTTPStatus.NOT_MODIFIED:
-            return _describe_not_modified(request, fields), ""
+            return _describe_not_modified(request, fields), None
         if status in _BODILESS or not _can_be_encoded(method, fields, length):
-            return fields, ""
-        fields = _add_vary(fields)
-        coding = self._select(request)
-        if coding:
-            fields = [_mark(*field) for field in fields if field[0] not in _OF_BYTES]
-            fields.append((b"content-encoding", coding.encode()))
-        return fields, coding
+            return fields, None
+        accepted = _combine(request, b"accept-encoding")
+        weights = parse_accept_encoding(accepted)
+        dictionary = None
+        if is_document(method, request, fields):
+            available = _combine(request, b"available-dictionary")
+            if link := self.dictionaries.find_link(available):
+                fields = [*fields, (b"link", link)]
+            if available is not None:
+                fields = _add_vary(fields, b"Available-Dictionary")
+                dictionary = self.dictionaries.find(available) if weights[self._place_of_dcz] else None
+        fields = _add_vary(fields, b"Accept-Encoding")
+        coding = DICTIONARY_CODING if dictionary else self._select(weights)
+        if not coding:
+            return fields, None
+        fields = [_mark(*field) for field in fields if field[0] not in _OF_BYTES]
+        fields.append((b"content-encoding", coding.encode()))
+        return fields, partial(open_encoder, coding, self._max_padding_bytes, dictionary)
 
-    def _select(self, request: Fields) -> str:
-        """Return the coding for a request; an empty string if the client prefers the bytes themselves."""
-        lines = [value for name, value in request if name == b"accept-encoding"]
-        weights = parse_accept_encoding(b",".join(lines) if lines else None)
+    def _select(self, weights: Weights) -> str:
+        """Return the coding for a client; an empty string if it prefers the bytes themselves."""
         place, coding = max(self._places, key=lambda each: weights[each[0]])
         return coding if weights[place] and weights[place] >= weights[self._identity] else ""
-
-    def open(self, coding: str) -> Encoder:
-        """Return an encoder for one body."""
-        return open_encoder(coding, self._max_padding_bytes)
 
 
 UNENCODED = PageCodings((), 0)
@@ -108,14 +122,29 @@ def _can_be_encoded(method: str, fields: Fields, length: int) -> bool:
     return (length < 0 or length >= MIN_LENGTH) and bool(_is_compressible(media_type))
 
 
-def _add_vary(fields: Fields) -> Fields:
-    """Return the fields with Accept-Encoding in Vary (RFC 9110 §12.5.5)."""
+def is_document(method: str, request: Fields, fields: Fields) -> bool:
+    """Whether a browser opens a document: only that can have a dictionary of documents."""
+    return (
+        method in ("GET", "HEAD")
+        and (b"sec-fetch-dest", b"document") in request
+        and any(name == b"content-type" and value[:9].lower() == b"text/html" for name, value in fields)
+    )
+
+
+def _combine(request: Fields, name: bytes) -> bytes | None:
+    """Return the value of a field; several lines are a list (RFC 9110 §5.3)."""
+    lines = [value for each, value in request if each == name]
+    return b",".join(lines) if lines else None
+
+
+def _add_vary(fields: Fields, added: bytes) -> Fields:
+    """Return the fields with another field's name in Vary (RFC 9110 §12.5.5)."""
     varies = b",".join([value for name, value in fields if name == b"vary"])
     named = {each.strip().lower() for each in varies.split(b",")}
-    if b"*" in named or b"accept-encoding" in named:
+    if b"*" in named or added.lower() in named:
         return fields
     others = [field for field in fields if field[0] != b"vary"]
-    return [*others, (b"vary", b"%b, Accept-Encoding" % varies if varies.strip() else b"Accept-Encoding")]
+    return [*others, (b"vary", b"%b, %b" % (varies, added) if varies.strip() else added)]
 
 
 def _mark(name: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -127,6 +156,6 @@ def _mark(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 def _describe_not_modified(request: Fields, fields: Fields) -> Fields:
     """Return the fields of a 304, which names the entity tag that the client has, and varies as the page does."""
-    known = b",".join([value for name, value in request if name == b"if-none-match"])
-    marked = {tag + b'"' for tag in _MARKED.findall(known)}
-    return [_mark(name, value) if value in marked else (name, value) for name, value in _add_vary(fields)]
+    marked = {tag + b'"' for tag in _MARKED.findall(_combine(request, b"if-none-match") or b"")}
+    fields = _add_vary(fields, b"Accept-Encoding")
+    return [_mark(name, value) if value in marked else (name, value) for name, value in fields]

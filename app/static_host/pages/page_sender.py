@@ -54,11 +54,11 @@ class PageSender:
     def _begin(self, status: int, fields: Fields, length: int) -> Fields:
         """Open an encoder, if the response is to be encoded; return its fields."""
         method, request = self._scope["method"], self._scope["headers"]
-        described, coding = self._codings.describe(method, request, status, fields, length)
-        if coding and method != "HEAD":
+        described, open_encoder = self._codings.describe(method, request, status, fields, length)
+        if open_encoder and method != "HEAD":
             if PageSender.open_encoders >= MAX_OPEN_ENCODERS:
                 return self._codings.describe(method, [], status, fields, length)[0]
-            self._encoder = self._codings.open(coding)
+            self._encoder = open_encoder()
             PageSender.open_encoders += 1
         return described
 

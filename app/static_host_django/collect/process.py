@@ -139,6 +139,19 @@ class Calls:
 
         return compress(static_url, self._directory, self._writer)
 
+    def fingerprint_templates(self) -> str:
+        """Return the digest of the templates of pages."""
+        from static_host_django.collect.page_text import fingerprint_templates
+
+        return fingerprint_templates()
+
+    def collect_page_text(self, limit: int, static_url: str) -> dict[str, str]:
+        """Return the text that the project's pages are likely to have, in Base64, and what is missing in it."""
+        from static_host_django.collect.page_text import collect_page_text
+
+        text, problem = collect_page_text(limit, static_url)
+        return {"text": b64encode(text).decode(), "problem": problem}
+
     def list_template_folders(self) -> list[str]:
         """Return the folders of the templates of Django's own engine."""
         from django.template import engines
