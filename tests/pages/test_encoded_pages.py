@@ -272,7 +272,12 @@ def test_the_log_names_the_coding_and_the_bytes_that_were_sent(project: Path) ->
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_chromium_shows_an_encoded_page(project: Path, browser: Browser, coding: str) -> None:
-    variables = {**VARIABLES, "DJANGO_PAGE_CODINGS": coding, "DJANGO_PAGE_PADDING": "256", "DJANGO_PAGE_DICTIONARY": "0"}
+    variables = {
+        **VARIABLES,
+        "DJANGO_PAGE_CODINGS": coding,
+        "DJANGO_PAGE_PADDING": "256",
+        "DJANGO_PAGE_DICTIONARY": "0",
+    }
     with run_server(cwd=project, **variables) as server:
         page = browser.new_page()
         for _ in range(5):

@@ -3,8 +3,8 @@
 Rule: literal text alone, so nothing of a database and nothing secret: ``{% static %}``, ``{% url %}`` and
 ``{% translate %}`` with literal names are replaced by what they give, all other tags and variables by nothing. The
 project's own templates come first, then those of the packages whose views the URLconf has, with all that they extend or
-include, then those of Django's forms. Where the room is limited, what most templates extend or include is taken first;
-it stands last, near to the page. Templates that do not end like a page are left out: mails are no pages.
+include, then those of Django's forms. Where the room is limited, what most templates extend or include is taken first.
+What is taken first stands last, near to the page. Templates that do not end like a page are left out: mails are none.
 """
 
 from __future__ import annotations
@@ -33,30 +33,28 @@ class _Template(NamedTuple):
     """0 for the project's own, 1 for packages', 2 for those of Django's forms."""
 
 
-def fingerprint_templates() -> str:
-    """Return the digest of all templates, in hexadecimal."""
-    return sha256(repr(sorted(_read_pages().items())).encode("utf-8", "replace")).hexdigest()
+def fingerprint_page_text(limit: int) -> str:
+    """Return a digest of all that the text depends on, beside the URLs of static files."""
+    text, problem = collect_page_text(limit, str)
+    return sha256(text + problem.encode()).hexdigest()
 
 
-def collect_page_text(limit: int, static_url: str) -> tuple[bytes, str]:
-    """Return up to `limit` bytes of the text of the project's pages, and why those of packages are left out, if so.
-
-    `static_url` has the static host.
-    """
+def collect_page_text(limit: int, find_static_url: Callable[[str], str]) -> tuple[bytes, str]:
+    """Return up to `limit` bytes of the text of the project's pages, and why those of packages are left out, if so."""
     folders, problem = _list_used_folders()
     templates = _rank(_read_pages(), folders)
-    replace = _make_replacement(static_url)
+    replace = _make_replacement(find_static_url)
     uses = dict.fromkeys(templates, 0)
     for name in templates:
         for used in _list_references(templates, name):
             uses[used] += 1
-    taken: list[tuple[int, str, bytes]] = []
+    taken: list[tuple[int, int, str, bytes]] = []
     for name in sorted(templates, key=lambda each: (templates[each].rank, -uses[each], each)):
         text = _TAG.sub(replace, templates[name].text).encode("utf-8", "replace")
         if len(text) <= limit:
             limit -= len(text)
-            taken.append((uses[name], name, text))
-    return b"".join(text for _, _, text in sorted(taken)), problem
+            taken.append((-templates[name].rank, uses[name], name, text))
+    return b"".join(text for *_, text in sorted(taken)), problem
 
 
 def _read_pages() -> dict[str, tuple[str, str]]:
@@ -127,19 +125,25 @@ def _list_views() -> Iterator[Any]:
     yield from walk(get_resolver().url_patterns)
 
 
-def _make_replacement(static_url: str) -> Callable[[re.Match[str]], str]:
-    """Return the function that replaces a tag or a variable."""
+def make_static_url_finder(static_url: str) -> Callable[[str], str]:
+    """Return the function that gives the URL of a collected file; `static_url` has the static host."""
     from django.core.files.storage import storages
-    from django.urls import reverse
-    from django.utils.translation import gettext
 
     hashed_files = getattr(storages["staticfiles"], "hashed_files", {})
 
-    def find_url(name: str) -> str:
+    def find_static_url(name: str) -> str:
         stored = find_stored(name, hashed_files)
         return "".join((build_static_url(static_url, stored[0]), stored[1])) if stored else ""
 
-    functions: dict[str, Callable[[str], str]] = {"static": find_url, "url": reverse, "translate": gettext}
+    return find_static_url
+
+
+def _make_replacement(find_static_url: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
+    """Return the function that replaces a tag or a variable."""
+    from django.urls import reverse
+    from django.utils.translation import gettext
+
+    functions: dict[str, Callable[[str], str]] = {"static": find_static_url, "url": reverse}
 
     def replace(tag: re.Match[str]) -> str:
         call = _CALL.match(tag[1] or "")

@@ -15,7 +15,7 @@ log = logging.getLogger("static_host.build")
 
 def fingerprint_page_dictionary(project: BuiltProject, limit: int) -> str:
     """Return what the dictionary depends on, beside the URLs of static files. Raises StaticHostError."""
-    return f"{limit}:{project.process.call('fingerprint_templates')}" if limit else ""
+    return f"{limit}:{project.process.call('fingerprint_page_text', limit=limit)}" if limit else ""
 
 
 def write_page_dictionary(project: BuiltProject, limit: int, writer: TreeWriter) -> None:
