@@ -45,10 +45,13 @@ from static_host.telemetry.request_record import (
     MAX_TARGET_BYTES,
     find_identifier,
     find_logged_fields,
+    find_trace,
     format_address,
     format_target,
 )
 from static_host.telemetry.secret_masking import _SECRET_PARAMETER
+from static_host.telemetry.timings import measure_proxy_seconds
+from static_host.telemetry.trace_context import parse_traceparent
 from static_host.verify import audit_scope, browser_access, cdn, client, crawler, html_parser, page_references
 from static_host.verify.received_response import ReceivedResponse
 from static_host_build import bundler_manifests
@@ -238,7 +241,8 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.index_validation._SHA_256": repeat_texts(index_validation._SHA_256.fullmatch, "a"),
     "static_host.origin.index_validation._DELTA_SUFFIX": repeat_texts(index_validation._DELTA_SUFFIX.fullmatch, ".", ".{a}", ".dcz", ".{a}.dcz."),
     "static_host.telemetry.request_record._find_logged_fields": repeat_bytes(
-        of_head, "GET /{a} HTTP/1.1\r\n", "GET / HTTP/1.1{\r\nx-request-id:}", "GET / HTTP/1.1{\r\nx-}", "GET /{?} a"
+        of_head, "GET /{a} HTTP/1.1\r\n", "GET / HTTP/1.1{\r\nx-request-id:}", "GET / HTTP/1.1{\r\nx-}", "GET /{?} a",
+        "GET / HTTP/1.1{\r\ntraceparent:}", "GET / HTTP/1.1{\r\ntr}",
     ),
     "static_host.middleware.origin_secret.OriginSecret.__init__": repeat_bytes(
         OriginSecret("X-Secret", ["a" * 16]).is_in_head, "\r\n", "\r\nx-secret:", "\r\nx-secret:{ }", "\r\nx-s"
@@ -247,6 +251,12 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.telemetry.secret_masking._SECRET_PARAMETER": repeat_bytes(_SECRET_PARAMETER.search, *QUERIES, "x=?{a?}", "x=;{key}", "key", "x=?{key?}", "x={;a}"),
     "static_host.telemetry.secret_masking._ESCAPE": repeat_bytes(lambda query: format_target(b"/", b"token=%25" + query), *QUERIES),
     "static_host.telemetry.request_record._IDENTIFIER": repeat_bytes(lambda value: find_identifier([(b"x-request-id", value)]), "a", " "),
+    "static_host.telemetry.trace_context._TRACEPARENT": repeat_bytes(
+        lambda value: parse_traceparent([value]), "0", "00-", " ", "01-" + "a" * 32 + "-" + "b" * 16 + "-01{-}", "01-{a}"
+    ),
+    "static_host.telemetry.timings._START": repeat_bytes(
+        lambda value: measure_proxy_seconds(value, 1e9), "1", "t=", "t={1}", "1.{1}", "{1.}", " ", "t={ }1", "1{ }"
+    ),
     "static_host.telemetry.request_record._PLAIN_ADDRESS": repeat_texts(lambda host: format_address((host, 0)), "a", "\xff", "::", " "),
     "static_host.object_store.candidate_names._HASH": repeat_texts(candidate_names._HASH.search, "a", "a-", "abcdefg.", "_"),
     "static_host.object_store.disk_cache._OWN_FILE": repeat_texts(disk_cache._OWN_FILE.fullmatch, "a", ".draft-"),
@@ -377,6 +387,7 @@ FUNCTIONS = {
     "the target of a redirect": repeat_bytes(
         lambda path: SecurityPolicy(redirect_host=b"a").build_redirect("GET", path, path, []), "/", "%", "<", "/{\xff}"
     ),
+    "a trace among fields": [Hostile(find_trace, lambda count: [(b"traceparent", b"!")] * count)],
     "an identifier among fields": [Hostile(find_identifier, lambda count: [(b"x-request-id", b"!")] * count)],
     "a head that may have been answered": repeat_bytes(
         lambda head: ResponseCache.find(SimpleNamespace(_by_line={b"GET": {}}, _others_by_line={}, _not_found_by_line={}, _find_lines=request_head.find_field_lines), head),  # type: ignore[arg-type]

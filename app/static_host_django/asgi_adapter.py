@@ -35,18 +35,18 @@ def adapt_asgi_application(application: ASGIApp) -> ASGIApp:
     patch_file_responses()
     _patch_request()
     _patch_system_exit()
-    has_websockets = type(application) is not ASGIHandler
+    is_http_only = type(application) is ASGIHandler
 
     async def call(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             with _convert_system_exit():
                 await application(_normalize_scope(scope), receive, _wrap_send(send, is_head=scope["method"] == "HEAD"))
-        elif scope["type"] == "websocket" and not has_websockets:
+        elif scope["type"] == "websocket" and is_http_only:
             await send(_WEBSOCKET_REJECTION)
         elif scope["type"] == "websocket":
             with _convert_system_exit():
                 await _run_websocket(application, scope, receive, send)
-        else:
+        elif not is_http_only:  # Django's own handler raises for a lifespan, which Sentry would report for each worker
             await application(scope, receive, send)
 
     return call

@@ -37,7 +37,8 @@ def metric_names() -> set[str]:
     """Return the names that Prometheus gets from a server whose gauges all have a value."""
     counts = Counters()
     counts.count_response("fast", 200, "br", 10)
-    counts.count_duration(0.1)
+    counts.durations.add(0.1)
+    counts.queues.add(0.1)
     counts.store_lookups["found"] += 1
     worker = dict.fromkeys((*WORKER_GAUGES, *WORKER_COUNTERS), 1.0)
     registry = CollectorRegistry()

@@ -283,7 +283,18 @@ def test_django_does_not_see_the_secret(plain: Path, project: Path, cache: Path)
 
 
 @pytest.mark.parametrize(
-    "name", ["Host", "X-Request-ID", "cf-ray", "X-Forwarded-For", "If-None-Match", "Authorization"]
+    "name",
+    [
+        "Host",
+        "X-Request-ID",
+        "cf-ray",
+        "Traceparent",
+        "X-Request-Start",
+        "X-Queue-Start",
+        "X-Forwarded-For",
+        "If-None-Match",
+        "Authorization",
+    ],
 )
 def test_the_secret_has_a_field_of_its_own(plain: Path, name: str) -> None:
     variables = {"DJANGO_ORIGIN_SECRET": OLD, "DJANGO_ORIGIN_SECRET_HEADER": name}

@@ -15,7 +15,7 @@ from websockets.typing import Origin
 
 from tests.support.builds import append_settings
 from tests.support.processes import Running, run, run_server
-from tests.support.projects import copy_project
+from tests.support.projects import SETTINGS, copy_project
 
 LIFESPAN = """
 import os
@@ -269,3 +269,19 @@ def test_a_form_that_comes_in_chunks_keeps_its_fields_and_its_files(project: Pat
         assert client.post("/form/?read", content=iter([b"abc", b"de"])).json() == {"length": "5", "body": 5}
         assert client.post("/form/?read", content=iter([b""])).json() == {"length": "0", "body": 0}
         assert client.get("/form/").json()["length"] in (None, "")
+
+
+def test_djangos_own_handler_is_not_called_for_a_lifespan(plain: Path) -> None:
+    code = (
+        "import asyncio, django; django.setup()\n"
+        "from django.core.handlers.asgi import ASGIHandler\n"
+        "from static_host_django.asgi_adapter import adapt_asgi_application\n"
+        "async def fail(*_): raise RuntimeError('it is called')\n"
+        "class Own(ASGIHandler): pass\n"
+        "ASGIHandler.__call__ = fail\n"
+        "for kind in (ASGIHandler, Own):\n"
+        "    try: print(asyncio.run(adapt_asgi_application(kind())({'type': 'lifespan'}, None, None)))\n"
+        "    except RuntimeError as error: print(error)\n"
+    )
+    done = run("python", "-c", code, cwd=plain, **SETTINGS)
+    assert (done.stdout, done.stderr) == ("None\nit is called\n", "")

@@ -26,6 +26,7 @@ from static_host.workers.pool_options import PoolOptions
 from tests.support.in_process import serve_in_process
 from tests.support.trees import make_tree
 
+NOWHERE = os.open(os.devnull, os.O_WRONLY)
 IDLE = b"\x01\x07\x00\x00\x00\x00\x00\x00"
 BODIES = (b"\x01\x03\x00\x00", b"\x01\x03\x01\x00")
 
@@ -125,9 +126,7 @@ class Front:
         self.proxies = TrustedProxies([trusted] if trusted else [])
         self.secret = OriginSecret("X-Secret", [secret]) if secret else None
         self.records: list[RequestRecord] = []
-        self.recorder = SimpleNamespace(
-            record=self.records.append, log=AccessLog("text", os.open(os.devnull, os.O_WRONLY)), counters=None
-        )
+        self.recorder = SimpleNamespace(record=self.records.append, log=AccessLog("text", NOWHERE), counters=None)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Respond as the ASGI path."""

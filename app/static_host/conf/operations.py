@@ -66,6 +66,14 @@ class OperationsSettings(BaseModel):
         "The format of requests, messages and errors: `text`, for people, or `json`, one object for each.",
         "text or json",
     )
+    server_timing: bool = define_variable(
+        "DJANGO_SERVER_TIMING",
+        False,
+        "Adds `Server-Timing` to the project's responses, for everybody to see: `queue`, the milliseconds before a "
+        "worker took the request, and `app`, those until its response began.",
+        "true or false",
+        shown="false",
+    )
     metrics_port: int | None = define_variable(
         "METRICS_PORT",
         None,

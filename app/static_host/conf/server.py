@@ -81,8 +81,8 @@ class ServerSettings(BaseModel):
     forwarded_allow_ips: Annotated[CommaSeparated, AfterValidator(validators.parse_networks)] = define_variable(
         "FORWARDED_ALLOW_IPS",
         ("127.0.0.1", "::1"),
-        "Addresses or networks of the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are trusted, separated "
-        "by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
+        "Addresses or networks of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Start` are "
+        "trusted, separated by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
         "IP addresses or networks, separated by commas, or *",
         shown="127.0.0.1,::1",
     )

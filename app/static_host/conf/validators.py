@@ -53,7 +53,8 @@ def _match_address(value: str) -> re.Match[str]:
 
 _RESERVED_HEADER_NAMES = re.compile(
     r"accept.*|authorization|cf-ray|connection|content-.*|cookie|date|expect|host|if-.*|origin|range|referer|sec-.*|te|"
-    r"trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*|x-request-id",
+    r"traceparent|tracestate|trailer|transfer-encoding|upgrade|user-agent|via|x-amz-cf-id|x-amzn-trace-id|x-forwarded-.*"
+    r"|x-queue-start|x-request-(?:id|start)",
     re.IGNORECASE,
 )
 """Names of header fields that have another meaning, or whose values the access log shows."""

@@ -97,13 +97,20 @@ class _ProjectApplication:
     def __init__(self, pool: DevPool, settings: Settings) -> None:
         self._pool = pool
         self._max_body_bytes = settings.max_body
+        self._is_timed = settings.server_timing
         self._files = FileResponder(SendfileRoots.from_settings(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with suppress(ClientGoneError):
             worker = await self._wait(scope, receive)
             pool = cast("WorkerPool", self._pool)  # it has what a gateway calls
-            gateway = Gateway(pool, self._files, is_asgi=worker.is_asgi, max_body_bytes=self._max_body_bytes)
+            gateway = Gateway(
+                pool,
+                self._files,
+                is_asgi=worker.is_asgi,
+                max_body_bytes=self._max_body_bytes,
+                is_timed=self._is_timed,
+            )
             await gateway(scope, receive, send)
 
     async def _wait(self, scope: Scope, receive: Receive) -> DevWorker:

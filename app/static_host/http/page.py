@@ -11,20 +11,21 @@ import re
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from starlette.types import Receive, Scope, Send
 
 from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS
 from static_host.http.encoded_page import encode_whole
 from static_host.http.page_head import PageHead
+from static_host.http.page_response import PageResponse
 from static_host.middleware.forwarded import ClientAddress
 from static_host.middleware.request_log import RequestLogMiddleware
-from static_host.origin.body_cache import Body
 from static_host.origin.response import Slice
 from static_host.pages.page_codings import ENTITY_TAG_MARK, restore_entity_tags
-from static_host.telemetry.request_record import RequestRecord, format_address, format_target
-from static_host.telemetry.scope_keys import STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
+from static_host.telemetry.request_record import RequestRecord, find_trace, format_address, format_target
+from static_host.telemetry.scope_keys import QUEUE_SECONDS_KEY, STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
+from static_host.telemetry.timings import make_server_timing
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Exchange
 from static_host.workers.file_responder import NAMING_FIELDS, RequestFacts
@@ -46,22 +47,6 @@ _OF_FILES = NAMING_FIELDS | {b"content-length"}
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
-class PageResponse(NamedTuple):
-    """A whole response: status, field lines, the body, or its parts where some are in files, and the handler."""
-
-    status: int
-    lines: bytes
-    body: bytes
-    handler: str = "django"
-    parts: tuple[Body | Slice, ...] = ()
-
-    def close(self) -> None:
-        """Close the files of the parts."""
-        for part in self.parts:
-            if isinstance(part, Slice):
-                part.file.close()
-
-
 class Page:
     """A request that a worker has, or that waits for one."""
 
@@ -75,6 +60,7 @@ class Page:
         scheme: str,
         identifier: str,
         fields: list[tuple[bytes, bytes]],
+        proxy_seconds: float,
     ) -> None:
         self.request_head = request_head
         self._channel, self._waiting = place
@@ -86,6 +72,7 @@ class Page:
         self._scheme = scheme
         self._identifier = identifier
         self._fields = fields
+        self._proxy_seconds = proxy_seconds
         self._started_at = time.perf_counter()
 
     @property
@@ -139,6 +126,8 @@ class Page:
         if exchange is None or channel is None or not exchange.is_complete or exchange.error is not None:
             return None
         status, lines = exchange.head.result()
+        if self._dispatcher.gateway.is_timed:
+            lines += b"%b: %b\r\n" % make_server_timing(self._get_queue_seconds(), exchange.started_at)
         framing = _find_framing(lines)
         if exchange.file_length is not None or any(name in NAMING_FIELDS for name, _ in framing):
             response = self._make_file_response(exchange, status, lines, framing)
@@ -216,6 +205,7 @@ class Page:
         recorder = self._dispatcher.recorder
         if recorder is None:
             return
+        queue_seconds = self._get_queue_seconds()
         _, found, rest = lines.partition(b"content-encoding: ")
         recorder.record(
             RequestRecord(
@@ -229,13 +219,20 @@ class Page:
                 handler,
                 time.perf_counter() - self._started_at,
                 self._identifier,
+                find_trace(self._fields),
+                queue_seconds,
             )
         )
+
+    def _get_queue_seconds(self) -> float:
+        """Return how long the request waited for a worker, or waits for one."""
+        until = time.perf_counter() if self._exchange is None else self._exchange.started_at
+        return self._proxy_seconds + until - self._started_at
 
     async def respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond as an ASGI application that has been called for this request."""
         scope["client"], scope["scheme"], scope["headers"] = self._client, self._scheme, self._fields
-        scope[STARTED_AT_KEY] = self._started_at
+        scope[STARTED_AT_KEY], scope[QUEUE_SECONDS_KEY] = self._started_at, self._get_queue_seconds()
         recorder = self._dispatcher.recorder
         app: Any = self._finish if recorder is None else RequestLogMiddleware(self._finish, recorder)
         await app(scope, receive, send)

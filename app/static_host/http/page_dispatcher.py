@@ -61,10 +61,11 @@ class PageDispatcher:
                 waiting = pool.join_queue()
             except QueueFullError:
                 return None
+        is_timed = self.gateway.is_timed or self.recorder is not None
+        proxy_seconds = self._proxies.measure_proxy_seconds(client, fields) if is_timed else 0.0
         client, forwarded_scheme, fields = self._proxies.resolve(client, fields)
         identifier = ""
         if self.recorder is not None:
             identifier, fields = ensure_identifier(fields)
-        return Page(
-            self, head, parsed, (channel, waiting), (client, server), forwarded_scheme or scheme, identifier, fields
-        )
+        scheme = forwarded_scheme or scheme
+        return Page(self, head, parsed, (channel, waiting), (client, server), scheme, identifier, fields, proxy_seconds)

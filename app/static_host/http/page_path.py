@@ -11,7 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from static_host.http.connection_state import State
-from static_host.http.page import Page, PageResponse
+from static_host.http.page import Page
+from static_host.http.page_response import PageResponse
 from static_host.http.server_context import ServerContext
 
 if TYPE_CHECKING:

@@ -20,9 +20,7 @@ from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse
 from static_host.telemetry.log_and_counters import RequestRecorder
-from static_host.telemetry.request_record import (
-    find_logged_fields,
-)
+from static_host.telemetry.request_record import find_logged_fields
 
 if TYPE_CHECKING:
     from static_host.http.connection import HttpProtocol
@@ -181,10 +179,10 @@ class StaticPath:
         if not logged or response.parts:
             logged = response.logged = log.format_response(response.status, size, response.coding, response.handler)
         line = head[: head.find(b"\r\n")]
-        forwarded, identifier = find_logged_fields(head)
+        forwarded, identifier, trace = find_logged_fields(head)
         if forwarded:
             client = context.describe_client(log, self._connection.client, forwarded)
         else:
             client = self._client = self._client or context.describe_client(log, self._connection.client, [])
         request = context.logged_requests.get(line) or context.describe_request(log, line)
-        return log.join(client, request, logged, seconds, identifier)
+        return log.join(client, request, logged, seconds, identifier, trace)

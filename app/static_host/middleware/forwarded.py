@@ -1,23 +1,27 @@
-"""The client behind a proxy: its address and scheme, from X-Forwarded-For and X-Forwarded-Proto.
+"""The client behind a proxy: its address and scheme, from X-Forwarded-For and X-Forwarded-Proto; and X-Request-Start.
 
 Rule: the fields count only if the peer is in FORWARDED_ALLOW_IPS. Each proxy appends the address that it saw to
 X-Forwarded-For, so the client is the last address that is no trusted proxy's; a client can have written what precedes
 it. Of several schemes the first counts, as in Django: a proxy that appends to X-Forwarded-Proto appends its own side,
-and the browser's scheme comes first. Both spellings of an IPv4 address are one address: a socket bound to `::` reports
-``::ffff:192.0.2.1`` (RFC 4291 §2.5.5.2). A peer on a Unix socket is local, so it counts as 127.0.0.1; one whose
-address is not known is trusted by ``*`` alone.
+and the browser's scheme comes first. Of several lines with X-Request-Start the last counts, the nearest proxy's. Both
+spellings of an IPv4 address are one address: a socket bound to `::` reports ``::ffff:192.0.2.1`` (RFC 4291 §2.5.5.2). A
+peer on a Unix socket is local, so it counts as 127.0.0.1; one whose address is not known is trusted by ``*`` alone.
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from static_host.telemetry.request_record import MAX_ADDRESS_CHARACTERS, UNIX_PEER
+from static_host.telemetry.request_record import MAX_ADDRESS_CHARACTERS, MAX_FIELDS, UNIX_PEER
+from static_host.telemetry.scope_keys import PROXY_SECONDS_KEY
+from static_host.telemetry.timings import QUEUE_FIELDS, measure_proxy_seconds
 
 HeaderFields = list[tuple[bytes, bytes]]
 ClientAddress = tuple[str, int]
@@ -74,6 +78,13 @@ class TrustedProxies:
             client = self.find_client(addresses) or client
         return client, *resolve_scheme(headers)
 
+    def measure_proxy_seconds(self, client: ClientAddress | None, headers: HeaderFields) -> float:
+        """Return how long a request has been in trusted proxies; 0 if none tells. `client` is its peer."""
+        values = [value for name, value in islice(headers, MAX_FIELDS) if name in QUEUE_FIELDS]
+        if not values or not self.is_trusted((client or ("",))[0]):
+            return 0.0
+        return measure_proxy_seconds(values[-1], time.time())
+
     def _is_in_a_network(self, host: str) -> bool:
         try:
             address = ip_address("127.0.0.1" if host == UNIX_PEER[0] else unmap_ipv4(host))
@@ -105,6 +116,7 @@ class ForwardedMiddleware:
             for end in ("client", "server"):
                 if scope.get(end):
                     scope[end] = (unmap_ipv4(scope[end][0]), scope[end][1])
+            scope[PROXY_SECONDS_KEY] = self._proxies.measure_proxy_seconds(scope.get("client"), scope["headers"])
             scope["client"], scheme, scope["headers"] = self._proxies.resolve(scope.get("client"), scope["headers"])
             if scheme:
                 scope["scheme"] = scheme if scope["type"] == "http" else scheme.replace("http", "ws")

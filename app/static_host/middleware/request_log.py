@@ -18,11 +18,18 @@ from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.telemetry.request_record import (
     RequestRecord,
     find_identifier,
+    find_trace,
     format_address,
     format_target,
     get_raw_path,
 )
-from static_host.telemetry.scope_keys import HANDLER_KEY, LOGGED_STATUS_KEY, SENT_BYTES_KEY, STARTED_AT_KEY
+from static_host.telemetry.scope_keys import (
+    HANDLER_KEY,
+    LOGGED_STATUS_KEY,
+    QUEUE_SECONDS_KEY,
+    SENT_BYTES_KEY,
+    STARTED_AT_KEY,
+)
 
 HANDSHAKE_STATUSES = {"websocket.accept": 101, "websocket.close": 403}
 """An application's first message to a WebSocket → the status of the handshake's response (RFC 6455 §4.2.2)."""
@@ -123,4 +130,6 @@ def _build_record(
         scope.get(HANDLER_KEY, "django"),
         seconds,
         identifier,
+        find_trace(scope["headers"]),
+        scope.get(QUEUE_SECONDS_KEY),
     )

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from static_host.telemetry.request_record import RequestRecord
+from static_host.telemetry.trace_context import TraceContext
 
 LogFormat = Literal["text", "json"]
 
@@ -27,7 +28,7 @@ MAX_LINES = 128
 
 
 class TextFormat:
-    """One line of text for each request; a missing value is a dash."""
+    """One line of text for each request; a missing value is a dash. A trace, if any, is at its end."""
 
     def format_client(self, host: str, port: int) -> str:
         """Return the part of a line that is about the client."""
@@ -41,9 +42,19 @@ class TextFormat:
         """Return the part of a line that is about the response."""
         return f"{status} {size} {coding or '-'} {handler}"
 
-    def join(self, client: str, request: str, response: str, seconds: float, identifier: str) -> str:
+    def join(
+        self,
+        client: str,
+        request: str,
+        response: str,
+        seconds: float,
+        identifier: str,
+        trace: TraceContext | None = None,
+        _queue_seconds: float | None = None,
+    ) -> str:
         """Return a line from its parts."""
-        return f"{client} {request} {response} {seconds * 1000:.1f}ms {identifier or '-'}\n"
+        more = f" trace_id={trace.trace_id} span_id={trace.span_id}" if trace else ""
+        return f"{client} {request} {response} {seconds * 1000:.1f}ms {identifier or '-'}{more}\n"
 
 
 class JsonFormat:
@@ -65,8 +76,20 @@ class JsonFormat:
         """Return the part of a line that is about the response."""
         return f'"status": {status}, "bytes": {size}, "coding": {json.dumps(coding)}, "handler": "{handler}"'
 
-    def join(self, client: str, request: str, response: str, seconds: float, identifier: str) -> str:
+    def join(
+        self,
+        client: str,
+        request: str,
+        response: str,
+        seconds: float,
+        identifier: str,
+        trace: TraceContext | None = None,
+        queue_seconds: float | None = None,
+    ) -> str:
         """Return a line from its parts."""
+        more = f', "queue_ms": {queue_seconds * 1000:.3f}' if queue_seconds is not None else ""
+        if trace is not None:
+            more += ', "trace_id": "{}", "span_id": "{}", "trace_flags": "{}"'.format(*trace)
         now = time.time()
         second = int(now)
         if second != self._second:
@@ -74,7 +97,7 @@ class JsonFormat:
             self._begin = datetime.fromtimestamp(second, UTC).strftime('{"time": "%Y-%m-%dT%H:%M:%S.')
         return (
             f'{self._begin}{int((now - second) * 1000):03d}Z", {client}, {request}, {response}, '
-            f'"duration_ms": {seconds * 1000:.3f}, "request_id": "{identifier}"}}\n'
+            f'"duration_ms": {seconds * 1000:.3f}, "request_id": "{identifier}"{more}}}\n'
         )
 
 
@@ -99,7 +122,8 @@ class AccessLog:
         client = form.format_client(record.client, record.port)
         request = form.format_request(record.method, record.target, record.version)
         response = form.format_response(record.status, record.size, record.coding, record.handler)
-        self.add_line(form.join(client, request, response, record.seconds, record.identifier))
+        end = (record.seconds, record.identifier, record.trace, record.queue_seconds)
+        self.add_line(form.join(client, request, response, *end))
 
     def add_line(self, line: str | DescribedLine) -> None:
         """Add a line, or what makes one when it is written."""

@@ -29,6 +29,8 @@ class RequestRecorder:
                 request_record.handler, request_record.status, request_record.coding, request_record.size
             )
             if request_record.handler == "django":
-                self.counters.count_duration(request_record.seconds)
+                self.counters.durations.add(request_record.seconds)
+            if request_record.queue_seconds is not None:
+                self.counters.queues.add(request_record.queue_seconds)
         if self.log is not None:
             self.log.add(request_record)

@@ -15,7 +15,7 @@ from typing import Any
 from static_host.conf.settings import Settings
 from static_host.conf.validators import UNIX_PREFIX
 from static_host.errors import AddressUnavailableError, StaticHostError
-from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters
+from static_host.telemetry.counters import DURATION_BOUNDS_SECONDS, Counters, Histogram
 
 Source = Callable[[], tuple[Counters, dict[str, float], list[dict[str, float]]]]
 """Returns the counters, the gauges by name, and the metrics of each worker by name."""
@@ -39,6 +39,7 @@ WORKER_COUNTERS = {
     "requests": "Requests that the workers of a place have served.",
     "restarts": "Workers that took the place of another one.",
 }
+QUEUE_MEANING = "Time before a worker took a request, from X-Request-Start if a trusted proxy sends it."
 
 
 class PrometheusMissingError(StaticHostError):
@@ -80,8 +81,11 @@ class Collector:
         seconds = HistogramMetricFamily(
             "static_host_request_seconds", "Durations of requests to Django.", labels=["handler"]
         )
-        seconds.add_metric(["django"], _build_buckets(counters), counters.total_seconds)
+        seconds.add_metric(["django"], _build_buckets(counters.durations), counters.durations.total_seconds)
         yield seconds
+        queues = HistogramMetricFamily("static_host_queue_seconds", QUEUE_MEANING, labels=["handler"])
+        queues.add_metric(["django"], _build_buckets(counters.queues), counters.queues.total_seconds)
+        yield queues
         if counters.store_lookups:
             meaning = "Requests that looked for a file in DJANGO_STATIC_STORE, by outcome."
             lookups = CounterMetricFamily("static_host_store_lookups", meaning, labels=["outcome"])
@@ -101,11 +105,11 @@ class Collector:
         yield InfoMetricFamily("static_host", "Version of django-static-host and the release that it serves.", facts)
 
 
-def _build_buckets(counters: Counters) -> list[tuple[str, float]]:
+def _build_buckets(histogram: Histogram) -> list[tuple[str, float]]:
     """Return the cumulative buckets of the histogram, as prometheus-client takes them."""
     buckets, cumulative = [], 0
     for bound in (*DURATION_BOUNDS_SECONDS, float("inf")):
-        cumulative += counters.durations[bound]
+        cumulative += histogram.buckets[bound]
         buckets.append(("+Inf" if bound == float("inf") else str(bound), float(cumulative)))
     return buckets
 

@@ -1,6 +1,7 @@
 """The record of one request and its response, whichever handler answered: what the access log and metrics may contain.
 
-Rule: of a request only target, client address and identifier are recorded; header fields, cookies and bodies never are.
+Rule: of a request only target, client address, identifier, trace and waiting time are recorded; header fields, cookies
+and bodies never are.
 Secrets in a query are masked. A value beyond its bound is truncated and ends with `TRUNCATION_MARK`.
 """
 
@@ -15,13 +16,15 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from static_host.telemetry.secret_masking import mask_secrets
+from static_host.telemetry.trace_context import TraceContext, parse_traceparent
 
 HeaderFields = Iterable[tuple[bytes, bytes]]
 
 IDENTIFIER_FIELDS = (b"x-request-id", b"x-amz-cf-id", b"cf-ray", b"x-amzn-trace-id")
 """Fields in which a proxy gives a request its identifier; the first one present counts."""
 _FORWARDED_RANK = len(IDENTIFIER_FIELDS) + 1
-_RANKS = {name: rank for rank, name in enumerate((*IDENTIFIER_FIELDS, b"x-forwarded-for"), 1)}
+_TRACE_RANK = _FORWARDED_RANK + 1
+_RANKS = {name: rank for rank, name in enumerate((*IDENTIFIER_FIELDS, b"x-forwarded-for", b"traceparent"), 1)}
 _RANKS |= {b"X-Forwarded-For": _FORWARDED_RANK, b"X-Amz-Cf-Id": _RANKS[b"x-amz-cf-id"]}  # as they often come
 _get_rank = itemgetter(0)
 MAX_TARGET_BYTES = 2048
@@ -33,7 +36,7 @@ UNIX_PEER = ("unix:", 0)
 MAX_LOGGED_FIELD_LINES = 64
 """Field lines of a raw head that are read for the access log."""
 MAX_FIELDS = 256
-"""Fields of a request that are searched for an identifier."""
+"""Fields of a request that are searched for an identifier, and for its trace."""
 TRUNCATION_MARK = "…"
 """The end of a truncated text."""
 
@@ -45,9 +48,9 @@ def _build_any_case_pattern(name: bytes) -> str:
     return "".join(f"[{letter.upper()}{letter}]" if letter.isalpha() else letter for letter in name.decode())
 
 
-_LOGGED_NAMES = "|".join(map(_build_any_case_pattern, (b"x-forwarded-for", *IDENTIFIER_FIELDS)))
-_find_logged_fields = re.compile(f"\n(?=[CcXx])({_LOGGED_NAMES}):[ \t]*([^\r]*)".encode()).findall
-"""Find the fields of a head that can name the client or the request. Both cases are spelled out, as in `origin`."""
+_LOGGED_NAMES = "|".join(map(_build_any_case_pattern, (b"x-forwarded-for", *IDENTIFIER_FIELDS, b"traceparent")))
+_find_logged_fields = re.compile(f"\n(?=[CcTtXx])({_LOGGED_NAMES}):[ \t]*([^\r]*)".encode()).findall
+"""Find the fields of a head that name client, request or trace. Both cases are spelled out, as in `origin`."""
 
 
 class RequestRecord(NamedTuple):
@@ -56,7 +59,8 @@ class RequestRecord(NamedTuple):
     `port` is 0 where a proxy does not send the client's port. `size` is the body's length in bytes. `seconds` run from
     the request's head to the last byte that the transport accepts. `handler` is "fast" (the fast path), "static" (the
     middleware), "store" (the object store), "media" (uploads), "django", "health" or "refused". `identifier` is the
-    request's name in one of `IDENTIFIER_FIELDS`, or empty.
+    request's name in one of `IDENTIFIER_FIELDS`, or empty. `queue_seconds` is the time before a worker took the
+    request, or before it was given up; None for what Django has no part in.
     """
 
     client: str
@@ -70,6 +74,8 @@ class RequestRecord(NamedTuple):
     handler: str
     seconds: float
     identifier: str
+    trace: TraceContext | None = None
+    queue_seconds: float | None = None
 
 
 def truncate_text(text: str, max_characters: int) -> str:
@@ -111,17 +117,26 @@ def find_identifier(fields: HeaderFields) -> str:
     )
 
 
-def find_logged_fields(head: bytes) -> tuple[list[bytes], str]:
-    """Return the values of X-Forwarded-For in a raw head, and the request's identifier or an empty string."""
+def find_trace(fields: HeaderFields) -> TraceContext | None:
+    """Return the trace that a request belongs to, if any; field names are in lower case."""
+    return parse_traceparent([value for name, value in islice(fields, MAX_FIELDS) if name == b"traceparent"])
+
+
+def find_logged_fields(head: bytes) -> tuple[list[bytes], str, TraceContext | None]:
+    """Return the values of X-Forwarded-For in a raw head, the request's identifier or an empty string, its trace."""
     forwarded: list[bytes] = []
+    traces: list[bytes] = []
     identifiers: list[tuple[int, bytes]] = []
     for name, value in _find_logged_fields(head)[:MAX_LOGGED_FIELD_LINES]:
         rank = _RANKS.get(name) or _RANKS[name.lower()]
         if rank == _FORWARDED_RANK:
             forwarded.append(value)
+        elif rank == _TRACE_RANK:
+            traces.append(value)
         else:
             identifiers.append((rank, value.rstrip(b" \t")))
-    return forwarded, _select_identifier(identifiers) if identifiers else ""
+    identifier = _select_identifier(identifiers) if identifiers else ""
+    return forwarded, identifier, parse_traceparent(traces) if traces else None
 
 
 def _select_identifier(found: list[tuple[int, bytes]]) -> str:

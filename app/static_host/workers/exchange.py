@@ -6,6 +6,7 @@ Rule: up to `MAX_BUFFERED_BYTES` of a response wait for the client; `Exchange.is
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -42,6 +43,8 @@ class Exchange:
 
     def __init__(self, loop: asyncio.AbstractEventLoop, buffered: Buffered) -> None:
         self._buffered = buffered
+        self.started_at = time.perf_counter()
+        """When a worker got the request."""
         self.head: asyncio.Future[tuple[int, bytes]] = loop.create_future()
         """Status and field lines; or WorkerLostError, ApplicationFailedError."""
         self.on_change: Callable[[], None] | None = None

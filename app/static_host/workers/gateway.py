@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
@@ -26,9 +27,13 @@ from static_host.telemetry.scope_keys import (
     HALF_CLOSED_KEY,
     LOGGED_STATUS_KEY,
     ON_DISCONNECT_KEY,
+    PROXY_SECONDS_KEY,
+    QUEUE_SECONDS_KEY,
     STATUS_CLIENT_CLOSED_REQUEST,
 )
+from static_host.telemetry.timings import make_server_timing
 from static_host.workers.channel import Channel
+from static_host.workers.channel_queue import acquire_channel, wait_for_disconnect
 from static_host.workers.exchange import ApplicationFailedError, Exchange, NoDescriptorError, WorkerLostError
 from static_host.workers.file_responder import FileResponder
 from static_host.workers.pool import QueueFullError, WorkerPool
@@ -61,7 +66,7 @@ class _Request(NamedTuple):
 
 
 class Gateway:
-    """Passes requests and WebSockets on to the workers."""
+    """Passes requests and WebSockets on to the workers. With `is_timed`, responses have Server-Timing."""
 
     def __init__(
         self,
@@ -71,10 +76,12 @@ class Gateway:
         *,
         is_asgi: bool,
         max_body_bytes: int,
+        is_timed: bool = False,
     ) -> None:
         self.pool = pool
         self.files = files
         self.codings = codings
+        self.is_timed = is_timed
         self._is_asgi = is_asgi
         self._max_body_bytes = max_body_bytes
 
@@ -130,7 +137,12 @@ class Gateway:
         self, request: _Request, scope: Scope, receive: Receive, send: Send, *, is_repeatable: bool = False
     ) -> bool:
         """Have a worker respond; False if it was lost before its response began, and the request can be repeated."""
-        channel = await self._acquire(scope, receive, request.is_streamed)
+        waiting_since = time.perf_counter()
+        try:
+            channel = await acquire_channel(self.pool, scope, receive, is_streamed=request.is_streamed)
+        finally:
+            before = scope.get(QUEUE_SECONDS_KEY) or scope.get(PROXY_SECONDS_KEY, 0.0)
+            scope[QUEUE_SECONDS_KEY] = before + time.perf_counter() - waiting_since
         if HALF_CLOSED_KEY in scope and channel is None:
             scope[LOGGED_STATUS_KEY] = STATUS_CLIENT_CLOSED_REQUEST
         if channel is None:
@@ -189,31 +201,6 @@ class Gateway:
             channel.finish(exchange)
         return True
 
-    async def _acquire(self, scope: Scope, receive: Receive, is_streamed: bool) -> Channel | None:
-        """Return a channel; None if the client may have gone while its request waited. Raises QueueFullError."""
-        if self.pool.has_free_channel:
-            return await self.pool.acquire()
-        acquiring = asyncio.ensure_future(self.pool.acquire())
-        # a body that is streamed is left for the worker
-        left = asyncio.Event().wait() if is_streamed else _wait_for_disconnect(receive)
-        gone: asyncio.Future[Any] = asyncio.ensure_future(left)
-        scope[ON_DISCONNECT_KEY] = gone.cancel
-        try:
-            await asyncio.wait((acquiring, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            is_gone = gone.done()
-            gone.cancel()
-        if is_gone or not acquiring.done():
-            acquiring.cancel()
-            with suppress(asyncio.CancelledError, QueueFullError):
-                self.pool.give_back(await acquiring)
-            raise ClientGoneError
-        channel = acquiring.result()
-        if HALF_CLOSED_KEY in scope:
-            self.pool.give_back(channel)
-            return None
-        return channel
-
     async def _respond(
         self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send, page: PageSender
     ) -> bool:
@@ -237,6 +224,8 @@ class Gateway:
             await refuse(send, 503)
             return True
         fields = split_field_lines(lines)
+        if self.is_timed:
+            fields.append(make_server_timing(scope.get(QUEUE_SECONDS_KEY, 0.0), exchange.started_at))
         if self.files.is_concerned(exchange, fields):
             response, fields = await self.files.respond(scope, exchange, status, fields)
             if response is not None:
@@ -287,10 +276,5 @@ class Gateway:
                 return
             is_streamed = message.get("more_body", False)
             await channel.send(exchange, encode_pieces(Kind.BODY, message.get("body", b""), more=is_streamed))
-        await _wait_for_disconnect(receive)
+        await wait_for_disconnect(receive)
         exchange.fail(ClientGoneError())
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -73,6 +73,7 @@ class WorkerProject(RemoteProject):
             codings,
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
+            is_timed=self.settings.server_timing,
         )
 
     def _load_anew(self) -> WorkerFactory:
