@@ -39,6 +39,7 @@ check: .venv/test ## run the linters: style, format, types, import contracts, Do
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin -p static_host -p static_host_build -p static_host_django -p static_host_site
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python docs/generate.py --check

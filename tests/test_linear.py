@@ -62,6 +62,7 @@ from static_host_django.checks.csp import _CSP_MIDDLEWARE
 from static_host_django.compressor_blocks import template_context
 from static_host_django.environ import build_environ
 from static_host_django.frames import FrameError, FrameReader, Head, Kind, decode_response, encode
+from static_host_django.media_type import is_media_type
 from static_host_django.static_names import iter_candidates
 from tests.support.hostile_texts import LANGUAGES
 from tests.support.linearity import (
@@ -233,6 +234,9 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.origin.negotiation._SHA_256": repeat_bytes(negotiation.parse_available_dictionary, ":", "a", ":{a}=:"),
     "static_host.origin.header_rules._PATTERN_PART": repeat_texts(header_rules._PATTERN_PART.split, ":", ":a", "*", "a"),
     "static_host.origin.header_rules._PLACEHOLDER": repeat_texts(lambda text: header_rules._PLACEHOLDER.sub("", text), ":", ":a", "a"),
+    "static_host_django.media_type._MEDIA_TYPE": repeat_texts(
+        is_media_type, "a", "a/a;", "a/a{ }", "a/a;{ }a", "a/a{;a=a}", 'a/a;a="{a}', 'a/a;a="{\\"}', "a/a{ ;\t}", "a/a{ ; a=a }"
+    ),
     "static_host.origin.own_fields._NAME": repeat_texts(own_fields._NAME.fullmatch, "a", "a{ }"),
     "static_host.origin.own_fields._VALUE": repeat_texts(own_fields._VALUE.fullmatch, "a", " ", "a {}\n", "a{ }\t"),
     "static_host.origin.index_validation._PLAIN_MATCH": repeat_texts(index_validation.is_valid_match, "a", " "),
@@ -327,7 +331,6 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
 }  # fmt: skip
 NEVER_FOREIGN = {
-    "static_host_django.whitenoise_settings._MEDIA_TYPE": "a setting of the project's",
     "static_host_django.whitenoise_settings._CHARSET": "a setting of the project's",
     "static_host_django.whitenoise_settings._read_prefix": "a setting of the project's",
     "static_host_django.whitenoise_settings._name_immutable_test": "a setting of the project's",
@@ -338,7 +341,7 @@ NEVER_FOREIGN = {
     "static_host.origin.security._compile_patterns": "a setting of the project's, as Django uses it; paths have MAX_EXEMPT_BYTES",
     "static_host_django.overrides._TRACKED_SETTINGS": "names of Django's settings",
     "static_host.conf.misspelled_variables.find_misspelled": "names of the operator's variables",
-    "static_host_django.checks.project_settings._find_unusable_header": "a setting of the project's",
+    "static_host_django.checks.project_settings.find_unusable_header": "a setting of the project's",
     "static_host.object_store.candidate_names.FingerprintMatcher.__init__": "the operator's own expression (DJANGO_STATIC_IMMUTABLE_PATTERN)",
     "static_host.cli.dev._ADDRESS": "the command line",
     "static_host.workers.interpreter._TRIAL_RESULT": "what an interpreter that the operator names prints when it is tried",

@@ -22,6 +22,7 @@ from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
 from static_host.files.fallback_page import FallbackPage
 from static_host.files.media_files import MediaFiles
+from static_host.files.not_found_page import NotFoundPage
 from static_host.files.sendfile_roots import SendfileRoots
 from static_host.health import Readiness
 from static_host.middleware.forwarded import ForwardedMiddleware, TrustedProxies
@@ -65,12 +66,14 @@ class Front(Starlette):
         django: Gateway,
         fallback: ObjectStoreFallback | None = None,
         media: MediaFiles | None = None,
+        not_found_page: NotFoundPage | None = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.responder = responder
         self.media = media
         self.fallback = fallback
+        self.not_found_page = not_found_page
         self.readiness = readiness
         self.recorder = recorder
         self.secret = OriginSecret.from_settings(settings)
@@ -84,7 +87,7 @@ class Front(Starlette):
     def build_middleware_stack(self) -> ASGIApp:
         """Return the middleware, outermost first: forwarded addresses, log, origin secret, static files, uploads."""
         app: ASGIApp = self.router if self.media is None else MediaFilesMiddleware(self.router, self.media)
-        app = StaticFilesMiddleware(app, self.responder, self.fallback)
+        app = StaticFilesMiddleware(app, self.responder, self.fallback, self.not_found_page)
         if self.secret:
             app = OriginSecretMiddleware(app, self.secret, self.open_paths)
         return ForwardedMiddleware(RequestLogMiddleware(app, self.recorder) if self.recorder else app, self.proxies)
@@ -122,6 +125,7 @@ def create_app(
         gateway,
         create_fallback(settings, responder, recorder),
         media,
+        NotFoundPage(responder, settings.static_not_found) if settings.static_not_found else None,
         routes=health.build_routes(settings.health_path, settings.ready_path, readiness),
         lifespan=lambda _: gateway.run(),
     )

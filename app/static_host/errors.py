@@ -9,7 +9,8 @@ code  meaning
 0     success; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
 1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error,
       standard output could not be written (a closed pipe is not an error), or Ctrl-C ended the command
-2     a setting, an option or a command is wrong (or an installed package has the wrong version)
+2     a setting, an option or a command is wrong (or an installed package has the wrong version,
+      or the system is Windows)
 3     the static tree is missing, damaged or unreadable
 4     the server cannot listen on the address
 5     the build failed; the previous tree, if any, is unchanged

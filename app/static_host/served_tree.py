@@ -32,12 +32,12 @@ class PrefixChangedError(StaticHostError):
         super().__init__(message, remedy="Start the server anew: pages of both releases cannot be served together.")
 
 
-class FallbackMissingError(TreeUnusableError):
-    """The tree lacks the page of DJANGO_STATIC_FALLBACK."""
+class PageMissingError(TreeUnusableError):
+    """The tree lacks the page that a variable names."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, variable: str, name: str, root: Path) -> None:
         super().__init__(
-            f"DJANGO_STATIC_FALLBACK={name!r}: {root} has no such file.",
+            f"{variable}={name!r}: {root} has no such file.",
             remedy="Name a file of the tree, or build it with that page.",
         )
 
@@ -118,9 +118,13 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
     Raises TreeUnusableError; TreeDamagedError if files are missing or differ.
     """
     tree = _load_current_tree(project.static_root, settings.static_memory)
-    if settings.static_fallback and find_page(tree.index, settings.static_fallback) is None:
-        tree.close()
-        raise FallbackMissingError(settings.static_fallback, tree.root)
+    for variable, page in (
+        ("DJANGO_STATIC_FALLBACK", settings.static_fallback),
+        ("DJANGO_STATIC_NOT_FOUND", settings.static_not_found),
+    ):
+        if page and find_page(tree.index, page) is None:
+            tree.close()
+            raise PageMissingError(variable, page, tree.root)
     compared = tree.check_lengths(length_check_seconds)
     _report_missing_root(tree, project.whitenoise.get("root", ""))
     prefix = settings.static_prefix or tree.index.prefix

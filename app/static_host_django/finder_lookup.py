@@ -46,9 +46,17 @@ def find_nearest(name: str) -> str:
     if not is_installed() or len(name) > _MAX_NAME_CHARACTERS:
         return ""
     base = posixpath.basename(name)
-    names = list(islice(filter(_is_collected, _iter_names()), _MAX_COMPARED_NAMES))
+    names = list(islice(filter(_is_collected, (name for name, _ in _iter_files())), _MAX_COMPARED_NAMES))
     same = [other for other in names if posixpath.basename(other) == base]
     return next(iter(get_close_matches(name, same, 1, 0) or get_close_matches(name, names, 1)), "")
+
+
+def list_own_scripts() -> list[str]:
+    """Return the names of all scripts that the finders find, but those of installed packages, sorted."""
+    from static_host_django.static_names import is_of_a_package, is_script
+
+    own = (name for name, path in _iter_files() if is_script(name) and not is_of_a_package(path))
+    return sorted(set(own)) if is_installed() else []
 
 
 def describe() -> dict[str, Any]:
@@ -72,13 +80,14 @@ def is_installed() -> bool:
     return apps.is_installed(STATICFILES_APP)
 
 
-def _iter_names() -> Iterator[str]:
+def _iter_files() -> Iterator[tuple[str, str]]:
+    """Yield the names of all files, each with its path; that is relative where a storage has no local files."""
     from django.contrib.staticfiles.finders import get_finders
 
     for finder in get_finders():
         for path, storage in finder.list(_get_ignored_patterns()):
-            prefix = getattr(storage, "prefix", None)
-            yield posixpath.join(prefix, path) if prefix else path
+            name = posixpath.join(getattr(storage, "prefix", None) or "", path)
+            yield name, posixpath.join(getattr(storage, "location", ""), path)
 
 
 def _is_collected(name: str) -> bool:

@@ -2,12 +2,13 @@
 
 Rule: only `apply_overlay` overrides settings: `STATIC_URL`, `STATIC_ROOT`, `STORAGES["staticfiles"]`, those of
 django-compressor, and `MIDDLEWARE`, from which it removes WhiteNoise. Call it after the settings module is loaded, and
-before applications are.
+before applications are. It also adds our template tags.
 """
 
 from __future__ import annotations
 
 import os
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ _REPLACED_STORAGES = (
     "static_host_build.storage.FingerprintStorage",
 )
 
+_TAG_LIBRARY = {"static_host": "static_host_django.templatetags.static_host"}
+
 
 @track_overrides
 def apply_overlay(
@@ -39,6 +42,7 @@ def apply_overlay(
     fingerprints in its own way. `DJANGO_STORAGE`, which needs no tree, replaces any storage.
     """
     from django.conf import settings
+    from django.template.backends import django as django_backend
 
     own = settings.STORAGES.get("staticfiles", {})
     keeps = storage != DJANGO_STORAGE and _is_fingerprinting_storage(own.get("BACKEND"))
@@ -63,7 +67,22 @@ def apply_overlay(
         for name, before, after in changes
         if before not in (None, DJANGO_STORAGE) and str(before) != after
     ]
+    add_tag_library(django_backend)
     return lines + compressor_lines + _remove_whitenoise(settings)
+
+
+def add_tag_library(backend: Any) -> None:
+    """Have ``{% load static_host %}`` work in the engines of Django's back end, unless the project has such a library.
+
+    It patches `django.template.backends.django`, so the project's TEMPLATES and INSTALLED_APPS stay as they are.
+    """
+    find = backend.get_installed_libraries
+
+    @wraps(find)
+    def find_with_ours() -> dict[str, str]:
+        return {**_TAG_LIBRARY, **find()}
+
+    backend.get_installed_libraries = find_with_ours
 
 
 def open_tree_storage(settings: Any, static_url: str, root: Path) -> Any:

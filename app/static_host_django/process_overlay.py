@@ -2,7 +2,8 @@
 
 Rule: `STATIC_URL`, a `COMPRESS_URL` below it, and the URLs of the staticfiles storage change; all other settings and
 the storage itself stay the project's own. Commands that make, find or serve static files, look for changes of models,
-or test run without any of it. Without a tree, the URLs are the project's own, which the first one says.
+or test run without any of it. Without a tree, the URLs are the project's own, which the first one says. Our template
+tags are there in any case.
 """
 
 from __future__ import annotations
@@ -115,6 +116,10 @@ class ProcessOverlay:
         except ValueError:  # a storage of the project's own that fingerprints, and has no manifest
             return _build_plain_url(name)
 
+    def find_tree_storage(self) -> Any:
+        """Return the storage that has the URLs of pages; None if they are those of the project's own storage."""
+        return self._open_storage() if self.is_active else None
+
     def use_built_blocks(self) -> None:
         """Have django-compressor's blocks as the build rendered them."""
         from django.conf import settings
@@ -198,12 +203,17 @@ def _patch_settings(module: Any, overlay: ProcessOverlay) -> None:
 
 
 def _patch_command_line(module: Any, overlay: ProcessOverlay) -> None:
-    """Step aside before a command's project is loaded: defaults of models may be URLs."""
+    """Step aside before a command's project is loaded: defaults of models may be URLs. `check` gets our checks, too."""
     execute = module.ManagementUtility.execute
 
     @wraps(execute)
     def execute_aside(self: Any) -> None:
-        with overlay.step_aside("".join(self.argv[1:2])):
+        command = "".join(self.argv[1:2])
+        if command == "check":
+            from static_host_django.checks.registered_checks import register_checks
+
+            register_checks()
+        with overlay.step_aside(command):
             execute(self)
 
     module.ManagementUtility.execute = execute_aside
@@ -230,9 +240,16 @@ def _patch_storages(module: Any, overlay: ProcessOverlay) -> None:
         if alias == "staticfiles" and "url" not in getattr(storage, "__dict__", ("url",)):
             own_url = storage.url
             storage.url = lambda *arguments, **options: overlay.build_url(own_url, *arguments, **options)
+            storage.find_tree_storage = overlay.find_tree_storage
         return storage
 
     module.StorageHandler.__getitem__ = get_with_url
+
+
+def _patch_templates(module: Any, _overlay: ProcessOverlay) -> None:
+    from static_host_django.overlay import add_tag_library
+
+    add_tag_library(module)
 
 
 def _patch_tests(module: Any, overlay: ProcessOverlay) -> None:
@@ -257,5 +274,6 @@ _PATCHES: dict[str, Callable[[Any, ProcessOverlay], None]] = {
     "django.core.files.storage.handler": _patch_storages,
     "django.core.management": _patch_command_line,
     "django.core.management.base": _patch_commands,
+    "django.template.backends.django": _patch_templates,
     "django.test.utils": _patch_tests,
 }

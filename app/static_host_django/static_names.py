@@ -10,8 +10,24 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 _QUERY_OR_FRAGMENT = re.compile(r"[?#]")
 _SAFE_CHARACTERS = "/~!*()'"
+_PACKAGE_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules"))
 _MOST_ENDS = 16
 """The largest number of ``?`` and ``#`` at which a name is split. Bounded, because a name may be a visitor's input."""
+
+
+def is_of_a_package(path: str | None) -> bool:
+    """Whether a path is inside an installed package."""
+    return path is not None and not _PACKAGE_FOLDERS.isdisjoint(path.replace("\\", "/").split("/"))
+
+
+def is_script(name: str) -> bool:
+    """Whether a browser runs a file of this name as a script, or as a module."""
+    return name.lower().endswith((".js", ".mjs"))
+
+
+def is_stylesheet(name: str) -> bool:
+    """Whether a file of this name is a stylesheet."""
+    return name.lower().endswith(".css")
 
 
 def iter_candidates(name: str) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,11 @@ class StaticHostStorage(ManifestStaticFilesStorage):
         self.manifest_strict = bool(read_setting(settings, "MANIFEST_STRICT", default=False))
         self._logged_names: set[str] = set()
 
+    def read_manifest(self) -> str:
+        """Return the manifest, and keep it: `static_host_django.script_facts` parses it when a page needs it."""
+        self.manifest_text = super().read_manifest()
+        return self.manifest_text
+
     def url(self, name: str | None, force: bool = True) -> str:  # noqa: ARG002 - Django's signature
         """Return the URL of the fingerprinted file, with the query and the fragment of `name`."""
         stored, rest = self._find(name or "")

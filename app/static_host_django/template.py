@@ -34,7 +34,7 @@ class Inherited:
 
     def find_obstacle(self) -> str:
         """Return why this process is not to be forked, in a few words, or an empty string."""
-        if sys.platform != "linux" or not hasattr(os, "pidfd_open") or not Path("/proc/self/task").is_dir():
+        if not can_fork():
             return "this system has no /proc, or no pidfd_open"
         count = len(os.listdir("/proc/self/task"))  # noqa: PTH208 - names alone
         if count > 1:
@@ -44,6 +44,11 @@ class Inherited:
             if target.startswith(_SHARED_KINDS) and target not in self._targets:
                 return f"it has opened {_describe(descriptor, target)}"
         return _find_database_connection()
+
+
+def can_fork() -> bool:
+    """Whether this system has what a template needs, as Linux does."""
+    return hasattr(os, "pidfd_open") and Path("/proc/self/task").is_dir()
 
 
 def _list_open_files() -> dict[int, str]:
@@ -137,7 +142,7 @@ def _fork(control: Control, descriptor: int) -> int | None:
         os.close(descriptor)
         control.send(type="failed", kind="fork", what=error.strerror, traceback="", notes=[], line="")
         return None
-    if pid:
+    if pid and hasattr(os, "pidfd_open"):  # without it, no process is forked
         os.close(descriptor)
         process = os.pidfd_open(pid)  # it is not reaped before this
         control.send(process, type="forked", pid=pid)

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from static_host_django.media_type import is_media_type
+
 MIDDLEWARE = ("whitenoise.middleware.WhiteNoiseMiddleware", "servestatic.middleware.ServeStaticMiddleware")
 """Their own middleware, which is removed from MIDDLEWARE."""
 PREFIXES = ("WHITENOISE_", "SERVESTATIC_")
-_MEDIA_TYPE = re.compile(r"[!#$&^_.+a-z0-9A-Z-]+/[!#$&^_.+a-z0-9A-Z-]+(?:;[ -~]*)?")
+CODING_SETTINGS = {"USE_BROTLI": "br", "USE_GZIP": "gzip", "USE_ZSTD": "zstd"}
+"""Settings that turn a content coding off → that coding."""
 _CHARSET = re.compile(r"[A-Za-z0-9_.:+-]+")
 
 
@@ -50,9 +53,9 @@ def describe_built(settings: Any) -> dict[str, Any]:
     """Return what counts for a build, in plain values. Raises UnusableSettingError."""
     _read_max_age(settings)
     _read_prefix(settings)
-    if read_setting(settings, "MINIFY"):
-        name = find_setting_name(settings, "MINIFY")
-        raise UnusableSettingError(f"{name}: the build minifies nothing", "Minify with a bundler, and remove it.")
+    for name, (problem, remedy) in _REFUSED.items():
+        if read_setting(settings, name) not in (None, False):
+            raise UnusableSettingError(f"{find_setting_name(settings, name)}: {problem}", remedy)
     return {
         "root": _read_root(settings),
         "index_file": _read_index_file(settings),
@@ -62,6 +65,7 @@ def describe_built(settings: Any) -> dict[str, Any]:
         "headers_function": _name_function(settings, "ADD_HEADERS_FUNCTION"),
         "immutable_test": _name_immutable_test(settings),
         "skipped_extensions": _read_skipped_extensions(settings),
+        "skipped_codings": [coding for name, coding in CODING_SETTINGS.items() if not _read_coding(settings, name)],
         "keeps_only_hashed": bool(read_setting(settings, "KEEP_ONLY_HASHED_FILES")),
     }
 
@@ -115,7 +119,7 @@ def _read_index_file(settings: Any) -> str:
 def _read_media_types(settings: Any) -> dict[str, str]:
     value = read_setting(settings, "MIMETYPES") or {}
     is_valid = isinstance(value, Mapping) and all(
-        isinstance(name, str) and isinstance(kind, str) and _MEDIA_TYPE.fullmatch(kind) for name, kind in value.items()
+        isinstance(name, str) and isinstance(kind, str) and is_media_type(kind) for name, kind in value.items()
     )
     if not is_valid:
         raise _refuse(settings, "MIMETYPES", "a dictionary of media types by extension or file name")
@@ -158,6 +162,25 @@ def _read_skipped_extensions(settings: Any) -> list[str] | None:
     return [each.removeprefix(".").lower() for each in value]
 
 
+def _read_coding(settings: Any, name: str) -> bool:
+    value = read_setting(settings, name, True)
+    if not isinstance(value, bool):
+        raise _refuse(settings, name, "True or False")
+    return value
+
+
+_REFUSED = {
+    "MINIFY": ("the build minifies nothing", "Minify with a bundler, and remove it."),
+    "ZSTD_DICTIONARY": (
+        "browsers cannot decode files that need a dictionary which no URL has",
+        "Remove it; DJANGO_STATIC_PREVIOUS makes earlier versions dictionaries (RFC 9842).",
+    ),
+    "ZSTD_LEVEL": (
+        "the build selects the level by its effort",
+        "Remove it; DJANGO_STATIC_EFFORT=fast saves time.",
+    ),
+}
+"""Settings that no build can honour, with a value other than None and False → why, and the remedy."""
 _SERVED: dict[str, Callable[[Any], Any]] = {
     "max_age": _read_max_age,
     "prefix": _read_prefix,

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
 from importlib import import_module
@@ -66,7 +67,7 @@ def serve(application: Any, control: Control, options: dict[str, Any], *, is_asg
 
 def _yield_to_front() -> None:
     """Have Linux not interrupt the front on its core whenever it gives this process a request (SCHED_BATCH)."""
-    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
+    if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
         with suppress(OSError):  # a sandbox may forbid it
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
@@ -105,7 +106,7 @@ def _load(
     own_logging.log_view_exceptions(settings, is_json=options["log_format"] == "json")
     preload = options.get("preload", "false")
     obstacle = "" if preload == "false" else inherited.find_obstacle()
-    is_template = preload == "true" or (preload == "auto" and not obstacle)
+    is_template = template.can_fork() and (preload == "true" or (preload == "auto" and not obstacle))
     described = project_loading.describe_loaded(message["paths"])
     if options["serve_media"]:
         described["storage"] = media.describe_default_storage(options["settings_module"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from static_host.cli.main import run
+from static_host.__main__ import run
 
 if __name__ == "__main__":
     sys.argv.insert(1, "build")

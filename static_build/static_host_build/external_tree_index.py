@@ -30,6 +30,7 @@ from static_host_build.collect.project_process import start_project
 from static_host_build.dictionary import deltas, patterns
 from static_host_build.encode import tree_encoding
 from static_host_build.encode.decoding import decode
+from static_host_build.encode.media_types import assign_media_types, parse_media_types
 from static_host_build.encode.svgz import explain_unchanged, is_svgz, unfold_beside
 from static_host_build.encode.tree_encoding import Content, RepresentationFacts, ResourceSet
 from static_host_build.output.index_file import dump_index, read_index
@@ -83,8 +84,10 @@ def _index_tree(root: Path, settings: Settings) -> ResourceSet:
         made.resources[name] = replace(
             made.resources[name], representations=has or made.resources[name].representations
         )
-    whole = deltas.recognise_deltas(root, made.resources)
     logical = tree_encoding.parse_logical_names(manifest[1]) if manifest else {}
+    own_types = parse_media_types(settings.static_media_types)
+    made = replace(made, resources=assign_media_types(made.resources, own_types, "utf-8", logical))
+    whole = deltas.recognise_deltas(root, made.resources)
     if len(whole) < len(made.resources):
         made = replace(made, resources=patterns.assign_patterns(whole, patterns.find_patterns(whole, logical)))
     header_file = HeaderFile.read(root)

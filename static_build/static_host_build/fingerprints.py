@@ -25,8 +25,10 @@ from static_host_build import bundler_manifests
 from static_host_build.collect.dependency_graph import find_components
 from static_host_build.encode import svgz
 from static_host_build.references import Lines, Reference, UnreadableError, find_references, has_references
-from static_host_build.references.missing_references import DOES_NOT_EXIST, MissingReference, is_of_a_package
+from static_host_build.references.missing_references import DOES_NOT_EXIST, MissingReference
 from static_host_build.references.reference_resolution import Target, list_folders, resolve, rewrite
+from static_host_build.script_facts import ScriptFacts
+from static_host_django.static_names import is_of_a_package
 
 _DIGITS = 12
 _MANIFEST_VERSION = "1.1"
@@ -44,26 +46,34 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprints:
-    """The fingerprinted name of each file, sorted; those that a bundler chose; the references that do not resolve."""
+    """The fingerprinted name of each file, sorted; those that a bundler chose; the references that do not resolve.
+
+    `script_facts` are those of `static_host_build.script_facts`.
+    """
 
     names: dict[str, str]
     bundled: tuple[str, ...]
     dangling: tuple[MissingReference, ...]
+    script_facts: dict[str, object]
 
     def dump_manifest(self) -> bytes:
-        """Return Django's manifest; it also lists the files that a bundler has fingerprinted, if any."""
+        """Return Django's manifest, with the facts of scripts, and the names that a bundler has chosen, if any."""
         listed = json.dumps(list(self.names.items())).encode()
         document = {"paths": self.names, "version": _MANIFEST_VERSION, "hash": _format_fingerprint(BytesIO(listed))}
         more = {bundler_manifests.BUNDLED_KEY: self.bundled} if self.bundled else {}
-        return json.dumps({**document, **more}).encode()
+        return json.dumps({**document, **more, **self.script_facts}).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class _ResolvedReferences:
-    """The references in a file that resolve to a file of the tree, in order, and their targets."""
+    """The references in a file that resolve to a file of the tree, in order, and their targets.
+
+    `imports` are those of them that are static imports of modules, and those that an import map resolves.
+    """
 
     references: list[Reference]
     targets: list[Target]
+    imports: list[tuple[Reference, Target | None]]
 
     @property
     def names(self) -> set[str]:
@@ -89,12 +99,18 @@ class Fingerprinter:
         self._prefix = prefix
         self._names = {_make_key(name): name for name in self._bundled}
         self._dangling: list[MissingReference] = []
+        self._facts = ScriptFacts(sources, self._bundled)
 
     def run(self) -> Fingerprints:
         """Write every file under its fingerprinted name. Raises OSError."""
-        links = {}
+        links, imports = {}, {}
         for name in sorted(self._sources):
-            found = self._resolve_references(name)
+            body = self._read(name) if has_references(name) else b""
+            found = self._resolve_references(name, body)
+            if found.imports:
+                imports[name] = found.imports
+            if name in self._names or not found.targets:
+                self._facts.record(_make_key(name), body)
             if name not in self._names:  # a bundler's output keeps its content; its references are only checked
                 if found.targets:
                     links[name] = found
@@ -103,14 +119,17 @@ class Fingerprinter:
         edges = {name: sorted(filter(links.__contains__, found.names)) for name, found in links.items()}
         for members in find_components(edges):
             self._fingerprint_together(members, links, in_a_circle=len(members) > 1 or members[0] in edges[members[0]])
-        return Fingerprints(dict(sorted(self._names.items())), self._bundled, tuple(self._dangling))
+        for name, statics in imports.items():
+            self._facts.record_imports(_make_key(name), self._list_specifiers(statics, is_rewritten=name in links))
+        names = dict(sorted(self._names.items()))
+        return Fingerprints(names, self._bundled, tuple(self._dangling), self._facts.dump(names))
 
-    def _resolve_references(self, name: str) -> _ResolvedReferences:
+    def _resolve_references(self, name: str, body: bytes) -> _ResolvedReferences:
         """Return the references in a file with their targets; record those that do not resolve."""
-        links = _ResolvedReferences([], [])
+        links = _ResolvedReferences([], [], [])
         if not has_references(name):
             return links
-        text = _decode(self._read(name))
+        text = _decode(body)
         lines: Lines | None = None
         try:
             references = find_references(name, text)
@@ -122,6 +141,10 @@ class Fingerprinter:
             if target and target.name in self._sources:
                 links.references.append(reference)
                 links.targets.append(target)
+                if self._facts.is_module_import(reference, target):
+                    links.imports.append((reference, target))
+            elif target is None and self._facts.is_module_import(reference, None):
+                links.imports.append((reference, None))
             elif target and (target.name not in self._folders or not reference.is_url):
                 lines = lines or Lines(text)
                 self._record_missing(name, lines.find_line(reference.start), reference, target)
@@ -142,11 +165,21 @@ class Fingerprinter:
             body = self._rewrite_references(name, links[name])
             if not in_a_circle:
                 self._names[_make_key(name)] = _insert_fingerprint(name, BytesIO(body))
+            self._facts.record(_make_key(name), body)
             self._writer.write(self._names[_make_key(name)], body)
 
     def _rewrite_references(self, name: str, links: _ResolvedReferences) -> bytes:
-        urls = [target.make_url(self._names[_make_key(target.name)]) for target in links.targets]
+        urls = [self._make_url(target) for target in links.targets]
         return _encode(rewrite(_decode(self._read(name)), links.references, urls))
+
+    def _list_specifiers(self, imports: list[tuple[Reference, Target | None]], *, is_rewritten: bool) -> list[str]:
+        """Return the specifiers of static imports as they are in the fingerprinted file."""
+        return [
+            self._make_url(target) if target and is_rewritten else reference.target for reference, target in imports
+        ]
+
+    def _make_url(self, target: Target) -> str:
+        return target.make_url(self._names[_make_key(target.name)])
 
     def _fingerprint_unchanged(self, name: str) -> None:
         with (self._directory / name).open("rb") as file:

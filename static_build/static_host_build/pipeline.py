@@ -57,7 +57,7 @@ from static_host_django.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
 
-_TREE_SETTINGS = {"static_root_files", "static_immutable_pattern", "static_missing_references"}
+_TREE_SETTINGS = {"static_root_files", "static_immutable_pattern", "static_media_types", "static_missing_references"}
 """Settings that a tree depends on, beside the encoder's and the project's."""
 CHANGED_IMMUTABLE_WARNING = (
     "{name} is immutable but has other bytes than in the previous release: a browser keeps the old ones for a year. "
@@ -118,8 +118,11 @@ class _Build:
         self.settings = settings
         self.root = root
         self.directory = directory
-        skipped = project.built_settings.skipped_extensions
-        self.encoder = Encoder(settings.static_codings, settings.static_effort, skipped)
+        wanted = project.built_settings
+        is_variable_set = "static_codings" in settings.model_fields_set
+        skipped = () if is_variable_set else wanted.skipped_codings
+        codings = [coding for coding in settings.static_codings if coding not in skipped]
+        self.encoder = Encoder(codings, settings.static_effort, wanted.skipped_extensions)
         self.recipes = {**self.encoder.recipes, DELTA_RECIPE: dcz.format_recipe(settings.static_effort)}
         self.cache = EncodingCache(choose_cache_directory(settings.static_cache, directory.parent), self.encoder.recipe)
         self.previous_tree = find_current_tree(root)

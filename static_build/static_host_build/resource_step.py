@@ -70,15 +70,16 @@ class ResourceStep:
             self.writer,
             progress,
         )
-        made = replace(made, resources=whitenoise.apply(made.resources), warnings=(*unfolded, *made.warnings))
-        return self._add_fields(made, collected.names)
+        logical = {hashed: name for name, hashed in collected.names.items() if hashed != name}
+        resources = whitenoise.apply(made.resources, logical)
+        return self._add_fields(replace(made, resources=resources, warnings=(*unfolded, *made.warnings)), logical)
 
-    def _add_fields(self, made: ResourceSet, names: Mapping[str, str]) -> ResourceSet:
+    def _add_fields(self, made: ResourceSet, logical: Mapping[str, str]) -> ResourceSet:
         """Return the resources with the header fields of the project's own."""
         if self.header_file is None:
-            return made
-        logical = {hashed: name for name, hashed in names.items() if hashed != name}
+            return made.use_resources(made.resources)
         prefixes = self.project.expand_prefix(self.project.prefix)
         paths = ResourcePaths(prefixes, self.settings.static_root_files, logical)
         resources = self.header_file.apply(made.resources, paths)
-        return replace(made, resources=resources, warnings=(*made.warnings, *self.header_file.list_warnings()))
+        made = made.use_resources(resources)
+        return replace(made, warnings=(*made.warnings, *self.header_file.list_warnings()))

@@ -633,6 +633,7 @@ def test_whitenoise_s_settings_are_honoured_and_the_others_named_one_by_one(proj
         "WHITENOISE_MAX_AGE = 600",
         "WHITENOISE_ROOT = BASE_DIR / 'root'",
         "SERVESTATIC_USE_MANIFEST = True",
+        "SERVESTATIC_USE_GZIP = False",
     )
     middleware_and_app = """info whitenoise: MIDDLEWARE has whitenoise.middleware.WhiteNoiseMiddleware: static-host
         removes it; static requests do not reach Django -> Remove it; its settings still count.
@@ -640,14 +641,16 @@ def test_whitenoise_s_settings_are_honoured_and_the_others_named_one_by_one(proj
         Remove it; `static-host dev` is for development."""
     development = """info whitenoise: WHITENOISE_AUTOREFRESH has no effect under `static-host serve` ->
         `static-host dev` always serves files as the finders find them."""
-    unused = """warning whitenoise: SERVESTATIC_USE_MANIFEST has no effect here -> The build's index has every file that
-        is served."""
-    assert told(project, "whitenoise") == one_line(f"{unused} {middleware_and_app} {development}")
+    assert told(project, "whitenoise") == one_line(f"{middleware_and_app} {development}")
     overridden = (
         "info whitenoise: WHITENOISE_MAX_AGE has no effect: DJANGO_STATIC_MAX_AGE is set -> Remove one of them."
     )
     assert told(project, "whitenoise", DJANGO_STATIC_MAX_AGE="7") == one_line(
-        f"{unused} {middleware_and_app} {overridden} {development}"
+        f"{middleware_and_app} {overridden} {development}"
+    )
+    codings = "info whitenoise: SERVESTATIC_USE_GZIP has no effect: DJANGO_STATIC_CODINGS is set -> Remove one of them."
+    assert told(project, "whitenoise", DJANGO_STATIC_CODINGS="br") == one_line(
+        f"{middleware_and_app} {codings} {development}"
     )
 
 

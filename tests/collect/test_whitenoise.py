@@ -423,6 +423,16 @@ def test_servestatic_leaves_middleware_too(build: Build, project: Path) -> None:
         ("WHITENOISE_SKIP_COMPRESS_EXTENSIONS = 'css'", "WHITENOISE_SKIP_COMPRESS_EXTENSIONS = 'css' is not a list of"),
         ("WHITENOISE_STATIC_PREFIX = '/'", "WHITENOISE_STATIC_PREFIX = '/' is not a path such as '/static/'."),
         ("SERVESTATIC_MINIFY = True", "SERVESTATIC_MINIFY: the build minifies nothing. Minify with a bundler, and"),
+        ("SERVESTATIC_USE_GZIP = None", "SERVESTATIC_USE_GZIP = None is not True or False. Correct or remove it."),
+        ("SERVESTATIC_USE_ZSTD = 'no'", "SERVESTATIC_USE_ZSTD = 'no' is not True or False. Correct or remove it."),
+        (
+            "SERVESTATIC_ZSTD_DICTIONARY = BASE_DIR / 'dictionary'",
+            "SERVESTATIC_ZSTD_DICTIONARY: browsers cannot decode files that need a dictionary which no URL has. Remove",
+        ),
+        (
+            "SERVESTATIC_ZSTD_LEVEL = 3",
+            "SERVESTATIC_ZSTD_LEVEL: the build selects the level by its effort. Remove it; DJANGO_STATIC_EFFORT=fast",
+        ),
     ],
 )
 def test_what_cannot_be_honoured_ends_the_build(build: Build, project: Path, line: str, message: str) -> None:
@@ -430,3 +440,33 @@ def test_what_cannot_be_honoured_ends_the_build(build: Build, project: Path, lin
     result = build()
     assert (result.returncode, result.stdout) == (5, "")
     assert result.stderr.startswith(f"static-host: {message}")
+
+
+def find_codings(project: Path) -> set[str]:
+    return {each.coding for resource in read_index(project).values() for each in resource.representations}
+
+
+def test_servestatic_s_defaults_change_nothing(build: Build, project: Path) -> None:
+    assert build().returncode == 0
+    tree = (project / "staticfiles").resolve()
+    append_settings(
+        project,
+        *(f"SERVESTATIC_USE_{name} = True" for name in ("GZIP", "BROTLI", "ZSTD", "MANIFEST")),
+        *(f"SERVESTATIC_{name} = None" for name in ("ZSTD_DICTIONARY", "ZSTD_LEVEL", "SKIP_COMPRESS_EXTENSIONS")),
+        *(f"SERVESTATIC_{name} = False" for name in ("MINIFY", "ZSTD_DICTIONARY_IS_RAW", "ALLOW_UNSAFE_SYMLINKS")),
+        "SERVESTATIC_USE_STATIC_ROOT = False",
+    )
+    assert build().returncode == 0
+    assert (project / "staticfiles").resolve() == tree
+    assert find_codings(project) == {"identity", "br", "zstd", "gzip"}
+
+
+def test_a_content_coding_can_be_turned_off(build: Build, project: Path) -> None:
+    append_settings(project, "SERVESTATIC_USE_GZIP = False", "SERVESTATIC_USE_ZSTD = False")
+    assert build().returncode == 0
+    assert find_codings(project) == {"identity", "br"}
+    assert build(DJANGO_STATIC_CODINGS="gzip").returncode == 0
+    assert find_codings(project) == {"identity", "gzip"}
+    append_settings(project, "SERVESTATIC_USE_BROTLI = False")
+    assert build().returncode == 0
+    assert find_codings(project) == {"identity"}

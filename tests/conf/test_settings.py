@@ -121,6 +121,16 @@ def test_a_static_host_is_refused(value: str, reason: str) -> None:
         ("DJANGO_SENDFILE_ROOTS", "//cdn.example.com/=/var/lib/files"),
         ("DJANGO_SENDFILE_ROOTS", "/a/=/one,/a/=/two"),
         ("DJANGO_SENDFILE_ROOTS", "/a/=/one,two"),
+        ("DJANGO_STATIC_MEDIA_TYPES", ".foo"),
+        ("DJANGO_STATIC_MEDIA_TYPES", ".foo=text"),
+        ("DJANGO_STATIC_MEDIA_TYPES", "=text/x"),
+        ("DJANGO_STATIC_MEDIA_TYPES", ".=text/x"),
+        ("DJANGO_STATIC_MEDIA_TYPES", "a/b.foo=text/x"),
+        ("DJANGO_STATIC_MEDIA_TYPES", ".tar.foo=text/x"),
+        ("DJANGO_STATIC_MEDIA_TYPES", ".foo=text/x,.FOO=text/y"),
+        ("DJANGO_STATIC_NOT_FOUND", "errors/"),
+        ("DJANGO_STATIC_NOT_FOUND", "../404.html"),
+        ("DJANGO_STATIC_NOT_FOUND", "/404.html"),
         ("SOURCE_DATE_EPOCH", "yesterday"),
         ("DJANGO_INTERFACE", "gateway"),
         ("DJANGO_THREADS", "0"),
@@ -187,6 +197,20 @@ def test_directories_of_named_files(monkeypatch: pytest.MonkeyPatch, value: str,
     assert Settings.read().sendfile_roots == roots
 
 
+def test_media_types_are_by_extension_and_by_file_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "DJANGO_STATIC_MEDIA_TYPES",
+        ' .Foo = a/b; c="d=e" , Name.BAR=text/x, .=',
+    )
+    with pytest.raises(InvalidSettingsError, match=r"'\.' is neither an extension, such as \.foo, nor a file name"):
+        Settings.read()
+    monkeypatch.setenv("DJANGO_STATIC_MEDIA_TYPES", ' .Foo = a/b; c="d=e" , Name.BAR=text/x,')
+    assert Settings.read().static_media_types == ('.foo=a/b; c="d=e"', "name.bar=text/x")
+    monkeypatch.setenv("DJANGO_STATIC_MEDIA_TYPES", ".foo=text")
+    with pytest.raises(InvalidSettingsError, match=r"'text', for \.foo, is not a media type\. Expected: "):
+        Settings.read()
+
+
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -246,6 +270,7 @@ OF_THE_BUILD = {
     "DJANGO_STATIC_EFFORT",
     "DJANGO_STATIC_KEEP_AGE",
     "DJANGO_STATIC_KEEP_RELEASES",
+    "DJANGO_STATIC_MEDIA_TYPES",
     "DJANGO_STATIC_MISSING_REFERENCES",
     "DJANGO_STATIC_PREVIOUS",
     "DJANGO_STATIC_PREVIOUS_PROBLEMS",

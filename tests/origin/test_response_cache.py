@@ -254,3 +254,13 @@ def test_a_name_that_is_served_at_the_root_alone_is_no_name_for_elsewhere(tmp_pa
     answers = ResponseCache(responder)
     assert remember(answers, head_of("/static/.well-known/0123456789ab")).status == 404
     assert asked == ["\0"]
+
+
+def test_a_missing_name_is_not_cached_where_accept_counts(responder: Responder, answers: ResponseCache) -> None:
+    responder.has_not_found_page = True
+    plain = head_of("/static/gone", "Accept: */*")
+    assert remember(answers, plain).status == 404
+    assert answers.find(plain) is None
+    for value in ("text/html", "TEXT/HTML", "application/xhtml+xml"):
+        assert answers.respond(head_of("/static/gone", f"Accept: {value}")) is None
+    assert remember(answers, head_of("/static/a.txt", "Accept: text/html")).status == 200

@@ -267,6 +267,10 @@ def test_names_in_templates_may_have_the_other_quote() -> None:
     assert list(find_static_names(text)) == [(1, "it's.png"), (1, '"b".png')]
 
 
+def test_names_whose_integrity_a_template_asks_for_count_too() -> None:
+    assert list(find_static_names("{% static_integrity 'a.css' %}{% static_file 'b.css' %}")) == [(1, "a.css")]
+
+
 def test_the_ending_that_a_browser_does_not_add_is_told(build: Build, project: Path) -> None:
     folder = project / "mysite/static"
     (folder / "parts").mkdir()

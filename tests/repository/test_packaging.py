@@ -125,3 +125,31 @@ def test_the_wheel_in_an_empty_environment_builds_and_serves_the_bundled_site(in
         assert ended.returncode == 0, ended.stdout + ended.stderr
     with run_server(str(installed / "static-host"), "serve", cwd=tmp_path, **variables) as running:
         assert "<h1>Delivery inspector</h1>" in httpx.get(f"{running.url}/").text
+
+
+TAGS = """
+import sys
+from django.conf import settings
+settings.configure(
+    INSTALLED_APPS=["django.contrib.staticfiles", "static_host_django"],
+    STATIC_URL="/static/",
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates"}],
+)
+import django
+django.setup()
+from django.template import engines
+page = "{% load static_host %}{% importmap 'three=vendor/three.js' %}{% modulepreload 'x.js' %}"
+print(engines["django"].from_string(page).render(), "static_host" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_the_wheel_without_its_dependencies_gives_a_project_the_tags(installed: Path, tmp_path: Path) -> None:
+    """As README has it for a project whose requirements contradict the server's."""
+    for name in ("django", "asgiref", "sqlparse"):
+        (tmp_path / name).symlink_to(Path(sysconfig.get_path("purelib")) / name)
+    shown = run(str(installed / "python"), "-c", TAGS, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert (shown.returncode, shown.stderr) == (0, "")
+    importmap = '{"imports":{"three":"/static/vendor/three.js"}}'
+    link = '<link rel="modulepreload" href="/static/x.js">'
+    assert shown.stdout == f'<script type="importmap">{importmap}</script>{link} False\n'

@@ -35,8 +35,8 @@ def run_with(project: Path, *passed: socket.socket | int, **variables: str) -> I
     own = make_environment(
         {"LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": "a", "PORT": "0", **SETTINGS, **variables}
     )
-    # Beyond those that are to be taken, so that none is overwritten before it is duplicated; of this process neither.
-    numbers = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in passed]
+    # Beyond those that are to be taken, so that none is overwritten before it is duplicated.
+    numbers = [fcntl.fcntl(each, fcntl.F_DUPFD, 100) for each in passed]  # free ones: the tests have many open
     with TemporaryFile("ab+") as output:
         process = subprocess.Popen(
             [sys.executable, "-c", AS_SYSTEMD, str(SCRIPTS / "static-host"), *map(str, numbers)],

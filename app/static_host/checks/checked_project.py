@@ -20,6 +20,7 @@ from static_host.workers.load_errors import WorkerProjectError
 from static_host.workers.remote_project import RemoteProject
 from static_host.workers.worker_process import Message, WorkerProcess
 from static_host_django.checks.request import CheckRequest
+from static_host_django.whitenoise_settings import CODING_SETTINGS
 
 _END_SECONDS = 5.0
 """Time that the process has to end once all is said: threads of the project may hold it up."""
@@ -80,7 +81,9 @@ class CheckedProject(RemoteProject):
 
 def _list_overriding(settings: Settings) -> dict[str, tuple[str, bool]]:
     """Return the variables that win over settings of WhiteNoise, and whether they are set."""
+    codings = ("DJANGO_STATIC_CODINGS", "static_codings" in settings.model_fields_set)
     return {
+        **dict.fromkeys(CODING_SETTINGS, codings),
         "IMMUTABLE_FILE_TEST": ("DJANGO_STATIC_IMMUTABLE_PATTERN", bool(settings.static_immutable_pattern)),
         "MAX_AGE": ("DJANGO_STATIC_MAX_AGE", settings.static_max_age is not None),
         "STATIC_PREFIX": ("DJANGO_STATIC_PREFIX", bool(settings.static_prefix)),

@@ -95,7 +95,7 @@ def main() -> None:
         1  the Django project raised an exception, check or verify found an error,
            standard output could not be written, or Ctrl-C ended the command
         2  a setting, an option or a command is wrong
-           (or an installed package has the wrong version)
+           (or an installed package has the wrong version, or this is Windows)
         3  the static tree is missing, damaged or unreadable
         4  the server cannot listen on the address
         5  the build failed; the previous tree, if any, is unchanged

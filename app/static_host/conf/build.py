@@ -32,6 +32,14 @@ class BuildSettings(BaseModel):
         "about 6 % more bytes, 13 % for clients without zstd. Each has its own files in the cache.",
         "best or fast",
     )
+    static_media_types: Annotated[CommaSeparated, AfterValidator(validators.parse_media_types)] = define_variable(
+        "DJANGO_STATIC_MEDIA_TYPES",
+        (),
+        "Media types by extension or file name, separated by commas: `.foo=application/x-foo,data=text/plain`. The "
+        "build records them.",
+        "extensions or file names, each with = and its media type, and commas between, as in .foo=application/x-foo",
+        shown="the project's `WHITENOISE_MIMETYPES`, and a table of usual types",
+    )
     static_missing_references: Literal["error", "warn"] = define_variable(
         "DJANGO_STATIC_MISSING_REFERENCES",
         "error",

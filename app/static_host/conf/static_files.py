@@ -57,6 +57,14 @@ class StaticFileSettings(BaseModel):
         "the name of a file below the static root, for example index.html",
         shown="",
     )
+    static_not_found: Annotated[str, AfterValidator(validators.validate_fallback)] = define_variable(
+        "DJANGO_STATIC_NOT_FOUND",
+        "",
+        "A file of the tree that answers requests for HTML that name a missing static file, with the status 404. "
+        "Empty: a line of text.",
+        "the name of a file below the static root, for example 404.html",
+        shown="",
+    )
     static_max_age: int | None = define_variable(
         "DJANGO_STATIC_MAX_AGE",
         None,

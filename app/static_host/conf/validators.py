@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from static_host_django.media_type import is_media_type
+
 STORE_SCHEMES = ("s3", "gs", "az", "file")
 """Schemes of object stores."""
 PREVIOUS_SCHEMES = ("http", "https", *STORE_SCHEMES)
@@ -147,6 +149,21 @@ def validate_fallback(value: str) -> str:
         raise ValueError("it is the name of a directory")
     validate_relative_names((value,) if value else ())
     return value
+
+
+def parse_media_types(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return pairs of an extension or a file name, in lower case, and a media type, with ``=`` between them."""
+    pairs = [
+        (name.strip().lower(), media_type.strip()) for name, _, media_type in (pair.partition("=") for pair in value)
+    ]
+    for name, media_type in pairs:
+        if not name.strip(".") or "/" in name or not name.isprintable() or name.rfind(".") > 0 == name.find("."):
+            raise ValueError(f"{name!r} is neither an extension, such as .foo, nor a file name")
+        if not is_media_type(media_type):
+            raise ValueError(f"{media_type!r}, for {name}, is not a media type")
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("one extension or file name has two media types")
+    return tuple(f"{name}={media_type}" for name, media_type in pairs)
 
 
 def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:

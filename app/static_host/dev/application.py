@@ -66,7 +66,8 @@ class DevApplication:
             prefixes,
             settings.static_root_files,
             self._on_missing,
-            DevWhiteNoise(whitenoise or {}),
+            DevWhiteNoise(whitenoise or {}, settings.static_media_types),
+            settings.static_not_found,
         )
         app: ASGIApp = _ErrorPageMiddleware(files, self._pool, settings.ready_path)
         if settings.access_log:

@@ -12,8 +12,10 @@ import gzip
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -22,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from static_host.dev.finder import ProjectFinder, is_normalized, read_facts
 from static_host.dev.header_fields import FinderHeaderFields
 from static_host.dev.whitenoise import DevWhiteNoise
+from static_host.files.fallback_page import is_page_requested
 from static_host.origin.conditional import parse_range
 from static_host.origin.header_rules import FILE_NAME as HEADER_FILE_NAME
 from static_host.origin.headers import CORS_HEADERS, UNCACHEABLE, OwnHeaders, prepare_preflight, replace_fields
@@ -39,7 +42,8 @@ class FinderFilesMiddleware:
 
     `prefixes` begin and end with a slash. `root_files` are names of files that are also served at ``/``; a name that
     ends with a slash means everything below it. `on_missing` is called with each name that has no file, and the
-    nearest one. `whitenoise` are the project's settings of WhiteNoise.
+    nearest one. `whitenoise` are the project's settings of WhiteNoise. `not_found_page` is the name of the page for
+    missing files, or "".
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class FinderFilesMiddleware:
         root_files: Iterable[str],
         on_missing: Callable[[str, str], None],
         whitenoise: DevWhiteNoise,
+        not_found_page: str = "",
     ) -> None:
         self.app = app
         self._finder = finder
@@ -59,6 +64,7 @@ class FinderFilesMiddleware:
         self._on_missing = on_missing
         self._fields = FinderHeaderFields(finder, whitenoise.header_file)
         self._whitenoise = whitenoise
+        self._not_found_page = not_found_page
         self._responses = _FileResponses(whitenoise.make_media_type_function(load_media_type_function()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,8 +104,7 @@ class FinderFilesMiddleware:
             return answer
         facts = await asyncio.to_thread(read_facts, path)
         if facts is None:
-            text = await self._describe_missing(name)
-            answer = PlainTextResponse(text, 404, {"Cache-Control": UNCACHEABLE.decode()})
+            answer = await self._respond_with_missing(name, scope)
         elif scope["method"] not in ("GET", "HEAD"):
             allowed = {"Allow": "GET, HEAD, OPTIONS", "Cache-Control": UNCACHEABLE.decode()}
             answer = PlainTextResponse("Method Not Allowed\n", 405, allowed)
@@ -111,6 +116,19 @@ class FinderFilesMiddleware:
             return answer
         answer.raw_headers.extend(CORS_HEADERS)
         return answer
+
+    async def _respond_with_missing(self, name: str, scope: Scope) -> Response:
+        """Return the 404: the project's own page for requests for HTML, else text with the nearest name."""
+        caching = {"Cache-Control": UNCACHEABLE.decode()}
+        text = await self._describe_missing(name)
+        page = self._not_found_page
+        if page and scope["method"] in ("GET", "HEAD") and is_page_requested(scope["headers"]):
+            path = await self._finder.find(page)
+            path = path or await asyncio.to_thread(self._whitenoise.find_root_file, f"/{page}")
+            with suppress(OSError):
+                content = await asyncio.to_thread(Path(path).read_bytes)
+                return Response(content, 404, caching, self._responses.media_type(path))
+        return PlainTextResponse(text, 404, caching)
 
     async def _describe_missing(self, name: str) -> str:
         nearest = await self._finder.find_nearest(name)
@@ -124,7 +142,7 @@ class _FileResponses(StaticFiles):
 
     def __init__(self, media_type: Callable[[str], str]) -> None:
         super().__init__()
-        self._media_type = media_type
+        self.media_type = media_type
 
     def file_response(
         self, full_path: os.PathLike[str] | str, stat_result: os.stat_result, scope: Scope, status_code: int = 200
@@ -133,12 +151,12 @@ class _FileResponses(StaticFiles):
         scope["headers"] = list(_remove_unusable_range(scope, stat_result.st_size))
         svg = _decompress_svgz(str(full_path))
         if svg is not None and not _is_gzip_accepted(scope):
-            return Response(svg, headers={"vary": "Accept-Encoding"}, media_type=self._media_type(str(full_path)))
+            return Response(svg, headers={"vary": "Accept-Encoding"}, media_type=self.media_type(str(full_path)))
         response = super().file_response(full_path, stat_result, scope, status_code)
         if svg is not None:
             response.headers.update({"content-encoding": "gzip", "vary": "Accept-Encoding"})
         if isinstance(response, FileResponse):
-            response.headers["content-type"] = self._media_type(str(full_path))
+            response.headers["content-type"] = self.media_type(str(full_path))
         return response
 
 

@@ -1,12 +1,13 @@
 """What the project's settings of WhiteNoise mean in development; `static_host_django.whitenoise_settings` reads them.
 
 Rule: the front honours what needs no call of the project: WHITENOISE_ROOT, INDEX_FILE, MIMETYPES and CHARSET. Nothing
-is cached in development, and the functions of the settings are called by builds alone.
+is cached in development, and the functions of the settings are called by builds alone. DJANGO_STATIC_MEDIA_TYPES counts
+before MIMETYPES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,12 +18,13 @@ _SHOWN_FOLDER = ".well-known"
 
 
 class DevWhiteNoise:
-    """The settings, from the facts of the project."""
+    """The settings, from the facts of the project, with the variable `media_types`."""
 
-    def __init__(self, facts: Mapping[str, Any]) -> None:
+    def __init__(self, facts: Mapping[str, Any], media_types: Iterable[str] = ()) -> None:
         self._root: str = facts.get("root", "")
         self._index_file: str = facts.get("index_file", "")
-        self._media_types: Mapping[str, str] = facts.get("media_types", {})
+        own = (pair.partition("=") for pair in media_types)
+        self._media_types: dict[str, str] = facts.get("media_types", {}) | {name: value for name, _, value in own}
         self._charset: str = facts.get("charset", "utf-8")
 
     @property

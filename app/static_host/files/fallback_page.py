@@ -36,7 +36,7 @@ class FallbackPage:
         self, method: str, request_fields: list[tuple[bytes, bytes]], fields: Iterable[tuple[bytes, bytes]]
     ) -> Response | None:
         """Return the page, which the caller closes, with the `fields` of the project; None if no page is asked for."""
-        if not any(accepts_html(value) for name, value in request_fields if name == b"accept"):
+        if not is_page_requested(request_fields):
             return None
         name = find_page(self._responder.tree.index, self._name)
         if name is None:
@@ -59,6 +59,11 @@ def find_page(index: Index, file: str) -> str | None:
         if folder in index and index[folder].identity.file == path:
             return folder
     return None
+
+
+def is_page_requested(request_fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request asks for HTML."""
+    return any(accepts_html(value) for name, value in request_fields if name == b"accept")
 
 
 def accepts_html(value: bytes) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import sys
 from functools import cache
 
 RESOLVE_NO_MAGICLINKS = 0x02
@@ -45,18 +44,18 @@ def openat2(directory: int, name: bytes, how: How) -> int:
 @cache
 def has_openat2() -> bool:
     """Whether the kernel has the call, and no sandbox forbids it."""
-    return sys.platform == "linux" and _can_resolve(RESOLVE_BENEATH)
+    return hasattr(os, "O_PATH") and _can_resolve(RESOLVE_BENEATH, os.O_PATH)
 
 
 @cache
 def has_resolve_cached() -> bool:
     """Whether the kernel has RESOLVE_CACHED (Linux 5.12)."""
-    return has_openat2() and _can_resolve(RESOLVE_CACHED)
+    return hasattr(os, "O_PATH") and has_openat2() and _can_resolve(RESOLVE_CACHED, os.O_PATH)
 
 
-def _can_resolve(resolve: int) -> bool:
+def _can_resolve(resolve: int, flags: int) -> bool:
     try:
-        os.close(openat2(_WORKING_DIRECTORY, b".", How(os.O_PATH | os.O_CLOEXEC, 0, resolve)))
+        os.close(openat2(_WORKING_DIRECTORY, b".", How(flags | os.O_CLOEXEC, 0, resolve)))
     except BlockingIOError:
         return True
     except OSError:

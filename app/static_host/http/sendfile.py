@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -162,7 +163,7 @@ class FileTruncatedError(OSError):
 def _fill_page_cache(descriptor: int, count: int, offset: int) -> None:
     """Read `count` bytes, so that they are in the page cache; closes the descriptor. Raises OSError."""
     try:
-        with suppress(AttributeError):
+        if sys.platform == "linux":
             os.posix_fadvise(descriptor, offset, 2 * MAX_TURN_BYTES, os.POSIX_FADV_WILLNEED)
         end = offset + count
         while offset < end:

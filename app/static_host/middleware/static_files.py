@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from static_host.files.not_found_page import NotFoundPage
 from static_host.files.response_sending import send_response
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response, is_not_found
@@ -21,10 +22,20 @@ if TYPE_CHECKING:
 
 
 class StaticFilesMiddleware:
-    """ASGI middleware that answers from `responder`, and for a missing file from `fallback` if there is one."""
+    """ASGI middleware that answers from `responder`, and for a missing file from `fallback` if there is one.
 
-    def __init__(self, app: ASGIApp, responder: Responder, fallback: ObjectStoreFallback | None = None) -> None:
+    A file that both lack is `not_found_page`, if there is one and a page is asked for.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        responder: Responder,
+        fallback: ObjectStoreFallback | None = None,
+        not_found_page: NotFoundPage | None = None,
+    ) -> None:
         self.app = app
+        self._not_found_page = not_found_page
         self.responder = responder
         self.fallback = fallback
 
@@ -48,6 +59,8 @@ class StaticFilesMiddleware:
             found = await self.fallback.respond(scope["method"], get_raw_path(scope), scope["headers"])
             if found is not None:
                 scope[HANDLER_KEY], response = "store", found
+        if self._not_found_page is not None and is_not_found(response):
+            response = self._not_found_page.respond(scope["method"], scope["headers"]) or response
         response = security.adapt(response, is_secure=is_secure)
         try:
             await send_response(response, scope, receive, send)

@@ -31,8 +31,11 @@ class MemoryFile(mmap.mmap):
 
     @classmethod
     def create(cls, data: bytes) -> MemoryFile:
-        """Return a file with this content. Raises OSError, and AttributeError on systems without such files."""
-        descriptor = os.memfd_create("static-host body")
+        """Return a file with this content. Raises OSError, also on systems without such files."""
+        create_file = getattr(os, "memfd_create", None)
+        if create_file is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        descriptor: int = create_file("static-host body")
         try:
             _refuse_high_descriptor(descriptor)
             os.ftruncate(descriptor, len(data))
@@ -86,7 +89,7 @@ class BodyCache:
 
     def _store(self, data: bytes) -> Body:
         if len(data) >= LONG_BYTES and self._files_left:
-            with suppress(AttributeError, OSError):  # another system, no memory, or no descriptor
+            with suppress(OSError):  # another system, no memory, or no descriptor
                 file = MemoryFile.create(data)
                 self._files_left -= 1
                 return file

@@ -123,6 +123,8 @@ class Responder:
         self._served: dict[str, ServedResource] = {**self._shown}
         self.is_fallback_candidate: Callable[[str], bool] | None = None
         """Whether the fallback may have a name that the tree lacks; None without a fallback."""
+        self.has_not_found_page = False
+        """Whether the response to a missing name depends on fields that `respond` does not look at."""
         self.recall: Callable[[str, str, list[tuple[bytes, bytes]]], tuple[Response | None, bool]] | None = None
         """What the fallback knows without a look-up: its response to method, name and fields, or that it has none."""
         self.on_replaced: list[Callable[[], None]] = []

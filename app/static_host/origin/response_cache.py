@@ -17,6 +17,7 @@ from static_host.origin.body_cache import Body
 from static_host.origin.request_head import (
     MAX_CACHED_LINE_BYTES,
     MAX_HEAD_BYTES,
+    PlainRequest,
     find_field_lines,
     make_line_finder,
     parse_request_head,
@@ -143,7 +144,8 @@ class ResponseCache:
         """Return the response to a head, or None for an unusual request and for a path that is not a static one.
 
         Also None for a missing name that the fallback has to look for, because that takes time; what it knows already
-        is not cached here, for it may forget. And None for what is redirected. The caller closes the response.
+        is not cached here, for it may forget. And None for what is redirected, and for a missing name whose request
+        may ask for the project's own page. The caller closes the response.
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
         if not self._responder.is_owned(path):
@@ -160,14 +162,10 @@ class ResponseCache:
         if response is None:
             return None
         not_found = self._not_found.get(id(response))
-        if not_found and self._responder.is_fallback_candidate is not None:
-            name = self._responder.resolve_name(path) or ""
-            if self._responder.is_fallback_candidate(name):
-                return self._recall(request[0], name, request[2], not_found, is_secure=is_secure)
-        prepared = not_found or PreparedResponse(security.adapt(response, is_secure=is_secure))
-        if not_found:
-            self._cached_not_found.keep(head, self._find_lines(head), not_found)
-        elif response.digest or response.status == 304:
+        if not_found is not None:
+            return self._respond_not_found(head, request, not_found, is_secure=is_secure)
+        prepared = PreparedResponse(security.adapt(response, is_secure=is_secure))
+        if response.digest or response.status == 304:
             self._cached.keep(head, self._find_lines(head), prepared)
         return prepared
 
@@ -179,6 +177,22 @@ class ResponseCache:
         if prepared is not None and prepared.read is not None:
             self._cached_others.keep(head, self._find_lines(head), prepared)
         return prepared
+
+    def _respond_not_found(
+        self, head: bytes, request: PlainRequest, not_found: PreparedResponse, *, is_secure: bool
+    ) -> PreparedResponse | None:
+        """Return the response to a missing name; None if the fallback or the project's own page may be that."""
+        has_page = self._responder.has_not_found_page
+        if has_page and b"html" in head.lower():
+            return None
+        method, path, fields = request
+        if self._responder.is_fallback_candidate is not None:
+            name = self._responder.resolve_name(path) or ""
+            if self._responder.is_fallback_candidate(name):
+                return self._recall(method, name, fields, not_found, is_secure=is_secure)
+        if not has_page:  # else the response depends on Accept, which no key has
+            self._cached_not_found.keep(head, self._find_lines(head), not_found)
+        return not_found
 
     def _recall(
         self, method: str, name: str, fields: Fields, not_found: PreparedResponse, *, is_secure: bool

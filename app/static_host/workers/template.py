@@ -142,7 +142,7 @@ class ForkedProcess:
 
     def kill(self) -> None:
         """End the process at once."""
-        if self._descriptor is not None:
+        if self._descriptor is not None and hasattr(signal, "pidfd_send_signal"):  # else there is no template
             with suppress(OSError):
                 signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 

@@ -61,7 +61,7 @@ def check_proxy(request: CheckRequest, django_settings: Any) -> Iterator[Finding
     header = django_settings.SECURE_PROXY_SSL_HEADER
     trusted = request.trusted_proxies
     if header:
-        yield _find_unusable_header(header) or _report_trusted_header(request, tuple(header))
+        yield find_unusable_header(header) or _report_trusted_header(request, tuple(header))
     if trusted == ["*"]:
         found = (
             "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from every client that reaches "
@@ -73,7 +73,7 @@ def check_proxy(request: CheckRequest, django_settings: Any) -> Iterator[Finding
         yield from _check_trusted_proxies(django_settings, trusted, is_tls=request.is_tls)
 
 
-def _find_unusable_header(header: Any) -> Finding | None:
+def find_unusable_header(header: Any) -> Finding | None:
     """Check that Django can find the header: its names are those of WSGI (PEP 3333)."""
     remedy = "Remove it, and name the proxy in FORWARDED_ALLOW_IPS; or set ('HTTP_X_FORWARDED_PROTO', 'https')."
     if not isinstance(header, tuple | list) or len(header) != 2:

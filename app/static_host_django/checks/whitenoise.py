@@ -23,17 +23,6 @@ RUNSERVER_NOSTATIC_APPS = ("whitenoise.runserver_nostatic", "servestatic.runserv
 
 _DEVELOPMENT_SETTINGS = ("AUTOREFRESH", "USE_FINDERS")
 """What `static-host dev` does in any case, and `serve` never."""
-_UNUSED_SETTINGS = {
-    "ALLOW_UNSAFE_SYMLINKS": "The build follows symbolic links.",
-    "USE_BROTLI": "DJANGO_STATIC_CODINGS selects the content codings.",
-    "USE_GZIP": "DJANGO_STATIC_CODINGS selects the content codings.",
-    "USE_MANIFEST": "The build's index has every file that is served.",
-    "USE_STATIC_ROOT": "The build's index has every file that is served.",
-    "USE_ZSTD": "DJANGO_STATIC_CODINGS selects the content codings.",
-    "ZSTD_DICTIONARY": "DJANGO_STATIC_PREVIOUS makes earlier versions dictionaries (RFC 9842).",
-    "ZSTD_LEVEL": "DJANGO_STATIC_EFFORT selects the effort.",
-}
-"""Settings of ServeStatic that have no effect → what there is instead."""
 
 
 def check_whitenoise(request: CheckRequest, django_settings: Any) -> Iterator[Finding]:
@@ -64,9 +53,6 @@ def _check_settings(request: CheckRequest, django_settings: Any) -> Iterator[Fin
             yield Finding(
                 "info", "whitenoise", found, "`static-host dev` always serves files as the finders find them."
             )
-    for name, replacement in _UNUSED_SETTINGS.items():
-        if full := find_setting_name(django_settings, name):
-            yield Finding("warning", "whitenoise", f"{full} has no effect here", replacement)
 
 
 def check_static_servers(django_settings: Any, *, is_asgi: bool) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ PATCHED_MODULES = frozenset(
         "django.core.files.storage.handler",
         "django.core.management",
         "django.core.management.base",
+        "django.template.backends.django",
         "django.test.utils",
     ]
 )

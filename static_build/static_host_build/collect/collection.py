@@ -23,6 +23,7 @@ from static_host_build.collect.sources import FoundSources, Source
 from static_host_build.fingerprints import Fingerprinter
 from static_host_build.references.missing_references import MissingReference, report_missing
 from static_host_build.references.template_references import find_missing
+from static_host_build.script_facts import describe_scripts
 from static_host_django.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
@@ -66,7 +67,8 @@ class Collector:
         )
         name, own = made["manifest_name"], made["own_manifest"]
         if own is not None:
-            self._manifest = json.dumps(json.loads(own), sort_keys=True).encode()
+            facts = self._describe_scripts(made["names"])
+            self._manifest = json.dumps({**json.loads(own), **facts}, sort_keys=True).encode()
         if self._manifest is not None:
             self._writer.write(name, self._manifest)
         self._add_root_files()
@@ -84,6 +86,13 @@ class Collector:
             raise BuildError(f"collectstatic: {message}", remedy=remedy) from None
         self._dangling, self._manifest = made.dangling, made.dump_manifest()
         return made.names
+
+    def _describe_scripts(self, names: dict[str, str]) -> dict[str, object]:
+        """Return the facts of scripts and stylesheets that the project's own storage has fingerprinted."""
+        bundled = bundler_manifests.find_hashed_outputs(self._manifests, set(names))
+        paths = {source.name: source.file for source in reversed(self._found.sources)}
+        sources = {name: paths.get(name) for name in names}
+        return describe_scripts(self._directory, names, sources, bundled, self._project.prefix)
 
     def _add_root_files(self) -> None:
         """Copy the files that are served at ``/`` and that collectstatic skips (``.well-known/…``, WHITENOISE_ROOT)."""

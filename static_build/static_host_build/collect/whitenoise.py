@@ -22,6 +22,7 @@ class WhiteNoiseSettings:
     headers_function: str
     immutable_test: str
     skipped_extensions: Sequence[str] | None
+    skipped_codings: Sequence[str]
     keeps_only_hashed: bool
 
     @property

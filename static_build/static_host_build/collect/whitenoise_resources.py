@@ -17,7 +17,7 @@ from static_host.origin.representation import CODING_SUFFIXES, Resource
 from static_host_build.build_errors import BuildError
 from static_host_build.collect.collection import CollectionResult
 from static_host_build.collect.project_process import BuiltProject
-from static_host_build.encode.media_types import guess_media_type
+from static_host_build.encode.media_types import assign_media_types, parse_media_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,14 @@ class WhiteNoiseResources:
         found = self.project.process.call("find_immutable", files=list(files.values()))
         return frozenset(name for name, is_immutable in zip(files, found, strict=True) if is_immutable)
 
-    def apply(self, resources: Mapping[str, Resource]) -> dict[str, Resource]:
-        """Return the resources with their media types, header fields, and names of folders. Raises StaticHostError."""
+    def apply(self, resources: Mapping[str, Resource], logical: Mapping[str, str]) -> dict[str, Resource]:
+        """Return the resources with their media types, header fields, and names of folders. Raises StaticHostError.
+
+        `logical` has the logical names of fingerprinted files.
+        """
         wanted = self.project.built_settings
-        made = dict(resources)
-        if wanted.media_types or wanted.charset != "utf-8":
-            types = {name: guess_media_type(name, wanted.media_types, wanted.charset) for name in made}
-            made = {name: replace(has, media_type=types[name]) for name, has in made.items()}
+        own = {**wanted.media_types, **parse_media_types(self.settings.static_media_types)}
+        made = assign_media_types(resources, own, wanted.charset, logical)
         if not wanted.allows_all_origins:
             closed = (("access-control-allow-origin", None),)
             made = {name: replace(has, fields=closed) for name, has in made.items()}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from whitenoise.media_types import MediaTypes
+
+from static_host.origin.representation import Resource
 
 _MEDIA_TYPES = MediaTypes(
     extra_types={  # types that WhiteNoise's table lacks, or has under an obsolete name
@@ -44,3 +47,20 @@ def guess_media_type(name: str, own: Mapping[str, str] | None = None, charset: s
         plain = "text/plain" if base.endswith(".d.ts") else str(_MEDIA_TYPES.get_type(name))  # TypeScript, not video
     is_complete = not plain.startswith("text/") or "charset=" in plain.lower()
     return plain if is_complete else f"{plain}; charset={charset}"
+
+
+def parse_media_types(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the value of DJANGO_STATIC_MEDIA_TYPES as a dictionary."""
+    return {name: media_type for name, _, media_type in (pair.partition("=") for pair in pairs)}
+
+
+def assign_media_types(
+    resources: Mapping[str, Resource], own: Mapping[str, str], charset: str, logical: Mapping[str, str]
+) -> dict[str, Resource]:
+    """Return the resources with their media types; a fingerprinted file has the type of its logical name, too."""
+    if not own and charset == "utf-8":
+        return dict(resources)
+    return {
+        name: replace(resource, media_type=guess_media_type(logical.get(name, name), own, charset))
+        for name, resource in resources.items()
+    }

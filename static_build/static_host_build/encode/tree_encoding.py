@@ -49,11 +49,13 @@ class Content:
     """Seconds that encoding took, or reading the encoded bytes."""
     reused: bool = False
     """Whether its encoded bytes come from an earlier tree."""
+    served_type: str = ""
+    """The media type that its first name is served with, if that is known already."""
 
     @property
     def media_type(self) -> str:
         """The media type of its first name, without a charset."""
-        return guess_media_type(self.names[0]).partition(";")[0]
+        return (self.served_type or guess_media_type(self.names[0])).partition(";")[0]
 
     @property
     def lengths(self) -> dict[str, int]:
@@ -83,6 +85,12 @@ class ResourceSet:
         }
         return cls(resources, tuple(contents), tuple(sorted(warnings)))
 
+    def use_resources(self, resources: dict[str, Resource]) -> ResourceSet:
+        """Return the set with these resources of the same files; the contents have their media types."""
+        types = {resource.identity.file: resource.media_type for resource in resources.values()}
+        contents = tuple(replace(each, served_type=types.get(each.names[0], "")) for each in self.contents)
+        return replace(self, resources=resources, contents=contents)
+
     @classmethod
     def from_index(cls, index: Index, encoder: Encoder, warnings: tuple[str, ...]) -> ResourceSet:
         """Return what `encode_resources` returned for the tree with this index: its own files, not the carried ones."""
@@ -95,7 +103,8 @@ class ResourceSet:
             names = tuple(resource.identity.file for resource in group)
             facts = tuple((r.coding, r.length, r.digest) for r in group[0].representations if not r.dictionary)
             is_tried = is_compressible(encoder, names)
-            contents.append(Content(names, facts, is_tried, from_cache=is_tried, seconds=0.0))
+            served_type = group[0].media_type
+            contents.append(Content(names, facts, is_tried, from_cache=is_tried, seconds=0.0, served_type=served_type))
         return cls(resources, tuple(sorted(contents, key=lambda content: content.names)), warnings)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from static_host_build.references.javascript_context import SyntacticContext
 from static_host_build.references.javascript_literals import escape, unescape
@@ -167,8 +167,7 @@ class _Lexer(SyntacticContext):
         return self._skip_template_text(at + 1) if self.pop("{", at).char == "${" else self.mark(at + 1, "}")
 
     def _read_string(self, at: int) -> int:
-        match = _LITERAL.match(self.text, at)
-        if not match:
+        if not (match := _LITERAL.match(self.text, at)):
             raise UnreadableError("a string is not closed", self.text, at)
         self._record_literal(at, match.end())
         return self.mark(match.end(), '"')
@@ -247,10 +246,11 @@ class _Lexer(SyntacticContext):
         if self.brackets or not self._is_word(at, at + 6):
             return self.keep(at, at + 6)
         self.is_module = True
-        match = pattern.match(self.text, at)
-        if not match:
+        if not (match := pattern.match(self.text, at)):
             return self.keep(at, at + 6)
-        self.references.append(self._make_reference(*match.span("string"), is_url=False))
+        self.references.append(
+            replace(self._make_reference(*match.span("string"), is_url=False), is_static_import=True)
+        )
         return self.mark(match.end(), ";")
 
     def _read_url(self, at: int) -> int:

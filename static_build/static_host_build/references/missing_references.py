@@ -24,7 +24,6 @@ _MAX_TARGET_CHARACTERS = 200
 _MAX_COMPARISONS = 2_000_000
 """The budget for comparing names with missing ones, in units of about a microsecond: a tree may have 100,000 names."""
 _ENDINGS = (".js", ".mjs", "/index.js", "/index.mjs", ".css")
-_PACKAGE_FOLDERS = frozenset(("site-packages", "dist-packages", "node_modules"))
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,11 +40,6 @@ class MissingReference:
     name: str = ""
     is_optional: bool = False
     problem: str = DOES_NOT_EXIST
-
-
-def is_of_a_package(path: str | None) -> bool:
-    """Whether a path is inside an installed package."""
-    return path is not None and not _PACKAGE_FOLDERS.isdisjoint(path.replace("\\", "/").split("/"))
 
 
 def report_missing(references: Iterable[MissingReference], known: Collection[str], *, is_fatal: bool) -> None:

@@ -36,7 +36,7 @@ class Reference:
     `start` and `end` delimit, in characters, the text that another target replaces: a literal without its quotes.
     `escape` escapes a target for that place. If `is_url`, the target is a URL, and ``x.png`` is relative to the file.
     Else it is a module specifier or the target of an ``@import``, and a bare name belongs to a bundler or an import
-    map. Only developer tools read a source map.
+    map. Only developer tools read a source map. A browser loads a static import before it runs the module.
     """
 
     start: int
@@ -44,6 +44,7 @@ class Reference:
     target: str
     is_url: bool = True
     is_source_map: bool = False
+    is_static_import: bool = False
     escape: Callable[[str], str] = field(default=str, compare=False, repr=False)
 
     def shift(self, offset: int, escape: Callable[[str], str]) -> Reference:

@@ -1,4 +1,4 @@
-"""The names in ``{% static "…" %}`` tags of the project's own templates.
+"""The names in ``{% static "…" %}`` and ``{% static_integrity "…" %}`` tags of the project's own templates.
 
 Rule: tags are Django's (``django.template.base.tag_re``): a tag ends in its line, and comments and verbatim blocks have
 none. Only literal names count, and only templates of Django's own engine are read.
@@ -11,12 +11,14 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
-from static_host_build.references.missing_references import MissingReference, is_of_a_package
-from static_host_django.static_names import iter_candidates
+from static_host_build.references.missing_references import MissingReference
+from static_host_django.static_names import is_of_a_package, iter_candidates
 
 _OPENING = re.compile(r"\{[%#{]")
 _CLOSINGS = {"{%": "%}", "{#": "#}", "{{": "}}"}
-_STATIC = re.compile(r"""static\s++(?P<quote>["'])(?P<name>(?:(?!(?P=quote))[^{\\])++)(?P=quote)(?:\s++as\s++\w++)?""")
+_STATIC = re.compile(
+    r"""static(?:_integrity)?\s++(?P<quote>["'])(?P<name>(?:(?!(?P=quote))[^{\\])++)(?P=quote)(?:\s++as\s++\w++)?"""
+)
 _SUFFIXES = {".html", ".htm", ".djhtml", ".txt", ".xml", ".svg", ".js", ".css"}
 _MAX_TEMPLATE_BYTES = 1 << 20
 """Bytes of a template; a larger file is something else."""
@@ -36,7 +38,7 @@ def find_missing(known: Collection[str], folders: Iterable[str]) -> Iterator[Mis
 
 
 def find_static_names(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the name of each ``{% static "…" %}`` in a template."""
+    """Yield the line and the name of each of these tags in a template."""
     until = ""  # the tag that ends a comment or a verbatim block
     for number, line in enumerate(text.split("\n"), 1):
         for tag in _find_tags(line):
