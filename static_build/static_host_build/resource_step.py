@@ -48,7 +48,7 @@ class ResourceStep:
         found = tree_encoding.list_resource_names(self.directory, root_files)
         whitenoise = WhiteNoiseResources(self.project, self.settings, self.directory)
         names = whitenoise.remove_unhashed([name for name in found if name not in manifests], collected)
-        if not names:
+        if not any(not is_page_dictionary(name) for name in names):
             raise BuildError("the project has no static files: its finders find none.")
         known = set(names)
         lost = [name for name in of_django - known if not (self.directory / name).exists()]

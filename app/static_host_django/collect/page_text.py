@@ -23,6 +23,7 @@ _SUFFIXES = (".html", ".htm", ".xhtml", ".djhtml", ".jinja", ".jinja2", ".j2")
 _TAG = re.compile(r"\{#.*?#\}|\{%-?\s*comment\b.*?endcomment\s*-?%\}|\{%(.*?)%\}|\{\{.*?\}\}", re.DOTALL)
 _CALL = re.compile(r"""-?\s*(static|url|translate|trans)\s+(?:"([^"]*)"|'([^']*)')\s*-?\Z""")
 _REFERENCE = re.compile(r"""\{%[-+]?\s*(?:extends|include|import|from)\s+(?:"([^"]*)"|'([^']*)')""")
+_FORMS_RANK = 2
 _INSTALLED = ("site-packages", "dist-packages")
 
 
@@ -44,6 +45,8 @@ def collect_page_text(limit: int, find_static_url: Callable[[str], str]) -> tupl
     folders, problem = _list_used_folders()
     templates = _rank(_read_pages(), folders)
     replace = _make_replacement(find_static_url)
+    if all(template.rank == _FORMS_RANK for template in templates.values()):
+        return b"", problem
     uses = dict.fromkeys(templates, 0)
     for name in templates:
         for used in _list_references(templates, name):
@@ -82,7 +85,7 @@ def _find_rank(path: str) -> int:
     parts = Path(path).parts
     if not any(part in _INSTALLED for part in parts):
         return 0
-    return 2 if "forms" in parts and "django" in parts and "contrib" not in parts else 1
+    return _FORMS_RANK if "forms" in parts and "django" in parts and "contrib" not in parts else 1
 
 
 def _list_references(templates: dict[str, _Template], name: str) -> set[str]:
