@@ -50,10 +50,12 @@ docs: .venv/test ## write the tables of the documentation that are made from the
 projects: .venv-projects/run .venv-projects/django/.unpacked tests/real/vite/node_modules/.installed tests/real/packages/node_modules/.installed tests/real/packages/site-packages/.installed ## serve real projects, build the files of 46 packages, run Django's own tests (needs npm)
 	$(PROJECTS_BIN)/pytest tests/real -n 2 --dist loadfile $(PYTEST)
 
-projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ## build every file of those packages and of Monaco: 570 MB, 3 minutes
+# Oscar's sandbox and cookiecutter-django are in no package: OSCAR_SANDBOX and COOKIECUTTER_DJANGO name their directories.
+projects-all: .venv-projects/run tests/real/packages/site-packages/.installed ## serve the largest projects from images, too; build every file of those packages and of Monaco: 570 MB
 	@cd tests/real/packages && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch tests/real/packages/node_modules/.installed
-	EVERYTHING=1 $(PROJECTS_BIN)/pytest tests/real/test_packages.py -n 2 --dist loadfile $(PYTEST)
+	EVERYTHING=1 $(PROJECTS_BIN)/pytest $(addprefix tests/real/test_,packages.py zoo.py skins.py shop.py cookiecutter.py) \
+	    -n 2 --dist loadfile --durations 0 --durations-min 1 $(PYTEST)
 
 fuzz: .venv/test ## fuzz the parsers of clients' bytes for FUZZ_SECONDS (60), guided by coverage
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
@@ -140,6 +142,9 @@ lock: ## resolve the Python dependencies anew into requirements/, for Python 3.1
 	$(call resolve,test,--group build --group test pyproject.toml)
 	$(call resolve,projects,--group build --group bench --group projects pyproject.toml)
 	$(call resolve,real,--group real pyproject.toml)
+	$(call resolve,cookiecutter,--group cookiecutter,3.13)
+	$(call resolve,shop,--group shop,3.13)
+	$(call resolve,zoo,--group zoo,3.13)
 	$(call resolve,older,--group older,3.10)
 	$(call resolve,newest,--group newest,3.10)
 	$(call resolve,oldest,--no-deps --group oldest)

@@ -18,7 +18,7 @@ from typing import Any
 
 from static_host_django import compressor
 from static_host_django.script_name import prepend_script_name
-from static_host_django.static_url import DEFAULT_ROOT, split_static_url
+from static_host_django.static_url import DEFAULT_ROOT, choose_static_host, split_static_url
 
 MIN_DJANGO = (4, 2)
 OWN_URL_COMMANDS = frozenset(
@@ -72,7 +72,7 @@ class ProcessOverlay:
             is_missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
             self._obstacle = "there is no static tree at" if is_missing else "there is no usable static tree at"
             return
-        static_url = (self._options["host"] or host) + (self._options["prefix"] or built_prefix)
+        static_url = choose_static_host(self._options["host"], host) + (self._options["prefix"] or built_prefix)
         self._overrides = {"STATIC_URL": static_url}
         below = compressor.find_path_below(getattr(settings, "COMPRESS_URL", None), url, settings.STATIC_URL)
         if below is not None:

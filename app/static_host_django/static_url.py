@@ -16,3 +16,8 @@ def split_static_url(static_url: str | None) -> tuple[str, str]:
     scheme = f"{parts.scheme}:" if parts.scheme else ""
     host = f"{scheme}//{parts.netloc}" if parts.netloc else ""
     return host, path if path != "/" else DEFAULT_PREFIX
+
+
+def choose_static_host(chosen: str, own: str) -> str:
+    """Return the host of static URLs: DJANGO_STATIC_HOST in its normal form, else that of the project's STATIC_URL."""
+    return "" if chosen == "//" else chosen or own

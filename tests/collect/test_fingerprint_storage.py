@@ -225,6 +225,27 @@ def test_an_own_collectstatic_never_writes_into_the_release_before(build: Build,
     assert (project / "staticfiles/digits.txt").read_text() == "two3456789"
 
 
+@pytest.mark.parametrize("package", ["collectfast", "collectfasta"])
+def test_a_collectstatic_that_compares_with_a_bucket_collects_without_it(
+    build: Build, project: Path, package: str
+) -> None:
+    commands = project / "mysite/management/commands"
+    commands.mkdir(parents=True)
+    (commands / "collectstatic.py").write_text(
+        "from django.contrib.staticfiles.management.commands.collectstatic import Command as Base\n"
+        "class Command(Base):\n"
+        f"    {package}_enabled = True\n"
+        "    def copy_file(self, path, prefixed_path, source_storage):\n"
+        f"        if self.{package}_enabled:\n"
+        "            self.storage.entries\n"
+        "        super().copy_file(path, prefixed_path, source_storage)\n"
+    )
+    append_settings(project, "INSTALLED_APPS.insert(0, 'mysite')")
+    built = build()
+    assert built.returncode == 0, built.stderr
+    assert (project / "staticfiles/digits.txt").read_bytes() == b"0123456789"
+
+
 def test_a_name_is_rewritten_once(build: Build, project: Path) -> None:
     folder, tree = project / "mysite/static", project / "staticfiles"
     (folder / "leaf.js").write_text("export const l = 1;\n")

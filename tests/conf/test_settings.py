@@ -29,7 +29,7 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ("value", "host"),
     [
         ("", ""),
-        ("//", ""),
+        ("//", "//"),
         ("cdn.example.com", "//cdn.example.com"),
         ("//cdn.example.com", "//cdn.example.com"),
         ("//cdn.example.com/", "//cdn.example.com"),

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from tests.real.environments import DJANGO, Environment, require_environment
+from tests.real.everything import IN_PROJECTS_ALL
 from tests.real.hosts import Hosting, in_a_container, in_a_process
 
 collect_ignore = ["packages"]
@@ -16,6 +17,16 @@ collect_ignore = ["packages"]
 @pytest.fixture(scope="session", params=["process", "image"])
 def hosted(request: pytest.FixtureRequest) -> Hosting:
     """Hosts a project, in a process or in a container."""
+    return _make_hosting(request)
+
+
+@pytest.fixture(scope="session", params=["process", pytest.param("image", marks=IN_PROJECTS_ALL)])
+def hosted_large(request: pytest.FixtureRequest) -> Hosting:
+    """Hosts a project with many packages: in a container only by ``make projects-all``."""
+    return _make_hosting(request)
+
+
+def _make_hosting(request: pytest.FixtureRequest) -> Hosting:
     if request.param == "process":
         return partial(in_a_process, request.getfixturevalue("cache"))
     return partial(in_a_container, request.getfixturevalue("image"))

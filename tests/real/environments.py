@@ -19,6 +19,8 @@ from tests.support.processes import run
 ROOT = Path(__file__).parents[2]
 DIRECTORY = ROOT / ".venv-versions"
 LOCKS = {"older": ROOT / "requirements/older.txt", "newest": ROOT / "requirements/newest.txt"}
+LOCKS |= {"real": ROOT / "requirements/real.txt", "shop": ROOT / "requirements/shop.txt"}
+LOCKS |= {"zoo": ROOT / "requirements/zoo.txt", "cookiecutter": ROOT / "requirements/cookiecutter.txt"}
 DJANGO = {("3.10", "older"): "4.2.", ("3.11", "older"): "4.2.", ("3.11", "newest"): "5.2."}
 DJANGO |= {("3.13", "older"): "5.2.", ("3.13", "newest"): "6."}
 """The beginning of Django's version in each environment: by its Python, and by its lock file."""
@@ -56,6 +58,12 @@ class Environment:
 
 def require_environment(version: str, lock: str) -> Environment:
     """Return an environment, which is made if need be; without a Python of this version, the test is skipped."""
+    python = install_environment(version, lock)
+    return Environment(python, version, DJANGO[version, lock], (version, lock) == ("3.11", "older"))
+
+
+def install_environment(version: str, lock: str) -> str:
+    """Make an environment if need be; return its Python. Without one of this version, the test is skipped."""
     base = require_python(version)
     directory = DIRECTORY / f"{version}-{lock}"
     contents = hashlib.sha256(base.encode() + LOCKS[lock].read_bytes()).hexdigest()
@@ -66,8 +74,7 @@ def require_environment(version: str, lock: str) -> Environment:
         if not stamp.exists() or stamp.read_text() != contents:
             _install(base, directory, LOCKS[lock])
             stamp.write_text(contents)
-    python = str(directory / "bin/python")
-    return Environment(python, version, DJANGO[version, lock], (version, lock) == ("3.11", "older"))
+    return str(directory / "bin/python")
 
 
 def _install(base: str, directory: Path, lock: Path) -> None:
@@ -82,4 +89,5 @@ def _install(base: str, directory: Path, lock: Path) -> None:
         "--quiet",
         "--disable-pip-version-check",
     ]
-    subprocess.run([*pip, "install", "--require-hashes", "--only-binary", ":all:", "-r", lock], check=True)
+    wheels = ["--only-binary", ":all:", "--no-binary", "django-haystack"]  # that one has no wheel
+    subprocess.run([*pip, "install", "--require-hashes", *wheels, "-r", lock], check=True)

@@ -2,8 +2,9 @@
 
 Rule: both build the tree, run `check`, and give the same two things: management commands, and a server. When the
 server is no longer needed it is stopped as an operator or an orchestrator stops it; it must end cleanly, and its log
-must hold no error. The project stays as it is; in a container its database has another place, on a volume, because
-nothing else can be written there.
+must hold no error. The project stays as it is; in a container its database and its uploads have another place, on a
+volume, because nothing else can be written there, unless its variables have a DATABASE_URL. A project has the packages
+of one lock file: those of ``real`` are in the program's own environment, others in an environment of the project's own.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from __future__ import annotations
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import httpx
 
+from tests.real.environments import LOCKS, install_environment
 from tests.support import containers
 from tests.support.containers import (
     HARDENED,
@@ -38,8 +40,10 @@ DATA = "/var/lib/static-host/data"
 ELSEWHERE = """from {settings} import *
 
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": "{data}/db.sqlite3"}}}}
+MEDIA_ROOT = "{data}/media"
 """
-REQUIREMENTS = containers.ROOT / "requirements/real.txt"
+PYTHON = "3.13"
+"""That of an environment of the project's own; the image has it, too."""
 Served = tuple[str, httpx.Client]
 """The server's URL, and a client whose paths are relative to it."""
 
@@ -54,8 +58,12 @@ class Host(Protocol):
         """Serve the project."""
 
 
-Hosting = Callable[[Path, str], AbstractContextManager[Host]]
-"""Takes the project's directory and its settings module."""
+class Hosting(Protocol):
+    """Hosts a project: takes its directory, its settings module, its packages' lock file, and its variables."""
+
+    def __call__(
+        self, project: Path, settings: str, lock: str = "real", **variables: str
+    ) -> AbstractContextManager[Host]: ...
 
 
 @dataclass(frozen=True)
@@ -63,18 +71,19 @@ class Process:
     """A project that is served by ``static-host serve``."""
 
     project: Path
-    settings: str
+    python: str
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *command: str, **variables: str) -> None:
-        done = run(*command, cwd=self.project, DJANGO_SETTINGS_MODULE=self.settings, **variables)
+        done = run(*command, cwd=self.project, **self.variables, **variables)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def manage(self, *arguments: str, **variables: str) -> None:
-        self.run("python", "manage.py", *arguments, **variables)
+        self.run(self.python, "manage.py", *arguments, **variables)
 
     @contextmanager
     def served(self) -> Iterator[Served]:
-        with run_server(cwd=self.project, DJANGO_SETTINGS_MODULE=self.settings) as server:
+        with run_server(cwd=self.project, **self.variables) as server:
             with client(server.url) as opened:
                 yield server.url, opened
             assert server.stop() == 0, server.output
@@ -114,27 +123,37 @@ class Container:
 
 
 @contextmanager
-def in_a_process(cache: Path, project: Path, settings: str) -> Iterator[Host]:
-    host = Process(project, settings)
+def in_a_process(cache: Path, project: Path, settings: str, lock: str = "real", **variables: str) -> Iterator[Host]:
+    variables["DJANGO_SETTINGS_MODULE"] = settings
+    if lock != "real":
+        variables["DJANGO_PYTHON"] = install_environment(PYTHON, lock)
+    host = Process(project, variables.get("DJANGO_PYTHON", "python"), variables)
     host.run("static-host", "build", DJANGO_STATIC_CACHE=str(cache))
     host.run("static-host", "check")
     yield host
 
 
 @contextmanager
-def in_a_container(base: str, project: Path, settings: str) -> Iterator[Host]:
+def in_a_container(base: str, project: Path, settings: str, lock: str = "real", **variables: str) -> Iterator[Host]:
     """Make the project's image on the image `base`, by the README's Dockerfile."""
-    package = settings.partition(".")[0]
-    (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
-    shutil.copy(REQUIREMENTS, project / "requirements.txt")
+    if "DATABASE_URL" not in variables:
+        settings = _move_data(project, settings)
+    shutil.copy(LOCKS[lock], project / "requirements.txt")
     volume = f"static-host-test-{secrets.token_hex(4)}"
-    with build_image(project, base, f"{package}.elsewhere") as image:
+    with build_image(project, base, settings, **variables) as image:
         host = Container(image, volume)
         try:
             host.run("static-host", "check")
             yield host
         finally:
             containers.run_for_exit_code("docker", "volume", "rm", "--force", volume)
+
+
+def _move_data(project: Path, settings: str) -> str:
+    """Write settings with the volume's paths; returns their module, which is beside the project's own."""
+    package = settings.partition(".")[0] if "." in settings else ""
+    (project / package / "elsewhere.py").write_text(ELSEWHERE.format(settings=settings, data=DATA))
+    return f"{package}.elsewhere".lstrip(".")
 
 
 def client(url: str) -> httpx.Client:

@@ -16,6 +16,7 @@ from pathlib import Path
 import django
 import pytest
 
+from tests.real.everything import EVERYTHING
 from tests.real.trees import Findings, compare
 from tests.real.vite_builds import NODE
 from tests.support.builds import append_settings
@@ -25,7 +26,6 @@ from tests.support.required import needs
 
 PACKAGES = Path(__file__).parent / "packages"
 SITE, MODULES = PACKAGES / "site-packages", PACKAGES / "node_modules"
-EVERYTHING = "EVERYTHING" in os.environ
 PARTS = {
     "@fortawesome/fontawesome-free": ["css", "js", "sprites", "webfonts"],
     "@shoelace-style/shoelace": ["cdn"],

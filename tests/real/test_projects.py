@@ -14,6 +14,7 @@ from websockets.typing import Origin
 
 from tests.real.hosts import Host, Hosting
 from tests.real.pages import check_page, watched
+from tests.support.builds import append_settings
 from tests.support.processes import run
 from tests.support.projects import copy_project
 
@@ -26,13 +27,30 @@ PERSON = {
 }
 LOCAL = "SECRET_KEY = 'made by a test, and nowhere else in use: 0123456789'\nALLOWED_HOSTS = ['127.0.0.1']\n"
 """What Wagtail's template wants in settings/local.py, a file that it reads but does not make."""
+APPLICATION = {
+    "urls.py": "from django.urls import path\nfrom app.views import count\nurlpatterns = [path('', count)]\n",
+    "views.py": (
+        "from django.contrib.auth.models import User\nfrom django.shortcuts import render\n"
+        "def count(request):\n    return render(request, 'page.html', {'count': User.objects.count()})\n"
+    ),
+    "templates/page.html": (
+        "{% load static %}<!doctype html><title>app</title><link rel=stylesheet href=\"{% static 'app/style.css' %}\">"
+        "<p id=text>{{ count }} person<script type=module src=\"{% static 'app/page.js' %}\"></script>"
+    ),
+    "static/app/style.css": "body { background: rgb(1, 2, 3) }\n",
+    "static/app/page.js": (
+        "import { name } from './name.js'\ndocument.getElementById('text').append(`, counted by ${name}`)\n"
+    ),
+    "static/app/name.js": "export const name = 'app'\n",
+}
+"""The files of an application called app, with a page."""
 
 
-def start(*command: str, cwd: Path) -> Path:
-    """Run the command that makes a new project called mysite; returns its directory."""
-    done = run(*command, "mysite", cwd=cwd)
+def start(*command: str, cwd: Path, name: str = "mysite") -> Path:
+    """Run the command that makes a new project of this name; returns its directory."""
+    done = run(*command, name, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
-    return cwd / "mysite"
+    return cwd / name
 
 
 def fill(host: Host) -> None:
@@ -82,8 +100,9 @@ def test_wagtail(tmp_path: Path, hosted: Hosting, browser: Browser, part: str) -
                 assert window.input_value("input#id_title") == "Home"
 
 
-def test_django_s_admin(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
-    with hosted(start("django-admin", "startproject", cwd=tmp_path), "mysite.settings") as host:
+@pytest.mark.parametrize("name", ["mysite", "app"])
+def test_django_s_admin(tmp_path: Path, hosted: Hosting, browser: Browser, name: str) -> None:
+    with hosted(start("django-admin", "startproject", cwd=tmp_path, name=name), f"{name}.settings") as host:
         fill(host)
         with host.served() as (url, client):
             check_page(client, "/admin/login/", least=3)
@@ -98,6 +117,25 @@ def test_django_s_admin(tmp_path: Path, hosted: Hosting, browser: Browser) -> No
                 window.click("[type=submit]")
                 window.locator(".selector-chosen").first.wait_for()  # made by the admin's own JavaScript
                 window.wait_for_load_state("networkidle")
+
+
+def test_an_application_called_app(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
+    project = start("django-admin", "startproject", cwd=tmp_path)
+    start("python", "manage.py", "startapp", cwd=project, name="app")
+    for path, text in APPLICATION.items():
+        (project / "app" / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / "app" / path).write_text(text)
+    append_settings(project, "INSTALLED_APPS.append('app')", "ROOT_URLCONF = 'app.urls'")
+    with hosted(project, "mysite.settings") as host:
+        fill(host)
+        with host.served() as (url, client):
+            page = check_page(client, "/", least=2)
+            assert re.search(r'href="/static/app/style\.[0-9a-f]{12}\.css"', page.text)
+            with watched(browser) as window:
+                window.goto(f"{url}/")
+                window.get_by_text("1 person, counted by app").wait_for()
+                colour = "getComputedStyle(document.body).backgroundColor"
+                assert window.evaluate(colour) == "rgb(1, 2, 3)"
 
 
 def entered(url: str) -> ClientConnection:
@@ -119,7 +157,18 @@ def test_channels(tmp_path: Path, hosted: Hosting, browser: Browser) -> None:
             assert [json.loads(each.recv(10)) for each in (one, other)] == [{"text": "hello from the browser"}] * 2
 
 
-def test_django_compressor(tmp_path: Path, hosted: Hosting) -> None:
-    with hosted(copy_project("compressed", tmp_path), "shop.settings") as host, host.served() as (_, client):
+@pytest.mark.parametrize("mode", ["offline", "online", "manage.py compress"])
+def test_django_compressor(tmp_path: Path, hosted: Hosting, browser: Browser, mode: str) -> None:
+    project = copy_project("compressed", tmp_path)
+    if mode == "online":
+        append_settings(project, "COMPRESS_OFFLINE = False", package="shop")
+    if mode == "manage.py compress":
+        for command in (["collectstatic", "--noinput"], ["compress"]):
+            done = run("python", "-m", "django", *command, cwd=project, DJANGO_SETTINGS_MODULE="shop.settings")
+            assert done.returncode == 0, done.stderr
+    with hosted(project, "shop.settings") as host, host.served() as (url, client):
         page = check_page(client, "/", least=2)
         assert len(re.findall(r"/static/CACHE/(?:css|js)/output\.[0-9a-f]{12}\.", page.text)) == 2
+        with watched(browser) as window:
+            window.goto(f"{url}/")
+            window.wait_for_load_state("networkidle")

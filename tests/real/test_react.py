@@ -9,10 +9,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from tests.real.hosts import Hosting
 from tests.real.pages import check_file, static_urls, watched
 from tests.real.vite_builds import NEEDS_NODE, build_front_end
-from tests.support.processes import run, run_server
-from tests.support.projects import SETTINGS
 
 pytestmark = [pytest.mark.timeout(600), NEEDS_NODE]
 
@@ -24,23 +23,22 @@ NOT_FOUND = b"<h1>Not Found</h1><p>The requested resource was not found on this 
 
 
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
-def site(request: pytest.FixtureRequest, project: Path) -> Iterator[httpx.Client]:
+def site(request: pytest.FixtureRequest, project: Path, hosted: Hosting) -> Iterator[httpx.Client]:
     """A client of the server, with no header fields but what a test gives."""
-    variables = {**SETTINGS, "DJANGO_STATIC_FALLBACK": "index.html", "DJANGO_INTERFACE": request.param}
-    with run_server(cwd=project, **variables) as server, httpx.Client(base_url=server.url, timeout=20) as client:
+    variables = {
+        "DJANGO_STATIC_FALLBACK": "index.html",
+        "DJANGO_STATIC_EFFORT": "fast",
+        "DJANGO_INTERFACE": request.param,
+    }
+    with hosted(project, "mysite.settings", **variables) as host, host.served() as (_, client):
         yield client
-        assert server.stop() == 0, server.output
-        assert "Traceback" not in server.output
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """The project, built by Vite, and then as every other."""
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project, its front end built by Vite."""
     project = tmp_path_factory.mktemp("react") / "project"
     build_front_end(SOURCE, project)
-    variables = {"DJANGO_STATIC_CACHE": str(cache), "DJANGO_STATIC_EFFORT": "fast"}
-    built = run("static-host", "build", cwd=project, **SETTINGS, **variables)
-    assert built.returncode == 0, built.stderr
     return project
 
 

@@ -85,6 +85,20 @@ def test_the_static_host_is_in_the_urls_of_a_rendered_page(plain: Path, host: st
         assert httpx.get(f"{running.url}/static/site.e8e374d844cc.css").status_code == 200
 
 
+@pytest.mark.parametrize("host", ["", "//"])
+def test_two_slashes_are_the_page_s_own_host_also_if_static_url_has_another(
+    project: Path, build: Build, host: str
+) -> None:
+    append_settings(project, "STATIC_URL = 'https://bucket.example.com/static/'")
+    assert build(DJANGO_STATIC_HOST=host).returncode == 0
+    expected = {"": "https://bucket.example.com/static/", "//": "/static/"}[host]
+    program = ("run", "--", "python", "-c", "import django; django.setup(); print(django.conf.settings.STATIC_URL)")
+    done = run("static-host", *program, cwd=project, DJANGO_STATIC_HOST=host, **SETTINGS)
+    assert (done.stdout, done.stderr) == (f"{expected}\n", "")
+    with run_server(cwd=project, DJANGO_STATIC_HOST=host, **SETTINGS) as running:
+        assert f'href="{expected}site.e8e374d844cc.css"' in httpx.get(f"{running.url}/").text
+
+
 def test_health_is_answered_for_any_host_and_never_kept(server: Running) -> None:
     answer = httpx.get(f"{server.url}/healthz", headers={"host": "10.1.2.3"})
     assert (answer.status_code, answer.text) == (200, "ok\n")

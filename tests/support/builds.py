@@ -21,9 +21,9 @@ else:
 Build = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def append_settings(project: Path, *lines: str) -> None:
+def append_settings(project: Path, *lines: str, package: str = "mysite") -> None:
     """Append lines to the project's settings."""
-    path = project / "mysite/settings.py"
+    path = project / package / "settings.py"
     path.write_text("\n".join([path.read_text(), *lines, ""]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -77,10 +78,11 @@ def read_readme_block(language: str) -> str:
 
 
 @contextmanager
-def build_image(project: Path, base: str, settings: str = "mysite.settings") -> Iterator[str]:
-    """Make the image of a project on the image `base`, by the README's Dockerfile; give its name."""
+def build_image(project: Path, base: str, settings: str = "mysite.settings", **variables: str) -> Iterator[str]:
+    """Make the image of a project on the image `base`, by the README's Dockerfile, with `variables`; give its name."""
     dockerfile = read_readme_block("dockerfile")
-    replaced = {"FROM django-static-host\n": f"FROM {base}\n", "=mysite.settings\n": f"={settings}\n"}
+    environment = "".join(f" {name}={shlex.quote(value)}" for name, value in variables.items())
+    replaced = {"FROM django-static-host\n": f"FROM {base}\n", "=mysite.settings\n": f"={settings}{environment}\n"}
     for line, own in replaced.items():
         assert dockerfile.count(line) == 1
         dockerfile = dockerfile.replace(line, own)

@@ -31,6 +31,7 @@ _OWN_VARIABLES = (
     "WEB_CONCURRENCY",
     "FORWARDED_ALLOW_IPS",
     "XDG_CACHE_HOME",
+    "PYTEST_",  # some packages behave otherwise in tests
 )
 _BUILD_VARIABLES = ("SOURCE_DATE_EPOCH", "AWS_", "AZURE_", "GOOGLE_")
 

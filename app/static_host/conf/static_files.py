@@ -22,8 +22,8 @@ class StaticFileSettings(BaseModel):
     static_host: Annotated[str, AfterValidator(validators.parse_static_host)] = define_variable(
         "DJANGO_STATIC_HOST",
         "",
-        "The host from which browsers fetch static files: the CDN's address, with a path if it has one. Empty or `//`: "
-        "the page's own host.",
+        "The host from which browsers fetch static files: the CDN's address, with a path if it has one. `//`: the "
+        "page's own host. Empty: the host of the project's `STATIC_URL`, else the page's own.",
         "a host or an http(s) URL without credentials, query or fragment, for example https://cdn.example.com",
         shown="",
     )

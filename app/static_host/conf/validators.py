@@ -32,12 +32,12 @@ _HOST = re.compile(
 
 
 def parse_static_host(value: str) -> str:
-    """Return the normal form of DJANGO_STATIC_HOST: "", ``//host[/path]`` or ``http[s]://host[/path]``.
+    """Return the normal form of DJANGO_STATIC_HOST: "", ``//``, ``//host[/path]`` or ``http[s]://host[/path]``.
 
-    No trailing slash; "" and "//" both mean no host. A bare host follows the page's own scheme (RFC 3986 §4.2).
+    No trailing slash after a host. A bare host follows the page's own scheme (RFC 3986 §4.2).
     """
     if value in ("", "//"):
-        return ""
+        return value
     match = _match_address(value)
     scheme = f"{match['scheme'].lower()}:" if match["scheme"] else ""
     return f"{scheme}//{match['authority'].lower()}{match['path'].rstrip('/')}"

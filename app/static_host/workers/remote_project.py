@@ -11,7 +11,7 @@ from static_host.project.errors import refuse_unknown_databases
 from static_host.project.static_url import parse_static_url
 from static_host.workers.worker_process import Message
 from static_host_django.script_name import expand_prefix
-from static_host_django.static_url import DEFAULT_ROOT
+from static_host_django.static_url import DEFAULT_ROOT, choose_static_host
 
 
 class RemoteProject:
@@ -29,7 +29,7 @@ class RemoteProject:
         self.name = settings.settings_module
         self.static_url: str | None = facts["static_url"]
         host, prefix = parse_static_url(self.static_url)
-        self.host = settings.static_host or host
+        self.host = choose_static_host(settings.static_host, host)
         self.prefix = settings.static_prefix or prefix
         self.static_root = settings.static_root or Path(facts["static_root"] or DEFAULT_ROOT)
         self.is_asgi = bool(facts["is_asgi"])

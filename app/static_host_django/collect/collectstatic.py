@@ -19,6 +19,9 @@ from static_host_django.collect.circular_symlinks import skip_circular_links
 from static_host_django.collect.errors import CollectionError
 from static_host_django.collect.found_files import DJANGO_APP
 
+_REMOTE_COMPARISONS = ("collectfast_enabled", "collectfasta_enabled")
+"""Attributes by which the commands of these packages ask a bucket which files it has: a build's tree is new."""
+
 
 class _IndexedList(list[str]):
     """A list with fast membership tests: Django's command makes one for every file that it copies."""
@@ -80,4 +83,7 @@ def _run_command(ignore_patterns: list[str]) -> None:
     command = load_command_class(provider, "collectstatic") if isinstance(provider, str) else provider
     if isinstance(command, Command):
         command.copied_files = _IndexedList()
+        for name in _REMOTE_COMPARISONS:
+            if hasattr(command, name):
+                setattr(command, name, False)
     call_command(command, interactive=False, verbosity=0, skip_checks=True, ignore_patterns=ignore_patterns)
