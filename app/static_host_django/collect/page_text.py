@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 from static_host_django.collect.template_files import read_templates
 from static_host_django.static_names import build_static_url, find_stored
 
+MIN_TEXT_BYTES = 1_000
+"""Text, beside that of Django's forms, for which a dictionary pays."""
 _SUFFIXES = (".html", ".htm", ".xhtml", ".djhtml", ".jinja", ".jinja2", ".j2")
 _TAG = re.compile(r"\{#.*?#\}|\{%-?\s*comment\b.*?endcomment\s*-?%\}|\{%(.*?)%\}|\{\{.*?\}\}", re.DOTALL)
 _CALL = re.compile(r"""-?\s*(static|url|translate|trans)\s+(?:"([^"]*)"|'([^']*)')\s*-?\Z""")
@@ -45,8 +47,6 @@ def collect_page_text(limit: int, find_static_url: Callable[[str], str]) -> tupl
     folders, problem = _list_used_folders()
     templates = _rank(_read_pages(), folders)
     replace = _make_replacement(find_static_url)
-    if all(template.rank == _FORMS_RANK for template in templates.values()):
-        return b"", problem
     uses = dict.fromkeys(templates, 0)
     for name in templates:
         for used in _list_references(templates, name):
@@ -57,7 +57,9 @@ def collect_page_text(limit: int, find_static_url: Callable[[str], str]) -> tupl
         if len(text) <= limit:
             limit -= len(text)
             taken.append((-templates[name].rank, uses[name], name, text))
-    return b"".join(text for *_, text in sorted(taken)), problem
+    own_bytes = sum(len(text) for place, *_, text in taken if place > -_FORMS_RANK)
+    text = b"".join(text for *_, text in sorted(taken))
+    return text if own_bytes >= MIN_TEXT_BYTES else b"", problem
 
 
 def _read_pages() -> dict[str, tuple[str, str]]:

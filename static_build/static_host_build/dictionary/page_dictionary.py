@@ -7,7 +7,6 @@ from base64 import b64decode
 
 from static_host.origin.page_dictionary import format_page_dictionary_name
 from static_host_build.collect.project_process import BuiltProject
-from static_host_build.dictionary.patterns import MIN_DICTIONARY_BYTES
 from static_host_django.tree_writer import TreeWriter
 
 log = logging.getLogger("static_host.build")
@@ -26,5 +25,5 @@ def write_page_dictionary(project: BuiltProject, limit: int, writer: TreeWriter)
     if made["problem"]:
         log.warning("the dictionary of pages lacks the templates of packages: the URLconf fails: %s", made["problem"])
     text = b64decode(made["text"])
-    if len(text) >= MIN_DICTIONARY_BYTES:
+    if text:
         writer.write(format_page_dictionary_name(text), text)
