@@ -14,7 +14,7 @@ WORKERS ?= -n 4 --dist worksteal
 SLOW := browser or docker or slow
 
 .PHONY: run test unit slow azurite check docs projects projects-all fuzz mutants bench bench-small bench-static bench-large bench-busy bench-start \
-    bench-memory bench-workers bench-proxy bench-files bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
+    bench-memory bench-workers bench-proxy bench-pages bench-files bench-django bench-build bench-scale bench-dictionaries bench-references image sbom audit lock clean help
 .DELETE_ON_ERROR:
 
 # Ctrl-C on a terminal reaches the whole foreground process group, and make would report an error of its own. So the
@@ -97,6 +97,9 @@ bench-workers: .venv-projects/run ## measure what a second worker adds
 
 bench-proxy: .venv-projects/run ## measure a request to Django with access logs on, beside nginx in front of gunicorn
 	$(call serving,--only proxy)
+
+bench-pages: .venv-projects/run ## measure a page of 20 kB in each content coding, beside GZipMiddleware and nginx
+	$(call serving,--only pages)
 
 bench-files: .venv-projects/run ## measure files that views send, MEDIA and uploads, beside gunicorn and nginx
 	$(call serving,--only files)

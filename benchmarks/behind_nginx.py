@@ -56,6 +56,7 @@ def _write_configuration(port: str) -> Path:
     configuration = work / f"nginx-{port}.conf"
     user = "user root;" if os.getuid() == 0 else ""  # only its owner may read the benchmark's directory
     names = {"user": user, "port": port, "work": work, "files": os.environ["BENCH_FILES"]}
+    names["gzip"] = os.environ.get("BENCH_GZIP", "off")
     configuration.write_text((HERE / "nginx-gunicorn.conf").read_text().format(**names))
     return configuration
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks import busy, files, large, memory, processes, proxy, small, start, workers
+from benchmarks import busy, files, large, memory, pages, processes, proxy, small, start, workers
 from benchmarks.goals import Result, format_goals
 from benchmarks.load import find_missing_tool
 from benchmarks.measure import collect_facts, format_facts, print_progress
@@ -45,6 +45,7 @@ PARTS: dict[str, Callable[[Path, int], Result]] = {
     "processes": processes.measure_part,
     "workers": workers.measure_part,
     "proxy": proxy.measure_part,
+    "pages": pages.measure_part,
     "files": files.measure_part,
 }
 PARTS_OF_OTHERS = ("small",)

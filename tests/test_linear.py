@@ -40,6 +40,7 @@ from static_host.origin.index import dump_index, parse_index
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.response_cache import ResponseCache
 from static_host.origin.security import SecurityPolicy
+from static_host.pages import page_codings
 from static_host.telemetry.request_record import (
     MAX_TARGET_BYTES,
     find_identifier,
@@ -193,6 +194,16 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.http.page_head._FIELD": repeat_bytes(
         lambda fields: parse_page_head(b"GET / HTTP/1.1\r\n" + fields + b"\r\n"),
         *("a", "a:", "a:{ }", "a: b\r\n", "\n", ":", "a: b{ }\r\n", "host: a\r\n"),
+    ),
+    "static_host.pages.page_codings._is_compressible": repeat_bytes(
+        page_codings._is_compressible, "text/{a}", "application/{a}+", "text/a{ }", "image/{+json}", "model/{a.}"
+    ),
+    "static_host.pages.page_codings._has_no_transform": repeat_bytes(
+        page_codings._has_no_transform, " ", ",", "no-transform", " no-transform{x}", "{ ,}no-transfor"
+    ),
+    "static_host.pages.page_codings._MARKED": repeat_bytes(
+        lambda value: page_codings.restore_entity_tags([(b"if-match", value)]),
+        *('W/"', 'W/"{a}', '~page"', 'W/"~page"', 'W/"{~page}', '{W/"a}~page"'),
     ),
     "static_host.http.page._find_framing": repeat_bytes(page._find_framing, "\n", "connection: ", "connection: {a}\r\n", "x-accel-redirect: {x-}\r\n", "a: b\r\n"),
     "static_host_django.frames._RESPONSE_HEAD": repeat_bytes(

@@ -31,6 +31,7 @@ from static_host.middleware.origin_secret import OriginSecret, OriginSecretMiddl
 from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.middleware.static_files import StaticFilesMiddleware
 from static_host.origin.responder import Responder
+from static_host.pages.page_codings import PageCodings
 from static_host.served_tree import TreeSwitch, find_served_media, load_served_tree, summarize_media
 from static_host.telemetry import log_configuration
 from static_host.telemetry.log_and_counters import RequestRecorder
@@ -108,7 +109,9 @@ def create_app(
     media = MediaFiles.from_settings(settings)
     fallback_page = FallbackPage(responder, settings.static_fallback) if settings.static_fallback else None
     files = FileResponder(SendfileRoots.from_settings(settings), fallback_page)
-    gateway = project.start_workers(served.static_url, served.tree, TreeSwitch(settings, served, media), files)
+    codings = PageCodings.from_settings(settings)
+    switch = TreeSwitch(settings, served, codings, media)
+    gateway = project.start_workers(served.static_url, served.tree, switch, files, codings)
     if media is not None:
         media.use(find_served_media(project, responder.prefixes))
     readiness = Readiness(

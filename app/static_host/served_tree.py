@@ -15,6 +15,8 @@ from static_host.origin.index import ROOT_FOLDER
 from static_host.origin.responder import Responder
 from static_host.origin.security import SecurityPolicy
 from static_host.origin.tree import Tree, TreeUnusableError, load_tree
+from static_host.pages.page_codings import PageCodings
+from static_host.pages.page_dictionaries import NO_DICTIONARIES, PageDictionaries
 from static_host.workers.remote_project import RemoteProject
 
 log = logging.getLogger("static_host")
@@ -52,6 +54,7 @@ class ServedTree:
     static_url: str
     responder: Responder
     summary: list[str]
+    dictionaries: PageDictionaries = NO_DICTIONARIES
 
 
 class TreeSwitch:
@@ -60,10 +63,14 @@ class TreeSwitch:
     So it is with the place of uploads, if they are served.
     """
 
-    def __init__(self, settings: Settings, served: ServedTree, media: MediaFiles | None = None) -> None:
+    def __init__(
+        self, settings: Settings, served: ServedTree, codings: PageCodings, media: MediaFiles | None = None
+    ) -> None:
         self._settings = settings
         self._served = served
+        self._codings = codings
         self._media = media
+        codings.dictionaries = served.dictionaries
 
     def load(self, project: RemoteProject) -> ServedTree:
         """Load the release that the static root names now. Raises TreeUnusableError, PrefixChangedError."""
@@ -82,6 +89,7 @@ class TreeSwitch:
     def switch(self, served: ServedTree, place: MediaPlace | None) -> None:
         """Have the responder answer from this tree. The former one stays open for requests that began before."""
         self._served.responder.replace(served.responder)
+        self._codings.dictionaries = served.dictionaries
         log.info("%s: release %s", served.summary[0], served.tree.root.name)
         if self._media is not None:
             self._media.use(place)
@@ -135,7 +143,9 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         f"{len(tree.index)} static resources of {place}",
         *_summarize_length_check(compared, len(tree.index)),
     ]
-    return ServedTree(tree, prefix, project.host + prefix, responder, summary)
+    is_used = settings.page_dictionary and "zstd" in settings.page_codings
+    dictionaries = PageDictionaries.read(tree, prefix) if is_used else NO_DICTIONARIES
+    return ServedTree(tree, prefix, project.host + prefix, responder, summary, dictionaries)
 
 
 def _report_missing_root(tree: Tree, directory: str) -> None:

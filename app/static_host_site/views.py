@@ -3,14 +3,12 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page, require_safe
 
 from static_host_site.figures import read_figures
 
 
 @require_safe
-@gzip_page  # outside conditional_page: the ETag is computed first, because gzip_page adds random padding
 @conditional_page
 @cache_control(private=True, no_cache=True)
 def inspector(request: HttpRequest) -> HttpResponse:

@@ -1,1 +1,1 @@
-"""A Django project of synchronous views, for ``make bench-django``, ``bench-proxy`` and ``bench-files``."""
+"""A Django project of synchronous views, for ``make bench-django`` and the parts proxy, pages and files."""

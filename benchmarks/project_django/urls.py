@@ -1,8 +1,9 @@
-"""The views: two pages, a file in two ways, and an upload."""
+"""The views: three pages, a file in two ways, and an upload."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -11,6 +12,15 @@ from django.shortcuts import render
 from django.urls import path
 
 from benchmarks.project_django.models import City
+
+_random = Random(1)
+_WORDS = ["".join(_random.choices("aeioulnrst", k=_random.randrange(3, 10))) for _ in range(2000)]
+TABLE = "<!doctype html>\n<title>Table</title>\n<table>\n" + "".join(
+    f'<tr class="row{number % 2 + 1}"><th><a href="/people/{number}/change/">{_random.choice(_WORDS)}</a></th>'
+    f'<td class="field-email">{_random.choice(_WORDS)}@example.org</td><td class="field-name">'
+    f"{' '.join(_random.choices(_WORDS, k=3))}</td></tr>\n"
+    for number in range(120)
+)
 
 
 def hello(_request: HttpRequest) -> HttpResponse:
@@ -21,6 +31,11 @@ def hello(_request: HttpRequest) -> HttpResponse:
 def rows(request: HttpRequest) -> HttpResponse:
     """Return twenty rows of a table as a page."""
     return render(request, "rows.html", {"cities": City.objects.order_by("-inhabitants")[:20]})
+
+
+def table(_request: HttpRequest) -> HttpResponse:
+    """Return a page of 20 kB: a table whose rows have little in common."""
+    return HttpResponse(TABLE)
 
 
 def send_file(_request: HttpRequest, name: str) -> FileResponse:
@@ -43,6 +58,7 @@ def receive(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("hello", hello),
     path("rows", rows),
+    path("table", table),
     path("file/<name>", send_file),
     path("accel/<name>", name_file),
     path("upload", receive),

@@ -40,6 +40,7 @@ from static_host_build.collect.sources import FoundSources, find_sources, finger
 from static_host_build.collect.whitenoise_root import check_root
 from static_host_build.compressed_blocks import BlockStep
 from static_host_build.dictionary.deltas import DeltaEncoder, measure_savings
+from static_host_build.dictionary.page_dictionary import fingerprint_page_dictionary, write_page_dictionary
 from static_host_build.encode import dcz, tree_encoding
 from static_host_build.encode.cached_encoder import CachedEncoder
 from static_host_build.encode.encoder import Encoder
@@ -190,6 +191,7 @@ class _Build:
         collector = Collector(self.project, self.settings, self.directory, linking, found)
         collected = collector.collect(ignored)
         dangling = self.blocks.compress(self.directory, self.writer)
+        write_page_dictionary(self.project, self.settings.page_dictionary, self.writer)
         is_fatal = self.settings.static_missing_references == "error"
         self.blocks.report_dangling(dangling, collected.dangling, collected.names, is_fatal=is_fatal)
         return collected
@@ -254,7 +256,8 @@ class _Build:
         options = (self.facts["settings"], whitenoise)
         project = (self.project.version, options, self.blocks.static_url, self.blocks.output, manifests)
         encoding = (self.encoder.recipe, dcz.format_recipe(self.settings.static_effort), self.deltas.budget_bytes)
-        return fingerprint(found.sources, settings, *project, *encoding, self.modes)
+        pages = fingerprint_page_dictionary(self.project, self.settings.page_dictionary)
+        return fingerprint(found.sources, settings, *project, *encoding, self.modes, pages)
 
     def _is_intact(self, tree: Path) -> bool:
         """Whether a tree is undamaged: by its digests if `is_verified`, else by its lengths."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from static_host.conf.settings import Settings
 from static_host.origin.index import ROOT_FOLDER
+from static_host.origin.page_dictionary import is_page_dictionary
 from static_host_build import bundler_manifests
 from static_host_build.build_errors import BuildError
 from static_host_build.collect.collection import CollectionResult
@@ -47,7 +48,7 @@ class ResourceStep:
         found = tree_encoding.list_resource_names(self.directory, root_files)
         whitenoise = WhiteNoiseResources(self.project, self.settings, self.directory)
         names = whitenoise.remove_unhashed([name for name in found if name not in manifests], collected)
-        if not names:
+        if not any(not is_page_dictionary(name) for name in names):
             raise BuildError("the project has no static files: its finders find none.")
         known = set(names)
         lost = [name for name in of_django - known if not (self.directory / name).exists()]
@@ -56,6 +57,7 @@ class ResourceStep:
             raise BuildError(message, remedy="Rename their sources.")
         hashed = of_django | bundler_manifests.find_hashed_outputs(collected.bundler_manifests, known)
         hashed |= whitenoise.find_immutable(names)
+        hashed |= set(filter(is_page_dictionary, names))
         patterns = [
             re.compile(self.settings.static_immutable_pattern or tree_encoding.MATCH_NOTHING),
             re.compile(self.block_output["name_pattern"] or tree_encoding.MATCH_NOTHING),

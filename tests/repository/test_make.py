@@ -82,7 +82,7 @@ def test_make_help_lists_the_targets(checkout: Path) -> None:
     assert [line.split("\t")[0] for line in result.stdout.splitlines()] == [
         *("run", "test", "unit", "slow", "azurite", "check", "docs", "projects", "projects-all", "fuzz", "mutants"),
         *("bench", "bench-small", "bench-static", "bench-large", "bench-busy", "bench-start", "bench-memory"),
-        *("bench-workers", "bench-proxy", "bench-files", "bench-django", "bench-build", "bench-scale"),
+        *("bench-workers", "bench-proxy", "bench-pages", "bench-files", "bench-django", "bench-build", "bench-scale"),
         *("bench-dictionaries", "bench-references"),
         *("image", "sbom", "audit", "lock", "clean", "help"),
     ]

@@ -225,7 +225,7 @@ def test_a_body_that_there_is_no_room_for_is_refused(project: Path) -> None:
 
 def test_a_stream_arrives_as_it_is_yielded(either: Running) -> None:
     with httpx.stream("GET", f"{either.url}/stream/") as answer:
-        assert next(answer.iter_raw()).startswith(b"xxx")
+        assert next(answer.iter_bytes()).startswith(b"xxx")
 
 
 def test_a_body_of_unknown_length_reaches_django_whole(server: Running) -> None:
@@ -542,7 +542,7 @@ def test_an_exception_in_a_view_is_logged_whole_and_answered_500(project: Path, 
             assert client.get("/leaves/").status_code == 500
             assert client.get("/status/").status_code == 200
         with httpx.stream("GET", f"{running.url}/breaks/") as answer:
-            pieces = answer.iter_raw()
+            pieces = answer.iter_bytes()
             assert next(pieces) == b"begun"
             httpx.get(f"{running.url}/go_on/")
             with pytest.raises(httpx.RemoteProtocolError):

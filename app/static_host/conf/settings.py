@@ -27,6 +27,7 @@ from static_host.conf.django import DjangoSettings
 from static_host.conf.files import FileSettings
 from static_host.conf.object_store import ObjectStoreSettings
 from static_host.conf.operations import OperationsSettings
+from static_host.conf.pages import PageSettings
 from static_host.conf.server import ServerSettings
 from static_host.conf.static_files import StaticFileSettings
 from static_host.errors import StaticHostError
@@ -39,6 +40,7 @@ GROUPS = (
     BuildSettings,
     ObjectStoreSettings,
     DjangoSettings,
+    PageSettings,
     FileSettings,
     ServerSettings,
     OperationsSettings,
@@ -69,6 +71,7 @@ class Settings(
     OperationsSettings,
     ServerSettings,
     FileSettings,
+    PageSettings,
     DjangoSettings,
     ObjectStoreSettings,
     BuildSettings,

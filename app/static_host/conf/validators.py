@@ -267,4 +267,12 @@ def validate_codings(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def validate_page_codings(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Return content codings of pages, each once."""
+    unknown = sorted(set(value) - {"br", "zstd", "gzip"})
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is not supported")
+    return tuple(dict.fromkeys(value))
+
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(split_list)]

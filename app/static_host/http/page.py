@@ -16,25 +16,25 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Receive, Scope, Send
 
 from static_host.files.view_file import ACCEPT_RANGES, CONDITIONAL_FIELDS
-from static_host.http.page_head import PageHead, parse_page_head
+from static_host.http.encoded_page import encode_whole
+from static_host.http.page_head import PageHead
 from static_host.http.page_response import PageResponse
 from static_host.middleware.forwarded import ClientAddress
-from static_host.middleware.request_log import RequestLogMiddleware, ensure_identifier
-from static_host.origin.percent_decoding import unescape
+from static_host.middleware.request_log import RequestLogMiddleware
 from static_host.origin.response import Slice
+from static_host.pages.page_codings import ENTITY_TAG_MARK, restore_entity_tags
 from static_host.telemetry.request_record import RequestRecord, find_trace, format_address, format_target
 from static_host.telemetry.scope_keys import QUEUE_SECONDS_KEY, STARTED_AT_KEY, STATUS_CLIENT_CLOSED_REQUEST
 from static_host.telemetry.timings import make_server_timing
 from static_host.workers.channel import Channel
 from static_host.workers.exchange import Exchange
 from static_host.workers.file_responder import NAMING_FIELDS, RequestFacts
-from static_host.workers.pool import QueueFullError
 from static_host.workers.request_body import ClientGoneError
 from static_host.workers.request_head import encode_client
 from static_host_django.frames import Head, Kind, encode_head, split_field_lines
 
 if TYPE_CHECKING:
-    from static_host.asgi import Front
+    from static_host.http.page_dispatcher import PageDispatcher
 
 _find_framing = re.compile(
     rb"(?m)^(connection|content-length|keep-alive|proxy-connection|te|trailer|transfer-encoding|upgrade"
@@ -45,62 +45,6 @@ _RANGED = (b"accept-ranges: ", b"content-encoding: ", b"content-range: ")
 """Fields of a response whose file is not sent in parts, or is sent so by the view."""
 _OF_FILES = NAMING_FIELDS | {b"content-length"}
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-
-
-class PageDispatcher:
-    """Begins the requests that the project responds to. The connections of one process share it."""
-
-    def __init__(self, front: Front) -> None:
-        self.gateway = front.gateway
-        self.recorder = front.recorder
-        self._is_owned = front.responder.is_owned
-        self._media = front.media
-        self._open_paths = {path.encode() for path in front.open_paths}
-        self._proxies = front.proxies
-        self._secret = front.secret
-
-    def parse(self, head: bytes) -> PageHead | None:
-        """Return the parts of a head, or None if it is not that of a plain request, or not for the project."""
-        parsed = parse_page_head(head)
-        if parsed is None or self._is_owned(parsed.path):
-            return None
-        if self._media is not None and self._media.is_owned(parsed.path):
-            return None
-        path = unescape(parsed.path) if b"%" in parsed.path else parsed.path
-        return None if path in self._open_paths else parsed
-
-    def begin(
-        self,
-        parsed: PageHead,
-        head: bytes,
-        client: ClientAddress | None,
-        server: tuple[str, int | None] | None,
-        scheme: str,
-    ) -> Page | None:
-        """Take one complete request; None if that is the ASGI path's: it is refused, or a channel has to be opened."""
-        fields = parsed.fields
-        if self._secret is not None:
-            name = self._secret.field
-            if not self._secret.is_among(value for each, value in fields if each == name):
-                return None
-            fields = [field for field in fields if field[0] != name]
-        pool = self.gateway.pool
-        channel, waiting = pool.take_free(), None
-        if channel is None:
-            if pool.has_free_channel:
-                return None
-            try:
-                waiting = pool.join_queue()
-            except QueueFullError:
-                return None
-        is_timed = self.gateway.is_timed or self.recorder is not None
-        proxy_seconds = self._proxies.measure_proxy_seconds(client, fields) if is_timed else 0.0
-        client, forwarded_scheme, fields = self._proxies.resolve(client, fields)
-        identifier = ""
-        if self.recorder is not None:
-            identifier, fields = ensure_identifier(fields)
-        scheme = forwarded_scheme or scheme
-        return Page(self, head, parsed, (channel, waiting), (client, server), scheme, identifier, fields, proxy_seconds)
 
 
 class Page:
@@ -169,7 +113,7 @@ class Page:
             *encode_client(self._client),
             server_host.encode("latin-1", "replace"),
             str(server_port or 80).encode(),
-            self._fields,
+            restore_entity_tags(self._fields) if ENTITY_TAG_MARK in self.request_head else self._fields,
         )
         self._exchange = exchange = channel.begin(Kind.HTTP_REQUEST, encode_head(head))
         exchange.on_change = self._on_change
@@ -197,7 +141,11 @@ class Page:
                 lines += b"content-length: %d\r\n" % exchange.held_bytes
             elif framing != [(b"content-length", b"%d" % exchange.held_bytes)]:
                 return None
-            response = PageResponse(status, lines, exchange.take())
+            codings = self._dispatcher.gateway.codings
+            encoded = encode_whole(codings, self._parsed.method, self._fields, status, lines, exchange)
+            if encoded is None:
+                return None
+            response = PageResponse(status, *encoded)
         self.stop_watching()
         channel.finish(exchange)
         return response

@@ -10,7 +10,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
-from static_host.http.page import PageDispatcher
+from static_host.http.page_dispatcher import PageDispatcher
 from static_host.http.single_request import SingleRequestParser
 from static_host.http.status_lines import STATUS_LINES
 from static_host.middleware.forwarded import (

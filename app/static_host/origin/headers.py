@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from static_host.origin.conditional import Validators, derive_last_modified, format_http_date
+from static_host.origin.page_dictionary import USE_AS_DICTIONARY, is_page_dictionary
 from static_host.origin.representation import Representation, Resource
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -80,6 +81,8 @@ def select_vary(resource: Resource) -> Headers:
 
 def format_use_as_dictionary(resource: Resource) -> Headers:
     """Return the field that makes a browser keep the resource as a dictionary (RFC 9842 §2.1)."""
+    if resource.immutable and is_page_dictionary(resource.identity.file):
+        return ((b"use-as-dictionary", USE_AS_DICTIONARY),)
     if not resource.match:
         return ()
     text = resource.match.encode("ascii").replace(b"\\", rb"\\").replace(b'"', rb"\"")  # RFC 9651 §3.3.3

@@ -15,11 +15,13 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from static_host.files.response_sending import send_response
+from static_host.pages.page_codings import UNENCODED, PageCodings, restore_entity_tags
+from static_host.pages.page_sender import PageSender
 from static_host.telemetry.scope_keys import (
     BREAK_OFF_KEY,
     HALF_CLOSED_KEY,
@@ -31,6 +33,7 @@ from static_host.telemetry.scope_keys import (
 )
 from static_host.telemetry.timings import make_server_timing
 from static_host.workers.channel import Channel
+from static_host.workers.channel_queue import acquire_channel, wait_for_disconnect
 from static_host.workers.exchange import ApplicationFailedError, Exchange, NoDescriptorError, WorkerLostError
 from static_host.workers.file_responder import FileResponder
 from static_host.workers.pool import QueueFullError, WorkerPool
@@ -66,10 +69,18 @@ class Gateway:
     """Passes requests and WebSockets on to the workers. With `is_timed`, responses have Server-Timing."""
 
     def __init__(
-        self, pool: WorkerPool, files: FileResponder, *, is_asgi: bool, max_body_bytes: int, is_timed: bool = False
+        self,
+        pool: WorkerPool,
+        files: FileResponder,
+        codings: PageCodings = UNENCODED,
+        *,
+        is_asgi: bool,
+        max_body_bytes: int,
+        is_timed: bool = False,
     ) -> None:
         self.pool = pool
         self.files = files
+        self.codings = codings
         self.is_timed = is_timed
         self._is_asgi = is_asgi
         self._max_body_bytes = max_body_bytes
@@ -112,7 +123,7 @@ class Gateway:
             body = await read_body(receive, self._max_body_bytes)
             if not any(name == b"content-length" for name, _ in headers):
                 headers = [*headers, (b"content-length", b"%d" % body.length)]
-        request = _Request(encode_head(make_head(scope, headers)), body, is_streamed)
+        request = _Request(encode_head(make_head(scope, restore_entity_tags(headers))), body, is_streamed)
         try:
             if scope["method"] not in _SAFE_METHODS or is_streamed or body.file is not None:
                 await self._attempt(request, scope, receive, send)
@@ -128,7 +139,7 @@ class Gateway:
         """Have a worker respond; False if it was lost before its response began, and the request can be repeated."""
         waiting_since = time.perf_counter()
         try:
-            channel = await self._acquire(scope, receive, request.is_streamed)
+            channel = await acquire_channel(self.pool, scope, receive, is_streamed=request.is_streamed)
         finally:
             before = scope.get(QUEUE_SECONDS_KEY) or scope.get(PROXY_SECONDS_KEY, 0.0)
             scope[QUEUE_SECONDS_KEY] = before + time.perf_counter() - waiting_since
@@ -168,9 +179,10 @@ class Gateway:
         scope[ON_DISCONNECT_KEY] = lambda: exchange.fail(ClientGoneError())
         watcher = asyncio.ensure_future(self._watch(channel, exchange, receive, is_streamed)) if self._is_asgi else None
         is_whole = True
+        page = PageSender(self.codings, scope, send)
         try:
             try:
-                is_whole = await self._respond(scope, channel, exchange, receive, send)
+                is_whole = await self._respond(scope, channel, exchange, receive, send, page)
             except WorkerLostError:
                 if is_repeatable:
                     return False
@@ -178,42 +190,20 @@ class Gateway:
                 await refuse(send, 502)
             if not is_whole:
                 watcher = watcher or asyncio.ensure_future(self._watch(channel, exchange, receive, False))
-                await self._stream(channel, exchange, send)
+                await self._stream(channel, exchange, page)
             if not is_whole and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
                 scope[BREAK_OFF_KEY]()
         finally:
+            page.close()
             scope.pop(ON_DISCONNECT_KEY, None)
             if watcher is not None:
                 watcher.cancel()
             channel.finish(exchange)
         return True
 
-    async def _acquire(self, scope: Scope, receive: Receive, is_streamed: bool) -> Channel | None:
-        """Return a channel; None if the client may have gone while its request waited. Raises QueueFullError."""
-        if self.pool.has_free_channel:
-            return await self.pool.acquire()
-        acquiring = asyncio.ensure_future(self.pool.acquire())
-        # a body that is streamed is left for the worker
-        left = asyncio.Event().wait() if is_streamed else _wait_for_disconnect(receive)
-        gone: asyncio.Future[Any] = asyncio.ensure_future(left)
-        scope[ON_DISCONNECT_KEY] = gone.cancel
-        try:
-            await asyncio.wait((acquiring, gone), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            is_gone = gone.done()
-            gone.cancel()
-        if is_gone or not acquiring.done():
-            acquiring.cancel()
-            with suppress(asyncio.CancelledError, QueueFullError):
-                self.pool.give_back(await acquiring)
-            raise ClientGoneError
-        channel = acquiring.result()
-        if HALF_CLOSED_KEY in scope:
-            self.pool.give_back(channel)
-            return None
-        return channel
-
-    async def _respond(self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send) -> bool:
+    async def _respond(
+        self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send, page: PageSender
+    ) -> bool:
         """Send the response's head, and its body if it is whole; return whether it was.
 
         Raises WorkerLostError before anything is sent.
@@ -246,13 +236,13 @@ class Gateway:
                 finally:
                     response.close()
                 return True
-        await send({"type": "http.response.start", "status": status, "headers": fields})
         if not exchange.is_complete or exchange.error is not None:
+            await page.start(status, fields)
             return False
-        await send({"type": "http.response.body", "body": exchange.take()})
+        await page.send_whole(status, fields, exchange.take())
         return True
 
-    async def _stream(self, channel: Channel, exchange: Exchange, send: Send) -> None:
+    async def _stream(self, channel: Channel, exchange: Exchange, page: PageSender) -> None:
         """Send the body as it arrives, to its end or until the exchange fails."""
         while exchange.error is None:
             await exchange.wait()
@@ -260,7 +250,7 @@ class Gateway:
             data = exchange.take()
             channel.resume()
             if data or is_last:
-                await send({"type": "http.response.body", "body": data, "more_body": not is_last})
+                await page.send(data, is_last=is_last)
             if is_last:
                 return
 
@@ -286,10 +276,5 @@ class Gateway:
                 return
             is_streamed = message.get("more_body", False)
             await channel.send(exchange, encode_pieces(Kind.BODY, message.get("body", b""), more=is_streamed))
-        await _wait_for_disconnect(receive)
+        await wait_for_disconnect(receive)
         exchange.fail(ClientGoneError())
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from static_host.conf.settings import Settings
 from static_host.origin.tree import Tree
+from static_host.pages.page_codings import PageCodings
 from static_host.project.errors import ProjectLoadError
 from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
@@ -50,11 +51,13 @@ class WorkerProject(RemoteProject):
         """Start the first worker, and import the settings module there. Raises StaticHostError."""
         return cls(settings, find_interpreter(settings))
 
-    def start_workers(self, static_url: str, tree: Tree, tree_switch: TreeSwitch, files: FileResponder) -> Gateway:
+    def start_workers(
+        self, static_url: str, tree: Tree, tree_switch: TreeSwitch, files: FileResponder, codings: PageCodings
+    ) -> Gateway:
         """Load the project in all workers, with these settings for the tree. Raises StaticHostError.
 
         Returns the application that passes requests on to them. `tree_switch` has the next tree for a reload, `files`
-        makes the responses whose body is a file.
+        makes the responses whose body is a file, `codings` encodes the others.
         """
         self._tree_switch = tree_switch
         self._factory.on_disposed = tree.close
@@ -67,6 +70,7 @@ class WorkerProject(RemoteProject):
         return Gateway(
             pool,
             files,
+            codings,
             is_asgi=self.is_asgi,
             max_body_bytes=self.settings.max_body,
             is_timed=self.settings.server_timing,

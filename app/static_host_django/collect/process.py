@@ -139,6 +139,19 @@ class Calls:
 
         return compress(static_url, self._directory, self._writer)
 
+    def fingerprint_page_text(self, limit: int) -> str:
+        """Return a digest of what the text of pages depends on, beside the collected files."""
+        from static_host_django.collect.page_text import fingerprint_page_text
+
+        return fingerprint_page_text(limit)
+
+    def collect_page_text(self, limit: int, static_url: str) -> dict[str, str]:
+        """Return the text that the project's pages are likely to have, in Base64, and what is missing in it."""
+        from static_host_django.collect.page_text import collect_page_text, make_static_url_finder
+
+        text, problem = collect_page_text(limit, make_static_url_finder(static_url))
+        return {"text": b64encode(text).decode(), "problem": problem}
+
     def list_template_folders(self) -> list[str]:
         """Return the folders of the templates of Django's own engine."""
         from django.template import engines

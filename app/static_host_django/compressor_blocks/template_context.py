@@ -5,13 +5,11 @@ Rule: a build has no request and no database. A use of either raises `RequestReq
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -22,9 +20,9 @@ from django.template.context import BaseContext
 from django.utils import translation
 
 from static_host_django.collect.errors import CollectionError
+from static_host_django.collect.template_files import iterate_templates
 
 _NAME = re.compile(r"[^\s\"'<>()?#]+")
-_MAX_TEMPLATE_BYTES = 1 << 20  # a larger file is not a template
 _TAG_NAMES = ("compress", "extends", "include")
 _REMEDY = "Set it to a dict, to a list of dicts, or to the dotted path of a function that returns them."
 
@@ -100,44 +98,11 @@ def list_languages() -> list[str | None]:
 def list_template_names(engine: Any) -> list[str]:
     """Return the names of templates that may have blocks or inherit them."""
     texts: dict[str, str] = {}
-    for loader in _flatten_loaders(engine.template_loaders):
-        for name, text in getattr(loader, "templates_dict", {}).items():
-            texts.setdefault(name, text)
-        for folder in map(Path, filter(None, _list_folders(loader))):
-            for name in _list_files(folder):
-                texts.setdefault(name, _read_text(folder / name))
+    for name, _, text in iterate_templates(engine):
+        texts.setdefault(name, text)
     if not any("compress" in text for text in texts.values()):
         return []
     return sorted(name for name, text in texts.items() if any(word in text for word in _TAG_NAMES))
-
-
-def _flatten_loaders(loaders: Any) -> Iterator[Any]:
-    for loader in loaders:
-        yield from _flatten_loaders(loader.loaders) if hasattr(loader, "loaders") else (loader,)
-
-
-def _list_folders(loader: Any) -> Iterator[str]:
-    """Yield the directories of a loader: its list, or else its sources for an empty name."""
-    if hasattr(loader, "get_dirs"):
-        yield from map(str, loader.get_dirs())
-        return
-    with suppress(Exception):
-        yield from (str(origin.name) for origin in loader.get_template_sources(""))
-
-
-def _list_files(folder: Path) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for path in (Path(parent, name) for name in names if not name.startswith(".")):
-            if path.is_file() and path.stat().st_size <= _MAX_TEMPLATE_BYTES:
-                yield path.relative_to(folder).as_posix()
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 def restore_plain_names(content: str) -> str:

@@ -41,6 +41,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from static_host.origin.index_validation import is_valid_match
+from static_host.origin.page_dictionary import is_page_dictionary
 from static_host.origin.representation import Resource
 from static_host_build.bundler_manifests import HASH_PATTERN, is_hash
 
@@ -100,10 +101,11 @@ def find_patterns(resources: Mapping[str, Resource], logical: Mapping[str, str])
 def select_eligible(resources: Mapping[str, Resource]) -> Iterable[str]:
     """Yield the names of resources whose type and length suit a dictionary or a delta.
 
-    Source maps do not count: developers load them once.
+    Source maps do not count, because developers load them once, nor does the dictionary of pages.
     """
     for name, resource in resources.items():
-        is_fit = resource.immutable and _DICTIONARY_TYPES.match(resource.media_type) and not name.endswith(".map")
+        is_left_out = name.endswith(".map") or is_page_dictionary(name)
+        is_fit = resource.immutable and _DICTIONARY_TYPES.match(resource.media_type) and not is_left_out
         if is_fit and MIN_DICTIONARY_BYTES <= resource.identity.length <= MAX_DICTIONARY_BYTES:
             yield name
 

@@ -1,0 +1,1 @@
+"""Pages in a content coding: what Django makes is encoded here, with padding, as the client accepts it."""
