@@ -687,6 +687,14 @@ def test_what_is_made_from_whitenoise_and_what_it_wraps(project: Path) -> None:
     assert "is wrapped" not in told(project, "whitenoise", DJANGO_INTERFACE="asgi")
 
 
+def test_gzip_middleware_keeps_pages_from_better_codings(project: Path) -> None:
+    append_settings(project, "MIDDLEWARE = ['django.middleware.gzip.GZipMiddleware', *MIDDLEWARE]")
+    expected = """info gzip-middleware: MIDDLEWARE has GZipMiddleware: pages go out in gzip, and the server leaves
+        them as they are -> Remove it: the server encodes pages in zstd, br or gzip, and as a difference to their
+        templates."""
+    assert told(project, "gzip-middleware") == one_line(expected)
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [

@@ -49,11 +49,14 @@ def test_the_sentences_are_those_of_static_host_check(project: Path) -> None:
 
 
 def test_information_and_hosts_are_left_to_deployment(project: Path) -> None:
-    middleware = "MIDDLEWARE.insert(0, 'whitenoise.middleware.WhiteNoiseMiddleware')"
+    middleware = (
+        "MIDDLEWARE[:0] = ['whitenoise.middleware.WhiteNoiseMiddleware', 'django.middleware.gzip.GZipMiddleware']"
+    )
     append_settings(project, INSTALLED, middleware, "ALLOWED_HOSTS = ['*']")
     assert check(project).stdout == "System check identified no issues (0 silenced).\n"
     done = check(project, "--deploy")
-    assert sorted(find_own(done.stderr)) == ["static_host.I005", "static_host.I006", "static_host.W001"]
+    expected = ["static_host.I005", "static_host.I006", "static_host.I007", "static_host.W001"]
+    assert sorted(find_own(done.stderr)) == expected
 
 
 def test_what_django_s_own_checks_say_is_left_to_them(project: Path) -> None:

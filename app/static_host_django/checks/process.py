@@ -89,6 +89,7 @@ def _check_settings(request: CheckRequest, settings: Any) -> Iterator[Finding]:
     yield from project_settings.check_media_url(request, settings)
     yield from whitenoise.check_whitenoise(request, settings)
     yield from whitenoise.check_cache_middleware(settings)
+    yield from whitenoise.check_gzip_middleware(settings)
 
 
 def _read_tree_facts(request: CheckRequest, settings: Any) -> dict[str, Any]:

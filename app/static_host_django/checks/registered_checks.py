@@ -24,6 +24,7 @@ NUMBERS = {
     "media-url": 4,
     "whitenoise": 5,
     "cache-middleware": 6,
+    "gzip-middleware": 7,
 }
 """The number of each check's name in the identifiers of its messages, such as ``static_host.W004``."""
 _BUNDLED_SETTINGS_MODULE = "static_host_site.settings"
@@ -110,6 +111,10 @@ def _check_cache_middleware(_: CheckRequest, settings: Any) -> Iterator[Finding]
     return whitenoise.check_cache_middleware(settings)
 
 
+def _check_gzip_middleware(_: CheckRequest, settings: Any) -> Iterator[Finding]:
+    return whitenoise.check_gzip_middleware(settings)
+
+
 _FINDERS: dict[str, Callable[[CheckRequest, Any], Iterator[Finding]]] = {
     "allowed-hosts": _check_allowed_hosts,
     "proxy-ssl-header": _check_header,
@@ -117,6 +122,7 @@ _FINDERS: dict[str, Callable[[CheckRequest, Any], Iterator[Finding]]] = {
     "media-url": project_settings.check_media_url,
     "whitenoise": whitenoise.check_whitenoise,
     "cache-middleware": _check_cache_middleware,
+    "gzip-middleware": _check_gzip_middleware,
 }
 
 

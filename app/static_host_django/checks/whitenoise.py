@@ -78,6 +78,14 @@ def _is_static_server(kind: type) -> bool:
     return kind.__module__.partition(".")[0] in ("whitenoise", "servestatic", "dj_static")
 
 
+def check_gzip_middleware(django_settings: Any) -> Iterator[Finding]:
+    """Find Django's GZipMiddleware, which keeps the server from encoding pages itself."""
+    if "django.middleware.gzip.GZipMiddleware" in django_settings.MIDDLEWARE:
+        found = "MIDDLEWARE has GZipMiddleware: pages go out in gzip, and the server leaves them as they are"
+        remedy = "Remove it: the server encodes pages in zstd, br or gzip, and as a difference to their templates."
+        yield Finding("info", "gzip-middleware", found, remedy)
+
+
 def check_cache_middleware(django_settings: Any) -> Iterator[Finding]:
     """Find cache middleware, and say that it does not affect static files."""
     names = [name for name in django_settings.MIDDLEWARE if "cach" in str(name).rpartition(".")[2].lower()]
