@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from tests.support.builds import DECODERS
 from tests.support.compose import Laptop, run_laptop
@@ -55,6 +56,22 @@ def test_each_coding_is_kept_apart(laptop: Laptop) -> None:
     assert (headers["x-cache-status"], body) == ("HIT", plain)
     assert len(etags | {headers["etag"]}) == 4
     assert not any(etag.startswith("W/") for etag in etags)
+
+
+def test_a_document_is_a_difference_to_the_dictionary(laptop: Laptop, browser: Browser) -> None:
+    page = browser.new_page()
+    with page.expect_event("requestfinished", lambda request: "page-dictionary" in request.url):
+        first = page.goto(f"{laptop.url}/")
+    again = page.goto(f"{laptop.url}/?again")
+    assert first is not None
+    assert again is not None
+    assert first.header_value("content-encoding") == "zstd"
+    assert again.header_value("content-encoding") == "dcz"
+    assert again.request.sizes()["responseBodySize"] < first.request.sizes()["responseBodySize"] / 3
+    assert page.title() == "Delivery inspector · django-static-host"
+    page.close()
+    path = laptop.find_named_path("inspector/inspector.[0-9a-f]{12}.css")  # other clients get what they got before
+    assert "use-as-dictionary" not in laptop.ask(path)[1]
 
 
 def test_what_a_visitor_has_is_not_sent_again(laptop: Laptop) -> None:
