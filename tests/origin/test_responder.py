@@ -216,6 +216,16 @@ def test_a_path_that_is_not_utf_8_is_a_name_like_another(root: Path, path: bytes
     assert missing.status == 404
 
 
+def test_a_file_of_the_root_is_served_there_alone_even_if_another_takes_its_place(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "tree", {"robots.txt": b"static", ".root/robots.txt": b"root", ".root/more": b"more"})
+    for is_first, body in ((True, b"static"), (False, b"root")):
+        responder = Responder(load_tree(root), "/static/", 60, ("robots.txt",), are_root_files_first=is_first)
+        assert respond(responder, "/robots.txt").body == (body,)
+        assert respond(responder, "/more").body == (b"more",)
+        for path in ("/static/.root/robots.txt", "/static/.root/more", "/static/.root"):
+            assert respond(responder, path).status == 404
+
+
 CDN_FIELD = (b"cdn-cache-control", b"max-age=86400")
 
 

@@ -126,7 +126,7 @@ class Responder:
         self.max_age = max_age
         self.cdn_max_age = cdn_max_age
         self._root = find_root_names(tree.index, tuple(root_files), are_root_files_first=are_root_files_first)
-        self._hidden = find_hidden_names(self._root)
+        self._hidden = find_hidden_names(tree.index, self._root)
         self._has_folders = tree.index.has_folders
         self._shown = (
             {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree, self.security)}

@@ -25,6 +25,7 @@ def find_root_names(index: Index, root_files: tuple[str, ...], *, are_root_files
     return found
 
 
-def find_hidden_names(root: Mapping[str, str]) -> frozenset[str]:
+def find_hidden_names(index: Index, root: Mapping[str, str]) -> frozenset[str]:
     """Return the names that are served at ``/`` only; `root` is what `find_root_names` returns."""
-    return frozenset([*(name for name in root.values() if f"/{name}".count("/.")), ROOT_FOLDER[:-1]])
+    dotted = (name for name in root.values() if f"/{name}".count("/."))
+    return frozenset([*dotted, *index.list_below(ROOT_FOLDER), ROOT_FOLDER[:-1]])

@@ -75,13 +75,13 @@ def compare_command(old: str, new: str, as_json: bool, as_markdown: bool, as_pur
     from static_host_build.compare import comparison_report
     from static_host_build.compare.compared_release import read_compared_releases
     from static_host_build.compare.comparison import compare_releases
-    from static_host_build.compare.limits import ChosenLimits, measure_limits, require_limits
+    from static_host_build.compare.limits import measure_limits, require_limits
 
     if as_json + as_markdown + as_purge_list > 1:
         raise click.UsageError("--json, --markdown and --purge-list exclude each other.")
     _validate_places(old, new)
     comparison = compare_releases(*read_compared_releases(old, new, read_settings()))
-    measured = measure_limits(comparison, ChosenLimits(**limits))
+    measured = measure_limits(comparison, **limits)
     if as_purge_list:
         click.echo("".join(f"{path}\n" for path in comparison.purge), nl=False)
     elif as_json:

@@ -127,7 +127,7 @@ def _list_served(
     """Yield every file with each of its URL paths."""
     is_first = "static_root_files" in settings.model_fields_set
     root = find_root_names(index, settings.static_root_files, are_root_files_first=is_first)
-    hidden = find_hidden_names(root)
+    hidden = find_hidden_names(index, root)
     below = ((prefix + escape_text(name), name) for name in resources if name not in hidden)
     at_root = ((f"/{escape_text(path)}", name) for path, name in root.items() if name in resources)
     yield from ((path, ServedFile(name, resources[name])) for path, name in (*below, *at_root))

@@ -7,7 +7,7 @@ name breaks a table.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +65,8 @@ def format_markdown(comparison: Comparison, limits: Sequence[Limit]) -> str:
     return "\n\n".join(blocks)
 
 
-def make_document(comparison: Comparison, limits: Iterable[Limit]) -> dict[str, Any]:
+def make_document(comparison: Comparison, limits: Sequence[Limit]) -> dict[str, Any]:
     """Return the comparison as a JSON object."""
-    known = list(limits)
     return {
         "old": _describe_release(comparison.old),
         "new": _describe_release(comparison.new),
@@ -82,9 +81,9 @@ def make_document(comparison: Comparison, limits: Iterable[Limit]) -> dict[str, 
         "without_delta": [{"path": path, "br": length} for path, length in comparison.without_delta.items()],
         "limits": [
             {"option": each.option, "allowed": each.allowed, "measured": each.measured, "ok": each.is_kept}
-            for each in known
+            for each in limits
         ],
-        "ok": all(each.is_kept for each in known),
+        "ok": all(each.is_kept for each in limits),
     }
 
 
@@ -95,8 +94,7 @@ def _list_sections(comparison: Comparison, limits: Sequence[Limit]) -> Iterator[
     yield _list_paths(comparison.vanished, "URL", "vanishes", "vanish")
     yield _list_paths(comparison.changed_immutables, "immutable URL", "has other bytes", "have other bytes")
     yield _list_paths(comparison.changed, "URL without a fingerprint", "changes", "change")
-    further = [path for path in comparison.purge if path not in {*comparison.changed, *comparison.changed_immutables}]
-    if further:
+    if further := set(comparison.purge) - {*comparison.changed, *comparison.changed_immutables}:
         yield _list_paths(further, "further URL", "has to be purged", "have to be purged")
     yield _describe_download(comparison)
     yield from _describe_growths(comparison)

@@ -16,16 +16,6 @@ class ReleaseRefusedError(StaticHostError):
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenLimits:
-    """The limits of the command line, in bytes; None: no limit."""
-
-    most_growth: int | None = None
-    most_download: int | None = None
-    no_vanishing: bool = False
-    no_changed_immutables: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Limit:
     """One limit, and what was measured, in bytes or URL paths. `subject` says of what."""
 
@@ -46,29 +36,37 @@ class Limit:
         return f"{sign}{format_size(abs(number))}" if self.is_size else f"{number:,}"
 
 
-def measure_limits(comparison: Comparison, chosen: ChosenLimits) -> list[Limit]:
-    """Return the chosen limits with what was measured."""
-    most_changed = 0 if chosen.no_changed_immutables else None
+def measure_limits(
+    comparison: Comparison,
+    most_growth: int | None = None,
+    most_download: int | None = None,
+    no_vanishing: bool = False,
+    no_changed_immutables: bool = False,
+) -> list[Limit]:
+    """Return the limits that are set, sizes in bytes, with what was measured."""
     vanished, changed = len(comparison.vanished), len(comparison.changed_immutables)
-    limits = {
-        "--most-growth": ("growth of all files (br)", chosen.most_growth, comparison.growth.br),
-        "--most-download": ("download by old visitors (br)", chosen.most_download, comparison.download["br"]),
-        "--no-vanishing": ("URLs that vanish", 0 if chosen.no_vanishing else None, vanished),
-        "--no-changed-immutables": ("immutable URLs with other bytes", most_changed, changed),
-    }
     return [
-        Limit(option, subject, allowed, measured, is_size=option.startswith("--most"))
-        for option, (subject, allowed, measured) in limits.items()
-        if allowed is not None
+        *_limit_size("--most-growth", "growth of all files, br", most_growth, comparison.growth.br),
+        *_limit_size("--most-download", "download by old visitors, br", most_download, comparison.download["br"]),
+        *_forbid("--no-vanishing", "URLs that vanish", no_vanishing, vanished),
+        *_forbid("--no-changed-immutables", "immutable URLs with other bytes", no_changed_immutables, changed),
     ]
 
 
 def require_limits(limits: list[Limit]) -> None:
     """Raise ReleaseRefusedError if a limit is exceeded."""
     exceeded = [
-        f"{each.subject}: {each.format_number(each.measured)}, {each.option} allows {each.format_number(each.allowed)}"
+        f"{each.option} allows {each.format_number(each.allowed)} ({each.subject}: {each.format_number(each.measured)})"
         for each in limits
         if not each.is_kept
     ]
     if exceeded:
-        raise ReleaseRefusedError(f"the new release is refused. {'; '.join(exceeded)}.")
+        raise ReleaseRefusedError(f"the new release is refused: {'; '.join(exceeded)}.")
+
+
+def _limit_size(option: str, subject: str, allowed: int | None, measured: int) -> list[Limit]:
+    return [] if allowed is None else [Limit(option, subject, allowed, measured, is_size=True)]
+
+
+def _forbid(option: str, subject: str, is_set: bool, measured: int) -> list[Limit]:
+    return [Limit(option, subject, 0, measured, is_size=False)] if is_set else []
