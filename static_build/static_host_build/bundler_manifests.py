@@ -111,8 +111,11 @@ def find_entry_files(manifest: str, data: bytes, names: set[str]) -> dict[str, s
     Known from Vite's manifest and that of webpack-bundle-tracker.
     """
     found: dict[str, set[str]] = {}
+    known: dict[str, str | None] = {}
     for entry, path in _list_loaded(_parse_json(data)):
-        if name := _resolve_output(find_output_folder(manifest), path, names):
+        if path not in known:  # entry points share chunks
+            known[path] = _resolve_output(find_output_folder(manifest), path, names)
+        if name := known[path]:
             found.setdefault(entry, set()).add(name)
     return found
 

@@ -180,7 +180,6 @@ no immutable URL has other bytes
 no URL without a fingerprint changes
 visitors of the old release download nothing
 all files of the new release have 4.4 kB (br), as before
-each new or changed file that suits a dictionary has a delta
 all limits are kept:
   limit                    allowed  measured  result
   --most-growth                0 B       0 B    kept
@@ -270,7 +269,7 @@ def test_the_purge_list_has_what_a_cdn_must_forget_and_nothing_else(tmp_path: Pa
 def test_another_prefix_changes_every_url(old: Path, tmp_path: Path) -> None:
     moved = write_index(tmp_path / "moved", fingerprint("site.aaaa.css", "style 1"), prefix="/assets/")
     result = compare(old, moved)
-    assert "old files are served below /static/, new ones below /assets/: these URLs all differ\n" in result.stdout
+    assert "old files are served below `/static/`, new ones below `/assets/`: these URLs all differ\n" in result.stdout
     assert "8 URLs vanish:\n" in result.stdout
     assert "the old release has no dictionaries, so there is no delta\n" in result.stdout
     assert document(old, moved, DJANGO_STATIC_PREFIX="/files/")["vanished"][-1] == "/files/site.css.map"
@@ -316,9 +315,16 @@ def test_a_delta_counts_only_if_the_browser_would_name_its_dictionary(tmp_path: 
         fingerprint("short.bbbb.js", "short", JAVASCRIPT, identity=2000, br=999),
         fingerprint("image.bbbb.png", "image", "image/png", identity=9000),
     )
+    assert "\nno dictionary covers 1 new or changed file:\n" in compare(first, second).stdout
     found = document(first, second)
     assert found["download"]["dictionaries"] == 60 + 2900 + 999 + 9000
     assert found["without_delta"] == [{"br": 3000, "path": "/static/other.bbbb.js"}]
+
+
+def test_files_that_suit_no_dictionary_are_not_said_to_lack_one(tmp_path: Path) -> None:
+    first = write_index(tmp_path / "1", fingerprint("app.aaaa.js", "1", JAVASCRIPT, identity=5000, match="app.*.js"))
+    second = write_index(tmp_path / "2", fingerprint("image.bbbb.png", "2", "image/png", identity=5000))
+    assert "\neach new or changed file that suits a dictionary has a delta\n" in compare(first, second).stdout
 
 
 def test_entry_points_grow_with_the_chunks_that_they_load(tmp_path: Path) -> None:

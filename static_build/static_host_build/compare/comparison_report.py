@@ -90,7 +90,8 @@ def make_document(comparison: Comparison, limits: Sequence[Limit]) -> dict[str, 
 def _list_sections(comparison: Comparison, limits: Sequence[Limit]) -> Iterator[_Section]:
     old, new = comparison.old, comparison.new
     if old.prefix != new.prefix:
-        yield _Section(f"old files are served below {old.prefix}, new ones below {new.prefix}: these URLs all differ")
+        prefixes = f"old files are served below `{old.prefix}`, new ones below `{new.prefix}`"
+        yield _Section(f"{prefixes}: these URLs all differ")
     yield _list_paths(comparison.vanished, "URL", "vanishes", "vanish")
     yield _list_paths(comparison.changed_immutables, "immutable URL", "has other bytes", "have other bytes")
     yield _list_paths(comparison.changed, "URL without a fingerprint", "changes", "change")
@@ -157,6 +158,8 @@ def _tabulate_growths(sentence: str, heading: str, growths: Mapping[str, Growth]
 
 def _describe_uncovered(comparison: Comparison) -> Iterator[_Section]:
     uncovered = comparison.without_delta
+    if not comparison.download["files"]:
+        return
     if not comparison.has_dictionaries:
         yield _Section("the old release has no dictionaries, so there is no delta")
     elif not uncovered:
