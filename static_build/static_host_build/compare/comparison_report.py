@@ -106,19 +106,17 @@ def _list_sections(comparison: Comparison, limits: Sequence[Limit]) -> Iterator[
             for each in limits
         ]
         exceeded = sum(not each.is_kept for each in limits)
-        sentence = (
-            f"{exceeded} of {_format_count(len(limits), 'limit')} exceeded" if exceeded else "all limits are kept"
-        )
-        yield _Section(sentence, ("limit", "allowed", "measured", "result"), rows)
+        refused = f"{exceeded} of {_format_count(len(limits), 'limit')} exceeded"
+        headings = ("limit", "allowed", "measured", "result")
+        yield _Section(refused if exceeded else "all limits are kept", headings, rows)
 
 
 def _list_paths(paths: Collection[str], noun: str, singular: str, plural: str) -> _Section:
     if not paths:
         return _Section(f"no {noun} {singular}")
-    subject = _format_count(len(paths), noun, "URLs".join(noun.split("URL", 1)))
-    return _Section(
-        f"{subject} {singular if len(paths) == 1 else plural}", ("URL path",), [(path,) for path in sorted(paths)]
-    )
+    subject = _format_count(len(paths), noun, noun.replace("URL", "URLs"))
+    sentence = f"{subject} {singular if len(paths) == 1 else plural}"
+    return _Section(sentence, ("URL path",), [(path,) for path in sorted(paths)])
 
 
 def _describe_download(comparison: Comparison) -> _Section:
@@ -134,9 +132,7 @@ def _describe_download(comparison: Comparison) -> _Section:
 def _describe_growths(comparison: Comparison) -> Iterator[_Section]:
     growth = comparison.growth
     sentence = f"all files of the new release have {format_size(growth.new_br)} (br), {_format_growth(growth)}"
-    media_types = {
-        escape_text(each, _MEDIA_TYPE_SAFE_CHARACTERS): growth for each, growth in comparison.media_types.items()
-    }
+    media_types = {escape_text(key, _MEDIA_TYPE_SAFE_CHARACTERS): has for key, has in comparison.media_types.items()}
     yield _tabulate_growths(sentence, "media type", media_types)
     if comparison.entry_points:
         grown = sum(_has_changed(each) for each in comparison.entry_points.values())
