@@ -241,6 +241,8 @@ def test_the_purge_list_has_what_a_cdn_must_forget_and_nothing_else(tmp_path: Pa
         name("gone.txt", "gone", "text/plain"),
         fingerprint("gone.aaaa.css", "gone"),
         fingerprint("fixed.aaaa.css", "old"),
+        fingerprint("same.aaaa.css", "same"),
+        fingerprint("fields.aaaa.css", "same"),
         ("docs/", describe("docs/index.html", "old", "text/html")),
         (".root/", describe(".root/index.html", "old", "text/html")),
         name(".root/robots.txt", "root's", "text/plain"),
@@ -253,6 +255,8 @@ def test_the_purge_list_has_what_a_cdn_must_forget_and_nothing_else(tmp_path: Pa
         name("typed.txt", "same", "text/html"),
         name("fields.txt", "same", "text/plain", fields=(("cache-control", "no-store"),)),
         fingerprint("fixed.aaaa.css", "new"),
+        fingerprint("same.aaaa.css", "same"),
+        fingerprint("fields.aaaa.css", "same", fields=(("access-control-allow-origin", None),)),
         ("docs/", describe("docs/index.html", "new", "text/html")),
         (".root/", describe(".root/index.html", "new", "text/html")),
         name(".well-known/hidden.txt", "new", "text/plain"),
@@ -260,7 +264,7 @@ def test_the_purge_list_has_what_a_cdn_must_forget_and_nothing_else(tmp_path: Pa
     listed = compare(first, second, "--purge-list", DJANGO_STATIC_ROOT_FILES="robots.txt,.well-known/")
     assert listed.stderr == ""
     assert listed.stdout == (
-        "/\n/.well-known/hidden.txt\n/static/a%20b's.css\n/static/docs/\n/static/fields.txt\n"
+        "/\n/.well-known/hidden.txt\n/static/a%20b's.css\n/static/docs/\n/static/fields.aaaa.css\n/static/fields.txt\n"
         "/static/fixed.aaaa.css\n/static/gone.txt\n/static/typed.txt\n"
     )
     assert "/robots.txt\n" in compare(first, second, "--purge-list").stdout  # where that of .root/ comes first
@@ -321,6 +325,17 @@ def test_a_delta_counts_only_if_the_browser_would_name_its_dictionary(tmp_path: 
     assert found["without_delta"] == [{"br": 3000, "path": "/static/other.bbbb.js"}]
 
 
+def test_a_content_counts_once_in_its_smallest_form(tmp_path: Path) -> None:
+    first = write_index(tmp_path / "1", name("z.css", "z", identity=1))
+    named = [
+        name("a.css", "x", identity=900),
+        name("b.css", "x", identity=900, br=300),
+        name("c.css", "x", identity=900),
+    ]
+    found = document(first, write_index(tmp_path / "2", *named))
+    assert (found["download"]["files"], found["download"]["br"], found["growth"]["new"]["br"]) == (1, 300, 300)
+
+
 def test_files_that_suit_no_dictionary_are_not_said_to_lack_one(tmp_path: Path) -> None:
     first = write_index(tmp_path / "1", fingerprint("app.aaaa.js", "1", JAVASCRIPT, identity=5000, match="app.*.js"))
     second = write_index(tmp_path / "2", fingerprint("image.bbbb.png", "2", "image/png", identity=5000))
@@ -368,6 +383,16 @@ def test_entry_points_grow_with_the_chunks_that_they_load(tmp_path: Path) -> Non
     (one / "dist/manifest.json").unlink()
     assert document(one, two)["entry_points"] == []
     assert "entry point" not in compare(one, two).stdout
+
+
+def test_a_manifest_of_a_megabyte_is_not_read(tmp_path: Path) -> None:
+    text = json.dumps({"a": {"isEntry": True, "file": "a.js"}})
+    for place, padding, expected in (("1", 1 << 20, []), ("2", (1 << 20) - len(text), ["a"])):
+        long = text + " " * padding
+        named = (name("a.js", "a", JAVASCRIPT), name("manifest.json", long, "application/json"))
+        root = write_index(tmp_path / place, *named)
+        (root / "manifest.json").write_text(long)
+        assert [each["entry_point"] for each in document(root, root)["entry_points"]] == expected
 
 
 def damage_header(root: Path, **facts: object) -> None:

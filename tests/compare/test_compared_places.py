@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 
 from static_host.origin.index import INDEX_FILE_NAME
 from tests.support.delta_releases import Rollout, build_bundled_rollout
+from tests.support.indexes import describe, write_index
 from tests.support.processes import run, run_server
 from tests.support.projects import SETTINGS
 from tests.support.releases import read_index
+from tests.support.stores import serve_in_thread
 
 SECRET = "a-secret-of-sixteen-letters"
 
@@ -70,6 +74,23 @@ def test_a_deployment_is_compared_by_its_address(bundled: Rollout) -> None:
         refused = run("static-host", "compare", server.url, str(new), cwd=Path("/"))
     assert (refused.returncode, refused.stdout) == (3, "")
     assert f"{server.url}/static/{INDEX_FILE_NAME} returns 403 Forbidden." in refused.stderr
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_deployment_without_a_path_has_the_prefix_of_the_other_place(tmp_path: Path) -> None:
+    tree = write_index(tmp_path / "served/assets", ("a.css", describe("a.css", "a")), prefix="/assets/")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=tree.parent))
+    with serve_in_thread(server):
+        address = f"http://127.0.0.1:{server.server_port}"
+        for pair in ((address, tree), (tree, address)):
+            assert compare(*pair)["vanished"] == []
+        assert compare(address, address, DJANGO_STATIC_PREFIX="/assets/")["growth"]["new"]["identity"] == 1
+        unknown = run("static-host", "compare", address, address, cwd=Path("/"))
+    assert (unknown.returncode, "/static/static-host.index returns 404" in unknown.stderr) == (3, True)
 
 
 def test_the_newest_release_of_a_store_is_compared(bundled: Rollout, tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ def compare_command(old: str, new: str, as_json: bool, as_markdown: bool, as_pur
     With limits the command is a gate: it prints the same, and ends with exit code 1 if one is exceeded. Other exit
     codes: 2 for a wrong option, 3 if a place cannot be read.
 
-    --purge-list prints URL paths as browsers request them: names without a fingerprint whose bytes or header fields
-    change, or that vanish, and immutable names with other bytes. Give each CDN's own tool the list.
+    --purge-list prints URL paths as browsers request them, for the CDN's own tool: all whose bytes, media type or own
+    header fields change, and names without a fingerprint that vanish.
 
     \b
     --json prints an object with sorted keys; lists have URL paths; lengths are

@@ -41,8 +41,8 @@ class Growth(NamedTuple):
 class Comparison:
     """What the new release changes; lists of URL paths are sorted.
 
-    `changed` are names without a fingerprint, `purge` all that a CDN must forget: these, names without a fingerprint
-    that vanish or get other header fields, and `changed_immutables`. `download` has the files and bytes that a browser
+    `changed` are names without a fingerprint. `purge` is all that a CDN must forget: files with other bytes or header
+    fields, and names without a fingerprint that vanish. `download` has the files and bytes that a browser
     with all of the old release requests at most. `growth` is that of all files. `without_delta` are new and changed
     files that suit a dictionary but have no delta, with their bytes (br).
     """
@@ -94,11 +94,11 @@ def _is_same(old: ServedFile, new: ServedFile) -> bool:
 
 
 def _is_stale(old: ServedFile, new: ServedFile | None) -> bool:
-    """Whether a cache that has the old file would give a wrong answer. A vanished fingerprinted name is right yet."""
+    """Whether a cache with the old file gives a wrong answer. Old pages may still get a fingerprinted one."""
     if new is None:
         return not old.resource.immutable
-    is_described = (old.resource.media_type, old.resource.fields) == (new.resource.media_type, new.resource.fields)
-    return not _is_same(old, new) or (not is_described and not old.resource.immutable)
+    described = [(each.resource.media_type, each.resource.fields) for each in (old, new)]
+    return not _is_same(old, new) or described[0] != described[1]
 
 
 def _find_bytes(resource: Resource, coding: str) -> int:
