@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from static_host.origin.index import parse_index
-from static_host_build.bundler_manifests import find_entry_points, parse_hashed_outputs
+from static_host_build.bundler_manifests import find_entry_files, find_entry_points, parse_hashed_outputs
 from tests.support.builds import append_settings, read_manifest_paths
 from tests.support.processes import run
 from tests.support.projects import copy_project
@@ -361,3 +361,34 @@ def test_a_hash_that_does_not_change_with_the_bytes_is_said_once(bundled: Path, 
     assert (warned.returncode, warned.stderr.count("other bytes")) == (0, 1)
     assert "dist/assets/foo-BRBmoGS9.js is immutable but has other bytes than in the previous release" in warned.stderr
     assert "other bytes" not in built(bundled, cache).stderr
+
+
+def test_an_entry_point_loads_the_chunks_that_it_imports() -> None:
+    manifest = json.dumps(VITE).encode()
+    assert find_entry_files(".vite/manifest.json", manifest, HASHED) == {
+        "views/foo.js": HASHED - {"assets/logo-BuPgbDxo.svg"}
+    }
+    assert find_entry_files(".vite/manifest.json", manifest, {"assets/foo-BRBmoGS9.js"}) == {
+        "views/foo.js": {"assets/foo-BRBmoGS9.js"}
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        *("", "[]", "null", "7", "[" * 100_000, '{"chunks": {"a": 7, "b": [7, null, {"name": 7}]}}', '{"chunks": {}}'),
+        *('{"a": {"isEntry": true, "imports": 7, "css": 7}}', '{"a": {"isEntry": "true", "file": "a.js"}}'),
+        *('{"a": {"isEntry": true, "file": 7, "imports": [7, ["a"], "b"]}, "b": 7}', '{"name": "app", "icons": []}'),
+    ],
+)
+def test_what_is_no_manifest_has_no_entry_points(document: str) -> None:
+    assert find_entry_files("manifest.json", document.encode(), {"a.js"}) == {}
+
+
+def test_entry_points_that_import_each_other_end_and_a_hundred_are_listed() -> None:
+    chunks = {
+        f"{n}": {"file": f"{n}.js", "isEntry": True, "imports": [f"{(n + 1) % 300}", f"{(n + 7) % 300}"]}
+        for n in range(300)
+    }
+    found = find_entry_files("manifest.json", json.dumps(chunks).encode(), {f"{n}.js" for n in range(300)})
+    assert {entry: len(files) for entry, files in found.items()} == {f"{n}": 300 for n in range(100)}

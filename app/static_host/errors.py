@@ -7,11 +7,12 @@ project is its whole traceback, cause last. Each kind of error has one exit code
 code  meaning
 ====  ==============================================================================================================
 0     success; for ``serve`` and ``dev``: stopped by SIGINT or SIGTERM
-1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error,
-      standard output could not be written (a closed pipe is not an error), or Ctrl-C ended the command
+1     the Django project raised an exception (its traceback is printed), ``check`` or ``verify`` found an error, a
+      release exceeds a limit of ``compare``, standard output could not be written (a closed pipe is not an error), or
+      Ctrl-C ended the command
 2     a setting, an option or a command is wrong (or an installed package has the wrong version,
       or the system is Windows)
-3     the static tree is missing, damaged or unreadable
+3     the static tree, or a place of ``compare``, is missing, damaged or unreadable
 4     the server cannot listen on the address
 5     the build failed; the previous tree, if any, is unchanged
 6     the build failed: earlier releases cannot be carried unchanged; the previous tree, if any, is unchanged

@@ -137,6 +137,7 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         is_index_served=settings.static_show_index,
         are_root_files_first="static_root_files" in settings.model_fields_set,
         security=SecurityPolicy.from_facts(project.security if settings.static_security else {}),
+        cdn_max_age=settings.static_cdn_max_age,
     )
     place = f"{project.static_root} at {project.host}{' and '.join(prefixes)}"
     summary = [

@@ -21,6 +21,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,8 @@ BUNDLED_KEY = "bundled"
 HASH_PATTERN = re.compile(r"[-._](?P<hash>[A-Za-z0-9_-]{8}|[0-9a-f]{9,64}|[A-Z2-7]{8,32})$")
 _MAX_FOLDERS = 64
 """Parts of an output's path that are compared, from its end."""
+_MAX_ENTRY_POINTS = 100
+"""Entry points of one manifest whose files are listed."""
 _BASE32 = re.compile(r"[A-Z2-7]{8,32}")
 _ONLY_HASH = re.compile(r"(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{8,64}")
 Output = tuple[str | None, str]
@@ -102,6 +105,21 @@ def find_entry_points(manifests: Mapping[str, bytes], names: set[str]) -> set[st
     return {name for manifest, path in entries if (name := _resolve_output(find_output_folder(manifest), path, names))}
 
 
+def find_entry_files(manifest: str, data: bytes, names: set[str]) -> dict[str, set[str]]:
+    """Return which of `names` each entry point loads at once, chunks of other entry points included.
+
+    Known from Vite's manifest and that of webpack-bundle-tracker.
+    """
+    found: dict[str, set[str]] = {}
+    known: dict[str, str | None] = {}
+    for entry, path in _list_loaded(_parse_json(data)):
+        if path not in known:  # entry points share chunks
+            known[path] = _resolve_output(find_output_folder(manifest), path, names)
+        if name := known[path]:
+            found.setdefault(entry, set()).add(name)
+    return found
+
+
 def is_hash(stem: str) -> bool:
     """Whether a stem is only a hash, as in webpack's ``[contenthash].js``: digits and letters a to f."""
     return bool(_ONLY_HASH.fullmatch(stem))
@@ -144,6 +162,27 @@ def _list_entry_points(document: Any) -> Iterator[str]:
                 yield entry
         elif isinstance(entry, dict) and entry.get("isEntry") is True:  # Vite
             yield from (path for _, path in _list_entry_files(key, entry))
+
+
+def _list_loaded(document: Any) -> Iterator[tuple[str, str]]:
+    """Yield each entry point with the paths of the files that it loads at once."""
+    if not isinstance(document, dict):
+        return
+    if isinstance(document.get("chunks"), dict):  # webpack-bundle-tracker
+        for chunk, files in document["chunks"].items():
+            yield from ((chunk, path) for _, path in _list_chunk_files({chunk: files}, document.get("assets")))
+        return
+    entries = (key for key, chunk in document.items() if _get_item(chunk, "isEntry") is True)
+    for entry in islice(entries, _MAX_ENTRY_POINTS):
+        waiting, known = [entry], {entry}
+        while waiting:
+            key = waiting.pop()
+            chunk = document.get(key)
+            imports = _get_item(chunk, "imports")
+            later = {each for each in imports if isinstance(each, str)} - known if isinstance(imports, list) else set()
+            waiting += later
+            known |= later
+            yield from ((entry, path) for _, path in (_list_entry_files(key, chunk) if isinstance(chunk, dict) else ()))
 
 
 def _list_outputs(document: Any) -> Iterator[Output]:

@@ -8,6 +8,7 @@ from static_host.origin.headers import (
     build_error_headers,
     encode_own_fields,
     format_cache_control,
+    format_cdn_cache_control,
     format_use_as_dictionary,
     prepare_headers,
     prepare_preflight,
@@ -62,6 +63,20 @@ def test_the_headers_of_a_representation_without_coding_or_choice() -> None:
         (b"accept-ranges", b"bytes"),
     )
     assert prepared.validators.modified == 1_142_421_381
+
+
+def test_cdns_alone_keep_names_without_a_fingerprint_longer() -> None:
+    plain = Resource("text/plain", False, (IDENTITY,))
+    assert format_cdn_cache_control(plain, 86400) == ((b"cdn-cache-control", b"max-age=86400"),)
+    assert format_cdn_cache_control(plain, 0) == ((b"cdn-cache-control", b"max-age=0"),)
+    assert format_cdn_cache_control(plain, None) == ()
+    assert format_cdn_cache_control(Resource("text/plain", True, (IDENTITY,)), 86400) == ()
+
+
+@pytest.mark.parametrize("value", ["no-store", None])
+def test_a_cache_control_of_the_project_s_own_holds_for_cdns_too(value: str | None) -> None:
+    resource = Resource("text/plain", False, (IDENTITY,), fields=(("cache-control", value),))
+    assert format_cdn_cache_control(resource, 86400) == ()
 
 
 def test_fields_of_the_project_s_own() -> None:

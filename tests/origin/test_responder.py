@@ -214,3 +214,56 @@ def test_a_path_that_is_not_utf_8_is_a_name_like_another(root: Path, path: bytes
     missing = responder.respond("GET", b"/static" + path, [])
     assert missing is not None
     assert missing.status == 404
+
+
+def test_a_file_of_the_root_is_served_there_alone_even_if_another_takes_its_place(tmp_path: Path) -> None:
+    root = make_tree(tmp_path / "tree", {"robots.txt": b"static", ".root/robots.txt": b"root", ".root/more": b"more"})
+    for is_first, body in ((True, b"static"), (False, b"root")):
+        responder = Responder(load_tree(root), "/static/", 60, ("robots.txt",), are_root_files_first=is_first)
+        assert respond(responder, "/robots.txt").body == (body,)
+        assert respond(responder, "/more").body == (b"more",)
+        for path in ("/static/.root/robots.txt", "/static/.root/more", "/static/.root"):
+            assert respond(responder, path).status == 404
+
+
+CDN_FIELD = (b"cdn-cache-control", b"max-age=86400")
+
+
+def test_cdns_may_keep_a_file_without_a_fingerprint_and_nothing_else(root: Path) -> None:
+    resources = {
+        "c.txt": make_resource("c.txt", {"br": b"()", "identity": b"cccc"}),
+        "c.0.txt": make_resource("c.0.txt", {"identity": b"cccc"}, immutable=True),
+        "own.txt": replace(make_resource("own.txt", {"identity": b"o"}), fields=(("cdn-cache-control", "max-age=5"),)),
+    }
+    (root / "c.0.txt").write_bytes(b"cccc")
+    (root / "own.txt").write_bytes(b"o")
+    (root / INDEX_FILE_NAME).write_bytes(dump_index("/static/", resources))
+    responder = Responder(load_tree(root), "/static/", 60, ("c.txt",), is_index_served=True, cdn_max_age=86400)
+    tag = dict(respond(responder, "/static/c.txt").headers)[b"etag"]
+    for path, fields, status in (
+        ("/static/c.txt", (), 200),
+        ("/static/c.txt", ((b"accept-encoding", b"br"),), 200),
+        ("/c.txt", (), 200),
+        ("/static/c.txt", ((b"range", b"bytes=0-0"),), 206),
+        ("/static/c.txt", ((b"if-none-match", tag),), 304),
+    ):
+        response = respond(responder, path, *fields)
+        assert (response.status, response.headers.count(CDN_FIELD)) == (status, 1), (path, fields)
+        assert (b"cache-control", b"max-age=60, must-revalidate") in response.headers
+    assert (b"cdn-cache-control", b"max-age=5") in respond(responder, "/static/own.txt").headers
+    for path, fields, status in (
+        ("/static/c.0.txt", (), 200),
+        ("/static/own.txt", (), 200),
+        (f"/static/{INDEX_FILE_NAME}", (), 200),
+        ("/static/gone.txt", (), 404),
+        ("/static/c.txt", ((b"accept-encoding", b"identity;q=0, br;q=0"),), 406),
+        ("/static/c.txt", ((b"range", b"bytes=9-"),), 416),
+    ):
+        response = respond(responder, path, *fields)
+        assert (response.status, CDN_FIELD in response.headers) == (status, False), (path, fields)
+
+
+def test_a_new_tree_brings_what_cdns_are_told(root: Path) -> None:
+    responder = Responder(load_tree(root), "/static/")
+    responder.replace(Responder(load_tree(root), "/static/", cdn_max_age=86400))
+    assert CDN_FIELD in respond(responder, "/static/c.txt").headers

@@ -59,7 +59,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
 @pytest.fixture(scope="module", params=["wsgi", "asgi"])
 def server(project: Path, request: pytest.FixtureRequest) -> Iterator[Running]:
     variables = {**SETTINGS, "DJANGO_STATIC_FALLBACK": "index.html", "DJANGO_INTERFACE": request.param}
-    with run_server(cwd=project, **variables) as running:
+    with run_server(cwd=project, **variables, DJANGO_STATIC_CDN_MAX_AGE="86400") as running:
         yield running
 
 
@@ -78,6 +78,12 @@ def test_a_path_that_the_project_does_not_know_is_the_page(server: Running, path
     assert (got.headers["x-frame-options"], got.headers["referrer-policy"]) == ("DENY", "no-referrer")
     assert "access-control-allow-origin" not in got.headers
     assert "x-static-host-unknown-path" not in got.headers
+
+
+def test_no_cdn_keeps_the_page_for_it_has_many_addresses(server: Running) -> None:
+    assert "cdn-cache-control" not in ask(server, "/orders/7").headers
+    for fields in ({}, {"range": "bytes=0-8"}):  # on the fast path, and past it
+        assert ask(server, "/static/index.html", **fields).headers["cdn-cache-control"] == "max-age=86400"
 
 
 def test_the_page_is_encoded_and_revalidated(server: Running) -> None:

@@ -93,10 +93,11 @@ def main() -> None:
         0  success; for serve and dev: stopped by SIGINT or SIGTERM
            (manage and run have the exit codes of the program)
         1  the Django project raised an exception, check or verify found an error,
-           standard output could not be written, or Ctrl-C ended the command
+           a release exceeds a limit of compare, standard output could not be
+           written, or Ctrl-C ended the command
         2  a setting, an option or a command is wrong
            (or an installed package has the wrong version, or this is Windows)
-        3  the static tree is missing, damaged or unreadable
+        3  the static tree, or a place of compare, is missing, damaged or unreadable
         4  the server cannot listen on the address
         5  the build failed; the previous tree, if any, is unchanged
         6  the build failed: earlier releases cannot be carried unchanged

@@ -74,6 +74,16 @@ class StaticFileSettings(BaseModel):
         ge=0,
         le=31536000,
     )
+    static_cdn_max_age: int | None = define_variable(
+        "DJANGO_STATIC_CDN_MAX_AGE",
+        None,
+        "Seconds for which a CDN may keep a file without a fingerprint, if it reads `CDN-Cache-Control` (RFC 9213). "
+        "Each release must then purge what it changes: `static-host compare --purge-list`. Unset: no such field.",
+        "a number of seconds from 0 to 31536000",
+        shown="",
+        ge=0,
+        le=31536000,
+    )
     static_immutable_pattern: Annotated[str, AfterValidator(validators.validate_pattern)] = define_variable(
         "DJANGO_STATIC_IMMUTABLE_PATTERN",
         "",

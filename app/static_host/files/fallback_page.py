@@ -43,7 +43,7 @@ class FallbackPage:
             return None
         response = self._responder.respond_with_name(method, name, request_fields)
         kept = [field for field in fields if field[0] not in _OF_CONTENT]
-        others = {name for name, _ in kept if name != b"vary"} | {b"cache-control"}
+        others = {name for name, _ in kept if name != b"vary"} | {b"cache-control", b"cdn-cache-control"}
         of_static = _OF_STATIC.union(self._responder.security.select_fields("text/html"))  # Django has set its own
         own = [field for field in response.headers if field not in of_static and field[0] not in others]
         caching = (b"cache-control", format_cache_control(0, immutable=False))

@@ -1,9 +1,10 @@
 """Facts of the index → header blocks, computed once for each representation.
 
 Rule: the caching policy is the server's, and is in this module. A fingerprinted name is cached for a year without
-revalidation (RFC 8246); any other name for a short time, then revalidated. An error is never cached, in directives that
-every CDN obeys. Every origin may read every response, errors included: fonts, modules and timing need that when the
-pages come from another host. A project's own fields replace these, or remove them; errors keep the server's.
+revalidation (RFC 8246); any other name for a short time, then revalidated. CDNs alone may be told to keep such a file
+longer (RFC 9213). An error is never cached, in directives that every CDN obeys. Every origin may read every response,
+errors included: fonts, modules and timing need that when the pages come from another host. A project's own fields
+replace these, or remove them; errors keep the server's.
 """
 
 from __future__ import annotations
@@ -70,6 +71,16 @@ class StaticHeaders(PreparedHeaders):
 def format_cache_control(max_age: int, *, immutable: bool) -> bytes:
     """Return the Cache-Control value; `max_age`, in seconds, applies to names that are not immutable."""
     return b"public, max-age=31536000, immutable" if immutable else b"max-age=%d, must-revalidate" % max_age
+
+
+def format_cdn_cache_control(resource: Resource, cdn_max_age: int | None) -> Headers:
+    """Return the field for CDNs alone (RFC 9213 §3); `cdn_max_age`, in seconds, is for names that are not immutable.
+
+    A CDN that reads it ignores Cache-Control. So a Cache-Control of the project's own excludes it.
+    """
+    if cdn_max_age is None or resource.immutable or "cache-control" in dict(resource.fields):
+        return ()
+    return ((b"cdn-cache-control", b"max-age=%d" % cdn_max_age),)
 
 
 def select_vary(resource: Resource) -> Headers:

@@ -20,11 +20,12 @@ from static_host.origin.headers import (
     StaticHeaders,
     build_error_headers,
     encode_own_fields,
+    format_cdn_cache_control,
     prepare_headers,
     prepare_preflight,
     select_vary,
 )
-from static_host.origin.index import INDEX_FILE_NAME, ROOT_FOLDER, Index
+from static_host.origin.index import INDEX_FILE_NAME, Index
 from static_host.origin.negotiation import (
     Weights,
     parse_accept_encoding,
@@ -34,6 +35,7 @@ from static_host.origin.negotiation import (
 from static_host.origin.percent_decoding import unescape
 from static_host.origin.representation import Representation, Resource
 from static_host.origin.response import NOT_FOUND_RESPONSES, Response, Slice
+from static_host.origin.root_names import find_hidden_names, find_root_names
 from static_host.origin.security import SecurityPolicy
 from static_host.origin.tree import Tree
 
@@ -53,11 +55,21 @@ class ServedResource:
 
     __slots__ = ("_choices", "_dictionaries", "_further", "_max_age", "_prepared", "resource", "tree")
 
-    def __init__(self, resource: Resource, max_age: int | None, tree: Tree, security: SecurityPolicy) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        max_age: int | None,
+        tree: Tree,
+        security: SecurityPolicy,
+        cdn_max_age: int | None = None,
+    ) -> None:
         self.resource = resource
         self.tree = tree
         self._max_age = max_age
-        self._further = security.select_fields(resource.media_type)
+        self._further = (
+            *format_cdn_cache_control(resource, cdn_max_age),
+            *security.select_fields(resource.media_type),
+        )
         self._dictionaries = frozenset(r.dictionary for r in resource.representations if r.dictionary)
         self._prepared: dict[str, StaticHeaders] = {}
         self._choices: dict[tuple[Weights, str], StaticHeaders | None] = {}
@@ -90,7 +102,7 @@ class Responder:
     """Answers requests from one loaded tree.
 
     `prefixes`, one or several, begin and end with a slash. `max_age`, in seconds, is for names without a fingerprint;
-    None: no Cache-Control.
+    None: no Cache-Control. `cdn_max_age` is the same for CDNs alone; None: no CDN-Cache-Control.
     `root_files` are names that are also served at ``/``; a name with a trailing slash includes everything below it.
     `is_index_served` is whether the index file itself is served, too. `are_root_files_first`: they win over files that
     the build has put at ``/``. `security` is for the adapters: they redirect, and drop HSTS.
@@ -106,14 +118,15 @@ class Responder:
         is_index_served: bool = False,
         are_root_files_first: bool = False,
         security: SecurityPolicy | None = None,
+        cdn_max_age: int | None = None,
     ) -> None:
         self.tree = tree
         self.security = security or SecurityPolicy()
         self._prefixes = tuple(p.encode() for p in ((prefixes,) if isinstance(prefixes, str) else prefixes))
         self.max_age = max_age
-        self._root = _find_root_names(tree.index, tuple(root_files), are_root_files_first=are_root_files_first)
-        dotted = (name for name in self._root.values() if f"/{name}".count("/."))
-        self._hidden = frozenset([*dotted, ROOT_FOLDER[:-1]])  # served at / only
+        self.cdn_max_age = cdn_max_age
+        self._root = find_root_names(tree.index, tuple(root_files), are_root_files_first=are_root_files_first)
+        self._hidden = find_hidden_names(tree.index, self._root)
         self._has_folders = tree.index.has_folders
         self._shown = (
             {INDEX_FILE_NAME: ServedResource(tree.make_index_resource(), 0, tree, self.security)}
@@ -134,6 +147,7 @@ class Responder:
         """Answer as another responder does from now on, from its tree. Bodies in memory are kept: digests name them."""
         other.tree.bodies = self.tree.bodies
         self.tree, self._prefixes, self.max_age = other.tree, other._prefixes, other.max_age
+        self.cdn_max_age = other.cdn_max_age
         self._root, self._hidden, self._shown = other._root, other._hidden, other._shown
         self._has_folders, self.security = other._has_folders, other.security
         self._served = {**other._shown}
@@ -192,7 +206,9 @@ class Responder:
         if served is None and name in self.tree.index:
             if len(self._served) >= self.tree.bodies.max_heads:
                 self._served = {**self._shown}
-            served = self._served[name] = ServedResource(self.tree.index[name], self.max_age, self.tree, self.security)
+            served = self._served[name] = ServedResource(
+                self.tree.index[name], self.max_age, self.tree, self.security, self.cdn_max_age
+            )
         return served
 
     def _answer(self, method: str, served: ServedResource, headers: dict[bytes, bytes]) -> Response:
@@ -220,20 +236,6 @@ def _read(tree: Tree, representation: Representation) -> Body | Slice:
     """Return a body, or the open file of one that is not kept in memory. Raises OSError."""
     body = tree.read_body(representation)
     return Slice(tree.open(representation), 0, representation.length) if body is None else body
-
-
-def _find_root_names(index: Index, root_files: tuple[str, ...], *, are_root_files_first: bool) -> dict[str, str]:
-    """Return the names that are served at ``/``, by what follows it in their URLs."""
-    chosen = {name: name for name in root_files if name in index}
-    for folder in (name for name in root_files if name.endswith("/")):
-        chosen |= {name: name for name in index.list_below(folder)}
-    built = {name.removeprefix(ROOT_FOLDER): name for name in index.list_below(ROOT_FOLDER)}
-    found = built | chosen if are_root_files_first else chosen | built
-    for path, name in list(found.items()):
-        if name.endswith("/"):  # what redirects to it, see `find_redirect`
-            file = index[name].identity.file
-            found |= {path + file.removeprefix(name): file, **({path[:-1]: name[:-1]} if path else {})}
-    return found
 
 
 def find_redirect(index: Index, name: str) -> str:

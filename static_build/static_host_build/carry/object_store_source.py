@@ -47,7 +47,7 @@ class ObjectStoreSource:
             ) from None
         if not read:
             raise ReleaseSourceError(f"{self.name} holds no release: nothing was published there.")
-        if found[max_count:]:
+        if found[max_count:] and max_count > 1:  # nothing is carried if one release is read
             message = (
                 "%s has %d releases; those before the newest %d are not carried: DJANGO_STATIC_KEEP_RELEASES is %d"
             )

@@ -54,7 +54,7 @@ def open_earlier_releases(settings: Settings, prefix: str) -> Iterator[EarlierRe
         trees: list[tuple[Index, ReleaseSource]] = []
         for address in settings.static_previous:
             try:
-                source = _open_source(address, settings, prefix)
+                source = open_source(address, settings, prefix)
                 stack.callback(source.close)
                 snapshots = source.read_snapshots(policy.max_releases + 1)
             except ReleaseSourceError as error:
@@ -68,7 +68,8 @@ def open_earlier_releases(settings: Settings, prefix: str) -> Iterator[EarlierRe
         yield EarlierReleases(tuple(merge_releases(chains)), policy, tuple(problems.warnings), current, tuple(trees))
 
 
-def _open_source(address: str, settings: Settings, prefix: str) -> ReleaseSource:
+def open_source(address: str, settings: Settings, prefix: str) -> ReleaseSource:
+    """Return the source at an address. Raises ReleaseSourceError, InvalidSettingsError."""
     scheme, separator, _ = address.partition("://")
     if not separator:
         return DirectorySource(address)

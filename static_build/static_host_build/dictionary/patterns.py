@@ -51,7 +51,7 @@ MAX_DICTIONARY_BYTES = 16 << 20
 """The largest dictionary: for a larger file, a delta takes minutes, and over half a gigabyte of memory."""
 
 _DICTIONARY_TYPES = re.compile(r"text/|application/(?:(?:.+\+)?json|(?:.+\+)?xml|javascript|wasm)\b")
-_SAFE_CHARACTERS = "/~!*()'"
+URL_SAFE_CHARACTERS = "/~!*()'"
 """Characters that Django and authors leave unquoted in a path (RFC 3986 §2.3, django.utils.encoding)."""
 _PATTERN_SYNTAX = re.compile(r"[*()]")
 _STAR = re.compile(r"(?<!\\)\*")
@@ -199,4 +199,4 @@ def _make_relative(name: str, base: str) -> str:
 
 def _quote_part(part: str) -> str:
     """Return a part of a name, quoted for URLs, with escapes for the special characters of patterns."""
-    return _PATTERN_SYNTAX.sub(r"\\\g<0>", quote(part, safe=_SAFE_CHARACTERS))
+    return _PATTERN_SYNTAX.sub(r"\\\g<0>", quote(part, safe=URL_SAFE_CHARACTERS))

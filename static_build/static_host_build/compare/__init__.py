@@ -1,0 +1,1 @@
+"""What a release changes for visitors, CDNs and pages: `static-host compare`."""
