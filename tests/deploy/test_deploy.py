@@ -13,7 +13,7 @@ from tests.support.deploy_files import DEPLOY, manifest, on_ecs, on_kubernetes, 
 from tests.support.processes import run
 
 ROOT = Path(__file__).parents[2]
-MANIFESTS = sorted(path.name for path in DEPLOY.glob("kubernetes/*.yaml") if path.name != "kustomization.yaml")
+MANIFESTS = sorted(path.name for path in DEPLOY.glob("kubernetes/base/*.yaml") if path.name != "kustomization.yaml")
 FIELDS = {field.validation_alias: field for field in Settings.model_fields.values()}
 
 
@@ -44,7 +44,7 @@ def test_a_misspelt_field_of_a_manifest_would_be_found() -> None:
 def test_every_manifest_is_applied_and_every_kind_is_there() -> None:
     assert sorted(manifest("kustomization.yaml")["resources"]) == MANIFESTS
     kinds = {manifest(name)["kind"] for name in MANIFESTS}
-    assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress"}
+    assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
 
 
 # --- The store ---
@@ -113,8 +113,6 @@ def test_kubernetes_sends_requests_to_the_port_that_is_listened_on() -> None:
     assert manifest("deployment.yaml")["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == "9100"
     (port,) = manifest("service.yaml")["spec"]["ports"]
     assert port["targetPort"] == "http"
-    backend = manifest("ingress.yaml")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
-    assert backend == {"name": manifest("service.yaml")["metadata"]["name"], "port": {"name": port["name"]}}
 
 
 def test_the_load_balancer_sends_requests_to_the_port_that_is_listened_on() -> None:
