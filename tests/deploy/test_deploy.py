@@ -44,7 +44,7 @@ def test_a_misspelt_field_of_a_manifest_would_be_found() -> None:
 def test_every_manifest_is_applied_and_every_kind_is_there() -> None:
     assert sorted(manifest("kustomization.yaml")["resources"]) == MANIFESTS
     kinds = {manifest(name)["kind"] for name in MANIFESTS}
-    assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget"}
+    assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"}
 
 
 # --- The store ---
@@ -163,6 +163,7 @@ def test_a_deploy_takes_nothing_away_before_its_replacement_is_ready() -> None:
 
 
 def test_the_disruption_budget_lets_a_machine_be_emptied() -> None:
+    assert manifest("disruption.yaml")["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     assert manifest("disruption.yaml")["spec"]["maxUnavailable"] < manifest("autoscaler.yaml")["spec"]["minReplicas"]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -31,6 +33,7 @@ def test_an_overlay_renders_to_valid_manifests_in_its_own_namespace(overlay: str
         "Service",
         "HorizontalPodAutoscaler",
         "PodDisruptionBudget",
+        "NetworkPolicy",
         "Gateway",
         "HTTPRoute",
     }
@@ -60,6 +63,83 @@ def test_an_image_has_its_tag_in_one_file_of_an_overlay() -> None:
 def test_staging_is_smaller() -> None:
     most = {overlay: render(overlay)["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] for overlay in HOSTS}
     assert most == {"production": 10, "staging": 3}
+
+
+def test_pods_are_spread_over_zones_and_nodes_without_stopping_a_rollout() -> None:
+    spread = render("production")["Deployment"]["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    same = {
+        "maxSkew": 1,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/name": "mysite"}},
+        "matchLabelKeys": ["pod-template-hash"],
+    }
+    assert spread == [
+        {"topologyKey": "topology.kubernetes.io/zone", **same},
+        {"topologyKey": "kubernetes.io/hostname", **same},
+    ]
+
+
+GIBIBYTES = {"64Mi": 1 / 16, "128Mi": 1 / 8, "1Gi": 1.0, "2Gi": 2.0, "3Gi": 3.0}
+
+
+def test_the_disk_that_a_pod_may_fill_is_requested_and_its_volumes_fit_below_the_limit() -> None:
+    pod = render("production")["Deployment"]["spec"]["template"]["spec"]
+    resources = pod["containers"][0]["resources"]
+    disk = [GIBIBYTES[resources[each]["ephemeral-storage"]] for each in ("requests", "limits")]
+    volumes = {each["name"]: GIBIBYTES[each["emptyDir"]["sizeLimit"]] for each in pod["volumes"]}
+    assert disk[0] >= volumes["spool"] == 2.0
+    assert disk[1] > sum(volumes.values())
+    for job in ("migrate", "publish"):
+        (one,) = render(f"production/{job}").values()
+        resources = one["spec"]["template"]["spec"]["containers"][0]["resources"]
+        assert [resources[each]["ephemeral-storage"] for each in ("requests", "limits")] == ["128Mi", "1Gi"]
+
+
+def namespace(name: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+
+
+def test_only_the_gateway_reaches_the_site_and_only_prometheus_its_metrics() -> None:
+    rendered = render("production")
+    spec = rendered["NetworkPolicy"]["spec"]
+    labels = rendered["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert spec["podSelector"] == {"matchLabels": labels}
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    assert spec["ingress"] == [
+        {"from": [namespace("gateway-system")], "ports": [{"port": "http", "protocol": "TCP"}]},
+        {"from": [namespace("monitoring")], "ports": [{"port": "metrics", "protocol": "TCP"}]},
+    ]
+
+
+def test_pods_reach_names_the_database_and_https_alone() -> None:
+    assert render("production")["NetworkPolicy"]["spec"]["egress"] == [
+        {
+            "to": [namespace("kube-system")],
+            "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+        },
+        {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}], "ports": [{"port": 5432, "protocol": "TCP"}]},
+        {
+            "to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}, {"ipBlock": {"cidr": "::/0"}}],
+            "ports": [{"port": 443, "protocol": "TCP"}],
+        },
+    ]
+
+
+def test_a_pod_monitor_replaces_the_annotations_and_gives_the_job_of_the_alerts(tmp_path: Path) -> None:
+    shutil.copytree(DEPLOY / "kubernetes", tmp_path / "kubernetes")
+    overlay = tmp_path / "kubernetes/production/kustomization.yaml"
+    overlay.write_text(overlay.read_text().replace("# - ../podmonitor", "- ../podmonitor"))
+    rendered = render(str(overlay.parent))
+    template = rendered["Deployment"]["spec"]["template"]
+    assert template["metadata"] == {"labels": {"app.kubernetes.io/name": "mysite"}}
+    assert rendered["PodMonitor"]["apiVersion"] == "monitoring.coreos.com/v1"
+    assert rendered["PodMonitor"]["spec"] == {
+        "selector": {"matchLabels": {"app.kubernetes.io/name": "mysite"}},
+        "podMetricsEndpoints": [
+            {"port": "metrics", "relabelings": [{"targetLabel": "job", "replacement": "static-host"}]}
+        ],
+    }
+    assert 'job="static-host"' in (DEPLOY / "monitoring/alerts.yaml").read_text()
 
 
 # --- The doors: a CDN connects to one host, and sends the other ---
