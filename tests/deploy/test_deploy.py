@@ -63,6 +63,8 @@ def test_tasks_may_read_the_store_and_no_more() -> None:
     assert values["DJANGO_STATIC_STORE"] == {"If": ["HasStore", {"Sub": place}, ""]}
     resources = [each["Resource"]["Sub"] for each in policy["PolicyDocument"]["Statement"]]
     assert resources[1] == "arn:${AWS::Partition}:s3:::${StoreBucket}/${AWS::StackName}/*"
+    listed = policy["PolicyDocument"]["Statement"][0]["Condition"]
+    assert listed == {"StringLike": {"s3:prefix": {"Sub": "${AWS::StackName}/*"}}}
 
 
 def test_the_stack_keeps_to_the_schemas_of_cloudformation() -> None:

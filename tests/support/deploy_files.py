@@ -46,10 +46,14 @@ def render(folder: str) -> dict[str, Any]:
     return by_kind
 
 
+def template() -> Any:
+    """Return the CloudFormation template."""
+    return yaml.load((DEPLOY / "ecs/stack.yaml").read_text(), _Template)
+
+
 def resource(name: str) -> Any:
     """Return a resource's properties in the CloudFormation template."""
-    template = yaml.load((DEPLOY / "ecs/stack.yaml").read_text(), _Template)
-    return template["Resources"][name]["Properties"]
+    return template()["Resources"][name]["Properties"]
 
 
 def pod() -> Any:
