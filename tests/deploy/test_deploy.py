@@ -218,3 +218,16 @@ def test_cloudfront_keeps_no_error_and_every_coding_apart() -> None:
     (behaviour,) = config["CacheBehaviors"]
     assert (behaviour["PathPattern"], behaviour["Compress"]) == ("/static/*", False)
     assert config["HttpVersion"] == "http2and3"
+
+
+def test_the_tables_say_what_fastly_does_with_pages_and_cloudflare_with_short_ages() -> None:
+    """Both were read in the CDNs' documentation, not tried."""
+    short, long = (ROOT / "README.md").read_text(), (DEPLOY / "README.md").read_text()
+    assert "pass: it keeps a page without `max-age` and `Expires` for an hour" in short
+    assert "Browser Cache TTL: Respect Existing Headers. It raises shorter ages" in short
+    fastly, cloudflare = long.split("### Fastly")[1], long.split("### Cloudflare")[1].split("### Fastly")[0]
+    assert '| action *pass*, with the condition `req.url.path !~ "^/static/"` |' in fastly
+    assert (
+        "| Browser Cache TTL | Respect Existing Headers, also in cache rules | it raises shorter ages only"
+        in cloudflare
+    )
