@@ -13,7 +13,7 @@ from tests.support.deploy_files import DEPLOY, manifest, on_ecs, on_kubernetes, 
 from tests.support.processes import run
 
 ROOT = Path(__file__).parents[2]
-MANIFESTS = sorted(path.name for path in DEPLOY.glob("kubernetes/*.yaml") if path.name != "kustomization.yaml")
+MANIFESTS = sorted(path.name for path in DEPLOY.glob("kubernetes/base/*.yaml") if path.name != "kustomization.yaml")
 FIELDS = {field.validation_alias: field for field in Settings.model_fields.values()}
 
 
@@ -44,7 +44,7 @@ def test_a_misspelt_field_of_a_manifest_would_be_found() -> None:
 def test_every_manifest_is_applied_and_every_kind_is_there() -> None:
     assert sorted(manifest("kustomization.yaml")["resources"]) == MANIFESTS
     kinds = {manifest(name)["kind"] for name in MANIFESTS}
-    assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress"}
+    assert kinds == {"Deployment", "Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"}
 
 
 # --- The store ---
@@ -63,6 +63,8 @@ def test_tasks_may_read_the_store_and_no_more() -> None:
     assert values["DJANGO_STATIC_STORE"] == {"If": ["HasStore", {"Sub": place}, ""]}
     resources = [each["Resource"]["Sub"] for each in policy["PolicyDocument"]["Statement"]]
     assert resources[1] == "arn:${AWS::Partition}:s3:::${StoreBucket}/${AWS::StackName}/*"
+    listed = policy["PolicyDocument"]["Statement"][0]["Condition"]
+    assert listed == {"StringLike": {"s3:prefix": {"Sub": "${AWS::StackName}/*"}}}
 
 
 def test_the_stack_keeps_to_the_schemas_of_cloudformation() -> None:
@@ -113,8 +115,6 @@ def test_kubernetes_sends_requests_to_the_port_that_is_listened_on() -> None:
     assert manifest("deployment.yaml")["spec"]["template"]["metadata"]["annotations"]["prometheus.io/port"] == "9100"
     (port,) = manifest("service.yaml")["spec"]["ports"]
     assert port["targetPort"] == "http"
-    backend = manifest("ingress.yaml")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
-    assert backend == {"name": manifest("service.yaml")["metadata"]["name"], "port": {"name": port["name"]}}
 
 
 def test_the_load_balancer_sends_requests_to_the_port_that_is_listened_on() -> None:
@@ -165,6 +165,7 @@ def test_a_deploy_takes_nothing_away_before_its_replacement_is_ready() -> None:
 
 
 def test_the_disruption_budget_lets_a_machine_be_emptied() -> None:
+    assert manifest("disruption.yaml")["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     assert manifest("disruption.yaml")["spec"]["maxUnavailable"] < manifest("autoscaler.yaml")["spec"]["minReplicas"]
 
 
@@ -217,3 +218,16 @@ def test_cloudfront_keeps_no_error_and_every_coding_apart() -> None:
     (behaviour,) = config["CacheBehaviors"]
     assert (behaviour["PathPattern"], behaviour["Compress"]) == ("/static/*", False)
     assert config["HttpVersion"] == "http2and3"
+
+
+def test_the_tables_say_what_fastly_does_with_pages_and_cloudflare_with_short_ages() -> None:
+    """Both were read in the CDNs' documentation, not tried."""
+    short, long = (ROOT / "README.md").read_text(), (DEPLOY / "README.md").read_text()
+    assert "pass: it keeps a page without `max-age` and `Expires` for an hour" in short
+    assert "Browser Cache TTL: Respect Existing Headers. It raises shorter ages" in short
+    fastly, cloudflare = long.split("### Fastly")[1], long.split("### Cloudflare")[1].split("### Fastly")[0]
+    assert '| action *pass*, with the condition `req.url.path !~ "^/static/"` |' in fastly
+    assert (
+        "| Browser Cache TTL | Respect Existing Headers, also in cache rules | it raises shorter ages only"
+        in cloudflare
+    )

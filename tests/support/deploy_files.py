@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.support.required import required
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
@@ -24,13 +28,32 @@ _Template.add_multi_constructor("!", _function)
 
 
 def manifest(name: str) -> Any:
-    return yaml.safe_load((DEPLOY / "kubernetes" / name).read_text())
+    """Return a manifest by its path below deploy/kubernetes; a name without a folder is one of base/."""
+    path = name if "/" in name else f"base/{name}"
+    return yaml.safe_load((DEPLOY / "kubernetes" / path).read_text())
+
+
+def render(folder: str) -> dict[str, Any]:
+    """Return what `kubectl apply -k` would send to a cluster, by kind: kustomize's own output."""
+    kubectl = shutil.which("kubectl")
+    required("" if kubectl else "kubectl is not installed (Debian 13's package kubernetes-client has it)")
+    command = [str(kubectl), "kustomize", str(DEPLOY / "kubernetes" / folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    documents = list(yaml.safe_load_all(done.stdout))
+    by_kind = {each["kind"]: each for each in documents}
+    assert len(by_kind) == len(documents)
+    return by_kind
+
+
+def template() -> Any:
+    """Return the CloudFormation template."""
+    return yaml.load((DEPLOY / "ecs/stack.yaml").read_text(), _Template)
 
 
 def resource(name: str) -> Any:
     """Return a resource's properties in the CloudFormation template."""
-    template = yaml.load((DEPLOY / "ecs/stack.yaml").read_text(), _Template)
-    return template["Resources"][name]["Properties"]
+    return template()["Resources"][name]["Properties"]
 
 
 def pod() -> Any:

@@ -29,7 +29,14 @@ ENCODERS: Mapping[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, mtime=0),
 }
 IMMUTABLE = "public, max-age=31536000, immutable"
-TYPES = {"css": "text/css", "js": "text/javascript", "mp4": "video/mp4", "woff2": "font/woff2", "png": "image/png"}
+TYPES = {
+    "css": "text/css",
+    "js": "text/javascript",
+    "json": "application/json",
+    "mp4": "video/mp4",
+    "png": "image/png",
+    "woff2": "font/woff2",
+}
 
 
 def answer_as_built(path: str, body: bytes, asked: Mapping[str, str]) -> Answer:

@@ -161,6 +161,7 @@ def test_of_two_cdns_that_passed_an_answer_on_both_are_named(tmp_path: Path) -> 
         ("nginx", only_gzip, "warning compression", 0, "proxy_set_header Accept-Encoding $http_accept_encoding"),
         ("", only_gzip, "warning compression", 0, "Let the CDN pass Accept-Encoding on"),
         ("Cloudflare", with_fields(cache_control="max-age=99"), "error cache-control", 1, "Respect Existing Headers"),
+        ("Cloudflare", with_fields(cache_control="max-age=99"), "error cache-control", 1, "transform rule or a Worker"),
         ("CloudFront", with_fields(cache_control="no-store"), "error cache-control", 1, "response headers policy"),
         ("Fastly", with_fields(cache_control="immutable, max-age=9"), "error cache-control", 1, "Surrogate-Control"),
         ("", with_fields(cache_control="max-age=31536000"), "error cache-control", 1, "remove what sets another one"),
@@ -365,6 +366,9 @@ def test_a_page_that_a_cache_gives_to_all_with_a_cookie(tmp_path: Path) -> None:
     assert (code, check) == (1, "error page")
     assert "visitors get each other's" in found
     assert "Take pages out of the rule that caches everything" in remedy
+    _, printed = verified(Deployment(PAGE, {NAME: CSS}, behind("Fastly", change)), tmp_path)
+    ((check, _, remedy),) = told(printed, "error", "warning")
+    assert (check, "Fastly keeps a page for an hour" in remedy) == ("error page", True)
 
 
 def test_a_page_elsewhere_is_followed_and_one_that_is_refused_is_told(tmp_path: Path) -> None:
@@ -427,6 +431,39 @@ def test_on_a_narrow_terminal_what_all_files_agree_in_is_one_line(tmp_path: Path
         "http 1.1"
     )
     assert max(map(len, table)) <= 72
+
+
+def test_readmes_example_is_what_browser_cache_ttl_and_no_cache_rule_do(tmp_path: Path) -> None:
+    """Browser Cache TTL raises shorter ages only, so the stylesheet's year stays, and the logo's 60 s become 14400."""
+    page = (
+        '<link rel="stylesheet" href="/static/site.e8e374d844cc.css">'
+        '<link rel="preload" as="fetch" crossorigin href="/static/cart.6cb17b72a0f1.json">'
+        '<img src="/static/logo.png">'
+    )
+
+    def change(path: str, asked: Mapping[str, str], before: int, answer: Answer) -> Answer:
+        status, headers, body = answer
+        if path.endswith(".json"):
+            return status, {**headers, "cf-cache-status": "DYNAMIC"}, body
+        raised = headers["cache-control"].replace("max-age=60,", "max-age=14400,")
+        return status, {**headers, "cache-control": raised}, body
+
+    files = {
+        "/static/site.e8e374d844cc.css": CSS,
+        "/static/logo.png": bytes(700),
+        "/static/cart.6cb17b72a0f1.json": b'{"a":1}',
+    }
+    deployment = Deployment(page, files, behind("Cloudflare", change))
+    with serve_deployment(deployment):
+        lines = on_a_terminal(103, "static-host", "verify", deployment.url, cwd=tmp_path)
+    table = "\n".join(lines[: lines.index("")])
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"Behind Cloudflare, the first table may be:\n\n```\n{table}\n```\n" in readme
+    _, printed = verified(deployment, tmp_path)
+    (cache, lifetime) = told(printed, "error", "warning")
+    assert (cache[0], lifetime[0]) == ("warning cache", "warning cache-control")
+    assert "Eligible for cache" in cache[2]
+    assert "Browser Cache TTL to Respect Existing Headers" in lifetime[2]
 
 
 def test_where_nobody_answers_that_is_the_finding(tmp_path: Path) -> None:

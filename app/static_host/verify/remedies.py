@@ -79,8 +79,9 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
     },
     "cache-control": {
         "CloudFront": f"The origin's Cache-Control must reach the visitor: {_CLOUDFRONT_POLICY}.",
-        "Cloudflare": "Set Caching > Configuration > Browser Cache TTL to Respect Existing Headers, and do the same in "
-        "cache rules.",
+        "Cloudflare": "If max-age is longer than the origin's: set Caching > Configuration > Browser Cache TTL to "
+        "Respect Existing Headers, and do the same in cache rules. If it is shorter, look for a response header "
+        "transform rule or a Worker: Browser Cache TTL only raises it.",
         "Fastly": "Remove the VCL or the header rule that sets Cache-Control; Surrogate-Control is for Fastly alone.",
         "Varnish": "Remove the VCL that sets or unsets resp.http.Cache-Control.",
         "nginx": "Remove proxy_hide_header Cache-Control, add_header Cache-Control and expires.",
@@ -137,6 +138,8 @@ REMEDIES: Mapping[str, Mapping[str, str]] = {
     "page": {
         "CloudFront": "Attach the cache policy CachingDisabled to all but the static prefix.",
         "Cloudflare": "Take pages out of the rule that caches everything: let it match the static prefix alone.",
+        "Fastly": "Add a request setting with the action pass for all but the static prefix: without max-age and "
+        "Expires, Fastly keeps a page for an hour.",
         "": "Keep pages only if Cache-Control allows it: take rules away that cache everything.",
     },
     "http-version": {
