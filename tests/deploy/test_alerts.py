@@ -20,7 +20,10 @@ import yaml
 from tests.support.deploy_files import DEPLOY, manifest
 from tests.support.required import required
 
+ROOT = DEPLOY.parent
 ALERTS = DEPLOY / "monitoring/alerts.yaml"
+RUNBOOK = ROOT / "docs/runbook.md"
+RUNBOOK_URL = "https://github.com/django-static-host/django-static-host/blob/main/docs/runbook.md"
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 INTERVAL_SECONDS = 60
 EVALUATION_SECONDS = 120
@@ -408,8 +411,32 @@ def test_an_alert_says_what_it_is_about(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_an_alert_has_what_those_who_get_it_need(rule: dict[str, Any]) -> None:
     assert rule["labels"] in ({"severity": "page"}, {"severity": "ticket"})
-    assert set(rule["annotations"]) == {"summary", "description"}
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     assert rule["for"]
+    assert rule["annotations"]["runbook_url"] == f"{RUNBOOK_URL}#{rule['alert'].lower()}"
+
+
+def test_the_runbook_has_one_section_for_each_alert_in_their_order() -> None:
+    head, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
+    named = {section.partition("\n")[0]: section for section in sections}
+    assert list(named) == [rule["alert"] for rule in RULES]
+    assert head.startswith("# Runbook\n")
+    for rule in RULES:
+        text = named[rule["alert"]]
+        assert text.startswith(f"{rule['alert']}\n\n{rule['labels']['severity'].title()}. ")
+        assert "- **Look at**" in text
+        assert "**do**" in text.lower()
+
+
+def test_the_runbook_s_settings_are_those_of_the_server_and_its_lines_those_of_the_log() -> None:
+    text = RUNBOOK.read_text()
+    readme = (ROOT / "README.md").read_text()
+    names = set(re.findall(r"\b(?:DJANGO|METRICS|LOG|WEB)_[A-Z_]+", text))
+    assert {name for name in names if f"| `{name}` |" not in readme} == set()
+    source = "".join(file.read_text() for file in (ROOT / "app/static_host").rglob("*.py"))
+    for line in ("threads have been busy for", "is being replaced:", "hangs here:", "not ready:", "the store "):
+        assert line in text
+        assert line in source
 
 
 def test_the_names_and_the_limit_are_those_of_the_manifests() -> None:
