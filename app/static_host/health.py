@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ DATABASE_TIMEOUT_SECONDS = 2.0
 """Time within which all databases together have to respond."""
 _QUERY_TIMEOUT_SECONDS = 10.0
 """Time after which a database that has not responded is queried again."""
+_MAX_FINDING_AGE_SECONDS = 5.0
+"""Age of what a query has found at which a scrape of the metrics has the databases queried again."""
 _MAX_LISTED_MIGRATIONS = 10
 _UNCACHEABLE = {"Cache-Control": UNCACHEABLE.decode()}
 
@@ -56,6 +59,8 @@ class Readiness:
         self._pool = pool
         self._is_migrated = is_migrated
         self._pending_query: asyncio.Task[str] | None = None
+        self._finding = "no query yet" if self._needs_query else ""
+        self._queried_at = -_MAX_FINDING_AGE_SECONDS
         self._logged_obstacle = ""
 
     async def find_obstacle(self) -> str:
@@ -65,10 +70,29 @@ class Readiness:
         if self._pool is None:
             return ""
         obstacle = self._pool.find_obstacle()
-        if not obstacle and (self._databases or not self._is_migrated):
-            obstacle = await self._await_query(self._pool)
+        if not obstacle and self._needs_query:
+            self._queried_at = time.monotonic()
+            obstacle = self._finding = await self._await_query(self._pool)
         self._log_change(obstacle)
         return obstacle
+
+    def measure(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Return whether a check passes, without waiting; from any thread but that of the loop.
+
+        Of the databases it knows what the last query has found, for a check or for a scrape. If that is old, the loop
+        runs a check: the next scrape has its result. So scrapes cost one query in 5 s, however many there are.
+        """
+        if self.is_ending:
+            return False
+        if self._needs_query and time.monotonic() - self._queried_at >= _MAX_FINDING_AGE_SECONDS:
+            self._queried_at = time.monotonic()
+            asyncio.run_coroutine_threadsafe(self.find_obstacle(), loop)
+        return not (self._finding or (self._pool and self._pool.find_obstacle()))
+
+    @property
+    def _needs_query(self) -> bool:
+        """Whether a check depends on the databases."""
+        return bool(self._databases) or not self._is_migrated
 
     async def _await_query(self, pool: WorkerPool) -> str:
         """Return what the pending query finds; begin one if there is none."""

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 
 from static_host.telemetry.counters import Counters
 from static_host.telemetry.prometheus import GAUGES, WORKER_COUNTERS, WORKER_GAUGES, Collector
@@ -22,6 +22,15 @@ from tests.support.required import required
 
 ALERTS = DEPLOY / "monitoring/alerts.yaml"
 DASHBOARD = DEPLOY / "monitoring/dashboard.json"
+NAME = r"\bup\b|\b(?:static_host|process|kube|container)_\w+"
+OTHERS = {
+    "up",  # of Prometheus itself
+    "container_memory_working_set_bytes",  # of cAdvisor
+    "kube_pod_container_resource_limits",  # of kube-state-metrics
+    "kube_horizontalpodautoscaler_status_current_replicas",
+    "kube_horizontalpodautoscaler_spec_max_replicas",
+}
+DOCUMENT = DEPLOY.parent / "docs/monitoring.md"
 
 
 def test_prometheus_takes_the_alerts() -> None:
@@ -43,7 +52,8 @@ def metric_names() -> set[str]:
     worker = dict.fromkeys((*WORKER_GAUGES, *WORKER_COUNTERS), 1.0)
     registry = CollectorRegistry()
     registry.register(Collector(lambda: (counts, dict.fromkeys(GAUGES, 1.0), [worker]), lambda: "a"))
-    return set(re.findall(r"^(static_host_\w+)", generate_latest(registry).decode(), re.MULTILINE))
+    ProcessCollector(registry=registry)
+    return set(re.findall(rf"^({NAME})", generate_latest(registry).decode(), re.MULTILINE))
 
 
 def questions() -> dict[str, str]:
@@ -63,11 +73,20 @@ def questions() -> dict[str, str]:
 
 @pytest.mark.parametrize(("title", "question"), questions().items(), ids=list(questions()))
 def test_only_metrics_that_exist_are_asked_for(title: str, question: str) -> None:
-    asked = set(re.findall(r"static_host_\w+", question))
+    asked = set(re.findall(NAME, question))
     assert asked
-    assert asked <= metric_names()
+    assert asked <= metric_names() | OTHERS
     handlers = {handler for handlers in re.findall(r'handler=~?"([^"]+)"', question) for handler in handlers.split("|")}
-    assert handlers <= {"fast", "static", "django", "health", "refused"}
+    assert handlers <= {"fast", "static", "store", "django", "health", "refused"}
+
+
+def test_every_metric_is_in_the_document_and_no_other() -> None:
+    tables = DOCUMENT.read_text().partition("## Metrics\n")[2].partition("\n## ")[0]
+    parts = r"_(?:bucket|count|sum|created)$"
+    assert {name for name in metric_names() if not re.search(parts, name)} | {
+        "static_host_request_seconds",
+        "static_host_queue_seconds",
+    } == set(re.findall(r"^\| `(\w+)", tables, re.MULTILINE))
 
 
 def test_every_gauge_is_on_the_dashboard() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -221,6 +222,12 @@ def test_the_metrics_are_those_of_all_workers(plain: Path, workers: str) -> None
     assert got["static_host_threads_limit"] == 10 * int(workers)
     assert got["static_host_threads_busy"] == 0
     assert got["static_host_event_loop_lag_seconds"] >= 0
+    assert got["static_host_ready"] == 1
+    assert got["process_resident_memory_bytes"] > 10_000_000
+    assert got["process_virtual_memory_bytes"] >= got["process_resident_memory_bytes"]
+    assert got["process_max_fds"] > got["process_open_fds"] > 5
+    assert got["process_cpu_seconds_total"] > 0
+    assert abs(got["process_start_time_seconds"] - time.time()) < 600
     assert any(name.startswith("static_host_info{release=") for name in got)
 
 

@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from static_host.server.listener import count_pending_connections, open_listener
-from tests.support.processes import Running, run, run_server
+from tests.support.processes import Running, find_free_port, run, run_server
 from tests.support.projects import SETTINGS, copy_project
 from tests.support.waiting import wait_until
 
@@ -96,6 +96,24 @@ def test_a_database_that_does_not_answer_makes_it_unready_until_it_does(project:
         assert httpx.get(f"{running.url}/readyz").status_code == 200
         running.wait_for("ready again")
         assert "not ready: the database 'default': OperationalError: unable to open database file" in running.output
+
+
+def test_the_metric_of_readiness_follows_a_database_though_none_but_scrapes_come(project: Path, cache: Path) -> None:
+    settings, port = project / "mysite/settings.py", find_free_port()
+    settings.write_text(settings.read_text() + DATABASE)
+    assert run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **SETTINGS).returncode == 0
+
+    def scrape() -> str:
+        return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+    variables = {"DJANGO_READY_DATABASE": "default", "DJANGO_DRAIN_SECONDS": "60", "METRICS_PORT": str(port)}
+    with run_server(cwd=project, **variables, **SETTINGS) as running:
+        assert "static_host_ready 0.0\n" in scrape()
+        running.wait_for("not ready: the database 'default': OperationalError: unable to open database file")
+        (project / "data").mkdir()
+        wait_until(lambda: "static_host_ready 1.0\n" in scrape(), scrape)
+        running.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: "static_host_ready 0.0\n" in scrape(), scrape)
 
 
 def test_after_sigterm_it_is_unready_and_serves_on_for_the_drain_time(plain: Path) -> None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
 from static_host import health
 from static_host.workers.busy_watch import BusyWatch
 from static_host.workers.pool_options import PoolOptions
-from tests.support.processes import run, run_server
+from tests.support.processes import find_free_port, run, run_server
 from tests.support.waiting import wait_until
 from tests.support.worker_projects import VARIABLES, get, make_project
 
@@ -105,19 +106,26 @@ def test_only_requests_that_wait_make_it_not_ready(clock: SimpleNamespace, secon
     assert found == ([False, True, False, False] if seconds else [False] * 4)
 
 
+def get_metrics(port: int) -> str:
+    return httpx.get(f"http://127.0.0.1:{port}/metrics").text
+
+
 def test_a_server_that_answers_nothing_while_requests_wait_is_not_ready_until_it_does(project: Path) -> None:
     variables = {**VARIABLES, "DJANGO_THREADS": "1", "DJANGO_READY_SECONDS": "1", "DJANGO_REQUEST_SECONDS": "5"}
-    with run_server(cwd=project, **variables) as server, ThreadPoolExecutor(2) as threads:
+    port = find_free_port()
+    with run_server(cwd=project, METRICS_PORT=str(port), **variables) as server, ThreadPoolExecutor(2) as threads:
         hanging = threads.submit(get, server, "/hang/")
         server.wait_for("hang begins")
         assert get(server, "/readyz").text == "ok\n"  # no request waits
         waiting = threads.submit(get, server, "/pid/")
         wait_until(lambda: get(server, "/readyz").status_code == 503, lambda: server.output)
+        wait_until(lambda: "static_host_ready 0.0\n" in get_metrics(port), lambda: get_metrics(port))
         assert get(server, "/healthz").text == "ok\n"
         server.wait_for("not ready: requests wait, and no thread has become free for 1 s")
         assert hanging.result().status_code == 504
         assert waiting.result().status_code == 200
         assert get(server, "/readyz").text == "ok\n"
+        assert "static_host_ready 1.0\n" in get_metrics(port)
         server.wait_for("ready again")
 
 
@@ -185,6 +193,60 @@ def test_a_database_that_hangs_delays_a_check_for_a_moment_alone(monkeypatch: py
     pool = Hanging()
     assert asyncio.run(main()) == ["no answer from the database within 0.01 s"] * 3
     assert pool.calls == 1
+
+
+class Databases:
+    """A pool whose workers answer one query after the other, and which may have an obstacle of its own."""
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.obstacle = ""
+
+    def find_obstacle(self) -> str:
+        return self.obstacle
+
+    async def query_databases(self, aliases: tuple[str, ...]) -> str:
+        assert aliases == ("default",)
+        return self.answers.pop(0)
+
+
+def test_scrapes_know_what_a_query_has_found_and_begin_another_one_after_a_time(clock: SimpleNamespace) -> None:
+    pool = Databases("", "OperationalError\0refused", "")
+    readiness = health.Readiness(pool, ["default"])  # type: ignore[arg-type]
+
+    async def scrape(at: float) -> list[bool]:
+        clock.now = at
+        loop, query = asyncio.get_running_loop(), readiness._pending_query
+        scrapes = [await asyncio.to_thread(readiness.measure, loop) for _ in range(3)]
+        while (begun := readiness._pending_query) is not None and not begun.done():
+            await begun
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # in which the check takes what its query has found
+        assert (begun is not query) == (at in (100.0, 105.0, 110.0))
+        return scrapes
+
+    async def main() -> None:
+        assert readiness.measure(asyncio.get_running_loop()) is False  # nothing is known yet
+        await scrape(100.0)  # before or after the query has its result
+        assert await scrape(104.9) == [True] * 3
+        await scrape(105.0)
+        assert await scrape(109.9) == [False] * 3
+        await scrape(110.0)
+        assert await scrape(114.9) == [True] * 3
+        pool.obstacle = "no worker can be started"
+        assert await scrape(114.9) == [False] * 3  # at once
+        pool.obstacle = ""
+        readiness.is_ending = True
+        assert await scrape(200.0) == [False] * 3
+
+    asyncio.run(main())
+    assert pool.answers == []
+
+
+def test_scrapes_without_databases_need_no_loop() -> None:
+    readiness = health.Readiness(Databases())  # type: ignore[arg-type]
+    assert readiness.measure(None) is True  # type: ignore[arg-type]
+    assert health.Readiness().measure(None) is True  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("view", ["sleeps", "blocks", "waits"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -127,15 +128,20 @@ def test_metrics_by_worker_are_those_of_its_place_whoever_serves_in_it(project: 
     with run_server(cwd=project, METRICS_PORT=str(port), WEB_CONCURRENCY="2", **VARIABLES) as server:
         assert [get(server, "/pid/").status_code for _ in range(3)] == [200] * 3
         before = read_worker_metrics(port)
-        names = ("threads_busy", "memory_bytes", "requests_total", "restarts_total")
+        kernel = ("memory_bytes", "open_fds", "start_time_seconds", "cpu_seconds_total")
+        names = ("threads_busy", "requests_total", "restarts_total", "crashes_total", *kernel)
         assert set(before) == {f'{name}{{worker="{number}"}}' for name in names for number in (0, 1)}
         assert before['requests_total{worker="0"}'] + before['requests_total{worker="1"}'] == 3
         assert before['restarts_total{worker="0"}'] == 0
         assert before['memory_bytes{worker="1"}'] > 10_000_000
+        assert before['open_fds{worker="1"}'] >= 3
+        assert before['cpu_seconds_total{worker="0"}'] >= 0
+        assert abs(before['start_time_seconds{worker="0"}'] - time.time()) < 600
         assert httpx.post(f"{server.url}/die/", timeout=60).status_code == 502
         server.wait_for(" is ready")
+        wait_until(lambda: set(read_worker_metrics(port)) == set(before), lambda: server.output)
         after = read_worker_metrics(port)
-        assert set(after) == set(before)
+        assert after['crashes_total{worker="0"}'] + after['crashes_total{worker="1"}'] == 1
         assert after['restarts_total{worker="0"}'] + after['restarts_total{worker="1"}'] == 1
         assert after['requests_total{worker="0"}'] >= before['requests_total{worker="0"}']
 

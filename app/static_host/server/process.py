@@ -43,6 +43,7 @@ class FrontServer(uvicorn.Server):
         self._watching: asyncio.Task[None] | None = None
         self._lags: deque[float] = deque([0.0], _MAX_LAGS)
         self._ticked_at = 0.0
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._signal = 0
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -62,6 +63,7 @@ class FrontServer(uvicorn.Server):
         counters = app.recorder.counters if app.recorder and app.recorder.counters is not None else Counters()
         gauges = {
             "connections": len(self.server_state.connections),
+            "ready": float(self._loop is not None and self.started and app.readiness.measure(self._loop)),
             "event_loop_lag_seconds": max(self._lags),
             "memory_bytes": app.responder.tree.bodies.stored_bytes,
             **({"store_circuit_open": float(app.fallback.breaker.is_open)} if app.fallback else {}),
@@ -83,6 +85,7 @@ class FrontServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept requests."""
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         if self._certificate:
             self._watching = asyncio.create_task(self._certificate.watch())

@@ -22,6 +22,7 @@ Source = Callable[[], tuple[Counters, dict[str, float], list[dict[str, float]]]]
 
 GAUGES = {
     "connections": "Open connections.",
+    "ready": "1 while the readiness check passes (DJANGO_READY_PATH), else 0.",
     "event_loop_lag_seconds": "Greatest delay of the event loop within the last two seconds.",
     "memory_bytes": "Bytes of static files in memory.",
     "store_circuit_open": "1 while DJANGO_STATIC_STORE is not queried, because it failed repeatedly.",
@@ -34,10 +35,14 @@ GAUGES = {
 WORKER_GAUGES = {
     "threads_busy": "Requests that a worker runs.",
     "memory_bytes": "Resident memory of a worker, also what it shares with others.",
+    "open_fds": "Descriptors that a worker has open.",
+    "start_time_seconds": "Start of a worker, in seconds since 1970.",
 }
 WORKER_COUNTERS = {
     "requests": "Requests that the workers of a place have served.",
     "restarts": "Workers that took the place of another one.",
+    "crashes": "Workers that ended before another one was ready in their place.",
+    "cpu_seconds": "CPU time of a worker; begins anew with its replacement.",
 }
 QUEUE_MEANING = "Time before a worker took a request, from X-Request-Start if a trusted proxy sends it."
 
@@ -98,11 +103,16 @@ class Collector:
         for family, names in ((GaugeMetricFamily, WORKER_GAUGES), (CounterMetricFamily, WORKER_COUNTERS)):
             for name, meaning in names.items():
                 metric = family(f"static_host_worker_{name}", meaning, labels=["worker"])
-                for number, values in enumerate(workers):
-                    metric.add_metric([str(number)], values[name])
+                for number, value in _list_values(workers, name):
+                    metric.add_metric([number], value)
                 yield metric
         facts = {"version": version("django-static-host"), "release": self._release()}
         yield InfoMetricFamily("static_host", "Version of django-static-host and the release that it serves.", facts)
+
+
+def _list_values(workers: list[dict[str, float]], name: str) -> list[tuple[str, float]]:
+    """Return the number and the value of each worker that has one: without /proc none has those of the kernel."""
+    return [(str(number), values[name]) for number, values in enumerate(workers) if name in values]
 
 
 def _build_buckets(histogram: Histogram) -> list[tuple[str, float]]:
@@ -124,12 +134,13 @@ def serve_metrics(settings: Settings, source: Source, release: Callable[[], str]
         yield
         return
     try:
-        from prometheus_client import CollectorRegistry, start_http_server
+        from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
     except ImportError:
         message = f"METRICS_PORT={settings.metrics_port}: prometheus-client is not installed."
         remedy = "Install django-static-host[metrics], or unset METRICS_PORT."
         raise PrometheusMissingError(message, remedy=remedy) from None
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)  # of the front: workers have metrics of their own
     registry.register(Collector(source, release))
     host = "127.0.0.1" if settings.host.startswith(UNIX_PREFIX) else settings.host
     try:

@@ -92,7 +92,7 @@ class Supervisor:
         """Give no more requests to a worker that has closed a channel: it is about to end, or has sent garbage."""
         if worker.is_retiring or self.is_stopping:
             return
-        worker.slot.worker = None
+        worker.slot.lose_worker()
         self._retire(worker)
         self._fill(worker.slot)
 
@@ -205,7 +205,7 @@ class Supervisor:
         is_young = time.monotonic() - worker.started_at < _YOUNG_SECONDS
         worker.slot.delay_seconds = _YOUNG_SECONDS if is_young and not worker.is_ending else 0.0
         if worker.slot.worker is worker:
-            worker.slot.worker = None
+            worker.slot.lose_worker()
             self._fill(worker.slot)
 
     async def _bury(self, worker: Worker, heads: list[bytes]) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from static_host.telemetry.request_record import format_target, truncate_text
 from static_host.workers.channel import Channel
+from static_host.workers.process_metrics import read_process_metrics
 from static_host.workers.worker_factory import WorkerFactory
 from static_host.workers.worker_process import Message, WorkerProcess
 from static_host_django.frames import FrameError, decode_head
@@ -42,17 +43,25 @@ class Slot:
     requests: int = 0
     """The requests that all of its workers have served."""
     restarts: int = 0
+    crashes: int = 0
+    """The workers that it has lost before another one was ready."""
     delay_seconds: float = 0.0
     """The time until its next worker is started: the former one ended soon."""
 
+    def lose_worker(self) -> None:
+        """Note that its worker has ended, or is about to, without another one."""
+        self.worker = None
+        self.crashes += 1
+
     def read_metrics(self) -> dict[str, float]:
-        """Return figures of its worker, and totals of all that it has had."""
+        """Return figures of its worker, as far as it has one, and totals of all that it has had."""
         worker = self.worker
         return {
             "threads_busy": worker.busy_count if worker else 0,
-            "memory_bytes": worker.read_memory() if worker else 0,
             "requests": self.requests,
             "restarts": self.restarts,
+            "crashes": self.crashes,
+            **(read_process_metrics(worker.process.pid) if worker else {}),
         }
 
 
