@@ -54,6 +54,7 @@ from static_host.telemetry.trace_context import parse_traceparent
 from static_host.verify import audit_scope, browser_access, cdn, client, crawler, html_parser, page_references
 from static_host.verify.received_response import ReceivedResponse
 from static_host_build import bundler_manifests
+from static_host_build.carry import release_requests
 from static_host_build.collect import static_root_files
 from static_host_build.dictionary import patterns
 from static_host_build.encode import encoder
@@ -113,6 +114,12 @@ def decode_name(value: bytes) -> object:
 def make_field(name: bytes, value: bytes) -> object:
     with suppress(InvalidResponseError):
         return make_head(200, [(name, value)], "GET", "1.1")
+    return None
+
+
+def parse_metrics(data: bytes) -> object:
+    with suppress(release_requests.MetricsUnreadableError):
+        return release_requests.parse_release_requests(data, "")
     return None
 
 
@@ -311,6 +318,14 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
     "static_host_build.dictionary.patterns._PATTERN_SYNTAX": repeat_texts(patterns._quote_part, "*", "(", "\\", "é"),
     "static_host_build.dictionary.patterns._STAR": repeat_texts(patterns._STAR.split, "*", "\\", "\\*"),
+    "static_host_build.carry.release_requests._LINE": repeat_bytes(
+        parse_metrics,
+        *("static_host_release_", "static_host_release_\n", "static_host_release_requests_total{", "\n", "a\n"),
+        'static_host_release_requests_total{release="{0}"} 1',
+        'static_host_release_requests_total{release="0123456789abcdef"} {1}',
+        'static_host_release_requests_total{release="0123456789abcdef"} 1.{1}e+01',
+        'static_host_release_requests_total{release="0123456789abcdef"} 1\n',
+    ),
     "static_host_build.collect.static_root_files._FINGERPRINTED_NAME": repeat_texts(
         static_root_files._strip_fingerprint, "a", ".", ".0123456789ab", "{.0123456789ab}.", "a.0123456789ab.{a}."
     ),
