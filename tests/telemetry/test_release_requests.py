@@ -115,6 +115,19 @@ def test_a_page_for_what_is_missing_is_no_request_for_its_file(project: Path, re
         wait_for_count(port, digest, 1)
 
 
+def test_a_build_that_carries_from_the_server_is_no_visitor(project: Path, release: Releaser) -> None:
+    one = release("1")
+    port = find_free_port()
+    variables = {"DJANGO_STATIC_ROOT": str(one), "METRICS_PORT": str(port), "DJANGO_STATIC_SHOW_INDEX": "true"}
+    with run_server(cwd=project, **variables, **SETTINGS) as running:
+        two = release("2", DJANGO_STATIC_PREVIOUS=running.url)
+        name, digest = find_name(one, "only-1."), read_index(one).releases[0].digest
+        assert (two / name).is_file()
+        running.wait_for(f"GET /static/{name} HTTP/1.1 200 ", times=4)
+        get_file(running, name)
+        wait_for_count(port, digest, 1)
+
+
 def build_next(project: Path, build: Build, name: str, **variables: str) -> Path:
     change_release(project, name)
     result = build(DJANGO_STATIC_PREVIOUS="staticfiles", DJANGO_STATIC_PREVIOUS_PROBLEMS="warn", **variables)
