@@ -111,8 +111,15 @@ def test_a_page_for_what_is_missing_is_no_request_for_its_file(project: Path, re
     with run_server(cwd=project, **variables, **SETTINGS) as running:
         got = httpx.get(f"{running.url}/static/gone", headers={"accept": "text/html"})
         assert (got.status_code, b"only in release 1" in got.content) == (404, True)
-        assert httpx.get(f"{running.url}/static/{page}").status_code == 200
+        get_file(running, page)
         wait_for_count(port, digest, 1)
+
+        def is_later() -> bool:
+            get_file(running, page)
+            metrics = read_metrics(port)
+            return metrics["last_request_timestamp_seconds", digest] > metrics["requests_created", digest]
+
+        wait_until(is_later, lambda: read_metrics(port))
 
 
 def test_a_build_that_carries_from_the_server_is_no_visitor(project: Path, release: Releaser) -> None:
