@@ -33,6 +33,7 @@ from static_host.origin import (
     index_validation,
     negotiation,
     own_fields,
+    page_dictionary,
     percent_decoding,
     request_head,
 )
@@ -55,10 +56,12 @@ from static_host.telemetry.trace_context import parse_traceparent
 from static_host.verify import audit_scope, browser_access, cdn, client, crawler, html_parser, page_references
 from static_host.verify.received_response import ReceivedResponse
 from static_host_build import bundler_manifests
+from static_host_build.carry import release_requests
 from static_host_build.collect import static_root_files
 from static_host_build.dictionary import patterns
 from static_host_build.encode import encoder
 from static_host_django.checks.csp import _CSP_MIDDLEWARE
+from static_host_django.collect import page_text
 from static_host_django.compressor_blocks import template_context
 from static_host_django.environ import build_environ
 from static_host_django.frames import FrameError, FrameReader, Head, Kind, decode_response, encode
@@ -114,6 +117,12 @@ def decode_name(value: bytes) -> object:
 def make_field(name: bytes, value: bytes) -> object:
     with suppress(InvalidResponseError):
         return make_head(200, [(name, value)], "GET", "1.1")
+    return None
+
+
+def parse_metrics(data: bytes) -> object:
+    with suppress(release_requests.MetricsUnreadableError):
+        return release_requests.parse_release_requests(data, "")
     return None
 
 
@@ -204,6 +213,20 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     "static_host.pages.page_codings._MARKED": repeat_bytes(
         lambda value: page_codings.restore_entity_tags([(b"if-match", value)]),
         *('W/"', 'W/"{a}', '~page"', 'W/"~page"', 'W/"{~page}', '{W/"a}~page"'),
+    ),
+    "static_host.origin.page_dictionary._is_name": repeat_texts(page_dictionary.is_page_dictionary, "page-dictionary.{0}", "{page-dictionary.}"),
+    **dict.fromkeys(
+        ("static_host_django.collect.page_text._TAG", "static_host_django.collect.page_text._COMMENT"),
+        repeat_texts(
+            lambda text: page_text._keep_literals(text, str),
+            *("{{", "{%", "{#", "{{#", "%}", "{{%{ }comment%}", "{{% comment %}}", "{{% endcomment %}}", "{{{{a}}}}", "{% {a}"),
+        ),
+    ),
+    "static_host_django.collect.page_text._CALL": repeat_texts(
+        page_text._CALL.match, "static{ }", "url 'a'{ }x", 'url "{a}', "{-}static", "url '{\"}'"
+    ),
+    "static_host_django.collect.page_text._REFERENCE": repeat_texts(
+        lambda text: page_text._REFERENCE.findall(text), "{%", "{% include '", "{%{ }include", '{% extends{ }"a"', '{% extends "{a}'
     ),
     "static_host.http.page._find_framing": repeat_bytes(page._find_framing, "\n", "connection: ", "connection: {a}\r\n", "x-accel-redirect: {x-}\r\n", "a: b\r\n"),
     "static_host_django.frames._RESPONSE_HEAD": repeat_bytes(
@@ -322,6 +345,14 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
     ),
     "static_host_build.dictionary.patterns._PATTERN_SYNTAX": repeat_texts(patterns._quote_part, "*", "(", "\\", "é"),
     "static_host_build.dictionary.patterns._STAR": repeat_texts(patterns._STAR.split, "*", "\\", "\\*"),
+    "static_host_build.carry.release_requests._LINE": repeat_bytes(
+        parse_metrics,
+        *("static_host_release_", "static_host_release_\n", "static_host_release_requests_total{", "\n", "a\n"),
+        'static_host_release_requests_total{release="{0}"} 1',
+        'static_host_release_requests_total{release="0123456789abcdef"} {1}',
+        'static_host_release_requests_total{release="0123456789abcdef"} 1.{1}e+01',
+        'static_host_release_requests_total{release="0123456789abcdef"} 1\n',
+    ),
     "static_host_build.collect.static_root_files._FINGERPRINTED_NAME": repeat_texts(
         static_root_files._strip_fingerprint, "a", ".", ".0123456789ab", "{.0123456789ab}.", "a.0123456789ab.{a}."
     ),

@@ -34,6 +34,7 @@ from static_host.origin.responder import Responder
 from static_host.pages.page_codings import PageCodings
 from static_host.served_tree import TreeSwitch, find_served_media, load_served_tree, summarize_media
 from static_host.telemetry import log_configuration
+from static_host.telemetry.counters import Counters
 from static_host.telemetry.log_and_counters import RequestRecorder
 from static_host.workers.file_responder import FileResponder
 from static_host.workers.gateway import Gateway
@@ -114,6 +115,8 @@ def create_app(
     gateway = project.start_workers(served.static_url, served.tree, switch, files, codings)
     if media is not None:
         media.use(find_served_media(project, responder.prefixes))
+    if recorder is not None and recorder.counters is not None:
+        count_releases(responder, recorder.counters)
     readiness = Readiness(
         gateway.pool, settings.ready_database, settings.drain, is_migrated=not settings.ready_migrations
     )
@@ -143,6 +146,16 @@ def summarize_project(settings: Settings, project: RemoteProject, changed: list[
     """Return the start-up lines about the project, the store, and the settings that are overridden."""
     store = [f"files that the tree has not are looked for in {settings.static_store}"] if settings.static_store else []
     return [project.summary, *store, *(f"overridden in the project's settings: {line}" for line in changed)]
+
+
+def count_releases(responder: Responder, counters: Counters) -> None:
+    """Have the counters of the releases of the responder's tree, of this one and of those that replace it."""
+
+    def keep_releases() -> None:
+        counters.keep_releases(release.digest for release in responder.tree.index.releases)
+
+    keep_releases()
+    responder.on_replaced.append(keep_releases)
 
 
 def create_fallback(

@@ -17,6 +17,7 @@ code  meaning
 5     the build failed; the previous tree, if any, is unchanged
 6     the build failed: earlier releases cannot be carried unchanged; the previous tree, if any, is unchanged
 7     the release was not published: the store is unreachable, refuses, or has other bytes under one of its names
+8     ``releases --seen``: a server's metrics cannot be read
 ====  ==============================================================================================================
 """
 

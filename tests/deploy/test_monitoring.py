@@ -49,6 +49,7 @@ def metric_names() -> set[str]:
     counts.durations.add(0.1)
     counts.queues.add(0.1)
     counts.store_lookups["found"] += 1
+    counts.count_release_request("0123456789abcdef")
     worker = dict.fromkeys((*WORKER_GAUGES, *WORKER_COUNTERS), 1.0)
     registry = CollectorRegistry()
     registry.register(Collector(lambda: (counts, dict.fromkeys(GAUGES, 1.0), [worker]), lambda: "a"))

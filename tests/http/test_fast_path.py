@@ -158,7 +158,7 @@ def all_of(port: int, *data: bytes) -> list[bytes]:
         for connection in connections:
             wait_until_read(connection)
         exchanged(port, b"GET /echo/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        return [re.sub(rb"\r\ndate: [^\r]*", b"", ended(connection)) for connection in connections]
+        return [re.sub(rb"\r\n[Dd]ate: [^\r]*", b"", ended(connection)) for connection in connections]
 
 
 def ended(connection: socket.socket) -> bytes:

@@ -116,11 +116,11 @@ def test_a_page_is_not_taken_for_an_empty_store(old: Path, tmp_path: Path) -> No
         )
 
 
-def test_the_handler_and_the_outcome_are_recorded(old: Path, store: Bucket, tmp_path: Path) -> None:
+def test_the_handler_and_the_outcome_are_recorded(plain: Path, old: Path, store: Bucket, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with looking_into(store, old, tmp_path, METRICS_PORT=str(port)) as running:
-        assert fetch(running, CSS)[0] == 200
+        assert fetch(running, CSS)[0] == fetch(running, CSS)[0] == 200  # by ASGI, then from memory
         assert is_404(fetch(running, "/static/none.0123456789ab.js"))
         store.fault = lambda key, body: 500
         assert is_404(fetch(running, DIGITS))
@@ -129,12 +129,15 @@ def test_the_handler_and_the_outcome_are_recorded(old: Path, store: Bucket, tmp_
     assert f"GET {CSS} HTTP/1.1 200" in running.output
     assert " br store " in running.output
     assert "files that the tree has not are looked for in s3://bucket\n" in running.output
-    assert 'static_host_requests_total{handler="store",status="200"} 1.0' in lines
+    assert 'static_host_requests_total{handler="store",status="200"} 2.0' in lines
     for handler in ("fast", "static"):  # a name is missed without a look-up while the list of releases is fresh
         assert f'static_host_requests_total{{handler="{handler}",status="404"}} 1.0' in lines
-    for outcome in ("found", "absent", "failed"):
-        assert f'static_host_store_lookups_total{{outcome="{outcome}"}} 1.0' in lines
+    for outcome, count in (("found", 2), ("absent", 1), ("failed", 1)):
+        assert f'static_host_store_lookups_total{{outcome="{outcome}"}} {count}.0' in lines
     assert "static_host_store_circuit_open 0.0" in lines
+    found, own = (read_index(each / "staticfiles").releases[0].digest for each in (plain, old))
+    assert f'static_host_release_requests_total{{release="{found}"}} 2.0' in lines
+    assert f'static_host_release_requests_total{{release="{own}"}} 0.0' in lines
     assert re.search(r"static-host: the store s3://bucket: .*500 Internal Server Error", running.output)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 from zlib import crc32
 
@@ -99,6 +101,48 @@ def test_different_contents_of_a_name_are_found_the_newest_release_s_first(catal
     found = [resource.identity.digest[:1] for resource in catalog.find_resources("x.css")]
     assert found == ["c", "a", "b"]
     assert catalog.find_resources("y.css") == []
+
+
+def make_releases_index(releases: tuple[Any, ...], own: object, *earlier: object) -> bytes:
+    """Return the index of a release `own` whose file x.css has these numbers of releases."""
+    releases_of = {"x.css": replace(make_resource("x.css"), releases=releases)}
+    first, body = dump_index("/static/", releases_of).split(b"\n", 1)
+    return (
+        json.dumps({**json.loads(first), "release": own, "earlier": [[each] for each in earlier]}).encode()
+        + b"\n"
+        + body
+    )
+
+
+A, B, C = "a" * 16, "b" * 16, "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("indexes", "release"),
+    [
+        ([((0,), A)], A),
+        ([((0,), A), ((0,), B)], ""),
+        ([((1,), B, A), ((0,), A)], A),
+        ([((0, 1), B, A), ((0,), A)], ""),
+        ([((2,), B, A, C)], C),
+        ([((3,), B, A, C)], ""),
+        ([(("x",), B)], ""),
+        ([((0,), 5)], ""),
+        ([((0,), "\ud800" * 16)], ""),
+        ([((0,), "a" * 17)], ""),
+        ([((0,), [A])], ""),
+    ],
+)
+def test_a_file_is_that_of_one_release_if_no_other_in_the_store_has_it(
+    catalog: Catalog, indexes: list[tuple[Any, ...]], release: str
+) -> None:
+    store = ScriptedStore()
+    for number, facts in enumerate(indexes):
+        store.put(f"releases/{number}.index", make_releases_index(*facts))
+    read(catalog, store)
+    assert len(catalog.find_resources("x.css")) == 1
+    assert catalog.name_only_release("x.css") == release
+    assert catalog.name_only_release("y.css") == ""
 
 
 def test_the_server_s_own_files_are_not_looked_for_in_the_store(catalog: Catalog) -> None:

@@ -17,7 +17,7 @@ tree = os.path.realpath("staticfiles")
 def audit(event, arguments):
     if event in ("open", "os.listdir", "os.scandir") and arguments and arguments[0] is not None:
         events.append((event, str(arguments[0])))
-    if event == "import" and arguments[0].partition(".")[0] in ("brotli", "static_host_build", "zopfli", "compression"):
+    if event == "import" and arguments[0].partition(".")[0] in ("static_host_build", "zopfli", "whitenoise"):
         events.append(("import", arguments[0]))
 
 def counted(name, original):

@@ -41,4 +41,4 @@ class NotFoundPage:
         if response.status != 200:
             return None
         kept = tuple(field for field in response.headers if field[0] not in _OF_FILE)
-        return replace(response, status=404, headers=(*kept, *_OWN_FIELDS), digest="")
+        return replace(response, status=404, headers=(*kept, *_OWN_FIELDS), digest="", release="")

@@ -20,7 +20,7 @@ from static_host.http.server_context import ServerContext
 from static_host.origin.body_cache import Body, MemoryFile
 from static_host.origin.response_cache import PreparedResponse
 from static_host.telemetry.log_and_counters import RequestRecorder
-from static_host.telemetry.request_record import find_logged_fields
+from static_host.telemetry.request_record import ENCODED_BUILD_USER_AGENT, find_logged_fields
 
 if TYPE_CHECKING:
     from static_host.http.connection import HttpProtocol
@@ -167,6 +167,8 @@ class StaticPath:
         """Record a response that was sent whole, or of which `size` bytes of the body were."""
         if recorder.counters is not None:
             recorder.counters.count_response(response.handler, response.status, response.coding, size)
+            if response.release and head.find(ENCODED_BUILD_USER_AGENT) < 0:  # `in` takes 50 ns longer
+                recorder.counters.count_release_request(response.release)
         if recorder.log is not None:
             seconds = time.perf_counter() - self._started_at
             recorder.log.add_line((self._describe, head, response, size, seconds))

@@ -27,6 +27,7 @@ from static_host.telemetry.scope_keys import (
     HANDLER_KEY,
     LOGGED_STATUS_KEY,
     QUEUE_SECONDS_KEY,
+    RELEASE_KEY,
     SENT_BYTES_KEY,
     STARTED_AT_KEY,
 )
@@ -132,4 +133,5 @@ def _build_record(
         identifier,
         find_trace(scope["headers"]),
         scope.get(QUEUE_SECONDS_KEY),
+        scope.get(RELEASE_KEY, ""),
     )

@@ -14,8 +14,8 @@ from static_host.files.not_found_page import NotFoundPage
 from static_host.files.response_sending import send_response
 from static_host.origin.responder import Responder
 from static_host.origin.response import Response, is_not_found
-from static_host.telemetry.request_record import get_raw_path
-from static_host.telemetry.scope_keys import HANDLER_KEY
+from static_host.telemetry.request_record import ENCODED_BUILD_USER_AGENT, get_raw_path
+from static_host.telemetry.scope_keys import HANDLER_KEY, RELEASE_KEY
 
 if TYPE_CHECKING:
     from static_host.object_store.fallback import ObjectStoreFallback
@@ -61,6 +61,8 @@ class StaticFilesMiddleware:
                 scope[HANDLER_KEY], response = "store", found
         if self._not_found_page is not None and is_not_found(response):
             response = self._not_found_page.respond(scope["method"], scope["headers"]) or response
+        if response.release and (b"user-agent", ENCODED_BUILD_USER_AGENT) not in scope["headers"]:
+            scope[RELEASE_KEY] = response.release
         response = security.adapt(response, is_secure=is_secure)
         try:
             await send_response(response, scope, receive, send)

@@ -196,13 +196,15 @@ class ObjectStoreFallback:
             self._served.clear()
         candidates = self._served.get(name)
         if candidates is None:
-            candidates = [self._serve(resource) for resource in self._catalog.find_resources(name)]
+            release = self._catalog.name_only_release(name)
+            candidates = [self._serve(resource, release) for resource in self._catalog.find_resources(name)]
             if candidates:  # names that do not exist are unbounded
                 self._served[name] = candidates
         return candidates
 
-    def _serve(self, resource: Resource) -> ServedResource:
-        return ServedResource(resource, self._responder.max_age, self._fetched_tree, self._responder.security)
+    def _serve(self, resource: Resource, release: str = "") -> ServedResource:
+        max_age, security = self._responder.max_age, self._responder.security
+        return ServedResource(resource, max_age, self._fetched_tree, security, release=release)
 
     async def _answer_resource(self, served: ServedResource, method: str, headers: FieldLines) -> Response | None:
         """Fetch the body that the response needs, and return the response; None if the body cannot be fetched."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from string import hexdigits
 from typing import Any
 
 from static_host.object_store.client import RELEASES_PREFIX, format_reason, require_store_async, select_indexes
@@ -29,6 +30,8 @@ MAX_RELEASES = 20
 """The newest releases that are read."""
 MAX_INDEX_BYTES = 64 << 20
 """Bytes of an index; a longer one is skipped."""
+
+RELEASE_DIGEST_DIGITS = 16
 
 IndexVersion = tuple[str, str, int]
 """An index in the store: its path, the time of writing, and its length in bytes."""
@@ -62,6 +65,15 @@ class Catalog:
             if resource and resource.representations not in [each.representations for each in found]:
                 found.append(resource)
         return found
+
+    def name_only_release(self, name: str) -> str:
+        """Return the digest of the release that alone has files under a name; "" if several have, or if none has."""
+        found = set()
+        for index in self._newest_first:
+            resource = _find_valid_resource(index, name) if name in index else None
+            if resource:
+                found.add(_name_only_release(index, resource))
+        return found.pop() if len(found) == 1 else ""
 
     async def read(self, store: Any, wait: BoundedWait) -> None:
         """Read the list of releases and all new indexes. Raises NotAStoreError, obstore's errors."""
@@ -127,3 +139,13 @@ def _find_valid_resource(index: Index, name: str) -> Resource | None:
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
     return resource if resource.immutable is True and is_valid_resource(name, resource) else None
+
+
+def _name_only_release(index: Index, resource: Resource) -> str:
+    """Return the digest of the release that alone has a resource; "" also for one that no build could have made."""
+    try:
+        digest = index.name_only_release(resource)
+    except (TypeError, LookupError):
+        return ""
+    is_valid = isinstance(digest, str) and len(digest) == RELEASE_DIGEST_DIGITS and set(digest) <= set(hexdigits)
+    return digest if is_valid else ""

@@ -125,6 +125,11 @@ class Index(Mapping[str, Resource]):
         """Return an iterator over all resources, sorted by name, without a search for each."""
         return map(self._parse_line, range(len(self)))
 
+    def name_only_release(self, resource: Resource) -> str:
+        """Return the digest of the release that alone has a fingerprinted resource; "" for any other resource."""
+        is_alone = resource.immutable and len(resource.releases) == 1
+        return self.releases[resource.releases[0]].digest if is_alone else ""
+
     def _find_line(self, name: str) -> int | None:
         """Return the number of the line with this name, or None. A client's name may have surrogates."""
         wanted = name.encode(errors="surrogatepass")

@@ -53,7 +53,7 @@ _NO_NAME = "\0"
 class ServedResource:
     """One resource of a tree, with header blocks that are prepared on the first request."""
 
-    __slots__ = ("_choices", "_dictionaries", "_further", "_max_age", "_prepared", "resource", "tree")
+    __slots__ = ("_choices", "_dictionaries", "_further", "_max_age", "_prepared", "release", "resource", "tree")
 
     def __init__(
         self,
@@ -62,8 +62,11 @@ class ServedResource:
         tree: Tree,
         security: SecurityPolicy,
         cdn_max_age: int | None = None,
+        release: str = "",
     ) -> None:
         self.resource = resource
+        self.release = release
+        """The digest of the release that alone has it, else empty."""
         self.tree = tree
         self._max_age = max_age
         self._further = (
@@ -206,9 +209,10 @@ class Responder:
         if served is None and name in self.tree.index:
             if len(self._served) >= self.tree.bodies.max_heads:
                 self._served = {**self._shown}
-            served = self._served[name] = ServedResource(
-                self.tree.index[name], self.max_age, self.tree, self.security, self.cdn_max_age
-            )
+            resource = self.tree.index[name]
+            release = self.tree.index.name_only_release(resource)
+            served = ServedResource(resource, self.max_age, self.tree, self.security, self.cdn_max_age, release)
+            self._served[name] = served
         return served
 
     def _answer(self, method: str, served: ServedResource, headers: dict[bytes, bytes]) -> Response:
@@ -227,9 +231,11 @@ class Responder:
         except OSError as error:
             log.error("cannot read %s: %s", chosen.representation.file, error)  # noqa: TRY400 - no fault of ours
             return _build_error(method, 503, b"Service Unavailable\n", (b"retry-after", b"5"))
-        if response.status == 200 and response.body and not isinstance(response.body[0], Slice):
-            return Response(200, response.headers, response.body, chosen.representation.digest)
-        return response
+        if response.status >= 400:
+            return response
+        is_in_memory = response.status == 200 and response.body and not isinstance(response.body[0], Slice)
+        digest = chosen.representation.digest if is_in_memory else ""
+        return Response(response.status, response.headers, response.body, digest, served.release)
 
 
 def _read(tree: Tree, representation: Representation) -> Body | Slice:

@@ -27,13 +27,15 @@ class Slice:
 class Response:
     """A status, the header fields in order, and the parts of the body.
 
-    `digest` is the body's if it is a whole representation that the tree keeps in memory, else empty.
+    `digest` is the body's if it is a whole representation that the tree keeps in memory, else empty. `release` is the
+    digest of the release that alone has the file; empty for an error, and for a file of several releases.
     """
 
     status: int
     headers: Headers
     body: tuple[Body | Slice, ...] = ()
     digest: str = ""
+    release: str = ""
 
     def close(self) -> None:
         """Close the files of slices, if there are any."""

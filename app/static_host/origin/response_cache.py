@@ -40,7 +40,10 @@ class PreparedResponse:
     `begin`. It sets `stamp` to an object that tells whether these lines are current.
     """
 
-    __slots__ = ("begin", "body", "coding", "digest", "handler", "head", "logged", "parts", "read", "stamp", "status")
+    __slots__ = (
+        *("begin", "body", "coding", "digest", "handler", "head", "logged", "parts", "read", "release", "stamp"),
+        "status",
+    )
 
     def __init__(self, response: Response, handler: str = "fast") -> None:
         self.handler = handler
@@ -51,6 +54,8 @@ class PreparedResponse:
         self.coding = dict(response.headers).get(b"content-encoding", b"").decode()
         self.digest = response.digest
         """The body's digest if it is a whole representation that the tree may have in memory, else empty."""
+        self.release = response.release
+        """The digest of the release that alone has the file, else empty."""
         in_memory = [part for part in response.body if not isinstance(part, Slice)]
         self.parts: tuple[Body | Slice, ...] = response.body if len(in_memory) < len(response.body) else ()
         """The parts of a body with slices of an open file, else empty; the sender calls `close`."""

@@ -81,6 +81,9 @@ class FrontServer(uvicorn.Server):
         if self._ticked_at:
             self._lags.append(max(0.0, now - self._ticked_at - _TICK_SECONDS))
         self._ticked_at = now
+        counters = self._application.recorder and self._application.recorder.counters
+        if counters:
+            counters.now = int(time.time())
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

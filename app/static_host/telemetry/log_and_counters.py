@@ -28,6 +28,8 @@ class RequestRecorder:
             self.counters.count_response(
                 request_record.handler, request_record.status, request_record.coding, request_record.size
             )
+            if request_record.release:
+                self.counters.count_release_request(request_record.release)
             if request_record.handler == "django":
                 self.counters.durations.add(request_record.seconds)
             if request_record.queue_seconds is not None:

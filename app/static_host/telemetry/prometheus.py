@@ -97,6 +97,7 @@ class Collector:
             for outcome, count in sorted(counters.store_lookups.items()):
                 lookups.add_metric([outcome], count)
             yield lookups
+        yield from _collect_releases(counters)
         for gauge, meaning in GAUGES.items():
             if gauge in gauges:
                 yield GaugeMetricFamily(f"static_host_{gauge}", meaning, gauges[gauge])
@@ -113,6 +114,19 @@ class Collector:
 def _list_values(workers: list[dict[str, float]], name: str) -> list[tuple[str, float]]:
     """Return the number and the value of each worker that has one: without /proc none has those of the kernel."""
     return [(str(number), values[name]) for number, values in enumerate(workers) if name in values]
+
+
+def _collect_releases(counters: Counters) -> Iterator[Any]:
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+    meaning = "Requests for fingerprinted files that one release alone has."
+    requests = CounterMetricFamily("static_host_release_requests", meaning, labels=["release"])
+    name, meaning = "static_host_release_last_request_timestamp_seconds", "When the last one of them came; 0: none did."
+    times = GaugeMetricFamily(name, meaning, labels=["release"])
+    for digest, found in counters.releases.items():
+        requests.add_metric([digest], found.count, created=found.since)
+        times.add_metric([digest], found.last)
+    yield from (requests, times)
 
 
 def _build_buckets(histogram: Histogram) -> list[tuple[str, float]]:

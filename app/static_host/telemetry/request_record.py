@@ -39,6 +39,9 @@ MAX_FIELDS = 256
 """Fields of a request that are searched for an identifier, and for its trace."""
 TRUNCATION_MARK = "…"
 """The end of a truncated text."""
+BUILD_USER_AGENT = "static-host build"
+"""The User-Agent of a build that carries files of a running server: it asks for every release, and is no visitor."""
+ENCODED_BUILD_USER_AGENT = BUILD_USER_AGENT.encode()
 
 _IDENTIFIER = re.compile(rb"[A-Za-z0-9._=+/:;@-]{1,128}")
 _PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._:\[\]%-]+")
@@ -60,7 +63,8 @@ class RequestRecord(NamedTuple):
     the request's head to the last byte that the transport accepts. `handler` is "fast" (the fast path), "static" (the
     middleware), "store" (the object store), "media" (uploads), "django", "health" or "refused". `identifier` is the
     request's name in one of `IDENTIFIER_FIELDS`, or empty. `queue_seconds` is the time before a worker took the
-    request, or before it was given up; None for what Django has no part in.
+    request, or before it was given up; None for what Django has no part in. `release` is the digest of the release that
+    alone has the file, for a visitor's request for a static one.
     """
 
     client: str
@@ -76,6 +80,7 @@ class RequestRecord(NamedTuple):
     identifier: str
     trace: TraceContext | None = None
     queue_seconds: float | None = None
+    release: str = ""
 
 
 def truncate_text(text: str, max_characters: int) -> str:

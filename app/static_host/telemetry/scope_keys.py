@@ -4,6 +4,8 @@ from __future__ import annotations
 
 HANDLER_KEY = "static_host.handler"
 """Who answers, where it is not Django: "static", "store", "file", "sendfile", "media", "health" or "refused"."""
+RELEASE_KEY = "static_host.release"
+"""The digest of the release that alone has the file, in a visitor's request for a static one."""
 HALF_CLOSED_KEY = "static_host.half_closed"
 """Present when the client has closed its side of the connection: it may wait for the response, or be gone."""
 ON_DISCONNECT_KEY = "static_host.on_disconnect"

@@ -22,7 +22,10 @@ from static_host_django.static_names import build_static_url, find_stored
 MIN_TEXT_BYTES = 1_000
 """Text, beside that of Django's forms, for which a dictionary pays."""
 _SUFFIXES = (".html", ".htm", ".xhtml", ".djhtml", ".jinja", ".jinja2", ".j2")
-_TAG = re.compile(r"\{#.*?#\}|\{%-?\s*comment\b.*?endcomment\s*-?%\}|\{%(.*?)%\}|\{\{.*?\}\}", re.DOTALL)
+_TAG = re.compile(  # each ends where the next one begins, so that a text without an end is read once
+    r"\{%((?:(?!\{%|%\}).)*)%\}|\{\{(?:(?!\{\{|\}\}).)*\}\}|\{#(?:(?!\{#|#\}).)*#\}", re.DOTALL
+)
+_COMMENT = re.compile(r"[-+]?\s*(end)?comment\b")
 _CALL = re.compile(r"""-?\s*(static|url|translate|trans)\s+(?:"([^"]*)"|'([^']*)')\s*-?\Z""")
 _REFERENCE = re.compile(r"""\{%[-+]?\s*(?:extends|include|import|from)\s+(?:"([^"]*)"|'([^']*)')""")
 _FORMS_RANK = 2
@@ -53,7 +56,7 @@ def collect_page_text(limit: int, find_static_url: Callable[[str], str]) -> tupl
             uses[used] += 1
     taken: list[tuple[int, int, str, bytes]] = []
     for name in sorted(templates, key=lambda each: (templates[each].rank, -uses[each], each)):
-        text = _TAG.sub(replace, templates[name].text).encode("utf-8", "replace")
+        text = _keep_literals(templates[name].text, replace).encode("utf-8", "replace")
         if len(text) <= limit:
             limit -= len(text)
             taken.append((-templates[name].rank, uses[name], name, text))
@@ -130,6 +133,22 @@ def _list_views() -> Iterator[Any]:
     yield from walk(get_resolver().url_patterns)
 
 
+def _keep_literals(text: str, replace: Callable[[str], str]) -> str:
+    """Return the literal text of a template; `replace` gives what stands for a tag."""
+    parts = []
+    end, is_comment = 0, False
+    for tag in _TAG.finditer(text):
+        content = tag[1] or ""
+        if not is_comment:
+            parts.append(text[end : tag.start()])
+        if bound := _COMMENT.match(content):
+            is_comment = not bound[1]
+        elif not is_comment:
+            parts.append(replace(content))
+        end = tag.end()
+    return "".join(parts) if is_comment else "".join([*parts, text[end:]])
+
+
 def make_static_url_finder(static_url: str) -> Callable[[str], str]:
     """Return the function that gives the URL of a collected file; `static_url` has the static host."""
     from django.core.files.storage import storages
@@ -143,15 +162,15 @@ def make_static_url_finder(static_url: str) -> Callable[[str], str]:
     return find_static_url
 
 
-def _make_replacement(find_static_url: Callable[[str], str]) -> Callable[[re.Match[str]], str]:
-    """Return the function that replaces a tag or a variable."""
+def _make_replacement(find_static_url: Callable[[str], str]) -> Callable[[str], str]:
+    """Return the function that gives what stands for a tag."""
     from django.urls import reverse
     from django.utils.translation import gettext
 
     functions: dict[str, Callable[[str], str]] = {"static": find_static_url, "url": reverse}
 
-    def replace(tag: re.Match[str]) -> str:
-        call = _CALL.match(tag[1] or "")
+    def replace(tag: str) -> str:
+        call = _CALL.match(tag)
         if call:
             with suppress(Exception):  # a page would fail there, or show something else
                 return str(functions.get(call[1], gettext)(call[2] or call[3] or ""))

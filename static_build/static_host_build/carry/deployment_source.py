@@ -27,6 +27,7 @@ from urllib.parse import quote, urlsplit
 from static_host.conf.settings import Settings
 from static_host.origin.index import INDEX_FILE_NAME
 from static_host.origin.representation import Representation
+from static_host.telemetry.request_record import BUILD_USER_AGENT
 from static_host_build.carry.deployment_errors import FetchError, explain_connection_error, explain_status
 from static_host_build.carry.release_source import (
     SOURCE_CHUNK_BYTES,
@@ -44,6 +45,11 @@ _MAX_INDEX_BYTES = 1 << 28
 """Bytes of an index: far more than a real one has."""
 
 
+def build_opener(*, is_here: bool) -> urllib.request.OpenerDirector:
+    """Return what opens URLs: it follows no redirect, and asks this machine without a proxy."""
+    return urllib.request.build_opener(_NoRedirects, urllib.request.ProxyHandler({} if is_here else None))
+
+
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
         return None
@@ -57,11 +63,10 @@ class DeploymentSource:
         self.name = address
         self._base = f"{parts.scheme}://{parts.netloc}{prefix if parts.path in ('', '/') else parts.path.rstrip('/')}"
         self._base = self._base.rstrip("/") + "/"
-        is_here = _is_this_machine(parts.hostname or "")
-        proxies = urllib.request.ProxyHandler({} if is_here else None)
-        self._opener = urllib.request.build_opener(_NoRedirects, proxies)
+        is_here = is_this_machine(parts.hostname or "")
+        self._opener = build_opener(is_here=is_here)
         self._last_error: FetchError | None = None
-        self._fields = {"User-Agent": "static-host build"}
+        self._fields = {"User-Agent": BUILD_USER_AGENT}
         if settings.origin_secret and (parts.scheme == "https" or is_here):
             secret = settings.origin_secret.get_secret_value().split(",")[0].strip()
             self._fields[settings.origin_secret_header] = secret
@@ -71,7 +76,7 @@ class DeploymentSource:
         url = self._base + INDEX_FILE_NAME
         try:
             with self._request(url, "identity") as answer:
-                data = b"".join(_read_pieces(answer, _MAX_INDEX_BYTES))
+                data = b"".join(read_pieces(answer, _MAX_INDEX_BYTES))
         except FetchError as error:
             raise ReleaseSourceError(f"{url} {error}. {error.remedy}".rstrip()) from None
         except (OSError, http.client.HTTPException) as error:
@@ -89,7 +94,7 @@ class DeploymentSource:
                 if dictionary and begin != make_header(dictionary):
                     raise CodingLostError
                 yield begin
-                yield from _read_pieces(answer, representation.length + 1)
+                yield from read_pieces(answer, representation.length + 1)
         except FetchError as error:
             raise BodyUnusableError(str(error)) from None
         except (OSError, http.client.HTTPException) as error:
@@ -133,7 +138,7 @@ class DeploymentSource:
         return answer
 
 
-def _read_pieces(answer: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
+def read_pieces(answer: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
     """Yield the body in pieces; end with the one that reaches `max_bytes`. Raises TimeoutError if it is slow."""
     began, received = time.monotonic(), 0
     while received < max_bytes and (piece := answer.read1(SOURCE_CHUNK_BYTES)):
@@ -143,7 +148,8 @@ def _read_pieces(answer: http.client.HTTPResponse, max_bytes: int) -> Iterator[b
         yield piece
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or address is that of this machine."""
     with suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return host == "localhost"

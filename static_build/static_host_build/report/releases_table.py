@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from static_host.text_table import format_rows
+from static_host_build.carry.release_requests import ReleaseRequests
 from static_host_build.carry.release_sizes import DroppedRelease, ReleaseSize
+from static_host_build.carry.retention import format_duration
 from static_host_build.dictionary.deltas import Saving
 from static_host_build.report.build_report import format_size
 
 _HEADINGS = ("release", "time", "files", "bytes", "alone", "bytes alone", "origin")
 _FIGURE_COLUMNS = range(2, len(_HEADINGS) - 1)
+_REQUEST_HEADINGS = ("requests", "last asked for")
 
 
 def format_carried_releases(sizes: Sequence[ReleaseSize], dropped: Iterable[DroppedRelease]) -> Iterator[str]:
@@ -53,9 +56,29 @@ def _format_carried_deltas(saving: Saving) -> Iterator[str]:
         yield f"carried with earlier releases: {what}, {saving.carried_bytes:,} bytes, not encoded again"
 
 
-def format_releases(sizes: Iterable[ReleaseSize]) -> str:
-    """Return the table, with a row for each release; without a final line feed."""
-    return "\n".join(format_rows([_HEADINGS, *map(_format_row, sizes)], right=_FIGURE_COLUMNS))
+def format_releases(
+    sizes: Sequence[ReleaseSize], requests: Mapping[str, ReleaseRequests] | None = None, now: float = 0.0
+) -> str:
+    """Return the table, with a row for each release; without a final line feed.
+
+    `requests` are those for each release, by digest, if they are known; `now` is in seconds since 1970.
+    """
+    rows = [_HEADINGS, *map(_format_row, sizes)]
+    if requests is None:
+        return "\n".join(format_rows(rows, right=_FIGURE_COLUMNS))
+    more = [_REQUEST_HEADINGS, *(_format_requests(requests.get(size.release.digest), now) for size in sizes)]
+    wide = [(*row[:-1], *columns, row[-1]) for row, columns in zip(rows, more, strict=True)]
+    return "\n".join(format_rows(wide, right=range(2, len(_HEADINGS))))
+
+
+def _format_requests(found: ReleaseRequests | None, now: float) -> tuple[str, str]:
+    if found is None:
+        return "-", "-"
+    if not found.last_request:
+        return f"{found.requests:,}", f"not since {format_time(found.counted_since)}"
+    minutes = max(0, int(now - found.last_request) // 60)
+    age = format_duration(minutes * 60) if minutes >= 60 else f"{minutes}min"
+    return f"{found.requests:,}", f"{age} ago"
 
 
 def format_time(time: int | None) -> str:
