@@ -11,6 +11,8 @@ from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import define_variable
 
+LOOPBACK = ("127.0.0.1", "::1")
+
 
 class ServerSettings(BaseModel):
     """The server's address, processes and connections."""
@@ -78,13 +80,25 @@ class ServerSettings(BaseModel):
         ge=0,
         le=3600,
     )
-    forwarded_allow_ips: Annotated[CommaSeparated, AfterValidator(validators.parse_networks)] = define_variable(
+    forwarded_allow_ips: Annotated[CommaSeparated | None, AfterValidator(validators.parse_networks)] = define_variable(
         "FORWARDED_ALLOW_IPS",
-        ("127.0.0.1", "::1"),
-        "Addresses or networks of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Start` are "
-        "trusted, separated by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
-        "IP addresses or networks, separated by commas, or *",
+        None,
+        "The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Start` are trusted: addresses, "
+        "networks, and `private` for all private networks, separated by commas; or `*`, every address. The client is "
+        "the right-most address of `X-Forwarded-For` that is not trusted; with `*`, the right-most of all. A proxy on "
+        "a Unix socket counts as 127.0.0.1.",
+        "IP addresses, networks or private, separated by commas; or *",
         shown="127.0.0.1,::1",
+    )
+    proxy_hops: int = define_variable(
+        "DJANGO_PROXY_HOPS",
+        0,
+        "The number of addresses that proxies append to `X-Forwarded-For`, where their own addresses are not known. "
+        "The client is the *n*-th from the right; the peer, if there are fewer. Unless `FORWARDED_ALLOW_IPS` is set, "
+        "every peer counts as a proxy. 0: addresses tell proxies from clients.",
+        "a whole number from 0 to 32",
+        ge=0,
+        le=32,
     )
     tls_certificate: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
         "TLS_CERTIFICATE",
@@ -125,3 +139,10 @@ class ServerSettings(BaseModel):
         "the name of a header field, without an underscore, for example X-Origin-Secret",
         pattern=r"^[A-Za-z0-9-]+$",
     )
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """The peers that are trusted as proxies: FORWARDED_ALLOW_IPS, or what DJANGO_PROXY_HOPS says in its place."""
+        if self.forwarded_allow_ips is not None:
+            return self.forwarded_allow_ips
+        return ("*",) if self.proxy_hops else LOOPBACK
