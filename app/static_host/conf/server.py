@@ -63,8 +63,8 @@ class ServerSettings(BaseModel):
     drain: float = define_variable(
         "DJANGO_DRAIN_SECONDS",
         0.0,
-        "Seconds after SIGTERM for which requests are still accepted while `DJANGO_READY_PATH` answers 503: as long as "
-        "a load balancer needs to notice.",
+        "Seconds after SIGTERM or SIGINT for which requests are still accepted while `DJANGO_READY_PATH` answers 503: "
+        "as long as a load balancer needs to notice.",
         "a number of seconds from 0 to 3600",
         shown="0",
         ge=0,
