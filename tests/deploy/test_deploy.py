@@ -7,6 +7,7 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from static_host.conf.settings import Settings
 from tests.support.deploy_files import DEPLOY, manifest, on_ecs, on_kubernetes, pod, resource, task
@@ -22,8 +23,8 @@ def attributes(pairs: list[dict[str, str]]) -> dict[str, str]:
 
 
 def seconds(variables: dict[str, str]) -> float:
-    """Return the seconds that the server takes to end at most: one more than the variables say (README)."""
-    return float(variables["DJANGO_DRAIN_SECONDS"]) + float(variables["DJANGO_GRACE_SECONDS"]) + 1
+    """Return the seconds that the server takes to end at most."""
+    return Settings.model_validate(variables).stop_seconds
 
 
 # --- By schema ---
@@ -151,9 +152,28 @@ def test_services_select_the_pods_that_are_deployed() -> None:
 
 
 def test_nobody_is_killed_before_the_server_has_ended() -> None:
-    assert pod()["terminationGracePeriodSeconds"] > seconds(on_kubernetes())
-    assert task()["StopTimeout"] > seconds(on_ecs())
+    assert pod()["terminationGracePeriodSeconds"] >= seconds(on_kubernetes()) > 15
+    assert task()["StopTimeout"] >= seconds(on_ecs())
     assert task()["StopTimeout"] <= 120  # Fargate's limit
+    delay = attributes(resource("Targets")["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"]
+    assert int(delay) >= Settings.model_validate(on_ecs()).grace  # requests in flight, before SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("name", "services"),
+    [("docker-compose.yml", ["web", "origin"]), ("deploy/compose/docker-compose.yml", ["web"])],
+)
+def test_compose_waits_for_the_server_too(name: str, services: list[str]) -> None:
+    described = yaml.safe_load((ROOT / name).read_text())["services"]
+    periods = [described[service]["stop_grace_period"] for service in services]
+    for period in periods:
+        assert re.fullmatch(r"\d+s", period)
+        assert int(period[:-1]) >= seconds({}) == 29
+
+
+def test_the_default_grace_time_lets_a_view_of_20_s_end() -> None:
+    assert FIELDS["DJANGO_GRACE_SECONDS"].default == 25
+    assert "DJANGO_GRACE_SECONDS" not in on_kubernetes().keys() | on_ecs().keys()  # one place decides
 
 
 def test_a_deploy_takes_nothing_away_before_its_replacement_is_ready() -> None:

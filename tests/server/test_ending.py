@@ -20,7 +20,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from static_host.conf.server import END_SECONDS
 from static_host.server.listener import count_pending_connections, open_listener
+from static_host.server.process import _ACCEPT_TIMEOUT_SECONDS
+from static_host.workers.pool_options import PoolOptions
 from tests.support.processes import (
     SCRIPTS,
     Running,
@@ -150,6 +153,15 @@ def test_in_a_terminal_only_ctrl_c_stops_without_the_drain(plain: Path, number: 
         process.wait()
         os.close(ours)
         os.close(terminal)
+
+
+def test_a_stop_takes_no_longer_than_a_platform_is_told_to_wait() -> None:
+    options = PoolOptions(grace_seconds=25.0)
+    assert options.find_end_seconds(None, 100.0) == 25.0  # another server's stop
+    assert options.find_end_seconds(125.0, 100.0) == 25.0
+    assert options.find_end_seconds(125.0, 120.0) == 5.0
+    assert options.find_end_seconds(125.0, 125.0) == 2.0
+    assert END_SECONDS >= _ACCEPT_TIMEOUT_SECONDS + 2.0 + 0.5
 
 
 def get_status(port: int) -> int:

@@ -12,6 +12,10 @@ from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import define_variable
 
 LOOPBACK = ("127.0.0.1", "::1")
+DEFAULT_GRACE_SECONDS = 25.0
+"""With `END_SECONDS` less than the 30 s that Kubernetes, ECS and this project's Compose files wait before SIGKILL."""
+END_SECONDS = 4.0
+"""What a stop takes at most besides drain and grace time: the last connections are accepted, workers end."""
 
 
 class ServerSettings(BaseModel):
@@ -72,11 +76,12 @@ class ServerSettings(BaseModel):
     )
     grace: float = define_variable(
         "DJANGO_GRACE_SECONDS",
-        6.0,
-        "Seconds after that for requests in flight to end. The sum should be less than the platform waits before "
-        "SIGKILL (Docker 10, Kubernetes and ECS 30).",
+        DEFAULT_GRACE_SECONDS,
+        "Seconds after that for requests in flight to end; the others get 503 then. Without any, the process ends at "
+        "once. The platform should wait 4 seconds more than the sum before SIGKILL (`docker stop` waits 10, Kubernetes "
+        "and ECS 30).",
         "a number of seconds from 0 to 3600",
-        shown="6",
+        shown="25",
         ge=0,
         le=3600,
     )
@@ -139,6 +144,11 @@ class ServerSettings(BaseModel):
         "the name of a header field, without an underscore, for example X-Origin-Secret",
         pattern=r"^[A-Za-z0-9-]+$",
     )
+
+    @property
+    def stop_seconds(self) -> float:
+        """Seconds that a stop takes at most: a platform has to wait so long before SIGKILL."""
+        return self.drain + self.grace + END_SECONDS
 
     @property
     def trusted_proxies(self) -> tuple[str, ...]:

@@ -108,6 +108,7 @@ class FrontServer(uvicorn.Server):
         if self._watching:
             self._watching.cancel()
         await self._stop_listening(sockets or [])
+        self._application.pool.begin_grace()
         await super().shutdown(sockets)
         app = self._application
         if app.fallback:
