@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from static_host.conf.settings import Settings
+from static_host.middleware.forwarded import TrustedProxies
 from tests.support.deploy_files import DEPLOY, manifest, on_ecs, on_kubernetes, pod, resource, task
 from tests.support.processes import run
 
@@ -102,6 +103,16 @@ def test_cloudfront_sends_the_secret_in_the_field_that_the_server_reads() -> Non
     assert "DJANGO_ORIGIN_SECRET_HEADER" not in on_kubernetes().keys() | on_ecs().keys()
     assert field["HeaderValue"] == {"Ref": "OriginSecret"}
     assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
+
+
+def test_only_proxies_tell_the_client_s_address() -> None:
+    origin = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["origin"]["environment"]
+    assert origin["FORWARDED_ALLOW_IPS"] == on_kubernetes()["FORWARDED_ALLOW_IPS"] == "private"
+    values = {each["Name"]: each["Value"] for each in task()["Environment"]}
+    assert values["FORWARDED_ALLOW_IPS"] == {"Ref": "VpcCidr"}
+    proxies = TrustedProxies(["10.0.0.0/16"], int(values["DJANGO_PROXY_HOPS"]))  # VpcCidr's default
+    seen = b"192.0.2.66, 203.0.113.7, 198.51.100.1"  # forged, the visitor, CloudFront
+    assert proxies.resolve(("10.0.3.4", 1), [(b"x-forwarded-for", seen)])[0] == ("203.0.113.7", 0)
 
 
 # --- Ports and paths ---

@@ -170,7 +170,6 @@ def _parse_networks(part: str) -> list[IPv4Network | IPv6Network]:
 
 
 def _parse_hop(hop: str) -> ClientAddress:
-    hop = hop.strip()
     match = _WITH_PORT.fullmatch(hop) if len(hop) <= MAX_ADDRESS_CHARACTERS + len("[]:65535") else None
     if match is None:
         return unmap_ipv4(hop), 0
