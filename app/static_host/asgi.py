@@ -78,7 +78,7 @@ class Front(Starlette):
         self.readiness = readiness
         self.recorder = recorder
         self.secret = OriginSecret.from_settings(settings)
-        self.proxies = TrustedProxies(settings.forwarded_allow_ips)
+        self.proxies = TrustedProxies.from_settings(settings)
         self.open_paths = (settings.health_path, settings.ready_path)
         self.gateway = django
         self.pool: WorkerPool = django.pool

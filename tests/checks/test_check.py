@@ -199,21 +199,38 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
             """warning forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted
             from every client that reaches HOST=0.0.0.0; a client that bypasses the proxy can forge https and its
             address
-            -> Name the addresses or networks of the proxy, or close the port to all others.""",
+            -> Name the addresses or networks of the proxy, or `private` for private networks; on a platform that
+            does not tell them, set DJANGO_PROXY_HOPS in its place.""",
         ),
         (
             REDIRECT,
             {"FORWARDED_ALLOW_IPS": "*", "HOST": "localhost"},
             """info forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from
             every client that reaches HOST=localhost; a client that bypasses the proxy can forge https and its address
-            -> Name the addresses or networks of the proxy, or close the port to all others.""",
+            -> Name the addresses or networks of the proxy, or `private` for private networks; on a platform that
+            does not tell them, set DJANGO_PROXY_HOPS in its place.""",
         ),
         (
             "",
             {"FORWARDED_ALLOW_IPS": "*", "HOST": "unix:/run/site.sock"},
             """info forwarded-allow-ips: FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from
             every client that reaches HOST=unix:/run/site.sock; a client that bypasses the proxy can forge https and its
-            address -> Name the addresses or networks of the proxy, or close the port to all others.""",
+            address
+            -> Name the addresses or networks of the proxy, or `private` for private networks; on a platform that
+            does not tell them, set DJANGO_PROXY_HOPS in its place.""",
+        ),
+        (
+            REDIRECT,
+            {"DJANGO_PROXY_HOPS": "2", "HOST": "0.0.0.0"},
+            """info proxy-hops: DJANGO_PROXY_HOPS=2: X-Forwarded-Proto and X-Forwarded-For are trusted from every client
+            that reaches HOST=0.0.0.0; a client that bypasses the proxy can forge https and its address
+            -> Set FORWARDED_ALLOW_IPS, too, if the nearest proxy has a network.""",
+        ),
+        (
+            "",
+            {"FORWARDED_ALLOW_IPS": "private", "DJANGO_PROXY_HOPS": "2"},
+            """info proxy-ssl-header: SECURE_PROXY_SSL_HEADER is not set and not needed: the server takes the scheme
+            from X-Forwarded-Proto, if private sends it (FORWARDED_ALLOW_IPS)""",
         ),
         (
             f"{REDIRECT}\n{PROTO}",
@@ -251,7 +268,7 @@ def test_the_bundled_site_names_its_own_variables(project: Path) -> None:
 )
 def test_proxies(project: Path, lines: str, variables: dict[str, str], expected: str) -> None:
     append_settings(project, lines)
-    names = ("ssl-redirect", "proxy-ssl-header", "forwarded-allow-ips")
+    names = ("ssl-redirect", "proxy-ssl-header", "proxy-hops", "forwarded-allow-ips")
     assert told(project, *names, **variables) == one_line(expected)
 
 

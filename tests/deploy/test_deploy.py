@@ -7,8 +7,10 @@ from pathlib import Path
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from static_host.conf.settings import Settings
+from static_host.middleware.forwarded import TrustedProxies
 from tests.support.deploy_files import DEPLOY, manifest, on_ecs, on_kubernetes, pod, resource, task
 from tests.support.processes import run
 
@@ -22,8 +24,8 @@ def attributes(pairs: list[dict[str, str]]) -> dict[str, str]:
 
 
 def seconds(variables: dict[str, str]) -> float:
-    """Return the seconds that the server takes to end at most: one more than the variables say (README)."""
-    return float(variables["DJANGO_DRAIN_SECONDS"]) + float(variables["DJANGO_GRACE_SECONDS"]) + 1
+    """Return the seconds that the server takes to end at most."""
+    return Settings.model_validate(variables).stop_seconds
 
 
 # --- By schema ---
@@ -105,6 +107,16 @@ def test_cloudfront_sends_the_secret_in_the_field_that_the_server_reads() -> Non
     assert origin["CustomOriginConfig"]["OriginProtocolPolicy"] == "https-only"
 
 
+def test_only_proxies_tell_the_client_s_address() -> None:
+    origin = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["origin"]["environment"]
+    assert origin["FORWARDED_ALLOW_IPS"] == on_kubernetes()["FORWARDED_ALLOW_IPS"] == "private"
+    values = {each["Name"]: each["Value"] for each in task()["Environment"]}
+    assert values["FORWARDED_ALLOW_IPS"] == {"Ref": "VpcCidr"}
+    proxies = TrustedProxies(["10.0.0.0/16"], int(values["DJANGO_PROXY_HOPS"]))  # VpcCidr's default
+    seen = b"192.0.2.66, 203.0.113.7, 198.51.100.1"  # forged, the visitor, CloudFront
+    assert proxies.resolve(("10.0.3.4", 1), [(b"x-forwarded-for", seen)])[0] == ("203.0.113.7", 0)
+
+
 # --- Ports and paths ---
 
 
@@ -151,9 +163,28 @@ def test_services_select_the_pods_that_are_deployed() -> None:
 
 
 def test_nobody_is_killed_before_the_server_has_ended() -> None:
-    assert pod()["terminationGracePeriodSeconds"] > seconds(on_kubernetes())
-    assert task()["StopTimeout"] > seconds(on_ecs())
+    assert pod()["terminationGracePeriodSeconds"] >= seconds(on_kubernetes()) > 15
+    assert task()["StopTimeout"] >= seconds(on_ecs())
     assert task()["StopTimeout"] <= 120  # Fargate's limit
+    delay = attributes(resource("Targets")["TargetGroupAttributes"])["deregistration_delay.timeout_seconds"]
+    assert int(delay) >= Settings.model_validate(on_ecs()).grace  # requests in flight, before SIGTERM
+
+
+@pytest.mark.parametrize(
+    ("name", "services"),
+    [("docker-compose.yml", ["web", "origin"]), ("deploy/compose/docker-compose.yml", ["web"])],
+)
+def test_compose_waits_for_the_server_too(name: str, services: list[str]) -> None:
+    described = yaml.safe_load((ROOT / name).read_text())["services"]
+    periods = [described[service]["stop_grace_period"] for service in services]
+    for period in periods:
+        assert re.fullmatch(r"\d+s", period)
+        assert int(period[:-1]) >= seconds({}) == 29
+
+
+def test_the_default_grace_time_lets_a_view_of_20_s_end() -> None:
+    assert FIELDS["DJANGO_GRACE_SECONDS"].default == 25
+    assert "DJANGO_GRACE_SECONDS" not in on_kubernetes().keys() | on_ecs().keys()  # one place decides
 
 
 def test_a_deploy_takes_nothing_away_before_its_replacement_is_ready() -> None:

@@ -49,6 +49,8 @@ SCHEME_PIECES = (
         b"X-Forwarded-Proto: ,https",
         b"X-Forwarded-Proto:",
         b"X-FORWARDED-PROTO:\thttps ",
+        b"X-Forwarded-For: 203.0.113.7, 192.0.2.1",
+        b"X-Forwarded-For: 203.0.113.7",
         b"X-TLS: on",
         b"x-tls: on,off",
     ),

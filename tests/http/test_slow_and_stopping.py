@@ -248,6 +248,7 @@ def test_a_request_that_outlasts_the_grace_time_gets_503_and_no_traceback(
 
     (got,) = run(tmp_path, script)
     assert (got.status, got.is_last, got.body) == (503, True, b"Service Unavailable")
+    assert got.get_all(b"cache-control") == [b"private, no-store, max-age=0"]
     assert not caplog.records
 
 

@@ -22,8 +22,8 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\n\r\n"
 FAILED = (
-    b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n\r\n"
-    b"Internal Server Error"
+    b"HTTP/1.1 500 Internal Server Error\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 21\r\n"
+    b"cache-control: private, no-store, max-age=0\r\n\r\nInternal Server Error"
 )
 Send = Callable[[Any], Awaitable[None]]
 

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from static_host.conf.settings import Settings
 from static_host.conf.validators import parse_networks
 from static_host.middleware.forwarded import TrustedProxies, unmap_ipv4
 from tests.support.builds import append_settings
@@ -69,6 +70,20 @@ VARIABLES = {"DJANGO_SETTINGS_MODULE": "mysite.settings"}
         ("2001:db8::/32", "2001:db8::1", True),
         ("2001:db8::/32", "10.0.0.1", False),
         ("fe80::/10", "fe80::1%eth0", True),
+        *[
+            ("private", peer, True)
+            for peer in (
+                *("10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fd12::1", "fc00::1"),
+                *("127.0.0.1", "::1", "unix:", "169.254.1.1", "fe80::1%eth0", "100.64.0.1", "100.127.255.255"),
+                "::ffff:10.1.2.3",
+            )
+        ],
+        *[
+            ("private", peer, False)
+            for peer in ("172.32.0.1", "192.169.1.1", "100.128.0.1", "203.0.113.7", "2001:db8::1", "fe00::1", "", "x")
+        ],
+        ("private,203.0.113.0/24", "203.0.113.7", True),
+        ("private,203.0.113.0/24", "10.1.2.3", True),
         ("*", "anything", True),
         ("*", "", True),
         ("127.0.0.1", "", False),
@@ -111,8 +126,72 @@ def test_the_client_is_the_last_address_that_is_no_trusted_proxy_s(
     assert TrustedProxies(["10.0.0.0/8"]).find_client(line.encode() for line in lines) == client
 
 
-def test_where_everyone_is_trusted_it_is_the_first() -> None:
-    assert TrustedProxies(["*"]).find_client([b" , 203.0.113.7:80, 10.0.0.2"]) == ("203.0.113.7", 80)
+@pytest.mark.parametrize(
+    ("allowed", "hops", "line", "client"),
+    [
+        ("*", 0, "forged, 203.0.113.7:80", ("203.0.113.7", 80)),
+        ("*", 0, "203.0.113.7, 10.0.0.2", ("10.0.0.2", 0)),
+        ("*", 0, " , 203.0.113.7 , ,", ("203.0.113.7", 0)),
+        ("*", 0, " , ", None),
+        ("*", 1, "forged, 203.0.113.7", ("203.0.113.7", 0)),
+        ("*", 2, "forged, [2001:db8::1]:80, 198.51.100.1", ("2001:db8::1", 80)),
+        ("10.0.0.0/8", 2, "forged, 203.0.113.7, 198.51.100.1", ("203.0.113.7", 0)),
+        ("10.0.0.0/8", 2, "forged, 10.9.9.9, 198.51.100.1", ("10.9.9.9", 0)),
+        ("*", 3, "203.0.113.7, 198.51.100.1", None),
+        ("*", 2, ", 203.0.113.7, ", None),
+        ("*", 1, "203.0.113.7, [", ("[", 0)),
+        ("*", 1, "a" * 10_000 + ", 203.0.113.7", ("203.0.113.7", 0)),
+        ("*", 32, ", ".join([f"198.51.100.{number}" for number in range(100)]), ("198.51.100.68", 0)),
+        ("private", 0, "forged, 203.0.113.7, fd12::1, 100.64.0.9, 192.168.0.1", ("203.0.113.7", 0)),
+        ("private,198.51.100.1", 0, "forged, 203.0.113.7, 198.51.100.1, 10.0.0.1", ("203.0.113.7", 0)),
+        ("private", 0, "10.0.0.3, 10.0.0.2", ("10.0.0.3", 0)),
+    ],
+)
+def test_hops_count_from_the_right(allowed: str, hops: int, line: str, client: tuple[str, int] | None) -> None:
+    assert TrustedProxies(allowed.split(","), hops).find_client([line.encode()]) == client
+
+
+@pytest.mark.parametrize(
+    ("allowed", "hops", "addresses", "schemes", "scheme", "passed"),
+    [
+        ("10.0.0.0/8", 0, ["203.0.113.7"], ["https"], "https", "https"),
+        ("10.0.0.0/8", 0, [], ["http, HTTPS"], "https", "https"),
+        ("10.0.0.0/8", 0, [], ["https, http"], "http", "http"),  # a client can have written what precedes
+        ("10.0.0.0/8", 0, ["203.0.113.7"], ["https, http"], "http", "http"),
+        ("10.0.0.0/8", 0, ["203.0.113.7, 10.0.0.9"], ["https, http"], "https", "https"),
+        ("10.0.0.0/8", 0, ["203.0.113.7", "10.0.0.9"], ["https", "http"], "https", "https"),
+        ("10.0.0.0/8", 0, ["forged, 203.0.113.7, 10.0.0.9"], ["https, http, https"], "http", "http"),
+        ("10.0.0.0/8", 0, ["203.0.113.7, 10.0.0.8, 10.0.0.9"], ["https,http"], "https", "https"),
+        ("10.0.0.0/8", 0, ["203.0.113.7, 10.0.0.9"], ["ftp, https"], None, "ftp"),
+        ("*", 0, ["203.0.113.7, 10.0.0.9"], ["https, http"], "http", "http"),
+        ("*", 2, ["203.0.113.7, 10.0.0.9"], ["http, https, http"], "https", "https"),
+        ("*", 2, [], ["http, https, http"], "https", "https"),
+        ("*", 0, [], [" , "], None, " , "),
+    ],
+)
+def test_of_several_schemes_the_one_at_the_place_of_the_client_counts(
+    allowed: str, hops: int, addresses: list[str], schemes: list[str], scheme: str | None, passed: str
+) -> None:
+    fields = [(b"x-forwarded-for", each.encode()) for each in addresses]
+    fields += [(b"x-forwarded-proto", each.encode()) for each in schemes]
+    _, found, left = TrustedProxies([allowed], hops).resolve(("10.0.0.1", 1), fields)
+    assert (found, [value.decode() for name, value in left if name == b"x-forwarded-proto"]) == (scheme, [passed])
+
+
+@pytest.mark.parametrize(
+    ("variables", "trusted"),
+    [
+        ({}, ("127.0.0.1", "::1")),
+        ({"DJANGO_PROXY_HOPS": "2"}, ("*",)),
+        ({"DJANGO_PROXY_HOPS": "2", "FORWARDED_ALLOW_IPS": "private, 203.0.113.0/24"}, ("private", "203.0.113.0/24")),
+        ({"DJANGO_PROXY_HOPS": "0", "FORWARDED_ALLOW_IPS": " "}, ("127.0.0.1", "::1")),
+    ],
+)
+def test_hops_alone_trust_every_peer(variables: dict[str, str], trusted: tuple[str, ...]) -> None:
+    settings = Settings.model_validate(variables)
+    assert settings.trusted_proxies == trusted
+    proxies = TrustedProxies.from_settings(settings)
+    assert proxies.is_trusted("198.51.100.1") is (trusted == ("*",))
 
 
 def test_what_is_no_ipv4_address_stays_as_it_is() -> None:
@@ -184,7 +263,7 @@ def test_a_web_socket_over_ipv4_has_them_too(project: Path) -> None:
     with run_server(cwd=project, HOST="[::]", **VARIABLES) as running:
         for fields, expected in (
             ({}, ["127.0.0.1", "ws"]),
-            ({"X-Forwarded-For": "203.0.113.7", "X-Forwarded-Proto": "HTTPS, http"}, ["203.0.113.7", "wss"]),
+            ({"X-Forwarded-For": "203.0.113.7, ::1", "X-Forwarded-Proto": "HTTPS, http"}, ["203.0.113.7", "wss"]),
         ):
             with connect(f"ws://127.0.0.1:{running.port}/ws/", additional_headers=fields) as client:
                 assert json.loads(client.recv()) == expected
@@ -198,15 +277,31 @@ def test_a_web_socket_over_ipv4_has_them_too(project: Path) -> None:
 def test_the_scheme_that_counts_is_the_browser_s(project: Path, interface: str, name: str) -> None:
     variables = {"DJANGO_SETTINGS_MODULE": name, "DJANGO_INTERFACE": interface}
     with run_server(cwd=project, **variables) as running, httpx.Client(base_url=running.url) as client:
-        for value in ("https", "HTTPS", "Https", "https,http", "https, https", "HTTPS , http", "wss", ",https"):
+        for value in ("https", "HTTPS", "Https", "http,https", "https, https", "ftp , HTTPS", "wss", ",https"):
             answer = client.get("/facts/", headers={"Host": "localhost", "X-Forwarded-Proto": value})
             assert (answer.status_code, answer.json()["secure"], answer.json()["proto"]) == (200, True, "https"), value
         several = [("Host", "localhost"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")]
-        assert client.get("/facts/", headers=several).status_code == 200
-        for value in ("http", "http,https", "HTTP, https", "ftp", "httpsx", "", "h" * 10_000):
+        chain = [*several, ("X-Forwarded-For", "forged, 203.0.113.7"), ("X-Forwarded-For", "127.0.0.1")]
+        assert client.get("/facts/", headers=chain).json()["secure"] is True
+        assert client.get("/facts/", headers=several).status_code == (301 if name == "behind" else 200)
+        for value in ("http", "https,http", "HTTPS, http", "https, ftp", "ftp", "httpsx", "", "h" * 10_000):
             answer = client.get("/facts/", headers={"Host": "localhost", "X-Forwarded-Proto": value})
             is_secure = answer.status_code == 200 and answer.json()["secure"]
             assert (answer.status_code, is_secure) == (301 if name == "behind" else 200, False), value
+
+
+def test_hops_count_on_every_path_and_a_forged_address_does_not(project: Path) -> None:
+    with run_server(cwd=project, DJANGO_PROXY_HOPS="2", **VARIABLES) as running:
+        fields = {"Host": "localhost", "X-Forwarded-For": "192.0.2.66, 203.0.113.7, 198.51.100.1"}
+        assert httpx.get(f"{running.url}/facts/", headers=fields).json()["address"] == "203.0.113.7"
+        assert httpx.get(running.url + DIGITS, headers=fields).status_code == 200
+        running.wait_for("203.0.113.7:0 GET /facts/ HTTP/1.1 200 ")
+        running.wait_for(f"203.0.113.7:0 GET {DIGITS} HTTP/1.1 200 10 - fast ")
+        fields["X-Forwarded-For"] = "192.0.2.66"  # past one of the proxies: the peer is all that is sure
+        assert httpx.get(f"{running.url}/facts/", headers=fields).json()["address"] == "127.0.0.1"
+        assert httpx.get(running.url + DIGITS, headers=fields).status_code == 200
+        running.wait_for(f" GET {DIGITS} HTTP/1.1 200 10 - fast ", times=2)
+        assert "192.0.2.66" not in running.output
 
 
 def test_who_is_no_proxy_is_not_believed(project: Path) -> None:
@@ -224,7 +319,7 @@ def test_an_ipv6_address_may_have_its_brackets(project: Path, host: str) -> None
         assert httpx.get(running.url + DIGITS).text == "0123456789"
     variables = {**VARIABLES, "HOST": host}
     with run_server("static-host", "dev", cwd=project, ready=r"ready on (http://[^\s,]+), ", **variables) as running:
-        fields = {"Host": "localhost", "X-Forwarded-Proto": "HTTPS,http", "X-Forwarded-For": "203.0.113.7"}
+        fields = {"Host": "localhost", "X-Forwarded-Proto": "HTTPS,http", "X-Forwarded-For": "203.0.113.7, ::1"}
         got = httpx.get(f"{running.url}/facts/?token=SECRET", headers=fields).json()
         assert (got["address"], got["secure"]) == ("203.0.113.7", True)
         running.wait_for("GET /facts/?token=*** 200 ")
@@ -241,4 +336,4 @@ def test_what_is_no_address_is_refused(project: Path, host: str) -> None:
 
 
 def test_an_address_of_a_proxy_may_have_its_brackets_too() -> None:
-    assert parse_networks(("[::1]", "10.0.0.0/8")) == ("::1", "10.0.0.0/8")
+    assert parse_networks(("[::1]", "private", "10.0.0.0/8")) == ("::1", "private", "10.0.0.0/8")

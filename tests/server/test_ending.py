@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import http.client
 import os
+import pty
 import re
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,8 +20,19 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
+from static_host.conf.server import END_SECONDS
 from static_host.server.listener import count_pending_connections, open_listener
-from tests.support.processes import Running, find_free_port, run, run_server
+from static_host.server.process import _ACCEPT_TIMEOUT_SECONDS
+from static_host.workers.pool_options import PoolOptions
+from tests.support.processes import (
+    SCRIPTS,
+    Running,
+    find_free_port,
+    make_environment,
+    minding_signals,
+    run,
+    run_server,
+)
 from tests.support.projects import SETTINGS, copy_project
 from tests.support.waiting import wait_until
 
@@ -116,16 +129,64 @@ def test_the_metric_of_readiness_follows_a_database_though_none_but_scrapes_come
         wait_until(lambda: "static_host_ready 0.0\n" in scrape(), scrape)
 
 
-def test_after_sigterm_it_is_unready_and_serves_on_for_the_drain_time(plain: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_after_a_signal_it_is_unready_and_serves_on_for_the_drain_time(plain: Path, number: int) -> None:
     with run_server(cwd=plain, DJANGO_DRAIN_SECONDS="4", **SETTINGS) as running:
         assert httpx.get(f"{running.url}/readyz").status_code == 200  # a signal before that ends the start
-        running.process.send_signal(signal.SIGTERM)
+        running.process.send_signal(number)
         wait_until(lambda: httpx.get(f"{running.url}/readyz").status_code == 503, "it is still ready")
         answer = httpx.get(f"{running.url}/readyz")
         assert uncached(answer) == (503, "stopping\n", "private, no-store, max-age=0")
         assert httpx.get(f"{running.url}/healthz").status_code == 200
         assert httpx.get(f"{running.url}/static/digits.txt").text == "0123456789"
         assert running.process.wait(20) == 0
+
+
+def test_a_second_sigint_ends_the_drain(plain: Path) -> None:
+    with run_server(cwd=plain, DJANGO_DRAIN_SECONDS="3600", **SETTINGS) as running:
+        assert httpx.get(f"{running.url}/readyz").status_code == 200
+        running.process.send_signal(signal.SIGINT)
+        wait_until(lambda: httpx.get(f"{running.url}/readyz").status_code == 503, "it is still ready")
+        assert running.stop(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_in_a_terminal_only_ctrl_c_stops_without_the_drain(plain: Path, number: int) -> None:
+    ours, terminal = pty.openpty()
+    port = find_free_port()
+    variables = {**SETTINGS, "PORT": str(port), "DJANGO_DRAIN_SECONDS": "3600"}
+    command = [str(SCRIPTS / "static-host"), "serve"]
+    process = subprocess.Popen(
+        command, cwd=plain, env=make_environment(variables), stdin=terminal, preexec_fn=minding_signals
+    )
+    try:
+        wait_until(lambda: get_status(port) == 200, "it does not start")
+        process.send_signal(number)
+        if number == signal.SIGTERM:
+            wait_until(lambda: get_status(port) == 503, "it is still ready")
+            process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(terminal)
+
+
+def test_a_stop_takes_no_longer_than_a_platform_is_told_to_wait() -> None:
+    options = PoolOptions(grace_seconds=25.0)
+    assert options.find_end_seconds(None, 100.0) == 25.0  # another server's stop
+    assert options.find_end_seconds(125.0, 100.0) == 25.0
+    assert options.find_end_seconds(125.0, 120.0) == 5.0
+    assert options.find_end_seconds(125.0, 125.0) == 2.0
+    assert END_SECONDS >= _ACCEPT_TIMEOUT_SECONDS + 2.0 + 0.5
+
+
+def get_status(port: int) -> int:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code
+    except httpx.ConnectError:
+        return 0
 
 
 def asked(port: int, path: str, counts: list[int], failures: list[str]) -> None:

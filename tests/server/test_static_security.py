@@ -81,12 +81,20 @@ def test_a_secure_request_gets_what_a_page_gets(server: Running) -> None:
 @pytest.mark.parametrize("path", ["/page/", TEXT, "/static/missing.txt"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
 def test_an_insecure_request_is_redirected_as_a_page_is(server: Running, path: str, method: str) -> None:
-    for fields in ({}, {"x_forwarded_proto": "http"}, {"x_forwarded_proto": "http, https"}):
+    for fields in ({}, {"x_forwarded_proto": "http"}, {"x_forwarded_proto": "https, http"}):
         got = ask(server, f"{path}?v=1&w=%20", method, host="www.example.com:8000", **fields)
         assert (got.status_code, got.headers["location"]) == (301, f"https://www.example.com:8000{path}?v=1&w=%20")
         assert (got.content, got.headers.get("strict-transport-security")) == (b"", None)
     assert ask(server, path, method, host="evil.example").status_code == 400
     assert ask(server, path, method, host="evil.example", **HTTPS).status_code != 301
+
+
+def test_behind_two_proxies_the_scheme_is_the_one_that_the_outer_one_tells(server: Running) -> None:
+    for _ in range(2):  # the second one finds what the first one has left
+        chain = {"x_forwarded_for": "203.0.113.7, 127.0.0.1", "x_forwarded_proto": "https, http"}
+        assert ask(server, TEXT, **chain).headers["strict-transport-security"] == HSTS
+        assert ask(server, TEXT, **chain | {"x_forwarded_for": "203.0.113.7"}).status_code == 301
+        assert ask(server, TEXT, x_forwarded_proto="https, https").headers["strict-transport-security"] == HSTS
 
 
 def test_caches_keep_no_redirect(server: Running) -> None:

@@ -217,7 +217,8 @@ def test_a_body_longer_than_allowed_is_413(project: Path) -> None:
 
 
 def test_several_workers_share_the_requests_and_end_with_the_front(project: Path) -> None:
-    with run_server(cwd=project, WEB_CONCURRENCY="2", **VARIABLES) as server, ExitStack() as connections:
+    variables = {**VARIABLES, "WEB_CONCURRENCY": "2", "DJANGO_GRACE_SECONDS": "0.5"}
+    with run_server(cwd=project, **variables) as server, ExitStack() as connections:
         connections.enter_context(open_request(server, b"GET /hang/ HTTP/1.1\r\nHost: localhost\r\n\r\n"))
         server.wait_for("hang begins")
         serving = {int(get(server, "/pid/").text) for _ in range(4)}

@@ -276,6 +276,10 @@ def test_a_view_that_hangs_does_not_hold_the_stop(project: Path, workers: str) -
         connection.sendall(b"GET /slow/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
         running.wait_for("slow begins")
         assert running.stop(signal.SIGTERM) == 0
+        head, _, body = b"".join(iter(lambda: connection.recv(65536), b"")).partition(b"\r\n\r\n")
+        assert (head.split(b"\r\n")[0], body) == (b"HTTP/1.1 503 Service Unavailable", b"Service Unavailable")
+        assert head.lower().endswith(b"\r\nconnection: close")
+    assert "Traceback" not in running.output
 
 
 def test_a_stop_while_workers_start_is_obeyed_at_once(project: Path, tmp_path: Path) -> None:

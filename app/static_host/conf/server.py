@@ -11,6 +11,12 @@ from static_host.conf import validators
 from static_host.conf.validators import CommaSeparated
 from static_host.conf.variable import define_variable
 
+LOOPBACK = ("127.0.0.1", "::1")
+DEFAULT_GRACE_SECONDS = 25.0
+"""With `END_SECONDS` less than the 30 s that Kubernetes, ECS and this project's Compose files wait before SIGKILL."""
+END_SECONDS = 4.0
+"""What a stop takes at most besides drain and grace time: the last connections are accepted, workers end."""
+
 
 class ServerSettings(BaseModel):
     """The server's address, processes and connections."""
@@ -61,8 +67,8 @@ class ServerSettings(BaseModel):
     drain: float = define_variable(
         "DJANGO_DRAIN_SECONDS",
         0.0,
-        "Seconds after SIGTERM for which requests are still accepted while `DJANGO_READY_PATH` answers 503: as long as "
-        "a load balancer needs to notice.",
+        "Seconds after SIGTERM or SIGINT for which requests are still accepted while `DJANGO_READY_PATH` answers 503: "
+        "as long as a load balancer needs to notice.",
         "a number of seconds from 0 to 3600",
         shown="0",
         ge=0,
@@ -70,21 +76,34 @@ class ServerSettings(BaseModel):
     )
     grace: float = define_variable(
         "DJANGO_GRACE_SECONDS",
-        6.0,
-        "Seconds after that for requests in flight to end. The sum should be less than the platform waits before "
-        "SIGKILL (Docker 10, Kubernetes and ECS 30).",
+        DEFAULT_GRACE_SECONDS,
+        "Seconds after that for requests in flight to end; the others get 503 then. Without any, the process ends at "
+        "once. The platform should wait 4 seconds more than the sum before SIGKILL (`docker stop` waits 10, Kubernetes "
+        "and ECS 30).",
         "a number of seconds from 0 to 3600",
-        shown="6",
+        shown="25",
         ge=0,
         le=3600,
     )
-    forwarded_allow_ips: Annotated[CommaSeparated, AfterValidator(validators.parse_networks)] = define_variable(
+    forwarded_allow_ips: Annotated[CommaSeparated | None, AfterValidator(validators.parse_networks)] = define_variable(
         "FORWARDED_ALLOW_IPS",
-        ("127.0.0.1", "::1"),
-        "Addresses or networks of the proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Start` are "
-        "trusted, separated by commas. `*`: every address. A proxy on a Unix socket counts as 127.0.0.1.",
-        "IP addresses or networks, separated by commas, or *",
+        None,
+        "The proxies whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Request-Start` are trusted: addresses, "
+        "networks, and `private` for all private networks, separated by commas; or `*`, every address. The client is "
+        "the right-most address of `X-Forwarded-For` that is not trusted; with `*`, the right-most of all. A proxy on "
+        "a Unix socket counts as 127.0.0.1.",
+        "IP addresses, networks or private, separated by commas; or *",
         shown="127.0.0.1,::1",
+    )
+    proxy_hops: int = define_variable(
+        "DJANGO_PROXY_HOPS",
+        0,
+        "The number of addresses that proxies append to `X-Forwarded-For`, where their own addresses are not known. "
+        "The client is the *n*-th from the right; the peer, if there are fewer. Unless `FORWARDED_ALLOW_IPS` is set, "
+        "every peer counts as a proxy. 0: addresses tell proxies from clients.",
+        "a whole number from 0 to 32",
+        ge=0,
+        le=32,
     )
     tls_certificate: Annotated[Path | None, AfterValidator(validators.validate_pem_path)] = define_variable(
         "TLS_CERTIFICATE",
@@ -125,3 +144,15 @@ class ServerSettings(BaseModel):
         "the name of a header field, without an underscore, for example X-Origin-Secret",
         pattern=r"^[A-Za-z0-9-]+$",
     )
+
+    @property
+    def stop_seconds(self) -> float:
+        """Seconds that a stop takes at most: a platform has to wait so long before SIGKILL."""
+        return self.drain + self.grace + END_SECONDS
+
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """The peers that are trusted as proxies: FORWARDED_ALLOW_IPS, or what DJANGO_PROXY_HOPS says in its place."""
+        if self.forwarded_allow_ips is not None:
+            return self.forwarded_allow_ips
+        return ("*",) if self.proxy_hops else LOOPBACK

@@ -166,13 +166,15 @@ def parse_media_types(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{name}={media_type}" for name, media_type in pairs)
 
 
-def parse_networks(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Return addresses and networks, or ``*`` alone."""
+def parse_networks(value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """Return addresses and networks, also ``private``; or ``*`` alone; or nothing, if nothing is set."""
+    if value is None:
+        return None
     if "*" in value and len(value) > 1:
         raise ValueError("* trusts every address, so it must be the only entry")
     plain = tuple(_strip_brackets(part) for part in value)
     for part in plain:
-        if part != "*":
+        if part not in ("*", "private"):
             ip_network(part)
     return plain
 

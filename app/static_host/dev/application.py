@@ -73,7 +73,7 @@ class DevApplication:
         if settings.access_log:
             self.recorder = RequestRecorder(RequestLines(settings.log_format), None)
             app = RequestLogMiddleware(app, self.recorder)
-        self._app = ForwardedMiddleware(app, TrustedProxies(settings.forwarded_allow_ips))
+        self._app = ForwardedMiddleware(app, TrustedProxies.from_settings(settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a WebSocket."""

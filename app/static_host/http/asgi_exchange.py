@@ -18,6 +18,7 @@ from static_host.http.file_sender import log_failed_body
 from static_host.http.flow_control import reset_connection
 from static_host.http.response_head import Delimitation, ResponseHead, make_head
 from static_host.http.sendfile import SendfileTransfer
+from static_host.origin.headers import UNCACHEABLE
 from static_host.origin.response import Slice
 from static_host.telemetry.scope_keys import LOGGED_STATUS_KEY, ON_DISCONNECT_KEY, SENT_BYTES_KEY
 
@@ -118,7 +119,12 @@ class AsgiExchange:
             return
         text = HTTPStatus(status).phrase.encode()
         length = (b"content-length", b"%d" % len(text))
-        fields = [(b"content-type", b"text/plain; charset=utf-8"), length, (b"connection", b"close")]
+        fields = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            length,
+            (b"cache-control", UNCACHEABLE),
+            (b"connection", b"close"),
+        ]
         await self.send({"type": "http.response.start", "status": status, "headers": fields})
         await self.send({"type": "http.response.body", "body": text})
 

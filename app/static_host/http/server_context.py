@@ -13,13 +13,7 @@ from uvicorn.server import ServerState
 from static_host.http.page_dispatcher import PageDispatcher
 from static_host.http.single_request import SingleRequestParser
 from static_host.http.status_lines import STATUS_LINES
-from static_host.middleware.forwarded import (
-    ClientAddress,
-    HeaderFields,
-    TrustedProxies,
-    resolve_scheme,
-    unmap_ipv4,
-)
+from static_host.middleware.forwarded import ClientAddress, HeaderFields, TrustedProxies, unmap_ipv4
 from static_host.middleware.origin_secret import OriginSecret
 from static_host.origin.request_head import MAX_CACHED_LINE_BYTES
 from static_host.origin.response_cache import PreparedResponse, ResponseCache
@@ -79,9 +73,21 @@ class ServerContext:
             return None
         key = (scheme, self.proxies.is_trusted((peer or ("",))[0]))
         if key not in self._caches:
-            resolve = partial(_resolve_scheme, *key)
+            resolve = partial(self._resolve_scheme, *key)
             self._caches[key] = ResponseCache(responder, getattr(self.app, "media", None), resolve)
         return self._caches[key]
+
+    def _resolve_scheme(self, own: str, is_trusted: bool, fields: HeaderFields) -> tuple[str, HeaderFields] | None:
+        """Return the scheme of a request, and its fields as `ForwardedMiddleware` passes them on.
+
+        None if the scheme depends on X-Forwarded-For, which these fields lack: every client has another.
+        """
+        if not is_trusted:
+            return own, fields
+        if not self.proxies.is_scheme_clear(fields):
+            return None
+        forwarded, fields = self.proxies.resolve_scheme(fields)
+        return forwarded or own, fields
 
     def is_crowded(self, server_state: ServerState) -> bool:
         """Whether there are more connections than there should be."""
@@ -103,12 +109,6 @@ class ServerContext:
         response.stamp = default_headers
         begin = self.begin_head(response.status, default_headers)
         response.head, response.begin = begin + response.block, len(begin)
-
-
-def _resolve_scheme(own: str, is_trusted: bool, fields: HeaderFields) -> tuple[str, HeaderFields]:
-    """Return the scheme of a request, and its fields as `ForwardedMiddleware` passes them on."""
-    forwarded, fields = resolve_scheme(fields) if is_trusted else (None, fields)
-    return forwarded or own, fields
 
 
 def _keep(texts: dict[bytes, str], key: bytes, text: str) -> str:

@@ -106,15 +106,15 @@ def _resolve_plain_scheme(fields: Fields) -> tuple[str, Fields]:
 class ResponseCache:
     """The cached responses of one responder. What it does not own, `others` may respond to.
 
-    `resolve_scheme` returns the scheme of a request, and the fields that count; it is the same for all connections that
-    use this cache.
+    `resolve_scheme` returns the scheme of a request, and the fields that count, or None if fields tell it that no key
+    has; it is the same for all connections that use this cache.
     """
 
     def __init__(
         self,
         responder: Responder,
         others: OtherFiles | None = None,
-        resolve_scheme: Callable[[Fields], tuple[str, Fields]] = _resolve_plain_scheme,
+        resolve_scheme: Callable[[Fields], tuple[str, Fields] | None] = _resolve_plain_scheme,
     ) -> None:
         self._responder = responder
         self._resolve_scheme = resolve_scheme
@@ -149,8 +149,8 @@ class ResponseCache:
         """Return the response to a head, or None for an unusual request and for a path that is not a static one.
 
         Also None for a missing name that the fallback has to look for, because that takes time; what it knows already
-        is not cached here, for it may forget. And None for what is redirected, and for a missing name whose request
-        may ask for the project's own page. The caller closes the response.
+        is not cached here, for it may forget. And None for what is redirected, where the scheme counts and is not
+        clear, and for a missing name whose request may ask for the project's own page. The caller closes the response.
         """
         path = head[head.find(b"/") : head.find(b" ", 5)].partition(b"?")[0]
         if not self._responder.is_owned(path):
@@ -160,7 +160,10 @@ class ResponseCache:
             return None
         security, is_secure = self._responder.security, True
         if security.depends_on_scheme:
-            is_secure = security.is_secure(*self._resolve_scheme(request[2]))
+            resolved = self._resolve_scheme(request[2])
+            if resolved is None:
+                return None
+            is_secure = security.is_secure(*resolved)
             if not is_secure and security.requires_redirect(path):
                 return None
         response = self._responder.respond(*request)

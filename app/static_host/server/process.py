@@ -1,13 +1,15 @@
 """The serving process, from its first request to its end.
 
 Rule: a server that is told to stop first reports that it is not ready, and accepts requests for as long as load
-balancers need to notice. Then requests in progress get the grace time to finish, and the process exits.
+balancers need to notice. Then requests in progress get the grace time to finish, and the process exits. Platforms send
+SIGTERM, or SIGINT (Fly.io); but SIGINT at a terminal is a person's Ctrl-C, which stops without the delay.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import time
@@ -23,6 +25,7 @@ from static_host.telemetry.counters import Counters
 
 log = logging.getLogger("static_host")
 
+_STANDARD_INPUT = 0
 _TICK_SECONDS = 0.1
 """Time between two ticks of uvicorn's main loop."""
 _MAX_LAGS = 20
@@ -96,11 +99,11 @@ class FrontServer(uvicorn.Server):
             log.info(self.ready_message)
 
     async def main_loop(self) -> None:
-        """Serve until told to stop; then report not ready, and drain for DJANGO_DRAIN_SECONDS after SIGTERM."""
+        """Serve until told to stop; then report not ready, and drain for DJANGO_DRAIN_SECONDS."""
         await super().main_loop()
         readiness = self._application.readiness
         readiness.is_ending = True
-        if self._signal == signal.SIGTERM:  # Ctrl-C stops without a delay
+        if self._signal and not (self._signal == signal.SIGINT and os.isatty(_STANDARD_INPUT)):
             end = time.monotonic() + readiness.drain_seconds
             while time.monotonic() < end and not self.force_exit:
                 await self.on_tick(0)
@@ -111,6 +114,7 @@ class FrontServer(uvicorn.Server):
         if self._watching:
             self._watching.cancel()
         await self._stop_listening(sockets or [])
+        self._application.pool.begin_grace()
         await super().shutdown(sockets)
         app = self._application
         if app.fallback:

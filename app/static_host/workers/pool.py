@@ -46,6 +46,7 @@ class WorkerPool:
         self.workers: list[Worker] = []
         """All workers that have requests or may get some, also those that are being replaced."""
         self.options = options
+        self.grace_ends_at: float | None = None
         self.supervisor = Supervisor(self, factory, processes, starting or StartingProcesses())
         self.reloader = Reloader(self.supervisor, load_anew or (lambda: factory))
         self.busy_watch = BusyWatch(self)
@@ -287,6 +288,10 @@ class WorkerPool:
             raise MigrationQueryError(str(answer["error"]))
         return [str(name) for name in answer.get("names") or ()]
 
+    def begin_grace(self) -> None:
+        """Note that the server's grace time begins. Call it in the event loop."""
+        self.grace_ends_at = asyncio.get_running_loop().time() + self.options.grace_seconds
+
     async def close(self) -> None:
-        """Stop all workers; kills those that do not end within the grace time."""
+        """Stop all workers; kills those that do not end in what is left of the grace time, or in 2 s."""
         await self.supervisor.close()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from static_host.conf.server import DEFAULT_GRACE_SECONDS
 from static_host.conf.settings import Settings
 
 UNLIMITED_CHANNELS = 1 << 30
+_MIN_END_SECONDS = 2.0
+"""Time that workers have to end at a stop, when requests have used the grace time up; `END_SECONDS` has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,7 @@ class PoolOptions:
 
     max_channels: int = UNLIMITED_CHANNELS
     queue: int = 1000
-    grace_seconds: float = 6.0
+    grace_seconds: float = DEFAULT_GRACE_SECONDS
     request_seconds: float = 60.0
     worker_requests: int = 0
     worker_memory: int = 0
@@ -38,6 +41,10 @@ class PoolOptions:
     def is_unlimited(self) -> bool:
         """Whether a worker takes any number of requests at a time, as an event loop does."""
         return self.max_channels == UNLIMITED_CHANNELS
+
+    def find_end_seconds(self, grace_ends_at: float | None, now: float) -> float:
+        """Return the seconds that workers have to end at a stop: what requests have left of the grace time."""
+        return self.grace_seconds if grace_ends_at is None else max(grace_ends_at - now, _MIN_END_SECONDS)
 
     @property
     def retirement_seconds(self) -> float | None:

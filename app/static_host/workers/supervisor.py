@@ -275,7 +275,7 @@ class Supervisor:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     async def close(self) -> None:
-        """Stop all workers; kills those that do not end within the grace time."""
+        """Stop all workers; kills those that do not end in time."""
         self.is_stopping = True
         self._starting.stop()
         for task in self._tasks:
@@ -284,7 +284,7 @@ class Supervisor:
         for worker in workers:
             asyncio.get_running_loop().remove_reader(worker.process.control.fileno())
             worker.process.send(type="stop")
-        seconds = self._pool.options.grace_seconds
+        seconds = self._pool.options.find_end_seconds(self._pool.grace_ends_at, asyncio.get_running_loop().time())
         await asyncio.gather(*(self.run_in_thread(worker.process.wait, seconds) for worker in workers))
         for worker in workers:
             worker.process.kill()

@@ -63,14 +63,25 @@ def check_proxy(request: CheckRequest, django_settings: Any) -> Iterator[Finding
     if header:
         yield find_unusable_header(header) or _report_trusted_header(request, tuple(header))
     if trusted == ["*"]:
-        found = (
-            "FORWARDED_ALLOW_IPS=*: X-Forwarded-Proto and X-Forwarded-For are trusted from every client that reaches "
-            f"HOST={request.host}; a client that bypasses the proxy can forge https and its address"
-        )
-        remedy = "Name the addresses or networks of the proxy, or close the port to all others."
-        yield Finding("info" if _is_loopback_only(request.host) else "warning", "forwarded-allow-ips", found, remedy)
+        yield _report_trust_in_everyone(request)
     elif not header:
         yield from _check_trusted_proxies(django_settings, trusted, is_tls=request.is_tls)
+
+
+def _report_trust_in_everyone(request: CheckRequest) -> Finding:
+    found = (
+        f"X-Forwarded-Proto and X-Forwarded-For are trusted from every client that reaches HOST={request.host}; a "
+        "client that bypasses the proxy can forge https and its address"
+    )
+    if request.proxy_hops:
+        found = f"DJANGO_PROXY_HOPS={request.proxy_hops}: {found}"
+        return Finding("info", "proxy-hops", found, "Set FORWARDED_ALLOW_IPS, too, if the nearest proxy has a network.")
+    remedy = (
+        "Name the addresses or networks of the proxy, or `private` for private networks; on a platform that does not "
+        "tell them, set DJANGO_PROXY_HOPS in its place."
+    )
+    found = f"FORWARDED_ALLOW_IPS=*: {found}"
+    return Finding("info" if _is_loopback_only(request.host) else "warning", "forwarded-allow-ips", found, remedy)
 
 
 def find_unusable_header(header: Any) -> Finding | None:
@@ -102,7 +113,7 @@ def _report_trusted_header(request: CheckRequest, header: tuple[str, ...]) -> Fi
 def _check_trusted_proxies(django_settings: Any, trusted: list[str], *, is_tls: bool) -> Iterator[Finding]:
     redirects = django_settings.SECURE_SSL_REDIRECT and security_settings.MIDDLEWARE in django_settings.MIDDLEWARE
     names = ", ".join(trusted)
-    only_here = all(ip_network(part).is_loopback for part in trusted)
+    only_here = all(part != "private" and ip_network(part).is_loopback for part in trusted)
     if redirects and only_here and not is_tls:  # over TLS each request is https without a proxy's word
         found = (
             f"SECURE_SSL_REDIRECT = True, and X-Forwarded-Proto is trusted from {names or 'no address'} only: behind "

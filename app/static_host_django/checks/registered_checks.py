@@ -84,6 +84,7 @@ def _make_request(settings: Any) -> CheckRequest:
         static_root=str(settings.STATIC_ROOT or DEFAULT_ROOT),
         host="",
         trusted_proxies=[],
+        proxy_hops=0,
         is_bundled=settings.SETTINGS_MODULE == _BUNDLED_SETTINGS_MODULE,
         overriding={},
         is_tls=False,

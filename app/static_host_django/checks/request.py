@@ -24,6 +24,7 @@ class CheckRequest:
     static_root: str
     host: str
     trusted_proxies: list[str]
+    proxy_hops: int
     is_bundled: bool
     overriding: dict[str, str]
     is_tls: bool
