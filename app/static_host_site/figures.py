@@ -1,6 +1,7 @@
 """Figures of the inspector's own files, of the whole tree and of its releases, from the tree's index.
 
-Rule: every figure comes from the index that the build wrote; nothing is measured here.
+Rule: every figure comes from the index that the build wrote; nothing is measured here. If the index has no time for the
+tree's own release, the time of its file counts, as it does for a release that is carried from a directory.
 """
 
 from collections.abc import Iterable
@@ -13,9 +14,9 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from static_host.origin.index import Index
+from static_host.origin.index import INDEX_FILE_NAME, Index
 from static_host.origin.page_dictionary import is_page_dictionary
-from static_host.origin.representation import CODING_SUFFIXES, Release, Resource
+from static_host.origin.representation import CODING_SUFFIXES, Resource
 from static_host.origin.tree import TreeUnusableError, load_tree
 from static_host_site.tree_map import MediaType, find_sent_length, lay_out_tree
 
@@ -75,20 +76,16 @@ class Total:
 class ReleaseFigures:
     """One release in the tree. `carried_files` and `carried_bytes` (on disk) are those that no newer release has."""
 
-    release: Release
+    digest: str
+    time: datetime | None
     files: int
     carried_files: int
     carried_bytes: int
 
-    @property
-    def built(self) -> datetime | None:
-        """When it was built, if that is known."""
-        return None if self.release.time is None else datetime.fromtimestamp(self.release.time, UTC)
-
 
 @dataclass(frozen=True, slots=True)
 class Deltas:
-    """The differences to earlier versions that the tree's own release has, and the bytes that they take the place of."""
+    """Differences of the tree's own release to earlier versions: `sent` bytes `instead` of those of whole files."""
 
     number: int
     sent: int
@@ -126,7 +123,7 @@ def _compute_figures(root: Path) -> Figures:
         tree=_sum_lengths(index.values()),
         dictionary=_find_page_dictionary(index),
         media_types=lay_out_tree(index),
-        releases=tuple(_iter_releases(index)),
+        releases=tuple(_iter_releases(index, (root / INDEX_FILE_NAME).stat().st_mtime)),
         deltas=_sum_deltas(index),
     )
 
@@ -166,12 +163,18 @@ def _find_page_dictionary(index: Index) -> FileFigures | None:
     return FileFigures(name, settings.STATIC_URL + name, index[name]) if name else None
 
 
-def _iter_releases(index: Index) -> Iterable[ReleaseFigures]:
+def _iter_releases(index: Index, index_time: float) -> Iterable[ReleaseFigures]:
     resources = list(index.values())
     for number, release in enumerate(index.releases):
+        time = index_time if number == 0 and release.time is None else release.time
         carried = [each for each in resources if number and min(each.releases) == number]
-        length = sum(r.length for each in carried for r in each.representations)
-        yield ReleaseFigures(release, sum(number in each.releases for each in resources), len(carried), length)
+        yield ReleaseFigures(
+            release.digest,
+            None if time is None else datetime.fromtimestamp(time, UTC),
+            files=sum(number in each.releases for each in resources),
+            carried_files=len(carried),
+            carried_bytes=sum(r.length for each in carried for r in each.representations),
+        )
 
 
 def _sum_deltas(index: Index) -> Deltas | None:

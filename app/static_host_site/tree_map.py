@@ -14,7 +14,7 @@ LAST_TONE = 7
 """The number of the colour that all further media types share."""
 _ASPECT = 2.5
 """Width by height of the map that boxes are laid out for."""
-_MIN_SHARE = 0.01
+_MIN_SHARE = 0.005
 """Contents of a media type that are less than this share of the tree have one tile together."""
 
 
@@ -46,13 +46,13 @@ class Tile:
 
     @property
     def label(self) -> str:
-        """The file's name without its folders; empty if it does not fit into 780 × 360 pixels."""
+        """The file's name without its folders; empty if it does not fit into 780 by 360 pixels."""
         name = self.content.name.rpartition("/")[2]
         return name if self.box.width > 1.6 + 0.85 * len(name) and self.box.height > 6 else ""
 
     @property
     def is_label_short(self) -> bool:
-        """Whether the label also fits on a narrow screen, into 290 × 280 pixels."""
+        """Whether the label also fits on a narrow screen, into 290 by 280 pixels."""
         return self.box.width > 4 + 2.3 * len(self.label) and self.box.height > 8
 
 

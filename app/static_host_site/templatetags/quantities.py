@@ -23,8 +23,8 @@ def format_kilobytes(number: int) -> str:
 
 @register.filter
 def format_percent(share: float) -> str:
-    """Return 12.3456 as ``12.35%``, for attributes of SVG."""
-    return f"{share:.2f}%"
+    """Return 12.345 as ``12.3%``, for attributes of SVG."""
+    return f"{share:.1f}%"
 
 
 @register.filter

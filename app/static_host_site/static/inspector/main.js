@@ -62,8 +62,15 @@ async function measureAfresh(button) {
 }
 
 async function copyCommands(button) {
-  await navigator.clipboard.writeText(document.getElementById("commands").textContent);
-  button.textContent = "Copied";
+  const commands = document.getElementById("commands");
+  try {
+    await navigator.clipboard.writeText(commands.textContent); // rejects without HTTPS, but on localhost
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(commands);
+    button.textContent = "Selected";
+  }
+  document.getElementById("copied").textContent = button.textContent;
 }
 
 document.getElementById("built").hidden = true;
@@ -72,5 +79,5 @@ document.getElementById("again").addEventListener("click", () => location.reload
 document.getElementById("afresh").addEventListener("click", (event) => measureAfresh(event.currentTarget));
 document.getElementById("anew").addEventListener("click", () => location.replace(`?${Date.now()}`));
 document.getElementById("copy").addEventListener("click", (event) => copyCommands(event.currentTarget));
-document.getElementById("copy").hidden = !navigator.clipboard; // only over HTTPS, and on localhost
+document.getElementById("copy").hidden = false;
 watch(take);

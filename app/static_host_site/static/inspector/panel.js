@@ -81,9 +81,15 @@ export function showPage(root, one) {
   write(root, "page-coding", one.coding);
   write(root, "page-sent", whole.format(one.sent));
   write(root, "page-decoded", whole.format(one.decoded));
-  write(root, "page-dictionary", hasDictionary ? (one.coding === "dcz" ? "used" : "not used") : "none");
+  write(root, "page-dictionary", describeDictionary(one, hasDictionary));
   write(root, "page-summary", describeDelivery(one, hasDictionary));
   for (const id of ["page-readings", "page-summary", "anew"]) root.querySelector(`#${id}`).hidden = false;
+}
+
+function describeDictionary(one, hasDictionary) {
+  if (one.delivery !== "network") return "not needed";
+  if (one.coding === "dcz") return "used";
+  return hasDictionary ? "not used" : "none";
 }
 
 /** Put into words how the page came, and what comes next. */
