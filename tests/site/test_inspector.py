@@ -116,7 +116,7 @@ def test_without_javascript_it_is_complete(site: Running, browser: Browser) -> N
     assert page.locator("#page-readings, #anew, #copy").filter(visible=True).count() == 0
     assert re.search(r"text/css 21 [\d,]+ [\d,]+ font/woff2 1 30,092 30,092 ", squeeze(page, "#map"))
     releases = squeeze(page, "#releases tbody")
-    assert re.fullmatch(r"[0-9a-f]{16} served now (just now|\d+ minutes? ago) \d+ — —", releases), releases
+    assert re.fullmatch(r"[0-9a-f]{16} newest (just now|\d+ minutes? ago) \d+ — —", releases), releases
     context.close()
 
 
@@ -177,7 +177,7 @@ def test_releases_are_shown_with_their_age(deployed: Running, browser: Browser) 
     text = squeeze(page, "#releases tbody")
     digest, number = "[0-9a-f]{16}", r"\d[\d,]*"
     assert re.fullmatch(
-        f"{digest} served now 12 hours ago {number} — — "
+        f"{digest} newest 12 hours ago {number} — — "
         f"{digest} 3 days ago {number} 4 {number} {digest} time unknown {number} 4 {number}",
         text,
     ), text
