@@ -1,10 +1,12 @@
-"""Figures of the inspector's own files and of the whole tree, from the tree's index.
+"""Figures of the inspector's own files, of the whole tree and of its releases, from the tree's index.
 
-Rule: every figure comes from the index that the build wrote; nothing is measured here.
+Rule: every figure comes from the index that the build wrote; nothing is measured here. If the index has no time for the
+tree's own release, the time of its file counts, as it does for a release that is carried from a directory.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
@@ -12,9 +14,11 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 
-from static_host.origin.index import Index
+from static_host.origin.index import INDEX_FILE_NAME, Index
+from static_host.origin.page_dictionary import is_page_dictionary
 from static_host.origin.representation import CODING_SUFFIXES, Resource
 from static_host.origin.tree import TreeUnusableError, load_tree
+from static_host_site.tree_map import MediaType, find_sent_length, lay_out_tree
 
 PAGE_FILES = (
     "inspector/inspector.css",
@@ -69,12 +73,36 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleaseFigures:
+    """One release in the tree. `carried_files` and `carried_bytes` (on disk) are those that no newer release has."""
+
+    digest: str
+    time: datetime | None
+    files: int
+    carried_files: int
+    carried_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deltas:
+    """Differences of the tree's own release to earlier versions: `sent` bytes `instead` of those of whole files."""
+
+    number: int
+    sent: int
+    instead: int
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """What the page shows without its scripts. The totals are None if there is no tree."""
+    """What the page shows without its scripts. Without a tree there are the lines alone."""
 
     lines: tuple[FileFigures, ...]
-    page: Total | None
-    tree: Total | None
+    page: Total | None = None
+    tree: Total | None = None
+    dictionary: FileFigures | None = None
+    media_types: tuple[MediaType, ...] = ()
+    releases: tuple[ReleaseFigures, ...] = ()
+    deltas: Deltas | None = None
 
 
 def read_figures() -> Figures:
@@ -82,15 +110,22 @@ def read_figures() -> Figures:
     try:
         return _compute_figures(Path(settings.STATIC_ROOT))
     except TreeUnusableError:
-        return Figures(tuple(_iter_lines({})), page=None, tree=None)
+        return Figures(tuple(_iter_lines({})))
 
 
 @cache
 def _compute_figures(root: Path) -> Figures:
     index = _load_index(root)
     lines = tuple(_iter_lines(index))
-    page = _sum_lengths(line.resource for line in lines if line.resource)
-    return Figures(lines, page, _sum_lengths(index.values()))
+    return Figures(
+        lines,
+        page=_sum_lengths(line.resource for line in lines if line.resource),
+        tree=_sum_lengths(index.values()),
+        dictionary=_find_page_dictionary(index),
+        media_types=lay_out_tree(index),
+        releases=tuple(_iter_releases(index, (root / INDEX_FILE_NAME).stat().st_mtime)),
+        deltas=_sum_deltas(index),
+    )
 
 
 def _load_index(root: Path) -> Index:
@@ -119,3 +154,34 @@ def _sum_lengths(resources: Iterable[Resource]) -> Total:
 
 def _find_smallest_length(resource: Resource, *codings: str) -> int:
     return min(r.length for r in resource.representations if r.coding in codings)
+
+
+def _find_page_dictionary(index: Index) -> FileFigures | None:
+    """Return the dictionary of this release's pages, if the build made one."""
+    names = (name for name in index if is_page_dictionary(name) and not index[name].carried)
+    name = next(names, None)
+    return FileFigures(name, settings.STATIC_URL + name, index[name]) if name else None
+
+
+def _iter_releases(index: Index, index_time: float) -> Iterable[ReleaseFigures]:
+    resources = list(index.values())
+    for number, release in enumerate(index.releases):
+        time = index_time if number == 0 and release.time is None else release.time
+        carried = [each for each in resources if number and min(each.releases) == number]
+        yield ReleaseFigures(
+            release.digest,
+            None if time is None else datetime.fromtimestamp(time, UTC),
+            files=sum(number in each.releases for each in resources),
+            carried_files=len(carried),
+            carried_bytes=sum(r.length for each in carried for r in each.representations),
+        )
+
+
+def _sum_deltas(index: Index) -> Deltas | None:
+    pairs = [
+        (r.length, find_sent_length(resource))
+        for resource in index.values()
+        for r in resource.representations
+        if r.dictionary and not resource.carried
+    ]
+    return Deltas(len(pairs), *map(sum, zip(*pairs, strict=True))) if pairs else None

@@ -75,6 +75,34 @@ export class Panel {
   }
 }
 
+/** Show how the page itself came, in its own panel. */
+export function showPage(root, one) {
+  const hasDictionary = Boolean(root.querySelector("#dictionary"));
+  write(root, "page-coding", one.coding);
+  write(root, "page-sent", whole.format(one.sent));
+  write(root, "page-decoded", whole.format(one.decoded));
+  write(root, "page-dictionary", describeDictionary(one, hasDictionary));
+  write(root, "page-summary", describeDelivery(one, hasDictionary));
+  for (const id of ["page-readings", "page-summary", "anew"]) root.querySelector(`#${id}`).hidden = false;
+}
+
+function describeDictionary(one, hasDictionary) {
+  if (one.delivery !== "network") return "not needed";
+  if (one.coding === "dcz") return "used";
+  return hasDictionary ? "not used" : "none";
+}
+
+/** Put into words how the page came, and what comes next. */
+function describeDelivery(one, hasDictionary) {
+  if (one.delivery === "revalidated") {
+    return `Not sent: Django answered 304, so this is the browser’s copy, which came with the coding ${one.coding}.`;
+  }
+  if (one.delivery === "cache") return "Not sent: this is the browser’s own copy.";
+  if (one.coding === "dcz") return "The browser had the dictionary, so only the difference to it was sent.";
+  const next = hasDictionary ? " Once the browser has the dictionary, “Open it anew” brings the difference alone." : "";
+  return `The browser used no dictionary.${next}`;
+}
+
 function newRow(template, name) {
   const row = template.firstElementChild.cloneNode(true);
   write(row, "name", name);

@@ -29,6 +29,12 @@ export async function refetch(urls) {
   await Promise.all(urls.map(fetchWhole));
 }
 
+/** Ask the server for the coding of a response, for browsers that do not report it. */
+export async function askCoding(url) {
+  const response = await fetch(url, { method: "HEAD", cache: "no-store" });
+  return response.headers.get("content-encoding") ?? "identity";
+}
+
 async function fetchWhole(url) {
   const response = await fetch(url, { cache: "reload" });
   if (!response.ok) throw new Error(`${url}: ${response.status}`);
@@ -44,7 +50,7 @@ async function fetchWhole(url) {
 export function reading(entry, lengths) {
   const delivery = deliveryOf(entry);
   const coding = codingOf(entry, lengths);
-  const isDelta = coding.coding === "dcz" && delivery === "network";
+  const isDelta = coding.coding === "dcz" && delivery === "network" && Object.keys(lengths).length;
   return {
     delivery,
     ...coding,
