@@ -215,13 +215,7 @@ EXPRESSIONS: dict[str, list[Hostile]] = {
         *('W/"', 'W/"{a}', '~page"', 'W/"~page"', 'W/"{~page}', '{W/"a}~page"'),
     ),
     "static_host.origin.page_dictionary._is_name": repeat_texts(page_dictionary.is_page_dictionary, "page-dictionary.{0}", "{page-dictionary.}"),
-    **dict.fromkeys(
-        ("static_host_django.collect.page_text._TAG", "static_host_django.collect.page_text._COMMENT"),
-        repeat_texts(
-            lambda text: page_text._keep_literals(text, str),
-            *("{{", "{%", "{#", "{{#", "%}", "{{%{ }comment%}", "{{% comment %}}", "{{% endcomment %}}", "{{{{a}}}}", "{% {a}"),
-        ),
-    ),
+    "static_host_django.collect.page_text._ENGINE_SUFFIX": repeat_texts(page_text.is_page, ".j2", "a", "{.}jinja"),
     "static_host_django.collect.page_text._CALL": repeat_texts(
         page_text._CALL.match, "static{ }", "url 'a'{ }x", 'url "{a}', "{-}static", "url '{\"}'"
     ),

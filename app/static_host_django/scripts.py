@@ -56,6 +56,9 @@ def render_importmap(*names: str, nonce: object = None) -> SafeString:
 def render_modulepreloads(*names: str, nonce: object = None) -> SafeString:
     """Return an element for each of the modules, and for each module that they import statically."""
     facts = read_facts()
+    for name in names:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"modulepreload: {name!r} is no name of a static file")
     urls = facts.walk_imports(static(name) for name in names)
     rows = ((url, _format_integrity(facts.find_integrity(url)), _format_nonce(nonce)) for url in urls)
     return format_html_join("\n", '<link rel="modulepreload" href="{}"{}{}>', rows)
@@ -72,8 +75,10 @@ def _build_importmap(facts: ScriptFacts, names: tuple[str, ...]) -> dict[str, di
 
 def _expand(name: str, facts: ScriptFacts) -> list[tuple[str, str]]:
     """Return specifiers and file names for one argument of ``{% importmap %}``."""
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"importmap: {name!r} is no name of a static file")
     specifier, equals, file = name.partition("=")
-    if equals:
+    if equals and name not in facts.modules:
         return [(specifier, file)]
     if any(char in name for char in "*?[") and name not in facts.modules:
         return [(module, module) for module in facts.modules if fnmatchcase(module, name)]

@@ -275,7 +275,7 @@ def test_another_prefix_changes_every_url(old: Path, tmp_path: Path) -> None:
     result = compare(old, moved)
     assert "old files are served below `/static/`, new ones below `/assets/`: these URLs all differ\n" in result.stdout
     assert "8 URLs vanish:\n" in result.stdout
-    assert "the old release has no dictionaries, so there is no delta\n" in result.stdout
+    assert "no file of the old release is a dictionary, so there is no delta\n" in result.stdout
     assert document(old, moved, DJANGO_STATIC_PREFIX="/files/")["vanished"][-1] == "/files/site.css.map"
     assert len(document(old, moved, DJANGO_STATIC_PREFIX="/files/")["vanished"]) == 7
 

@@ -61,6 +61,9 @@ def broken(request):
         raise ValueError("in the middle")
     return StreamingHttpResponse(pieces(), content_type="text/plain")
 
+def wrong(request, length):
+    return StreamingHttpResponse(iter(["piece " * 100, "end"]), headers={"Content-Length": str(length)})
+
 @condition(etag_func=lambda request: '"abc"')
 def tagged(request):
     seen = request.headers.get("If-Match", "") + request.headers.get("If-None-Match", "")
@@ -77,7 +80,7 @@ def missing(request):
     return HttpResponse("not here " * 100, status=404)
 
 views = (page, short, long, stream, release, events, broken, tagged, zipped, file, missing)
-urlpatterns = [path(f"{view.__name__}/", view) for view in views]
+urlpatterns = [path(f"{view.__name__}/", view) for view in views] + [path("wrong/<int:length>/", wrong)]
 """
 PAGE = b"<p>" + b"words of a page " * 1000
 CODINGS = ["zstd", "br", "gzip"]
@@ -146,6 +149,13 @@ def test_a_long_page_and_an_error_s_page_are_encoded(client: httpx.Client, codin
     assert response.status_code == 404
     assert response.text == "not here " * 100
     assert response.headers["content-encoding"] == coding
+
+
+@pytest.mark.parametrize("length", [604, 10000])  # what is longer is cut by a worker
+def test_a_wrong_length_is_not_hidden_by_a_coding(client: httpx.Client, length: int) -> None:
+    with pytest.raises(httpx.TransportError):
+        get(client, f"/wrong/{length}/", "gzip")
+    assert get(client, "/wrong/603/", "gzip").text == "piece " * 100 + "end"
 
 
 @pytest.mark.parametrize("path", ["/short/", "/file/", "/events/"])

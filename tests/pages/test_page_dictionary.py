@@ -21,6 +21,7 @@ from django.contrib import admin
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import path
+from django.views.decorators.http import condition
 
 def page(request, name="world"):
     return render(request, "page.html", {"name": name})
@@ -31,7 +32,12 @@ def plain(request):
 def data(request):
     return JsonResponse({"numbers": list(range(1000))})
 
-urlpatterns = [path("", page), path("hello/<name>/", page, name="page"), path("plain/", plain), path("data/", data)]
+@condition(etag_func=lambda request: '"abc"')
+def tagged(request):
+    return page(request)
+
+urlpatterns = [path("tagged/", tagged), path("plain/", plain), path("data/", data)]
+urlpatterns += [path("", page), path("hello/<name>/", page, name="page")]
 """
 BASE = """<!doctype html>
 <title>{% block title %}A title{% endblock %}</title>
@@ -152,6 +158,7 @@ def test_a_document_is_a_difference_to_it(client: httpx.Client, project: Path) -
     [
         {"accept_encoding": "br, zstd"},
         {"accept_encoding": "br, zstd, dcz;q=0"},
+        {"accept_encoding": "br, zstd, dcz;q=0.9"},
         {"accept_encoding": "*"},
         {"sec_fetch_dest": "iframe"},
         {"available_dictionary": ":AAAA:"},
@@ -221,13 +228,30 @@ def test_the_variable_limits_it_and_turns_it_off(tmp_path: Path, cache: Path) ->
         assert "link" not in get_raw(client, "/")[0]
 
 
-def test_a_urlconf_that_fails_leaves_packages_out(tmp_path: Path, cache: Path) -> None:
-    project = make(tmp_path, cache)
-    (project / "mysite/urls.py").write_text("import nothing_like_it")
+def test_no_path_of_the_project_is_in_it_and_the_urlconf_is_not_imported(tmp_path: Path, cache: Path) -> None:
+    project = make(tmp_path, cache, BASE + "<a href=\"{% url 'page' 'x' %}\">a link</a>")
+    assert b"a link" in find_dictionary(project).read_bytes()
+    assert b"hello" not in find_dictionary(project).read_bytes()
+    (project / "mysite/urls.py").write_text("raise SystemExit(3)")
     done = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
-    assert done.returncode == 0
-    assert "No module named 'nothing_like_it'" in done.stderr
-    assert find_dictionary(project).stat().st_size > 1000
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_templates_that_cannot_be_read_leave_it_out_with_a_warning(tmp_path: Path, cache: Path) -> None:
+    project = make(tmp_path, cache)
+    settings = project / "mysite/settings.py"
+    settings.write_text(settings.read_text() + "\nTEMPLATES[0]['OPTIONS']['loaders'] = ['nothing.like.It']\n")
+    done = run("static-host", "build", cwd=project, DJANGO_STATIC_CACHE=str(cache), **VARIABLES)
+    assert done.returncode == 0, done.stderr
+    assert "there is no dictionary of pages: the templates cannot be read: " in done.stderr
+
+
+def test_a_304_varies_as_the_document_does(client: httpx.Client, project: Path) -> None:
+    known = name_dictionary(find_dictionary(project).read_bytes())
+    fields, _ = get_raw(client, "/tagged/", available_dictionary=known)
+    assert (fields["content-encoding"], fields["etag"]) == ("dcz", 'W/"abc~page"')
+    not_modified, _ = get_raw(client, "/tagged/", available_dictionary=known, if_none_match=fields["etag"])
+    assert (not_modified["etag"], not_modified["vary"]) == (fields["etag"], fields["vary"])
 
 
 def test_chromium_gets_the_second_page_as_a_difference(project: Path, browser: Browser) -> None:

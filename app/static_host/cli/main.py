@@ -103,6 +103,7 @@ def main() -> None:
         6  the build failed: earlier releases cannot be carried unchanged
         7  the release was not published: the store is unreachable, refuses, or
            has other bytes under one of its names
+        8  releases --seen: a server's metrics cannot be read
     """
 
 

@@ -39,7 +39,7 @@ class BuildSettings(BaseModel):
         "records it.",
         "a file name, for example index.html",
         shown="the project's `WHITENOISE_INDEX_FILE`, else none",
-        pattern=r"^([^/\\\x00-\x1f]+)?$",
+        pattern=r"^([^/\\\x00-\x1f.][^/\\\x00-\x1f]*)?$",
     )
     static_media_types: Annotated[CommaSeparated, AfterValidator(validators.parse_media_types)] = define_variable(
         "DJANGO_STATIC_MEDIA_TYPES",

@@ -28,8 +28,8 @@ class PageSettings(BaseModel):
         "DJANGO_PAGE_DICTIONARY",
         ByteSize(64 << 10),
         "The most bytes of the dictionary that the build makes of the templates' text. Browsers that have it get pages "
-        "as a difference to it. Its text is public. 0: none.",
-        "a number of bytes, with a unit if you like, for example 64KiB",
+        "as a difference to it. Its text is public. At most 1 MiB; 0: none.",
+        "a number of bytes up to 1 MiB, with a unit if you like, for example 64KiB",
         shown="64 KiB",
         ge=0,
         le=1 << 20,
@@ -38,7 +38,7 @@ class PageSettings(BaseModel):
         "DJANGO_PAGE_PADDING",
         100,
         "The most bytes of random length that are added to an encoded page, so that its length does not give away a "
-        "secret in it. 0: none.",
+        "secret in it. At most 256; 0: none.",
         "a whole number from 0 to 256",
         ge=0,
         le=256,

@@ -81,7 +81,9 @@ class PageCodings:
                 fields = [*fields, (b"link", link)]
             if available is not None:
                 fields = _add_vary(fields, b"Available-Dictionary")
-                dictionary = self.dictionaries.find(available) if weights[self._place_of_dcz] else None
+                best = max(weights[place] for place, _ in self._places)
+                is_accepted = 0 < weights[self._place_of_dcz] >= best
+                dictionary = self.dictionaries.find(available) if is_accepted else None
         fields = _add_vary(fields, b"Accept-Encoding")
         coding = DICTIONARY_CODING if dictionary else self._select(weights)
         if not coding:
@@ -157,5 +159,7 @@ def _mark(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 def _describe_not_modified(request: Fields, fields: Fields) -> Fields:
     """Return the fields of a 304, which names the entity tag that the client has, and varies as the page does."""
     marked = {tag + b'"' for tag in _MARKED.findall(_combine(request, b"if-none-match") or b"")}
+    if (b"sec-fetch-dest", b"document") in request and _combine(request, b"available-dictionary") is not None:
+        fields = _add_vary(fields, b"Available-Dictionary")
     fields = _add_vary(fields, b"Accept-Encoding")
     return [_mark(name, value) if value in marked else (name, value) for name, value in fields]

@@ -24,6 +24,10 @@ MAX_OPEN_ENCODERS = 64
 _threads = ThreadPoolExecutor(min(4, os.cpu_count() or 1), "page-encoder")
 
 
+class BodyLengthError(Exception):
+    """A body is longer or shorter than its Content-Length; a coding would hide it."""
+
+
 class PageSender:
     """One response: its start, then its body in pieces, then `close`."""
 
@@ -36,6 +40,7 @@ class PageSender:
         self._send = send
         self._encoder: Encoder | None = None
         self._encoded_bytes = 0
+        self._stated_length: int | None = None
 
     async def send_whole(self, status: int, fields: Fields, body: bytes) -> None:
         """Send a response whose body is complete."""
@@ -60,16 +65,21 @@ class PageSender:
                 return self._codings.describe(method, [], status, fields, length)[0]
             self._encoder = open_encoder()
             PageSender.open_encoders += 1
+            stated = next((value for name, value in fields if name == b"content-length"), b"")
+            self._stated_length = int(stated[:18]) if stated.isdigit() else None
         return described
 
     async def send(self, piece: bytes, *, is_last: bool) -> None:
-        """Send a piece of the body."""
+        """Send a piece of the body. Raises BodyLengthError."""
         if self._encoder is not None:
             piece = await self._encode(self._encoder, piece, is_last=is_last)
         await self._send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 
     async def _encode(self, encoder: Encoder, piece: bytes, *, is_last: bool) -> bytes:
         self._encoded_bytes += len(piece)
+        stated = self._stated_length
+        if stated is not None and (self._encoded_bytes > stated or (is_last and self._encoded_bytes < stated)):
+            raise BodyLengthError(f"the body is not as long as its Content-Length ({stated})")
         if self._encoded_bytes <= MAX_INLINE_BYTES:
             return encoder.encode(piece, is_last=is_last)
         work = partial(encoder.encode, piece, is_last=is_last)

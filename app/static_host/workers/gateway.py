@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from static_host.files.response_sending import send_response
 from static_host.pages.page_codings import UNENCODED, PageCodings, restore_entity_tags
-from static_host.pages.page_sender import PageSender
+from static_host.pages.page_sender import BodyLengthError, PageSender
 from static_host.telemetry.scope_keys import (
     BREAK_OFF_KEY,
     HALF_CLOSED_KEY,
@@ -188,9 +188,14 @@ class Gateway:
                     return False
                 log.error("%s: its worker ended", describe_request(scope))  # noqa: TRY400 - the supervisor has logged how
                 await refuse(send, 502)
-            if not is_whole:
+            except BodyLengthError as error:
+                is_whole = self._break_off(exchange, scope, error)
+            if not is_whole and exchange.error is None:
                 watcher = watcher or asyncio.ensure_future(self._watch(channel, exchange, receive, False))
-                await self._stream(channel, exchange, page)
+                try:
+                    await self._stream(channel, exchange, page)
+                except BodyLengthError as error:
+                    self._break_off(exchange, scope, error)
             if not is_whole and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
                 scope[BREAK_OFF_KEY]()
         finally:
@@ -200,6 +205,12 @@ class Gateway:
                 watcher.cancel()
             channel.finish(exchange)
         return True
+
+    def _break_off(self, exchange: Exchange, scope: Scope, error: BodyLengthError) -> bool:
+        """Fail the exchange; returns that the response is not whole."""
+        log.error("%s: %s", describe_request(scope), error)
+        exchange.fail(error)
+        return False
 
     async def _respond(
         self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send, page: PageSender

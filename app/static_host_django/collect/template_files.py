@@ -1,33 +1,68 @@
-"""The files of the project's templates, as its engines find them."""
+"""The project's templates, as its engines find them, and their literal text, as these engines read it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _MAX_TEMPLATE_BYTES = 1 << 20  # a larger file is not a template
 
 
-def read_templates() -> dict[str, tuple[str, str]]:
-    """Return path and text of each template by name: those of all engines, and of Django's forms."""
+class TemplateFile(NamedTuple):
+    """A template: its path, if it has one, and its text. `environment` is that of Jinja's, None for Django's."""
+
+    path: str
+    text: str
+    environment: Any = None
+
+    def read_literals(self, replace: Callable[[str], str]) -> str:
+        """Return its literal text; `replace` gives what stands for a tag of Django's."""
+        if self.environment is None:
+            return keep_literals(self.text, replace)
+        with suppress(Exception):  # it has a syntax error: no page is made of it
+            return "".join([text for _, kind, text in self.environment.lex(self.text) if kind == "data"])
+        return ""
+
+
+def read_templates() -> dict[str, TemplateFile]:
+    """Return the templates by name: those of all engines, and of Django's forms."""
     from django.forms.renderers import get_default_renderer
     from django.template import engines
 
-    found: dict[str, tuple[str, str]] = {}
-    backends: list[Any] = [*engines.all(), getattr(get_default_renderer(), "engine", None)]
+    found: dict[str, TemplateFile] = {}
+    backends: list[Any] = [*engines.all()]
+    with suppress(Exception):  # FORM_RENDERER names nothing
+        backends.append(getattr(get_default_renderer(), "engine", None))
     for backend in backends:
         if hasattr(backend, "engine"):
-            templates = iterate_templates(backend.engine)
+            for name, path, text in iterate_templates(backend.engine):
+                found.setdefault(name, TemplateFile(path, text))
         elif hasattr(backend, "env"):
-            templates = _iterate_jinja_templates(backend.env)
-        else:
-            continue
-        for name, path, text in templates:
-            found.setdefault(name, (path, text))
+            for name, template in _iterate_jinja_templates(backend.env):
+                found.setdefault(name, template)
     return found
+
+
+def keep_literals(text: str, replace: Callable[[str], str]) -> str:
+    """Return the literal text of a template of Django's; `replace` gives what stands for a tag."""
+    from django.template.base import Lexer, TokenType
+
+    parts = []
+    is_comment = False
+    for token in Lexer(text).tokenize():
+        name = token.contents.split(" ", 1)[0].strip() if token.token_type == TokenType.BLOCK else ""
+        if is_comment:
+            is_comment = name != "endcomment"
+        elif name == "comment":
+            is_comment = True
+        elif token.token_type == TokenType.TEXT:
+            parts.append(token.contents)
+        elif name:
+            parts.append(replace(token.contents))
+    return "".join(parts)
 
 
 def iterate_templates(engine: Any) -> Iterator[tuple[str, str, str]]:
@@ -40,14 +75,14 @@ def iterate_templates(engine: Any) -> Iterator[tuple[str, str, str]]:
                 yield name, str(folder / name), _read_text(folder / name)
 
 
-def _iterate_jinja_templates(environment: Any) -> Iterator[tuple[str, str, str]]:
+def _iterate_jinja_templates(environment: Any) -> Iterator[tuple[str, TemplateFile]]:
     names: list[str] = []
     with suppress(Exception):  # a loader that lists none
         names = environment.list_templates()
     for name in names:
         with suppress(Exception):  # not a template
             text, path, _ = environment.loader.get_source(environment, name)
-            yield name, path or "", text
+            yield name, TemplateFile(path or "", text, environment)
 
 
 def _flatten_loaders(loaders: Any) -> Iterator[Any]:

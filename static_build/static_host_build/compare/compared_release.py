@@ -18,6 +18,7 @@ from static_host.conf.settings import Settings
 from static_host.errors import StaticHostError
 from static_host.origin.index import Index
 from static_host.origin.index_validation import is_valid_resource
+from static_host.origin.page_dictionary import is_page_dictionary
 from static_host.origin.representation import Resource
 from static_host.origin.root_names import find_hidden_names, find_root_names
 from static_host_build.bundler_manifests import find_entry_files, is_manifest
@@ -124,11 +125,13 @@ def _find_file_name(name: str, resource: Resource) -> str:
 def _list_served(
     index: Index, resources: Mapping[str, Resource], prefix: str, settings: Settings
 ) -> Iterator[tuple[str, ServedFile]]:
-    """Yield every file with each of its URL paths."""
+    """Yield every file with each of its URL paths, but for the dictionary of pages: no page refers to it."""
     is_first = "static_root_files" in settings.model_fields_set
     root = find_root_names(index, settings.static_root_files, are_root_files_first=is_first)
     hidden = find_hidden_names(index, root)
-    below = ((prefix + escape_text(name), name) for name in resources if name not in hidden)
+    below = (
+        (prefix + escape_text(name), name) for name in resources if name not in hidden and not is_page_dictionary(name)
+    )
     at_root = ((f"/{escape_text(path)}", name) for path, name in root.items() if name in resources)
     yield from ((path, ServedFile(name, resources[name])) for path, name in (*below, *at_root))
 

@@ -157,7 +157,7 @@ def _describe_uncovered(comparison: Comparison) -> Iterator[_Section]:
     if not comparison.download["files"]:
         return
     if not comparison.has_dictionaries:
-        yield _Section("the old release has no dictionaries, so there is no delta")
+        yield _Section("no file of the old release is a dictionary, so there is no delta")
     elif not uncovered:
         yield _Section("each new or changed file that suits a dictionary has a delta")
     else:

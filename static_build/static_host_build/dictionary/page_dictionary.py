@@ -23,7 +23,7 @@ def write_page_dictionary(project: BuiltProject, limit: int, writer: TreeWriter)
         return
     made = project.process.call("collect_page_text", limit=limit, static_url=project.host + project.prefix)
     if made["problem"]:
-        log.warning("the dictionary of pages lacks the templates of packages: the URLconf fails: %s", made["problem"])
+        log.warning("there is no dictionary of pages: the templates cannot be read: %s", made["problem"])
     text = b64decode(made["text"])
     if text:
         writer.write(format_page_dictionary_name(text), text)
