@@ -137,6 +137,22 @@ def test_a_name_of_any_characters_has_integrity(built: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("tag", ["importmap", "modulepreload"])
+@pytest.mark.parametrize("name", ["none", "''", "1"])
+def test_what_is_no_name_is_an_error(built: Path, tag: str, name: str) -> None:
+    template = "{% load static_host %}{% " + f"{tag} {name}" + " %}"
+    done = run("static-host", "run", "--", "python", "show.py", template, cwd=built, **SETTINGS)
+    assert done.returncode == 1
+    assert re.search(rf"ValueError: {tag}: (None|''|1|<.*>) is no name of a static file", done.stderr), done.stderr
+
+
+def test_a_file_whose_name_has_an_equals_sign_is_that_file(unbuilt: Path, cache: Path) -> None:
+    (unbuilt / "mysite/static/shop/a=b.js").write_text("export default 5;\n")
+    build_tree(unbuilt, cache)
+    (shown,) = show(unbuilt, "{% importmap 'shop/a=b.js' %}")
+    assert re.search(r'"shop/a=b\.js":"/static/shop/a(=|%3D)b\.[0-9a-f]{12}\.js"', shown), shown
+
+
 def test_urls_are_those_of_the_static_host(built: Path) -> None:
     host = "https://cdn.example.com"
     lines = show(built, "{% modulepreload 'shop/cart.js' %}{% importmap 'shop/log.js' %}", DJANGO_STATIC_HOST=host)
