@@ -168,6 +168,8 @@ def test_the_rules_that_match_no_file() -> None:
                 "Location cannot be set. Static files take GET, HEAD and OPTIONS, and redirect nowhere; use a view",
             ),
         ),
+        ("/a\n  Content-Type: garbage\n", 2, "'garbage' is not a media type"),
+        ("/a\n  Content-Type: text/plain; charset\n", 2, "'text/plain; charset' is not a media type"),
         ("/a\n  ! Content-Type\n", 2, "Content-Type cannot be removed. A file has a media type; set another one"),
     ],
 )

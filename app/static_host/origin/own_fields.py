@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from static_host_django.media_type import is_media_type
+
 Fields = tuple[tuple[str, str | None], ...]
 """Names in lower case and values, sorted by name; None removes the server's field of that name."""
 
@@ -59,6 +61,8 @@ def explain_invalid_field(name: str, value: str | None) -> str:
         return f"{name} cannot be removed. A file has a media type; set another one" if is_type else ""
     if len(value) > MAX_VALUE_CHARACTERS:
         return f"the value of {name} has more than {MAX_VALUE_CHARACTERS} characters"
+    if name.lower() == "content-type" and not is_media_type(value):
+        return f"{value!r:.100} is not a media type"
     return "" if _VALUE.fullmatch(value) else f"the value of {name} is empty, or has characters other than ASCII"
 
 
