@@ -9,6 +9,7 @@ import struct
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import brotli
@@ -153,8 +154,8 @@ def test_a_long_page_and_an_error_s_page_are_encoded(client: httpx.Client, codin
 
 @pytest.mark.parametrize("length", [604, 10000])  # what is longer is cut by a worker
 def test_a_wrong_length_is_not_hidden_by_a_coding(client: httpx.Client, length: int) -> None:
-    with pytest.raises(httpx.TransportError):
-        get(client, f"/wrong/{length}/", "gzip")
+    with suppress(httpx.TransportError):  # if its head is sent already
+        assert get(client, f"/wrong/{length}/", "gzip").status_code == 500
     assert get(client, "/wrong/603/", "gzip").text == "piece " * 100 + "end"
 
 

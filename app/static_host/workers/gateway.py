@@ -188,14 +188,16 @@ class Gateway:
                     return False
                 log.error("%s: its worker ended", describe_request(scope))  # noqa: TRY400 - the supervisor has logged how
                 await refuse(send, 502)
-            except BodyLengthError as error:
-                is_whole = self._break_off(exchange, scope, error)
+            except BodyLengthError as error:  # nothing is sent yet
+                log.error("%s: %s", describe_request(scope), error)  # noqa: TRY400 - no traceback helps
+                await refuse(send, 500)
             if not is_whole and exchange.error is None:
                 watcher = watcher or asyncio.ensure_future(self._watch(channel, exchange, receive, False))
                 try:
                     await self._stream(channel, exchange, page)
                 except BodyLengthError as error:
-                    self._break_off(exchange, scope, error)
+                    log.error("%s: %s", describe_request(scope), error)  # noqa: TRY400
+                    exchange.fail(error)
             if not is_whole and not isinstance(exchange.error, ClientGoneError | None) and BREAK_OFF_KEY in scope:
                 scope[BREAK_OFF_KEY]()
         finally:
@@ -205,12 +207,6 @@ class Gateway:
                 watcher.cancel()
             channel.finish(exchange)
         return True
-
-    def _break_off(self, exchange: Exchange, scope: Scope, error: BodyLengthError) -> bool:
-        """Fail the exchange; returns that the response is not whole."""
-        log.error("%s: %s", describe_request(scope), error)
-        exchange.fail(error)
-        return False
 
     async def _respond(
         self, scope: Scope, channel: Channel, exchange: Exchange, receive: Receive, send: Send, page: PageSender
