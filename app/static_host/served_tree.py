@@ -33,11 +33,13 @@ class PrefixChangedError(StaticHostError):
 
 
 class PageMissingError(TreeUnusableError):
-    """The tree lacks the page that a variable names, or it is not HTML."""
+    """The tree lacks the page that a variable names."""
 
-    def __init__(self, variable: str, name: str, problem: str) -> None:
-        remedy = "Name a file of the tree, or build it with that page."
-        super().__init__(f"{variable}={name!r}: {problem}.", remedy=remedy)
+    def __init__(self, variable: str, name: str, root: Path) -> None:
+        super().__init__(
+            f"{variable}={name!r}: {root} has no such file.",
+            remedy="Name a file of the tree, or build it with that page.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +122,9 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
         ("DJANGO_STATIC_FALLBACK", settings.static_fallback),
         ("DJANGO_STATIC_NOT_FOUND", settings.static_not_found),
     ):
-        if page and (problem := _find_page_problem(tree, page)):
+        if page and find_page(tree.index, page) is None:
             tree.close()
-            raise PageMissingError(variable, page, problem)
+            raise PageMissingError(variable, page, tree.root)
     compared = tree.check_lengths(length_check_seconds)
     _report_missing_root(tree, project.whitenoise.get("root", ""))
     prefix = settings.static_prefix or tree.index.prefix
@@ -145,14 +147,6 @@ def load_served_tree(settings: Settings, project: RemoteProject, length_check_se
     is_used = settings.page_dictionary and "zstd" in settings.page_codings
     dictionaries = PageDictionaries.read(tree, prefix) if is_used else NO_DICTIONARIES
     return ServedTree(tree, prefix, project.host + prefix, responder, summary, dictionaries)
-
-
-def _find_page_problem(tree: Tree, page: str) -> str:
-    name = find_page(tree.index, page)
-    if name is None:
-        return f"{tree.root} has no such file"
-    media_type = tree.index[name].media_type.partition(";")[0]
-    return "" if media_type in ("text/html", "application/xhtml+xml") else f"it is {media_type}, not HTML"
 
 
 def _report_missing_root(tree: Tree, directory: str) -> None:

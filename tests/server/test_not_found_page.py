@@ -166,11 +166,3 @@ def test_development_shows_it_too(project: Path) -> None:
         line = httpx.get(f"{running.url}/static/digits.tx").text
         assert line.startswith("Not Found\nThe project has no static file 'digits.tx'.\n")
         running.wait_for("there is no static file 'digits.tx'; did you mean digits.txt?")
-
-
-def test_a_file_that_is_no_page_stops_the_start(project: Path) -> None:
-    done = run("static-host", "serve", cwd=project, **{**VARIABLES, "DJANGO_STATIC_NOT_FOUND": "site.css"}, PORT="0")
-    assert done.returncode == 3
-    assert done.stderr.startswith(
-        "static-host: DJANGO_STATIC_NOT_FOUND='site.css': it is text/css, not HTML. Name a file"
-    )
