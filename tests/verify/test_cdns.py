@@ -230,7 +230,7 @@ def test_no_more_than_four_requests_are_under_way(tmp_path: Path) -> None:
     deployment = Deployment(page, dict.fromkeys(names, CSS), slowness=0.01)
     code, printed = verified(deployment, tmp_path)
     assert (code, len(printed["files"])) == (0, 12)
-    assert deployment.max_under_way == 4
+    assert 1 < deployment.max_under_way <= 4
 
 
 def test_nothing_is_remembered_between_requests(tmp_path: Path) -> None:
