@@ -27,7 +27,7 @@ MIDDLEWARE = {"BENCH_GZIP_MIDDLEWARE": "1"}
 _OURS, _PROXIED = proxy.ROWS[proxy.OURS], proxy.ROWS[proxy.PROXIED]
 SERVERS = {
     "ours": _OURS,
-    "middleware": replace(_OURS, variables={**_OURS.variables, **MIDDLEWARE, "DJANGO_PAGE_CODINGS": ","}),
+    "middleware": replace(_OURS, variables={**_OURS.variables, **MIDDLEWARE, "DJANGO_PAGE_CODINGS": ""}),
     "nginx": replace(_PROXIED, variables={**_PROXIED.variables, "BENCH_GZIP": "on"}),
     "nginx-middleware": replace(_PROXIED, variables={**_PROXIED.variables, **MIDDLEWARE}),
 }

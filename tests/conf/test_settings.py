@@ -171,6 +171,13 @@ def test_a_password_in_a_url_is_refused_and_not_shown(name: str, monkeypatch: py
     assert "ssword" not in str(caught.value)
 
 
+@pytest.mark.parametrize("blank", ["", " ", ","])
+def test_blank_codings_of_pages_are_none(monkeypatch: pytest.MonkeyPatch, blank: str) -> None:
+    assert Settings.read().page_codings == ("zstd", "br", "gzip")
+    monkeypatch.setenv("DJANGO_PAGE_CODINGS", blank)
+    assert Settings.read().page_codings == ()
+
+
 def test_a_blank_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PORT", "WEB_CONCURRENCY", "DJANGO_STATIC_ROOT", "DJANGO_STATIC_ROOT_FILES", "DJANGO_THREADS"):
         monkeypatch.setenv(name, " ")

@@ -20,7 +20,7 @@ class PageSettings(BaseModel):
         "DJANGO_PAGE_CODINGS",
         ("zstd", "br", "gzip"),
         "Content codings in which the server sends what Django has made, the preferred one first, separated by commas: "
-        "`zstd`, `br`, `gzip`. `,`: none.",
+        "`zstd`, `br`, `gzip`. Set to nothing: none.",
         "zstd, br and gzip, separated by commas, for example br,gzip",
         shown="zstd,br,gzip",
     )

@@ -3,7 +3,7 @@
 Rule: every variable is one typed field with a description, in the class of its purpose; `GROUPS` lists these classes in
 the order of the documentation. Values come from the environment, then from ``.env`` in the working directory, then from
 files in ``/run/secrets``. All wrong values are reported together, each with the variable's name, its value and what
-would be right. A variable that is set but blank counts as not set.
+would be right. A variable that is set but blank counts as not set, unless a blank value is one of its own.
 """
 
 from __future__ import annotations
@@ -49,6 +49,9 @@ GROUPS = (
 )
 
 
+_BLANK_IS_A_VALUE = ("page_codings",)
+
+
 class InvalidSettingsError(StaticHostError):
     """One or more variables cannot be used; the message lists them all."""
 
@@ -92,7 +95,7 @@ class Settings(
     @field_validator("*", mode="before")
     @classmethod
     def _treat_blank_as_unset(cls, value: object, info: ValidationInfo) -> object:
-        if isinstance(value, str) and not value.strip() and info.field_name:
+        if isinstance(value, str) and not value.strip() and info.field_name not in (None, *_BLANK_IS_A_VALUE):
             return cls.model_fields[info.field_name].get_default()
         return value
 
