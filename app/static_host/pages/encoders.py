@@ -21,8 +21,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-MAX_PADDING_BYTES = 256
-"""What the shortest metadata block of brotli can hold."""
 _ZSTD_OPTIONS: dict[int, int] = {
     zstd.CompressionParameter.compression_level: 3,
     zstd.CompressionParameter.window_log: 17,
@@ -74,7 +72,7 @@ class PageDictionary:
 
 
 class BrotliEncoder:
-    """The coding br; its padding comes last."""
+    """The coding br; its padding, of at most 256 bytes, comes last: that is what one byte of MSKIPLEN can say."""
 
     def __init__(self, padding_bytes: int) -> None:
         self._encoder = brotli.Compressor(quality=_BROTLI_QUALITY, lgwin=_BROTLI_WINDOW_BITS)
